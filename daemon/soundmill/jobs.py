@@ -1,0 +1,341 @@
+"""The shared nouns: what is asked for, what is tried, and what comes out.
+
+A batch is one accepted job file; a job is one requested clip; an attempt is one try at a job; an
+output is the audio file of one attempt. Times are Unix seconds (float, UTC), durations seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # the daemon stopped or died under it
+    CANCELLED = "cancelled"
+
+
+class FailureKind(StrEnum):
+    """Why an attempt failed; `schedule/retry.py` says what follows from each."""
+
+    BAD_PARAMETER = "bad_parameter"
+    UNKNOWN_MODEL = "unknown_model"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    MISSING_INPUT = "missing_input"
+    OUT_OF_MEMORY = "out_of_memory"
+    ENGINE_DIED = "engine_died"
+    TIMED_OUT = "timed_out"
+    IO = "io"
+    STORAGE = "storage"
+    INTERNAL = "internal"
+
+
+class QcAction(StrEnum):
+    """What happens to a take whose quality checks fail."""
+
+    KEEP = "keep"
+    RETRY = "retry"
+    QUARANTINE = "quarantine"
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class AudioFormat(StrEnum):
+    WAV = "wav"
+    FLAC = "flac"
+    OGG = "ogg"
+    MP3 = "mp3"
+
+
+class Normalization(StrEnum):
+    NONE = "none"
+    PEAK = "peak"
+    RMS = "rms"
+    LOUDNESS = "loudness"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """Sampling parameters under AudioCraft's names. `duration` in seconds; `top_k` 0 and `top_p` 0
+    mean off; `temperature` 0 means greedy; `cfg_coef` is the guidance coefficient."""
+
+    duration: float
+    temperature: float
+    top_k: int
+    top_p: float
+    cfg_coef: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One requested clip as a job file asks for it, before the catalogue gives it an id.
+
+    `name` is unique in its batch and safe as a file name. `labels` are the columns Soundmill does
+    not know; `condition` maps factor to level in an experiment; replicates of one row count from 1.
+    """
+
+    position: int  # 1-based, in the order of the file
+    name: str
+    prompt: str
+    model: str
+    parameters: Parameters
+    seed: int
+    priority: int = 0
+    format: AudioFormat = AudioFormat.WAV
+    melody: Path | None = None
+    continue_from: Path | None = None
+    labels: Mapping[str, str] = NOTHING
+    condition: Mapping[str, str] = NOTHING
+    replicate: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSpec:
+    """One readable job file. `jobs` may be iterated more than once and is not held in memory."""
+
+    name: str
+    jobs: Iterable[JobSpec]
+    job_count: int
+    on_qc_fail: QcAction = QcAction.KEEP
+    priority: int = 0
+    kind: str = "list"  # list, template or experiment
+    experiment: Mapping[str, object] | None = None  # the experiment section as written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a batch came from. `ulid` names the claim and makes its ingest happen once."""
+
+    ulid: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+    again: bool = False  # a person asked for the same content once more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One accepted job file, as the catalogue has it. `name` is unique in the catalogue."""
+
+    id: int
+    ulid: str
+    name: str
+    job_count: int
+    on_qc_fail: QcAction
+    paused: bool
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One requested clip, as the catalogue has it."""
+
+    id: int
+    batch_id: int
+    batch_name: str
+    position: int
+    name: str
+    prompt: str
+    model: str
+    parameters: Parameters
+    seed: int
+    priority: int
+    format: AudioFormat
+    melody: Path | None
+    continue_from: Path | None
+    on_qc_fail: QcAction
+    status: JobStatus
+    attempt: int  # number of the latest attempt, 0 before the first
+    strikes: int  # attempts that count against max_attempts
+    qc_retries: int  # attempts repeated because a quality check failed
+    labels: Mapping[str, str] = NOTHING
+    condition: Mapping[str, str] = NOTHING
+    replicate: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at a job, claimed by a worker. The pair (job id, number) fences its finish."""
+
+    job: Job
+    number: int
+    seed: int
+    worker: str
+    started_at: float
+    alone: bool = False  # an earlier attempt took its engine down: run it without neighbours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelQueue:
+    """What waits for one model: the head of its queue by priority, then age."""
+
+    model: str
+    priority: int
+    oldest_queued_at: float
+    head_job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A loaded model. `slots` is how many clips its engine takes at once."""
+
+    name: str
+    sample_rate: int  # Hz
+    channels: int
+    frame_rate: float  # Hz
+    slots: int
+    device: str
+    licence: str
+    versions: Mapping[str, str] = NOTHING  # soundmill, audiocraft, torch, device name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """All an engine needs for one clip; what comes out depends on nothing else.
+
+    `tags` are written into the file beside those the engine adds; `deadline_s` is how long the
+    engine may take from submission before it counts as hung.
+    """
+
+    job_id: int
+    attempt: int
+    prompt: str
+    parameters: Parameters
+    seed: int
+    format: AudioFormat
+    normalization: Normalization
+    normalization_target: float  # LUFS for loudness, dBFS for peak and rms, unused for none
+    deadline_s: float
+    melody: Path | None = None
+    continue_from: Path | None = None
+    tags: Mapping[str, str] = NOTHING
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job_id, self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """A finished clip: encoded audio and what was measured on it.
+
+    `measurements` maps a name of quality/measure.py to its number (None where it has none, as the
+    loudness of silence); `defects` lists where in the clip something was found, as plain data.
+    """
+
+    job_id: int
+    attempt: int
+    audio: bytes
+    format: AudioFormat
+    sample_rate: int  # Hz
+    channels: int
+    duration_s: float
+    generation_s: float  # wall time from the clip's first step to its last
+    measurements: Mapping[str, float | None]
+    versions: Mapping[str, str] = NOTHING
+    licence: str = ""
+    defects: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job_id, self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationFailed:
+    job_id: int
+    attempt: int
+    kind: FailureKind
+    message: str
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job_id, self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a running clip is: steps done of steps due."""
+
+    job_id: int
+    attempt: int
+    done: int
+    due: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job_id, self.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule applied to one measurement. `message` is a sentence a person understands."""
+
+    name: str
+    passed: bool
+    value: float | None
+    threshold: float
+    unit: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The checks of one output, their verdict and its 0 to 100 score."""
+
+    checks: tuple[Check, ...]
+    verdict: Verdict
+    score: float
+    ruleset: str  # identifies the thresholds that were applied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The audio file of one attempt. `path` is relative to the home's outputs folder."""
+
+    path: str
+    format: AudioFormat
+    sample_rate: int  # Hz
+    channels: int
+    duration_s: float
+    size_bytes: int
+    sha256: str
+    generation_s: float
+    licence: str
+    quarantined: bool = False
+    versions: Mapping[str, str] = NOTHING
+    defects: tuple[Mapping[str, object], ...] = field(default=())
+
+
+def derive_seed(*parts: str | int) -> int:
+    """A seed in [0, 2**31) from what identifies a take; the same parts give the same seed.
+
+    31 bits, because that range is accepted by every tool a person may paste the number into.
+    """
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 33
+
+
+def attempt_seed(job_seed: int, qc_retries: int) -> int:
+    """The seed of an attempt: the job's own, or a fresh one once quality checks asked for another take."""
+    return job_seed if qc_retries == 0 else derive_seed("qc-retry", job_seed, qc_retries)
