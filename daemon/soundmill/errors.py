@@ -1,21 +1,21 @@
 """Every error Soundmill raises on purpose.
 
-    SoundmillError                  one line: what, where, the mend
-    ├── UsageError                  the command was called wrongly (exit 2)
-    ├── ConfigError                 soundmill.yaml cannot be used
-    ├── HomeInUse                   another daemon works on this home
-    ├── InvalidJobFile              carries every Problem of one job file
-    ├── InvalidControl              a control file cannot be applied
-    ├── CatalogError                the catalogue cannot be used
-    │   └── CatalogTooNew           written by a newer Soundmill
-    ├── StorageUnavailable          the disk is full, read-only or gone: no job's fault
-    └── EngineError                 generation failed; the subclass is the kind of failure
-        ├── BadParameter            permanent: this model cannot do what the row asks
-        ├── UnknownModel            permanent: no such model
-        ├── ModelUnavailable        permanent: known, but its weights are not to be had here
-        ├── MissingInput            permanent: a melody or continuation file is missing or unreadable
-        ├── OutOfMemory             transient: retried with half the slots
-        └── EngineDied              transient: the engine process ended or was killed
+SoundmillError                  one line: what, where, the mend
+├── UsageError                  the command was called wrongly (exit 2)
+├── ConfigError                 soundmill.yaml cannot be used
+├── HomeInUse                   another daemon works on this home
+├── InvalidJobFile              carries every Problem of one job file
+├── InvalidControl              a control file cannot be applied
+├── CatalogError                the catalogue cannot be used
+│   └── CatalogTooNew           written by a newer Soundmill
+├── StorageUnavailable          the disk is full, read-only or gone: no job's fault
+└── EngineError                 generation failed; the subclass is the kind of failure
+    ├── BadParameter            permanent: this model cannot do what the row asks
+    ├── UnknownModel            permanent: no such model
+    ├── ModelUnavailable        permanent: known, but its weights are not to be had here
+    ├── MissingInput            permanent: a melody or continuation file is missing or unreadable
+    ├── OutOfMemory             transient: retried with half the slots
+    └── EngineDied              transient: the engine process ended or was killed
 """
 
 from __future__ import annotations

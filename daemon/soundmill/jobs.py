@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})  # shared by the many jobs that have no labels
 
 
 class JobStatus(StrEnum):
@@ -43,7 +43,6 @@ class FailureKind(StrEnum):
     ENGINE_DIED = "engine_died"
     TIMED_OUT = "timed_out"
     IO = "io"
-    STORAGE = "storage"
     INTERNAL = "internal"
 
 
@@ -104,8 +103,8 @@ class JobSpec:
     format: AudioFormat = AudioFormat.WAV
     melody: Path | None = None
     continue_from: Path | None = None
-    labels: Mapping[str, str] = NOTHING
-    condition: Mapping[str, str] = NOTHING
+    labels: Mapping[str, str] = field(default_factory=dict)
+    condition: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 1
 
 
@@ -168,8 +167,8 @@ class Job:
     attempt: int  # number of the latest attempt, 0 before the first
     strikes: int  # attempts that count against max_attempts
     qc_retries: int  # attempts repeated because a quality check failed
-    labels: Mapping[str, str] = NOTHING
-    condition: Mapping[str, str] = NOTHING
+    labels: Mapping[str, str] = field(default_factory=dict)
+    condition: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 1
 
 
@@ -206,7 +205,7 @@ class ModelInfo:
     slots: int
     device: str
     licence: str
-    versions: Mapping[str, str] = NOTHING  # soundmill, audiocraft, torch, device name
+    versions: Mapping[str, str] = field(default_factory=dict)  # soundmill, audiocraft, torch, device name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +227,7 @@ class GenerationRequest:
     deadline_s: float
     melody: Path | None = None
     continue_from: Path | None = None
-    tags: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -252,7 +251,7 @@ class Generated:
     duration_s: float
     generation_s: float  # wall time from the clip's first step to its last
     measurements: Mapping[str, float | None]
-    versions: Mapping[str, str] = NOTHING
+    versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     defects: tuple[Mapping[str, object], ...] = ()
 
@@ -323,8 +322,8 @@ class Output:
     generation_s: float
     licence: str
     quarantined: bool = False
-    versions: Mapping[str, str] = NOTHING
-    defects: tuple[Mapping[str, object], ...] = field(default=())
+    versions: Mapping[str, str] = field(default_factory=dict)
+    defects: tuple[Mapping[str, object], ...] = ()
 
 
 def derive_seed(*parts: str | int) -> int:

@@ -1,0 +1,41 @@
+# make demo   set up, run the examples with the built-in model
+# make test   set up, run the tests
+# make check  linters, strict types and tests
+# make lock   compile requirements.lock anew from pyproject.toml
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check lint lock clean
+
+demo: $(READY)
+	$(BIN)/soundmill demo --dir demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: lint test
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The lock is complete, so nothing is resolved here: the same files on every machine.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Soundmill needs Python 3.11 or newer; set PYTHON=…' >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $(READY)
+
+lock: $(READY)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --group dev --no-header --no-emit-index-url \
+		--output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) demo demo-* build dist daemon/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,426 @@
+"""The `soundmill` command. Each command parses, calls one function, and prints.
+
+Exit status: 0 did it; 1 the work failed (a job failed, a check did not pass, a file was rejected);
+2 the command makes no sense. Heavy modules are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from soundmill import __version__, show
+from soundmill import home as homes
+from soundmill.config import Config, Home, find_home, load
+from soundmill.errors import SoundmillError, UsageError
+
+if TYPE_CHECKING:
+    from soundmill.catalog.reader import Reader
+
+JOB_FILES = click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+SITE_PATIENCE_S = 60.0  # how long the site waits for a daemon to make the catalogue
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
+
+
+class Group(click.Group):
+    """Turns the errors Soundmill raises on purpose into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SoundmillError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"soundmill: {error}", err=True)
+            ctx.exit(2 if isinstance(error, UsageError) else 1)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--home", "home", metavar="DIR", help="The home folder [default: $SOUNDMILL_HOME or ~/soundmill].")
+@click.option("--debug", is_flag=True, help="Show tracebacks and what every thread does.")
+@click.version_option(__version__, prog_name="soundmill")
+@click.pass_context
+def main(ctx: click.Context, home: str | None, debug: bool) -> None:
+    """An audio factory fed by dropping files: every row of a CSV or YAML job file becomes a clip,
+    measured, judged and catalogued."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    ctx.obj = find_home(home)
+
+
+@main.command()
+@click.option("--model", metavar="NAME", help="The model for rows that name none.")
+@click.pass_obj
+def init(home: Home, model: str | None) -> None:
+    """Make a home folder with a commented soundmill.yaml."""
+    from soundmill.engine.models import resolve
+
+    settings = {"default_model": resolve(model).name} if model else {}
+    made = homes.create(home, settings)
+    click.echo(f"{home.root}: ready" if made else f"{home.root}: was set up already; soundmill.yaml left as it is")
+    click.echo(f"Drop job files into {home.inbox}, then start the mill: soundmill run")
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Work the inbox off, then exit; 1 if anything failed.")
+@click.option("--no-web", is_flag=True, help="Do not serve the site.")
+@click.pass_obj
+def run(home: Home, once: bool, no_web: bool) -> None:
+    """Watch the inbox and run its jobs until stopped."""
+    _run(home, load(home), once=once, site=not (no_web or once))
+
+
+def _run(home: Home, config: Config, *, once: bool, site: bool) -> None:
+    from soundmill.catalog.reader import Reader
+    from soundmill.engine.devices import find_devices
+    from soundmill.service import Service
+
+    devices = find_devices(config.engine.devices)
+    bars = show.BatchBars(time.monotonic)
+    shown_at = 0.0
+    reader: Reader | None = None
+    url: str | None = None
+
+    def show_progress() -> None:
+        nonlocal shown_at, reader, url
+        if service.site_url != url:
+            url = service.site_url
+            click.echo(f"site: {url}")
+        if time.monotonic() - shown_at >= 0.5:
+            shown_at = time.monotonic()
+            reader = reader or Reader.open(home.catalog)
+            bars.update(reader.batches(limit=50))
+
+    click.echo(f"soundmill {__version__} on {', '.join(devices)}, home {home.root}")
+    service = Service(home, config, devices=devices, with_site=site, on_tick=show_progress)
+    try:
+        ended = service.run(once=once)
+        if reader is not None:
+            bars.update(reader.batches(limit=50))
+    finally:
+        bars.close()
+        if reader is not None:
+            reader.close()
+    if once:
+        if ended.problem:
+            raise SoundmillError(ended.problem)
+        click.echo(f"{ended.accepted} files accepted, {ended.rejected} rejected, {ended.failed} jobs failed")
+        if not ended.ok:
+            raise SoundmillError(_what_failed(home, ended.rejected))
+
+
+def _what_failed(home: Home, rejected: int) -> str:
+    if rejected:
+        return f"files were rejected; the reasons are beside them in {home.inbox / 'rejected'}"
+    return "jobs failed; see them with: soundmill jobs --status failed"
+
+
+@main.command()
+@click.option("--dir", "folder", default="soundmill-demo", show_default=True, type=click.Path(path_type=Path))
+def demo(folder: Path) -> None:
+    """Run the small examples with the built-in model, in a fresh home."""
+    from soundmill.demo import drop_examples, fresh_home
+
+    home = fresh_home(folder)
+    click.echo(f"Dropped {', '.join(drop_examples(home))} into {home.inbox}")
+    _run(home, load(home), once=True, site=False)
+    click.echo(f"\nAudio    {home.outputs}\nCatalog  {home.catalog}\nSettings {home.config_file}")
+    again = f"soundmill --home {home.root}"
+    click.echo(f"More     {again} submit FILE, {again} run, {again} web")
+    if show.is_terminal():
+        _serve(home, load(home))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="Another port than soundmill.yaml's; 0 takes a free one.")
+@click.pass_obj
+def web(home: Home, port: int | None) -> None:
+    """Serve the catalogue's site, without the daemon."""
+    config = load(home)
+    if port is not None:
+        config = config.model_copy(update={"web": config.web.model_copy(update={"port": port})})
+    _serve(home, config)
+
+
+def _serve(home: Home, config: Config) -> None:
+    from soundmill.publish.site import free_port, serve
+
+    port = config.web.port or free_port(config.web.host)
+    click.echo(f"site: http://{config.web.host}:{port}/ (Ctrl-C ends it)")
+    serve(home.catalog, home.outputs, config.web.host, port, wait_s=SITE_PATIENCE_S)
+
+
+@main.command()
+@JOB_FILES
+@click.option("--again", is_flag=True, help="Run the same content once more, with new seeds.")
+@click.option("--wait", is_flag=True, help="Wait for the jobs to end; 1 if any failed.")
+@click.pass_obj
+def submit(home: Home, files: tuple[Path, ...], again: bool, wait: bool) -> None:
+    """Put job files into the inbox."""
+    from soundmill import waiting
+    from soundmill.inbox.spool import submit as put
+
+    if not home.inbox.is_dir():
+        raise UsageError(f"{home.root} is not set up; run: soundmill init")
+    running = homes.daemon_running(home)
+    if wait and not running:
+        raise UsageError(f"no daemon works on {home.root}, so there is nothing to wait for; start it: soundmill run")
+    since = time.time()
+    for file in files:
+        click.echo(f"{file} -> {put(file, home.inbox, again=again)}")
+    if wait:
+        waiting.wait_for(home, files, since)
+    elif not running:
+        click.echo("No daemon is running; the files wait for: soundmill run")
+
+
+@main.command()
+@JOB_FILES
+@AS_JSON
+@click.pass_obj
+def check(home: Home, files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what job files would do, or everything that is wrong with them."""
+    from soundmill.checking import preview
+
+    config = load(home)
+    previews = [preview(file, config) for file in files]
+    if as_json:
+        show.as_json(previews)
+    else:
+        for found in previews:
+            click.echo(found["text"])
+    if any(found["problems"] for found in previews):
+        raise SoundmillError("a file would be rejected")
+
+
+@main.command()
+@click.option("--watch", is_flag=True, help="Keep showing progress until stopped.")
+@AS_JSON
+@click.pass_obj
+def status(home: Home, watch: bool, as_json: bool) -> None:
+    """Show what waits, runs and is done."""
+    with _reader(home) as reader:
+        if watch:
+            _watch(reader)
+            return
+        overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
+        running = homes.daemon_running(home)
+    if as_json:
+        show.as_json({"daemon_running": running, "overview": overview, "batches": batches, "workers": workers})
+        return
+    click.echo(f"daemon: {'running' if running else 'not running'} on {home.root}")
+    click.echo(", ".join(f"{overview[key]} {key}" for key in ("queued", "running", "succeeded", "failed", "flagged")))
+    click.echo()
+    show.table(
+        batches,
+        {"batch": "batch", "status": "status", "done": "done", "job_count": "of", "n_failed": "failed",
+         "flagged": "flagged", "jobs_per_hour": "per hour"},
+        "No batch yet.",
+    )  # fmt: skip
+    click.echo()
+    show.table(
+        workers,
+        {
+            "name": "worker",
+            "status": "status",
+            "model": "model",
+            "running": "clips",
+            "slots": "slots",
+            "error": "error",
+        },
+        "No worker yet.",
+    )
+
+
+def _watch(reader: Reader) -> None:
+    bars = show.BatchBars(time.monotonic)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(bars):
+        while True:
+            bars.update(reader.batches(limit=50))
+            time.sleep(0.5)
+
+
+@main.command()
+@click.argument("batch", required=False)
+@click.option("--status", "wanted", help="Only jobs in this status.",
+              type=click.Choice(["queued", "running", "succeeded", "failed", "cancelled"]))  # fmt: skip
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="At most so many.")
+@AS_JSON
+@click.pass_obj
+def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, as_json: bool) -> None:
+    """List jobs, of one BATCH or of all."""
+    with _reader(home) as reader:
+        rows = reader.jobs(batch, status=wanted, limit=limit)
+    if as_json:
+        show.as_json(rows)
+        return
+    show.table(
+        rows,
+        {"batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",
+         "prompt": "prompt", "audio": "audio", "error": "error"},
+        "No such jobs.",
+    )  # fmt: skip
+
+
+def _control(home: Home, action: str, target: str, **details: Any) -> None:
+    from soundmill.inbox import control
+    from soundmill.service import new_ulid
+
+    if not home.inbox.is_dir():
+        raise UsageError(f"{home.root} is not set up; run: soundmill init")
+    with _reader(home) as reader:
+        reader.find(target)
+    control.drop(home.control, control.Control(action=action, target=target, **details), new_ulid())  # type: ignore[arg-type]
+    later = "" if homes.daemon_running(home) else "; no daemon is running, it will be done at the next start"
+    click.echo(f"{action} {target}: handed to the daemon{later}")
+
+
+def _control_command(action: str, help_text: str) -> None:
+    @main.command(action, help=help_text)
+    @click.argument("target", metavar="BATCH|JOB")
+    @click.pass_obj
+    def command(home: Home, target: str) -> None:
+        _control(home, action, target)
+
+
+_control_command("cancel", "Cancel the waiting and running jobs of a batch, or one job (an id or batch/job).")
+_control_command("pause", "Start no more jobs of a batch; those running end.")
+_control_command("resume", "Go on with a paused batch.")
+_control_command("retry", "Queue failed and cancelled jobs of a batch, or one job, again.")
+
+
+@main.command()
+@click.argument("job")
+@click.argument("stars", type=click.IntRange(1, 5))
+@click.option("--note", help="A word about it.")
+@click.pass_obj
+def rate(home: Home, job: str, stars: int, note: str | None) -> None:
+    """Give a JOB's take one to five STARS."""
+    _control(home, "rate", job, stars=stars, note=note)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@AS_JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_obj
+def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+    """Judge audio files and folders with the daemon's quality checks."""
+    from soundmill import qc as judging
+    from soundmill.wiring import thresholds_of
+
+    files = judging.audio_files(paths)
+    rows = list(judging.judge_files(files, thresholds_of(load(home)), os.cpu_count() or 1))
+    if as_json:
+        show.as_json(rows)
+    elif as_csv:
+        judging.write_csv(rows, sys.stdout)
+    else:
+        shown = [{**row, "why": "; ".join(row.get("reasons") or [str(row.get("error", ""))])} for row in rows]
+        show.table(shown, {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}, "")
+    failed = sum(not judging.passed(row) for row in rows)
+    if failed:
+        raise SoundmillError(f"{failed} of {len(rows)} files did not pass")
+
+
+@main.group()
+def models() -> None:
+    """List, download and verify models."""
+
+
+@models.command("list")
+@AS_JSON
+def models_list(as_json: bool) -> None:
+    """Show the models known by name."""
+    from dataclasses import asdict
+
+    from soundmill.doctor import weights_cached
+    from soundmill.engine.models import TABLE
+
+    rows = [{**asdict(spec), "here": spec.name == "tiny" or weights_cached(spec)} for spec in TABLE]
+    if as_json:
+        show.as_json(rows)
+        return
+    show.table(
+        rows,
+        {"short": "name", "name": "Hugging Face id", "parameters_m": "M parameters", "gpu_gb": "GPU GB",
+         "download_gb": "download GB", "licence": "licence", "here": "here"},
+        "",
+    )  # fmt: skip
+
+
+@models.command("pull")
+@click.argument("name")
+def models_pull(name: str) -> None:
+    """Download a model's weights."""
+    from soundmill.engine.loading import pull
+    from soundmill.engine.models import resolve
+
+    spec = resolve(name)
+    click.echo(f"{spec.name}: licence of the weights: {spec.licence}")
+    click.echo(f"{spec.name}: {pull(spec)}")
+
+
+@models.command("verify")
+@click.argument("name")
+@AS_JSON
+def models_verify(name: str, as_json: bool) -> None:
+    """Load a model's weights and say whether they are whole."""
+    from soundmill.engine.loading import verify
+    from soundmill.engine.models import resolve
+
+    report = verify(resolve(name))
+    if as_json:
+        show.as_json(report)
+    else:
+        click.echo(f"{name}: {report}")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a YAML job file, for editors."""
+    from soundmill.inbox.parse import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@main.command()
+@AS_JSON
+@click.pass_obj
+def doctor(home: Home, as_json: bool) -> None:
+    """Say in plain words what is missing on this machine, and the mend."""
+    from dataclasses import asdict
+
+    from soundmill.doctor import examine
+
+    findings = list(examine(home, load(home), homes.daemon_running))
+    if as_json:
+        show.as_json([asdict(finding) for finding in findings])
+    else:
+        marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+        for found in findings:
+            click.echo(f"{marks[found.level]}  {found.about}: {found.finding}")
+            if found.mend:
+                click.echo(f"         -> {found.mend}")
+    if any(found.level == "problem" for found in findings):
+        raise SoundmillError("something needed is missing")
+
+
+@contextlib.contextmanager
+def _reader(home: Home) -> Iterator[Reader]:
+    from soundmill.catalog.reader import Reader
+
+    with contextlib.closing(Reader.open(home.catalog)) as reader:
+        yield reader

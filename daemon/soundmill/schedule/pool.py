@@ -1,0 +1,177 @@
+"""Threads that run a step over and over, and the pool that keeps one worker alive per device."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from soundmill.errors import CatalogError, SoundmillError
+from soundmill.schedule.worker import Worker
+
+log = logging.getLogger(__name__)
+
+STEP_ALLOWANCE_S = 60.0  # a round that takes longer counts as stuck
+RESTART_WAITS_S = (0.0, 1.0, 5.0, 30.0)  # before the first, second, third and every later restart
+STEADY_AFTER_S = 300.0  # a thread that ran this long has its restarts forgiven
+
+
+class LoopThread:
+    """Calls `step` until told to stop. Time comes in as `clock`; an exception ends the thread and
+    is kept in `error`."""
+
+    def __init__(self, name: str, step: Callable[[], None], *, clock: Callable[[], float]) -> None:
+        self.name = name
+        self.error: BaseException | None = None
+        self._step = step
+        self._clock = clock
+        self._stop = threading.Event()
+        self._due = clock() + STEP_ALLOWANCE_S
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._due = self._clock() + STEP_ALLOWANCE_S
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False if it is still running after `timeout_s`."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def making_progress(self, now: float) -> bool:
+        return self.alive and now <= self._due
+
+    def allow(self, seconds: float) -> None:
+        """Announce that the current round may take this long (a model download, say)."""
+        self._due = self._clock() + seconds + STEP_ALLOWANCE_S
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._due = self._clock() + STEP_ALLOWANCE_S
+                self._step()
+        except BaseException as error:
+            self.error = error
+            log.debug("thread %s ended", self.name, exc_info=True)
+
+
+class Post:
+    """A device and whoever works it now: the worker and its thread are replaced when they die."""
+
+    def __init__(self, device: str, hire: Callable[[str, Callable[[float], None]], Worker], clock: Callable[[], float]):
+        self.device = device
+        self._hire = hire
+        self._clock = clock
+        self._claiming = True
+        self._cancelled: set[int] = set()
+        self._lock = threading.Lock()
+        self.restarts = 0
+        self._started_at = 0.0
+        self.restart_at: float | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.thread = LoopThread(f"worker-{self.device}", self._step, clock=self._clock)
+        self.worker = self._hire(self.device, self.thread.allow)
+        self._started_at = self._clock()
+        self.restart_at = None
+        self.thread.start()
+
+    def _step(self) -> None:
+        with self._lock:
+            cancelled, self._cancelled = self._cancelled, set()
+        if cancelled:
+            self.worker.cancel(cancelled)
+        self.worker.step(claiming=self._claiming)
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """Handed to the worker at its next round: an engine belongs to one thread."""
+        with self._lock:
+            self._cancelled.update(job_ids)
+
+    def stop_claiming(self) -> None:
+        self._claiming = False
+
+    def plan_restart(self, now: float) -> None:
+        if now - self._started_at > STEADY_AFTER_S:
+            self.restarts = 0
+        wait_s = RESTART_WAITS_S[min(self.restarts, len(RESTART_WAITS_S) - 1)]
+        self.restarts += 1
+        self.restart_at = now + wait_s
+
+
+class Pool:
+    """One post per device. `hire(device, allow_s)` makes a worker with a fresh engine;
+    `record(kind, message, worker)` writes an event."""
+
+    def __init__(
+        self,
+        devices: Sequence[str],
+        hire: Callable[[str, Callable[[float], None]], Worker],
+        record: Callable[[str, str, str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._record = record
+        self._clock = clock
+        self.posts = [Post(device, hire, clock) for device in devices]
+
+    @property
+    def running(self) -> int:
+        """Clips in flight on all devices."""
+        return sum(len(post.worker.in_flight) for post in self.posts)
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        ids = set(job_ids)
+        for post in self.posts:
+            post.cancel(ids)
+
+    def check(self) -> None:
+        """Replace every dead worker: give its jobs back, end its engine, hire another."""
+        now = self._clock()
+        for post in self.posts:
+            if post.restart_at is not None:
+                if now >= post.restart_at:
+                    post.start()
+            elif not post.thread.alive:
+                self._bury(post, now)
+
+    def _bury(self, post: Post, now: float) -> None:
+        error = post.thread.error
+        reason = f"worker {post.worker.name} ended: {type(error).__name__}: {error}"
+        log.error("%s", reason, exc_info=error if not isinstance(error, SoundmillError) else None)
+        try:
+            post.worker.close(reason)
+            self._record("worker_replaced", reason, post.worker.name)
+        except CatalogError as trouble:
+            # The catalogue is why it died, most likely; the jobs are given back once it answers.
+            log.error("worker %s cannot be replaced yet: %s", post.worker.name, trouble)
+            return
+        post.plan_restart(now)
+
+    def making_progress(self) -> bool:
+        now = self._clock()
+        return all(post.restart_at is not None or post.thread.making_progress(now) for post in self.posts)
+
+    def stop(self, grace_s: float, reason: str) -> None:
+        """Claim nothing more, give running clips `grace_s` to end, then give the rest back."""
+        for post in self.posts:
+            post.stop_claiming()
+        waiter = threading.Event()
+        deadline = self._clock() + grace_s
+        while self.running and self._clock() < deadline and any(post.thread.alive for post in self.posts):
+            waiter.wait(0.05)
+        for post in self.posts:
+            post.thread.stop()
+        for post in self.posts:
+            if not post.thread.join(5.0):
+                log.warning("worker %s does not stop; its jobs are given back at the next start", post.worker.name)
+                continue
+            post.worker.close(reason)

@@ -1,0 +1,68 @@
+"""Holds claiming back while the outputs folder cannot take a file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from soundmill.errors import StorageUnavailable
+
+
+class StorageGate:
+    """Closed by whoever fails to file a take; opened again once a probe write succeeds.
+
+    Shared by all workers. `probe` raises StorageUnavailable while there is no room;
+    `report(kind, message)` records the closing and the opening.
+    """
+
+    def __init__(self, probe: Callable[[], None], report: Callable[[str, str], None], recheck_s: float = 5.0) -> None:
+        self._probe = probe
+        self._report = report
+        self._recheck_s = recheck_s
+        self._lock = threading.Lock()
+        self._closed_because: str | None = None
+        self._closed_at = 0.0
+        self._next_check = 0.0
+
+    @property
+    def closed_because(self) -> str | None:
+        return self._closed_because
+
+    def closed_for_s(self, now: float) -> float:
+        """Seconds since the gate closed; 0 while it is open."""
+        return now - self._closed_at if self._closed_because is not None else 0.0
+
+    def close(self, reason: str, now: float) -> bool:
+        """Hold claiming back because of `reason`; False when a probe shows that there is room."""
+        with self._lock:
+            try:
+                self._probe()
+            except StorageUnavailable:
+                pass
+            else:
+                return False
+            first = self._closed_because is None
+            if first:
+                self._closed_at = now
+            self._closed_because = reason
+            self._next_check = now + self._recheck_s
+        if first:
+            self._report("storage_unavailable", reason)
+        return True
+
+    def is_open(self, now: float) -> bool:
+        """True when takes can be filed; probes at most every `recheck_s` while closed."""
+        with self._lock:
+            if self._closed_because is None:
+                return True
+            if now < self._next_check:
+                return False
+            self._next_check = now + self._recheck_s
+            try:
+                self._probe()
+            except StorageUnavailable as error:
+                self._closed_because = str(error)
+                return False
+            self._closed_because = None
+        self._report("storage_available", "the outputs folder takes files again; claiming goes on")
+        return True

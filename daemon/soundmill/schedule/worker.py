@@ -1,0 +1,409 @@
+"""One worker keeps one engine's slots full: poll, finish, claim as many as are free, submit.
+
+A worker is a plain object; `step()` is one round and returns quickly, except while a model loads.
+pool.py gives it a thread, tests call `step()` themselves. Engine, catalogue, judge and files are
+handed in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+from soundmill.errors import (
+    EngineDied,
+    EngineError,
+    ModelUnavailable,
+    OutOfMemory,
+    StorageUnavailable,
+    UnknownModel,
+)
+from soundmill.jobs import (
+    Attempt,
+    AudioFormat,
+    FailureKind,
+    Generated,
+    GenerationFailed,
+    GenerationRequest,
+    Job,
+    JobStatus,
+    Judgement,
+    ModelInfo,
+    ModelQueue,
+    Output,
+    Progress,
+    QcAction,
+    Verdict,
+)
+from soundmill.schedule.retry import TOOK_THE_ENGINE_DOWN, decide
+from soundmill.schedule.scheduler import choose_model
+from soundmill.schedule.storage import StorageGate
+
+if TYPE_CHECKING:
+    from soundmill.engine.protocol import Engine, Event
+
+REPORT_INTERVAL_S = 0.5  # progress reaches the catalogue at most this often
+LOAD_FAILURES: tuple[tuple[type[EngineError], FailureKind], ...] = (
+    (UnknownModel, FailureKind.UNKNOWN_MODEL),
+    (ModelUnavailable, FailureKind.MODEL_UNAVAILABLE),
+    (OutOfMemory, FailureKind.OUT_OF_MEMORY),
+    (EngineDied, FailureKind.ENGINE_DIED),
+)
+
+
+class Ledger(Protocol):
+    """What a worker needs of the catalogue; each call is one transaction."""
+
+    def model_queues(self) -> list[ModelQueue]: ...
+    def claim(self, *, worker: str, device: str, model: str, limit: int, engine_idle: bool) -> list[Attempt]: ...
+    def job(self, job_id: int) -> Job: ...
+    def succeed(
+        self,
+        attempt: Attempt,
+        output: Output,
+        measurements: Mapping[str, float | None],
+        judgement: Judgement,
+        *,
+        retry_for_quality: bool,
+    ) -> bool: ...
+    def fail(
+        self,
+        attempt: Attempt,
+        kind: FailureKind,
+        message: str,
+        *,
+        retry_at: float | None,
+        counts: bool,
+        suspect: bool,
+    ) -> bool: ...
+    def release(self, attempts: Sequence[Attempt], reason: str) -> int: ...
+    def progress(self, progresses: Sequence[Progress]) -> None: ...
+    def worker_state(
+        self,
+        name: str,
+        *,
+        device: str,
+        model: str | None,
+        status: str,
+        slots: int,
+        running: int,
+        error: str | None = None,
+        restarted: bool = False,
+    ) -> None: ...
+
+
+class Filed(Protocol):
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Shelf(Protocol):
+    """Where takes are filed."""
+
+    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str: ...
+    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> Filed: ...
+    def discard(self, relative: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The numbers a worker goes by (times in seconds)."""
+
+    max_attempts: int
+    qc_retries: int
+    backoff_max_s: float
+    pass_over_s: float
+    load_deadline_s: float
+    poll_s: float = 0.25
+
+
+class Worker:
+    def __init__(
+        self,
+        name: str,
+        device: str,
+        *,
+        engine: Engine,
+        ledger: Ledger,
+        shelf: Shelf,
+        gate: StorageGate,
+        request_for: Callable[[Attempt], GenerationRequest],
+        sidecar_for: Callable[[Attempt, Generated, Judgement], Mapping[str, object]],
+        judge: Callable[[Mapping[str, float | None]], Judgement],
+        policy: Policy,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+        allow_s: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        """`allow_s(seconds)` announces a round that may take that long (a model being fetched)."""
+        self.name = name
+        self.device = device
+        self._engine = engine
+        self._ledger = ledger
+        self._shelf = shelf
+        self._gate = gate
+        self._request_for = request_for
+        self._sidecar_for = sidecar_for
+        self._judge = judge
+        self._policy = policy
+        self._clock = clock
+        self._jitter = jitter
+        self._allow_s = allow_s
+        self._model: ModelInfo | None = None
+        self._loaded_since = 0.0
+        self._reduced_at = 0.0
+        self._in_flight: dict[tuple[int, int], Attempt] = {}
+        self._alone = False
+        self._unsettled: deque[Event] = deque()
+        self._progress: dict[tuple[int, int], Progress] = {}
+        self._reported_at = 0.0
+        self._reported: tuple[object, ...] = ()
+
+    @property
+    def in_flight(self) -> tuple[Attempt, ...]:
+        return tuple(self._in_flight.values())
+
+    def step(self, *, claiming: bool = True) -> None:
+        """One round. With `claiming` False the worker only finishes what it has."""
+        self._unsettled.extend(self._engine.poll(self._policy.poll_s))
+        try:
+            while self._unsettled and self._gate.is_open(self._clock()):
+                self._settle(self._unsettled[0])
+                self._unsettled.popleft()
+            if claiming and self._gate.is_open(self._clock()):
+                self._claim()
+            self._report()
+        except StorageUnavailable as error:
+            # Finished clips wait in memory (at most one per slot) until there is room: generating
+            # them again would cost far more, and nothing is lost if the daemon dies meanwhile.
+            self._gate.close(str(error), self._clock())
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """Drop these jobs if this worker has them; the catalogue has them cancelled already."""
+        dropped = set(job_ids)
+        mine = [key for key in self._in_flight if key[0] in dropped]
+        if mine:
+            self._engine.cancel(key[0] for key in mine)
+            for key in mine:
+                self._forget(key)
+
+    def close(self, reason: str) -> None:
+        """Give back what is in flight and end the engine."""
+        self._engine.close()
+        self._ledger.release(self.in_flight, reason)
+        self._in_flight.clear()
+        self._unsettled.clear()
+        self._state("stopped")
+
+    # -- claiming ---------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        now = self._clock()
+        loaded = self._model.name if self._model else None
+        free = self._model.slots - len(self._in_flight) if self._model else 1
+        if free <= 0 or self._alone:
+            return
+        model = choose_model(
+            self._ledger.model_queues(),
+            loaded=loaded,
+            loaded_since=self._loaded_since,
+            now=now,
+            pass_over_s=self._policy.pass_over_s,
+        )
+        if model is None:
+            return
+        if model != loaded:
+            if self._in_flight:
+                return  # drain first: an engine holds one model
+            if not self._load(model):
+                return
+        assert self._model is not None
+        attempts = self._ledger.claim(
+            worker=self.name,
+            device=self.device,
+            model=model,
+            limit=self._model.slots - len(self._in_flight),
+            engine_idle=not self._in_flight,
+        )
+        if not attempts:
+            return
+        self._alone = any(attempt.alone for attempt in attempts)
+        self._hold(attempts)
+        try:
+            self._engine.submit([self._request_for(attempt) for attempt in attempts])
+        except EngineDied as error:
+            self._all_failed(attempts, FailureKind.ENGINE_DIED, str(error))
+
+    def _load(self, model: str) -> bool:
+        """Make `model` the engine's; on failure the job at the head of its queue answers for it."""
+        self._state("loading", model=model)
+        self._allow_s(self._policy.load_deadline_s)
+        try:
+            self._model = self._engine.load(model)
+        except EngineError as error:
+            self._model = None
+            kind = next((kind for cls, kind in LOAD_FAILURES if isinstance(error, cls)), FailureKind.INTERNAL)
+            # A model that cannot be had fails every job waiting for it, one claim at a time; a load
+            # that failed for want of memory or a dead process is retried with the job that asked.
+            limit = 1000 if kind in (FailureKind.UNKNOWN_MODEL, FailureKind.MODEL_UNAVAILABLE) else 1
+            attempts = self._ledger.claim(
+                worker=self.name, device=self.device, model=model, limit=limit, engine_idle=True
+            )
+            self._hold(attempts)
+            self._all_failed(attempts, kind, str(error))
+            self._state("idle", error=str(error))
+            return False
+        self._loaded_since = self._clock()
+        return True
+
+    def _hold(self, attempts: Sequence[Attempt]) -> None:
+        self._in_flight.update({(attempt.job.id, attempt.number): attempt for attempt in attempts})
+
+    def _all_failed(self, attempts: Sequence[Attempt], kind: FailureKind, message: str) -> None:
+        """Settled with the next round's events, so that a full disk cannot lose the failure."""
+        self._unsettled.extend(
+            GenerationFailed(job_id=attempt.job.id, attempt=attempt.number, kind=kind, message=message)
+            for attempt in attempts
+        )
+
+    # -- finishing --------------------------------------------------------------------------
+
+    def _settle(self, event: Event) -> None:
+        """Act on one event; when this raises, the same event is settled again later."""
+        if isinstance(event, Progress):
+            self._progress[event.key] = event
+            return
+        attempt = self._in_flight.get(event.key)
+        if attempt is None:
+            return
+        if isinstance(event, Generated):
+            self._finish(attempt, event)
+        else:
+            self._fail(attempt, event.kind, event.message)
+        self._forget(event.key)
+
+    def _forget(self, key: tuple[int, int]) -> None:
+        self._progress.pop(key, None)
+        self._in_flight.pop(key, None)
+        if not self._in_flight:
+            self._alone = False
+
+    def _fail(self, attempt: Attempt, kind: FailureKind, message: str) -> None:
+        slots = self._model.slots if self._model else 1
+        if attempt.started_at <= self._reduced_at:
+            slots = max(slots, 2)  # it shared the memory with the clips for which the slots were halved
+        if kind in TOOK_THE_ENGINE_DOWN and self._model is not None:
+            self._model = None  # the next load starts a fresh process
+            self._state("dead", error=message, restarted=True)
+        decision = decide(
+            kind,
+            strikes=attempt.job.strikes,
+            max_attempts=self._policy.max_attempts,
+            slots=slots,
+            now=self._clock(),
+            jitter=self._jitter(),
+            backoff_max_s=self._policy.backoff_max_s,
+        )
+        if decision.reduce_slots:
+            self._reduce_slots(attempt)
+        self._ledger.fail(
+            attempt,
+            kind,
+            message,
+            retry_at=decision.retry_at,
+            counts=decision.counts,
+            suspect=decision.suspect,
+        )
+
+    def _reduce_slots(self, attempt: Attempt) -> None:
+        """Halve the slots, once for all clips that ran out of memory together."""
+        if self._model is None or attempt.started_at <= self._reduced_at:
+            return
+        self._reduced_at = self._clock()
+        try:
+            self._model = self._engine.reduce_slots()
+        except EngineDied:
+            self._model = None
+
+    def _finish(self, attempt: Attempt, clip: Generated) -> None:
+        if not self._is_current(attempt):
+            return
+        judgement = self._judge(clip.measurements)
+        retry, quarantined = self._consequence(attempt, judgement)
+        relative = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
+        try:
+            filed = self._shelf.file(relative, clip.audio, self._sidecar_for(attempt, clip, judgement))
+        except StorageUnavailable as error:
+            if self._gate.close(str(error), self._clock()):
+                raise
+            self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
+            return
+        output = Output(
+            path=relative,
+            format=AudioFormat(PurePosixPath(relative).suffix[1:]),
+            sample_rate=clip.sample_rate,
+            channels=clip.channels,
+            duration_s=clip.duration_s,
+            size_bytes=filed.size_bytes,
+            sha256=filed.sha256,
+            generation_s=clip.generation_s,
+            licence=clip.licence,
+            quarantined=quarantined,
+            versions=clip.versions,
+            defects=clip.defects,
+        )
+        if not self._ledger.succeed(attempt, output, clip.measurements, judgement, retry_for_quality=retry):
+            self._shelf.discard(relative)  # cancelled while it was being filed
+
+    def _is_current(self, attempt: Attempt) -> bool:
+        """False once the job was cancelled or taken up by another attempt: its file is not ours to write."""
+        job = self._ledger.job(attempt.job.id)
+        return job.status is JobStatus.RUNNING and job.attempt == attempt.number
+
+    def _consequence(self, attempt: Attempt, judgement: Judgement) -> tuple[bool, bool]:
+        """(try again with a new seed, put this take into quarantine)."""
+        if judgement.verdict is Verdict.PASSED or attempt.job.on_qc_fail is QcAction.KEEP:
+            return False, False
+        if attempt.job.on_qc_fail is QcAction.QUARANTINE:
+            return False, True
+        again = attempt.job.qc_retries < self._policy.qc_retries
+        return again, again
+
+    # -- reporting --------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        now = self._clock()
+        if now - self._reported_at < REPORT_INTERVAL_S:
+            return
+        self._reported_at = now
+        if self._progress:
+            self._ledger.progress(tuple(self._progress.values()))
+            self._progress.clear()
+        self._state("working" if self._in_flight else "idle")
+
+    def _state(
+        self, status: str, *, model: str | None = None, error: str | None = None, restarted: bool = False
+    ) -> None:
+        shown = model or (self._model.name if self._model else None)
+        slots = self._model.slots if self._model else 0
+        state = (status, shown, slots, len(self._in_flight))
+        # An idle daemon writes its workers' rows once in ten seconds, not twice a second.
+        heartbeat = int(self._clock() / 10)
+        if (state, heartbeat) == self._reported:
+            return
+        self._reported = (state, heartbeat)
+        self._ledger.worker_state(
+            self.name,
+            device=self.device,
+            model=shown,
+            status=status,
+            slots=slots,
+            running=len(self._in_flight),
+            error=error,
+            restarted=restarted,
+        )

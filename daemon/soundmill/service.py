@@ -1,0 +1,373 @@
+"""The daemon: wires inbox, catalogue, workers and site, and owns their threads, signals and health."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO
+
+from ulid import ULID
+
+from soundmill import wiring
+from soundmill.catalog import files
+from soundmill.catalog.catalog import Catalog
+from soundmill.config import Config, Home
+from soundmill.engine.process import ProcessEngine
+from soundmill.engine.protocol import Engine
+from soundmill.errors import CatalogError, HomeInUse, InvalidControl, SoundmillError, StorageUnavailable
+from soundmill.inbox import control
+from soundmill.inbox.control import Control
+from soundmill.inbox.intake import Intake, Outcome
+from soundmill.inbox.spool import Spool
+from soundmill.inbox.watch import Watcher
+from soundmill.publish import site
+from soundmill.publish.site import Site
+from soundmill.schedule.pool import LoopThread, Pool
+from soundmill.schedule.storage import StorageGate
+from soundmill.schedule.worker import Worker
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
+REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
+STORAGE_PATIENCE_S = 30.0  # how long `run --once` waits for room on the disk
+SITE_RESTART_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a `run --once` ended; counts are of this run alone."""
+
+    accepted: int
+    rejected: int
+    failed: int
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not (self.rejected or self.failed or self.problem)
+
+
+def new_ulid() -> str:
+    return str(ULID())
+
+
+def lock_home(home: Home) -> IO[str]:
+    """Hold the home's lock for as long as the returned file is open; raises HomeInUse."""
+    handle = home.lock.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        handle.close()
+        raise HomeInUse(f"{home.root}: another daemon (process {holder}) works here; stop it first") from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def notify_systemd(message: str) -> None:
+    """Tell systemd about readiness and life (sd_notify(3)); does nothing outside a unit."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.connect("\0" + address[1:] if address.startswith("@") else address)
+            sock.sendall(message.encode())
+
+
+class Service:
+    """One daemon on one home. `start`, then `tick` until `stop`; `run` does all three.
+
+    `clock` gives Unix seconds. `engine_for(device)` makes an engine; the default one is a process
+    per device. `on_tick` is called after each tick (the terminal's progress bars).
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        *,
+        devices: Sequence[str],
+        with_site: bool,
+        clock: Callable[[], float] = time.time,
+        engine_for: Callable[[str], Engine] | None = None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.home = home
+        self.config = config
+        self._devices = devices
+        self._with_site = with_site
+        self._clock = clock
+        self._engine_for = engine_for or self._engine_process
+        self._on_tick = on_tick
+        self._signals = 0
+        self._wake_inbox = threading.Event()
+        self._accepted = 0
+        self._stuck: dict[str, str] = {}  # claimed files that cannot be taken in yet, and why
+        self._rejected = 0
+        self._inbox_quiet = False
+        self._site: Site | None = None
+        self._site_started = 0.0
+        self._rejudging = True
+
+    # -- start and stop ---------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
+        self.home.create()
+        self._lock = lock_home(self.home)
+        self.catalog = Catalog.open(self.home.catalog, clock=self._clock)
+        self._shelf = wiring.OutputFolder(self.home.outputs)
+        self._judge = wiring.judge_with(self.config)
+        self._recover()
+        self._gate = StorageGate(self._shelf.probe, self._record)
+        self._intake = self._make_intake()
+        self._failed_before = self.catalog.failed_count()
+        self._watcher = Watcher(self.home.inbox, self._wake_inbox.set)
+        self._watcher.start()
+        self._inbox = self._inbox_thread()
+        self._pool = Pool(
+            self._devices,
+            self._hire,
+            lambda kind, message, worker: self._record(kind, message, worker=worker),
+            self._clock,
+        )
+        if self._with_site:
+            self._start_site()
+        self._record("daemon_started", f"soundmill started on {', '.join(self._devices)}")
+        notify_systemd("READY=1")
+
+    def stop(self, grace_s: float) -> None:
+        notify_systemd("STOPPING=1")
+        self._inbox.stop()
+        self._wake_inbox.set()
+        self._watcher.stop()
+        self._pool.stop(grace_s if self._signals < 2 else 0.0, "the daemon was stopped")
+        self._inbox.join(30.0)
+        if self._site is not None:
+            self._site.stop()
+        try:
+            self.catalog.workers_gone()
+            self._record("daemon_stopped", "soundmill stopped")
+        finally:
+            self.catalog.close()
+            self._lock.close()
+
+    def run(self, *, once: bool) -> Ended:
+        """Work until a signal comes or, with `once`, until inbox and queue are empty."""
+        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        pause = threading.Event()
+        problem = None
+        try:
+            self.start()
+            try:
+                while not self._signals:
+                    self.tick()
+                    if once and (self.worked_off or (problem := self._hopeless())):
+                        break
+                    pause.wait(TICK_S)
+                failed = self.catalog.failed_count() - self._failed_before
+            finally:
+                self.stop(STOP_GRACE_S)
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+        if self._signals and once:
+            problem = "stopped by a signal before the queue was empty"
+        return Ended(self._accepted, self._rejected, failed, problem)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals > 2:
+            os._exit(130)  # whoever asks a third time does not want to wait for a clean end
+
+    # -- one round --------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Housekeeping; every part is safe to repeat, so a full disk only delays it."""
+        try:
+            self.apply_controls()
+            self.catalog.wake_due(self._clock())
+            self._rejudge()
+            self._pool.check()
+        except (StorageUnavailable, CatalogError) as error:
+            log.warning("%s", error)
+        if self._watcher.ensure():
+            self._record("watcher_restarted", "the folder watcher had died; scans found the files meanwhile")
+        if not self._inbox.alive:
+            self._record("inbox_restarted", f"the inbox thread ended: {self._inbox.error}")
+            self._inbox = self._inbox_thread()
+        self._check_site()
+        if self._inbox.making_progress(self._clock()) and self._pool.making_progress():
+            notify_systemd("WATCHDOG=1")
+        self._on_tick()
+
+    @property
+    def worked_off(self) -> bool:
+        """True when no file waits in the inbox and no job waits or runs."""
+        if not self._inbox_quiet or self._stuck:
+            return False
+        return not control.pending(self.home.control) and self.catalog.unfinished() == 0
+
+    def _hopeless(self) -> str | None:
+        if self._inbox_quiet and self._stuck and self.catalog.unfinished() == 0:
+            return next(iter(self._stuck.values()))
+        reason = self._gate.closed_because
+        return reason if reason and self._gate.closed_for_s(self._clock()) > STORAGE_PATIENCE_S else None
+
+    def apply_controls(self) -> None:
+        for path, found in control.pending(self.home.control):
+            try:
+                if isinstance(found, InvalidControl):
+                    raise found
+                self._apply(found)
+            except InvalidControl as error:
+                self._record("control_refused", str(error))
+            path.unlink(missing_ok=True)
+
+    def _apply(self, wish: Control) -> None:
+        match wish.action:
+            case "cancel":
+                self._pool.cancel(self.catalog.cancel(wish.target))
+            case "pause":
+                self.catalog.pause(wish.target)
+            case "resume":
+                self.catalog.resume(wish.target)
+            case "retry":
+                self.catalog.retry(wish.target)
+            case "rate":
+                assert wish.stars is not None
+                self.catalog.rate(wish.target, wish.stars, wish.note)
+        self._record("control_applied", f"{wish.action} {wish.target}")
+
+    def _rejudge(self) -> None:
+        """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
+        if self._rejudging:
+            ruleset = wiring.ruleset_of(self.config)
+            self._rejudging = self.catalog.rejudge(self._judge, ruleset, REJUDGE_CHUNK) == REJUDGE_CHUNK
+
+    def _record(self, kind: str, message: str, worker: str | None = None) -> None:
+        log.info("%s: %s", kind, message)
+        try:
+            self.catalog.event(kind, message, worker=worker)
+        except (CatalogError, StorageUnavailable) as error:
+            log.warning("cannot record %s: %s", kind, error)
+
+    # -- the parts --------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Give back what the last run left running; remove files that no row knows."""
+        interrupted = self.catalog.recover(self.config.schedule.max_attempts)
+        strays = files.sweep_parts(self.home.outputs)
+        for attempt in interrupted:
+            for quarantined in (False, True):
+                path = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
+                if not self.catalog.knows_output(path):
+                    self._shelf.discard(path)
+        if interrupted or strays:
+            self._record("recovered", f"{len(interrupted)} interrupted attempts, {strays} half-written files removed")
+
+    def _make_intake(self) -> Intake:
+        spool = Spool(self.home.inbox, clock=self._clock, new_ulid=new_ulid, settle_s=self.config.inbox.settle_s)
+        return Intake(
+            spool,
+            self.catalog,
+            wiring.rules_for(self.config, self.home.inbox),
+            max_bytes=int(self.config.inbox.max_file_mb * 1024 * 1024),
+        )
+
+    def _inbox_thread(self) -> LoopThread:
+        thread = LoopThread("inbox", self._scan, clock=self._clock)
+        thread.start()
+        return thread
+
+    def _scan(self) -> None:
+        """One scan; then wait for an event, the settling of a new file, or the next full scan."""
+        inbox = self.config.inbox
+        try:
+            outcomes = self._intake.scan()
+        except (StorageUnavailable, CatalogError, OSError) as error:
+            log.warning("inbox: %s", error)
+            outcomes = []
+            waiting = True
+        else:
+            waiting = self._intake.waiting
+        for outcome in outcomes:
+            self._note(outcome)
+        self._inbox_quiet = not outcomes and not waiting
+        if self._wake_inbox.wait(
+            min(inbox.settle_s + 0.05, inbox.scan_interval_s) if waiting else inbox.scan_interval_s
+        ):
+            self._wake_inbox.clear()
+            self._inbox_quiet = False
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._stuck[outcome.ulid] = f"{outcome.file_name}: {outcome.reason}"
+            self._record("file_stuck", self._stuck[outcome.ulid])
+            return
+        self._stuck.pop(outcome.ulid, None)
+        if outcome.batch is not None:
+            self._accepted += 1
+            log.info("accepted %s as %s: %d jobs", outcome.file_name, outcome.batch.name, outcome.batch.job_count)
+        else:
+            self._rejected += 1
+            log.warning("rejected %s: %s", outcome.file_name, outcome.reason)
+
+    def _engine_process(self, device: str) -> Engine:
+        slots = self.config.engine.slots
+        return ProcessEngine(
+            device,
+            slots=None if slots == "auto" else slots,
+            load_deadline_s=self.config.schedule.load_deadline_s,
+        )
+
+    def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
+        return Worker(
+            device,
+            device,
+            engine=self._engine_for(device),
+            ledger=self.catalog,
+            shelf=self._shelf,
+            gate=self._gate,
+            request_for=wiring.request_for(self.config),
+            sidecar_for=wiring.sidecar_for,
+            judge=self._judge,
+            policy=wiring.policy_of(self.config),
+            clock=self._clock,
+            jitter=random.random,
+            allow_s=allow_s,
+        )
+
+    def _start_site(self) -> None:
+        """A site that cannot start costs the pages, not the work."""
+        web = self.config.web
+        self._site_started = self._clock()
+        try:
+            self._site = site.start(self.home.catalog, self.home.outputs, web.host, web.port)
+        except SoundmillError as error:
+            self._record("site_unavailable", str(error))
+            log.error("%s", error)
+
+    @property
+    def site_url(self) -> str | None:
+        return self._site.url if self._site is not None else None
+
+    def _check_site(self) -> None:
+        if self._site is None or self._site.running or self._clock() - self._site_started < SITE_RESTART_S:
+            return
+        self._record("site_restarted", f"the site ended with exit status {self._site.process.returncode}")
+        self._site.stop()
+        self._start_site()

@@ -1,0 +1,136 @@
+"""How the stages fit: each function turns the configuration into what one stage is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from soundmill import __version__
+from soundmill.catalog import files
+from soundmill.config import Config
+from soundmill.engine.models import resolve
+from soundmill.inbox.rules import Rules
+from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judgement
+from soundmill.quality.checks import Thresholds, judge, ruleset
+from soundmill.schedule.worker import Policy
+
+MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
+
+
+class OutputFolder:
+    """The home's outputs folder as the shelf that workers file takes on."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str:
+        return files.take_path(job.batch_name, job.name, job.format, quarantined, attempt)
+
+    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> files.FiledTake:
+        return files.file_take(self._root, relative, audio, sidecar)
+
+    def discard(self, relative: str) -> None:
+        files.discard(self._root, relative)
+
+    def probe(self) -> None:
+        """Raise StorageUnavailable when a take could not be filed now."""
+        files.probe(self._root, MIN_FREE_BYTES)
+
+
+def rules_for(config: Config, folder: Path) -> Callable[[str], Rules]:
+    """The rules a job file is read by; melody files are looked for in `folder`."""
+
+    def rules(ulid: str) -> Rules:
+        return Rules(
+            ulid=ulid,
+            folder=folder,
+            resolve_model=resolve,
+            default_model=config.default_model,
+            default_duration=config.default_duration,
+            default_format=config.audio.format,
+            default_on_qc_fail=config.on_qc_fail,
+            max_jobs=config.inbox.max_jobs,
+        )
+
+    return rules
+
+
+def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
+    def request(attempt: Attempt) -> GenerationRequest:
+        job = attempt.job
+        schedule = config.schedule
+        return GenerationRequest(
+            job_id=job.id,
+            attempt=attempt.number,
+            prompt=job.prompt,
+            parameters=job.parameters,
+            seed=attempt.seed,
+            format=job.format,
+            normalization=config.audio.normalization,
+            normalization_target=config.audio.normalization_target,
+            deadline_s=schedule.deadline_s + schedule.deadline_per_audio_s * job.parameters.duration,
+            melody=job.melody,
+            continue_from=job.continue_from,
+            tags={"batch": job.batch_name, "job": job.name},
+        )
+
+    return request
+
+
+def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapping[str, object]:
+    """Everything known of a take, as the JSON file beside it."""
+    job = attempt.job
+    return {
+        "soundmill": __version__,
+        "batch": job.batch_name,
+        "job": job.name,
+        "position": job.position,
+        "replicate": job.replicate,
+        "prompt": job.prompt,
+        "model": job.model,
+        **asdict(job.parameters),
+        "seed": attempt.seed,
+        "attempt": attempt.number,
+        "melody": str(job.melody) if job.melody else None,
+        "continue_from": str(job.continue_from) if job.continue_from else None,
+        "labels": dict(job.labels),
+        "condition": dict(job.condition),
+        "format": clip.format,
+        "sample_rate": clip.sample_rate,
+        "channels": clip.channels,
+        "duration_s": clip.duration_s,
+        "generation_s": clip.generation_s,
+        "verdict": judgement.verdict,
+        "score": judgement.score,
+        "ruleset": judgement.ruleset,
+        "checks": [asdict(check) for check in judgement.checks],
+        "measurements": dict(clip.measurements),
+        "defects": [dict(defect) for defect in clip.defects],
+        "licence": clip.licence,
+        "versions": dict(clip.versions),
+    }
+
+
+def thresholds_of(config: Config) -> Thresholds:
+    return Thresholds(**config.quality.model_dump())
+
+
+def judge_with(config: Config) -> Callable[[Mapping[str, float | None]], Judgement]:
+    thresholds = thresholds_of(config)
+    return lambda measurements: judge(measurements, thresholds)
+
+
+def ruleset_of(config: Config) -> str:
+    return ruleset(thresholds_of(config))
+
+
+def policy_of(config: Config) -> Policy:
+    schedule = config.schedule
+    return Policy(
+        max_attempts=schedule.max_attempts,
+        qc_retries=schedule.qc_retries,
+        backoff_max_s=schedule.backoff_max_s,
+        pass_over_s=schedule.pass_over_s,
+        load_deadline_s=schedule.load_deadline_s,
+    )

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from schedule.conftest import Mill
+from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, UnknownModel
+from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
+from soundmill.schedule.worker import Worker
+
+
+def statuses(mill: Mill) -> Counter[str]:
+    return Counter(job.status.value for job in mill.jobs())
+
+
+def attempts(mill: Mill) -> list[tuple[int, int, str, str | None]]:
+    with mill.catalog._read() as db:
+        rows = db.execute("SELECT job_id, number, status, error_kind FROM attempts ORDER BY id")
+        return [tuple(row) for row in rows]
+
+
+def paths(mill: Mill) -> set[str]:
+    return {p.relative_to(mill.outputs).as_posix() for p in mill.outputs.rglob("*.wav")}
+
+
+def test_every_job_becomes_a_file_a_sidecar_and_a_row(mill: Mill) -> None:
+    mill.batch("a lute", "a drum", "rain")
+    mill.run(mill.worker(mill.engine()))
+    assert statuses(mill) == {"succeeded": 3}
+    assert paths(mill) == {f"batch-1/000{n}-clip.wav" for n in (1, 2, 3)}
+    sidecar = json.loads((mill.outputs / "batch-1/0001-clip.wav.json").read_text())
+    assert sidecar["prompt"] == "a lute" and sidecar["seed"] == 1 and sidecar["verdict"] == "passed"
+
+
+def test_the_slots_are_kept_full_and_never_overfull(mill: Mill) -> None:
+    mill.batch(*["x"] * 10)
+    engine = mill.engine(slots=4, polls_per_clip=3)
+    mill.run(mill.worker(engine))
+    assert engine.most_in_flight == 4
+    assert len(engine.submitted) == 10
+
+
+def test_jobs_run_by_priority_then_in_the_order_of_the_file(mill: Mill) -> None:
+    mill.batch("one", "two")
+    mill.batch("urgent", priority=5)
+    engine = mill.engine(slots=1)
+    mill.run(mill.worker(engine))
+    assert [request.prompt for request in engine.submitted] == ["urgent", "one", "two"]
+
+
+def test_a_model_is_loaded_once_for_all_its_jobs(mill: Mill) -> None:
+    for model in ("a", "b", "a", "b"):
+        mill.batch("x", model=model)
+    engine = mill.engine(slots=1)
+    mill.run(mill.worker(engine))
+    assert engine.loads == ["a", "b"]
+
+
+def test_progress_reaches_the_catalogue_while_a_clip_runs(mill: Mill) -> None:
+    mill.batch("long")
+    worker = mill.worker(mill.engine(polls_per_clip=10))
+    mill.run(worker, done=lambda: len(attempts(mill)) > 0)
+    for _ in range(4):
+        worker.step()
+        mill.clock.now += 1.0
+    with mill.catalog._read() as db:
+        done, due = db.execute("SELECT steps_done, steps_due FROM jobs").fetchone()
+    assert 0 < done < due == 10
+
+
+@pytest.mark.parametrize("kind", [FailureKind.BAD_PARAMETER, FailureKind.MISSING_INPUT])
+def test_a_permanent_failure_is_not_tried_again(mill: Mill, kind: FailureKind) -> None:
+    mill.batch("bad", "good")
+    mill.run(mill.worker(mill.engine(failure=lambda r: kind if r.prompt == "bad" else None)))
+    assert attempts(mill)[0] == (1, 1, "failed", kind)
+    assert statuses(mill) == {"failed": 1, "succeeded": 1}
+
+
+@pytest.mark.parametrize("kind", [FailureKind.IO, FailureKind.INTERNAL, FailureKind.ENGINE_DIED])
+def test_a_transient_failure_is_tried_three_times_and_then_fails(mill: Mill, kind: FailureKind) -> None:
+    mill.batch("bad")
+    mill.run(mill.worker(mill.engine(failure=lambda r: kind)))
+    assert attempts(mill) == [(1, n, "failed", kind) for n in (1, 2, 3)]
+    assert statuses(mill) == {"failed": 1}
+
+
+def test_a_clip_that_kills_its_engine_takes_its_neighbours_with_it_only_once(mill: Mill) -> None:
+    mill.batch("killer", *["innocent"] * 3)
+    engine = mill.engine(slots=4, failure=lambda r: FailureKind.ENGINE_DIED if r.prompt == "killer" else None)
+    mill.run(mill.worker(engine))
+    assert statuses(mill) == {"failed": 1, "succeeded": 3}
+    assert max(job.attempt for job in mill.jobs() if job.prompt == "innocent") == 2
+    assert len(engine.loads) >= 3  # a fresh engine after each death
+
+
+def test_a_hung_clip_is_ended_at_its_deadline_and_its_neighbours_go_on(mill: Mill) -> None:
+    mill.batch("hangs", "fine")
+    hangs = mill.engine(slots=2, failure=lambda r: FailureKind.TIMED_OUT if r.prompt == "hangs" else None)
+    mill.run(mill.worker(hangs, deadline_s=5.0, deadline_per_audio_s=0.0))
+    assert statuses(mill) == {"failed": 1, "succeeded": 1}
+    assert [a[3] for a in attempts(mill) if a[0] == 1] == [FailureKind.TIMED_OUT] * 3
+
+
+def test_out_of_memory_halves_the_slots_until_the_clips_fit(mill: Mill) -> None:
+    mill.batch(*["x"] * 8)
+    engine = mill.engine(slots=8)
+    engine._failure = lambda r: FailureKind.OUT_OF_MEMORY if len(engine._flights) > 2 else None
+    mill.run(mill.worker(engine))
+    assert statuses(mill) == {"succeeded": 8}
+    assert engine.reduce_slots().slots == 1  # it stood at 2
+    assert all(job.strikes == 1 for job in mill.jobs())
+
+
+def test_out_of_memory_alone_ends_after_three_attempts(mill: Mill) -> None:
+    mill.batch("huge")
+    mill.run(mill.worker(mill.engine(slots=1, failure=lambda r: FailureKind.OUT_OF_MEMORY)))
+    assert statuses(mill) == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ModelUnavailable("facebook/x: no weights here; soundmill models pull facebook/x"), "model_unavailable"),
+        (UnknownModel("no such model"), "unknown_model"),
+    ],
+)
+def test_a_model_that_cannot_be_had_fails_its_jobs_and_leaves_the_others(
+    mill: Mill, error: EngineError, kind: str
+) -> None:
+    mill.batch("x", "y", model="missing")
+    mill.batch("z", model="tiny")
+    mill.run(mill.worker(mill.engine(load_failure=lambda m: error if m == "missing" else None)))
+    assert statuses(mill) == {"failed": 2, "succeeded": 1}
+    with mill.catalog._read() as db:
+        rows = db.execute("SELECT DISTINCT error_kind, error FROM jobs WHERE status = 'failed'").fetchall()
+    assert [tuple(row) for row in rows] == [(kind, str(error))]
+
+
+def test_a_load_that_runs_out_of_memory_is_retried(mill: Mill) -> None:
+    mill.batch("x")
+    failures = [OutOfMemory("no room for the weights")]
+    mill.run(mill.worker(mill.engine(load_failure=lambda m: failures.pop() if failures else None)))
+    assert statuses(mill) == {"succeeded": 1}
+    assert [a[2:] for a in attempts(mill)] == [("failed", "out_of_memory"), ("succeeded", None)]
+
+
+def test_a_full_disk_pauses_claiming_and_loses_nothing(mill: Mill) -> None:
+    mill.batch(*["x"] * 6)
+    engine = mill.engine(slots=2)
+    worker = mill.worker(engine)
+    mill.disk.full = True
+    for _ in range(20):
+        worker.step()
+        mill.clock.now += 1.0
+    assert len(engine.submitted) == 2  # nothing more is claimed
+    assert mill.events == ["storage_unavailable"]
+    mill.disk.full = False
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 6}
+    assert len(engine.submitted) == 6  # the clips that waited for room were not generated again
+    assert mill.events == ["storage_unavailable", "storage_available"]
+
+
+def test_one_file_that_cannot_be_written_fails_alone(mill: Mill) -> None:
+    mill.batch("x", "y")
+    mill.disk.refused = "0001-clip"
+    mill.run(mill.worker(mill.engine()))
+    assert statuses(mill) == {"failed": 1, "succeeded": 1}
+    assert [a[3] for a in attempts(mill) if a[0] == 1] == ["io"] * 3
+
+
+def test_a_failed_check_is_a_verdict_and_not_a_failed_job(mill: Mill) -> None:
+    mill.batch("silence", "a lute")
+    mill.run(mill.worker(mill.engine()))
+    assert statuses(mill) == {"succeeded": 2}
+    with mill.catalog._read() as db:
+        assert [row[0] for row in db.execute("SELECT verdict FROM outputs ORDER BY job_id")] == ["failed", "passed"]
+
+
+def test_quarantine_files_the_take_apart(mill: Mill) -> None:
+    mill.batch("silence", "a lute", on_qc_fail=QcAction.QUARANTINE)
+    mill.run(mill.worker(mill.engine()))
+    assert paths(mill) == {"batch-1/quarantine/0001-clip.take1.wav", "batch-1/0002-clip.wav"}
+
+
+def test_retry_takes_new_recorded_seeds_and_keeps_the_last_take(mill: Mill) -> None:
+    mill.batch("silence", on_qc_fail=QcAction.RETRY)
+    engine = mill.engine()
+    mill.run(mill.worker(engine, qc_retries=2))
+    seeds = [request.seed for request in engine.submitted]
+    assert len(set(seeds)) == 3 and seeds[0] == 1
+    with mill.catalog._read() as db:
+        recorded = [row[0] for row in db.execute("SELECT seed FROM attempts ORDER BY number")]
+    assert recorded == seeds
+    assert paths(mill) == {
+        "batch-1/quarantine/0001-clip.take1.wav",
+        "batch-1/quarantine/0001-clip.take2.wav",
+        "batch-1/0001-clip.wav",
+    }
+    assert statuses(mill) == {"succeeded": 1}
+
+
+def test_retry_stops_at_the_first_take_that_passes(mill: Mill) -> None:
+    mill.batch("x", on_qc_fail=QcAction.RETRY)
+
+    def first_is_clipped(request: GenerationRequest) -> dict[str, float | None]:
+        return {"clipping_share": 0.5} if request.attempt == 1 else {}
+
+    mill.run(mill.worker(mill.engine(measurements=first_is_clipped)))
+    with mill.catalog._read() as db:
+        takes = [tuple(row) for row in db.execute("SELECT attempt, verdict, quarantined FROM outputs ORDER BY attempt")]
+    assert takes == [(1, "failed", 1), (2, "passed", 0)]
+
+
+def started(mill: Mill, worker: Worker) -> None:
+    while not worker.in_flight:
+        worker.step()
+
+
+def test_a_cancelled_job_leaves_no_file(mill: Mill) -> None:
+    mill.batch("x", "y")
+    engine = mill.engine(slots=2, polls_per_clip=5)
+    worker = mill.worker(engine)
+    started(mill, worker)
+    worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+    mill.run(worker)
+    assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
+    assert paths(mill) == {"batch-1/0002-clip.wav"}
+
+
+def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
+    mill.batch("x")
+    worker = mill.worker(mill.engine(polls_per_clip=2))
+    started(mill, worker)
+    mill.catalog.cancel("batch-1")  # the worker has not heard of it yet
+    for _ in range(5):
+        worker.step()
+    assert statuses(mill) == {"cancelled": 1}
+    assert paths(mill) == set()
+    assert not worker.in_flight
+
+
+def test_closing_gives_running_jobs_back_without_a_strike(mill: Mill) -> None:
+    mill.batch("x", "y")
+    worker = mill.worker(mill.engine(slots=2, polls_per_clip=100))
+    started(mill, worker)
+    worker.close("stopped")
+    assert [(job.status, job.strikes) for job in mill.jobs()] == [(JobStatus.QUEUED, 0)] * 2
+    assert [a[2] for a in attempts(mill)] == ["interrupted"] * 2
+
+
+def test_a_draining_worker_claims_nothing_more(mill: Mill) -> None:
+    mill.batch("x", "y")
+    worker = mill.worker(mill.engine(slots=1, polls_per_clip=2))
+    started(mill, worker)
+    for _ in range(5):
+        worker.step(claiming=False)
+    assert statuses(mill) == {"succeeded": 1, "queued": 1}
