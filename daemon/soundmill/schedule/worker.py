@@ -155,6 +155,7 @@ class Worker:
         self._jitter = jitter
         self._allow_s = allow_s
         self._model: ModelInfo | None = None
+        self._loaded: str | None = None  # as jobs name it; the engine may know it by a longer name
         self._loaded_since = 0.0
         self._reduced_at = 0.0
         self._in_flight: dict[tuple[int, int], Attempt] = {}
@@ -204,7 +205,7 @@ class Worker:
 
     def _claim(self) -> None:
         now = self._clock()
-        loaded = self._model.name if self._model else None
+        loaded = self._loaded if self._model else None
         free = self._model.slots - len(self._in_flight) if self._model else 1
         if free <= 0 or self._alone:
             return
@@ -258,6 +259,7 @@ class Worker:
             self._all_failed(attempts, kind, str(error))
             self._state("idle", error=str(error))
             return False
+        self._loaded = model
         self._loaded_since = self._clock()
         return True
 
@@ -389,7 +391,7 @@ class Worker:
     def _state(
         self, status: str, *, model: str | None = None, error: str | None = None, restarted: bool = False
     ) -> None:
-        shown = model or (self._model.name if self._model else None)
+        shown = model or (self._loaded if self._model else None)
         slots = self._model.slots if self._model else 0
         state = (status, shown, slots, len(self._in_flight))
         # An idle daemon writes its workers' rows once in ten seconds, not twice a second.

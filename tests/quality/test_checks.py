@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundmill.config import QualityConfig
+from soundmill.jobs import Check, Verdict
+from soundmill.quality.checks import Thresholds, judge, ruleset
+
+LIMITS = Thresholds()
+GOOD: dict[str, float | None] = {
+    "silence_share": 0.0,
+    "clipping_share": 0.0,
+    "clipping_share_before": 0.0,
+    "repetition_correlation": 0.0,
+    "spectral_range_db": 80.0,
+    "loudness_lufs": -9.0,
+    "dc_offset": 0.0,
+    "nonfinite_samples": 0.0,
+    "duration_error_s": 0.0,
+}
+CHECKS = ["silence", "clipping", "repetition", "spectral_balance", "loudness", "dc_offset", "nonfinite", "duration"]
+
+# check, measurement, a value exactly at its limit, a value just beyond it
+EDGES = [
+    ("silence", "silence_share", 0.30, 0.301),
+    ("clipping", "clipping_share", 0.01, 0.0101),
+    ("clipping", "clipping_share_before", 0.01, 0.0101),
+    ("repetition", "repetition_correlation", 0.95, 0.951),
+    ("spectral_balance", "spectral_range_db", 30.0, 29.9),
+    ("loudness", "loudness_lufs", -40.0, -40.1),
+    ("dc_offset", "dc_offset", 0.02, 0.0201),
+    ("dc_offset", "dc_offset", -0.02, -0.0201),
+    ("nonfinite", "nonfinite_samples", 0.0, 1.0),
+    ("duration", "duration_error_s", 0.10, 0.101),
+    ("duration", "duration_error_s", -0.10, -0.101),
+]
+
+
+def check(name: str, **changed: float | None) -> Check:
+    return next(each for each in judge({**GOOD, **changed}, LIMITS).checks if each.name == name)
+
+
+def points(**changed: float | None) -> float:
+    return judge({**GOOD, **changed}, LIMITS).score
+
+
+def test_the_thresholds_are_those_of_the_configuration() -> None:
+    assert asdict(LIMITS) == QualityConfig().model_dump()
+    assert Thresholds(**QualityConfig().model_dump()) == LIMITS
+
+
+def test_a_faultless_take_passes_every_check_with_100_points() -> None:
+    judgement = judge(GOOD, LIMITS)
+    assert [each.name for each in judgement.checks] == CHECKS
+    assert judgement.verdict is Verdict.PASSED
+    assert judgement.score == 100
+
+
+@pytest.mark.parametrize(("name", "measurement", "at", "beyond"), EDGES)
+def test_a_value_at_its_limit_passes_and_one_beyond_fails_that_check_alone(
+    name: str, measurement: str, at: float, beyond: float
+) -> None:
+    assert judge({**GOOD, measurement: at}, LIMITS).verdict is Verdict.PASSED
+    judgement = judge({**GOOD, measurement: beyond}, LIMITS)
+    assert judgement.verdict is Verdict.FAILED
+    assert [each.name for each in judgement.checks if not each.passed] == [name]
+    assert next(each for each in judgement.checks if each.name == name).value == beyond
+
+
+@pytest.mark.parametrize(("name", "measurement", "at", "beyond"), EDGES)
+def test_message_numbers_show_on_which_side_of_the_limit_a_value_lies(
+    name: str, measurement: str, at: float, beyond: float
+) -> None:
+    """Never: 0.95 was found, at most 0.95 is allowed."""
+    passed, failed = check(name, **{measurement: at}).message, check(name, **{measurement: beyond}).message
+    assert passed != failed
+    assert passed.endswith(".")
+    assert failed.endswith(".")
+
+
+def test_messages_are_sentences_with_numbers() -> None:
+    assert check("silence", silence_share=0.68).message == "68 % of the clip is silent; at most 30 % is allowed."
+    assert (
+        check("clipping", clipping_share_before=0.034).message
+        == "3.4 % of the samples are clipped before normalisation; at most 1.0 % may be."
+    )
+    assert check("clipping", clipping_share=0.034).message == "3.4 % of the samples are clipped; at most 1.0 % may be."
+    assert (
+        check("repetition", repetition_correlation=0.9504).message
+        == "One second and the next correlate by at most 0.9504; up to 0.9500 is allowed."
+    )
+    assert (
+        check("loudness", loudness_lufs=-52.34).message
+        == "The clip's loudness is -52.3 LUFS; at least -40.0 LUFS is required."
+    )
+    assert check("nonfinite", nonfinite_samples=1).message == "1 sample is not a number or infinite; none may be."
+    assert (
+        check("nonfinite", nonfinite_samples=1234).message == "1,234 samples are not a number or infinite; none may be."
+    )
+    assert (
+        check("duration", duration_error_s=-1.5).message
+        == "The clip is 1.50 s shorter than asked; up to 0.10 s is allowed."
+    )
+    assert (
+        check("duration", duration_error_s=0.5).message
+        == "The clip is 0.50 s longer than asked; up to 0.10 s is allowed."
+    )
+
+
+@pytest.mark.parametrize("measurement", ["repetition_correlation", "duration_error_s", "clipping_share_before"])
+def test_what_does_not_apply_passes(measurement: str) -> None:
+    judgement = judge({**GOOD, measurement: None}, LIMITS)
+    assert judgement.verdict is Verdict.PASSED
+    assert judgement.score == 100
+
+
+@pytest.mark.parametrize(
+    "measurement",
+    ["silence_share", "clipping_share", "spectral_range_db", "loudness_lufs", "dc_offset", "nonfinite_samples"],
+)
+def test_what_a_sounding_clip_would_have_fails_when_missing(measurement: str) -> None:
+    judgement = judge({**GOOD, measurement: None}, LIMITS)
+    assert judgement.verdict is Verdict.FAILED
+    assert judgement.score == 0
+
+
+def test_silence_fails_for_its_silence_and_its_loudness() -> None:
+    silent = {**GOOD, "silence_share": 1.0, "loudness_lufs": None, "spectral_range_db": None}
+    failed = [each.name for each in judge(silent, LIMITS).checks if not each.passed]
+    assert failed == ["silence", "spectral_balance", "loudness"]
+
+
+def test_no_measurements_at_all_fail_without_an_error() -> None:
+    assert judge({}, LIMITS).verdict is Verdict.FAILED
+
+
+def test_clipping_counts_the_worse_of_delivered_and_before() -> None:
+    assert check("clipping", clipping_share=0.02, clipping_share_before=0.005).value == 0.02
+    assert check("clipping", clipping_share=0.002, clipping_share_before=0.005).value == 0.005
+
+
+def test_nan_fails_every_check_it_appears_in() -> None:
+    nan = float("nan")
+    judgement = judge(dict.fromkeys(GOOD, nan), LIMITS)
+    assert not any(each.passed for each in judgement.checks)
+    assert judgement.score == 0
+
+
+def test_the_ruleset_names_the_thresholds() -> None:
+    names = {ruleset(LIMITS), *(ruleset(replace(LIMITS, **{field: 0.5})) for field in asdict(LIMITS))}
+    assert len(names) == 1 + len(asdict(LIMITS))
+    assert ruleset(Thresholds()) == ruleset(LIMITS) == judge(GOOD, LIMITS).ruleset
+    assert ruleset(replace(LIMITS, loudness_min_lufs=-40)) == ruleset(LIMITS)
+
+
+def test_thresholds_decide() -> None:
+    assert judge({**GOOD, "silence_share": 0.5}, replace(LIMITS, silence_share_max=0.6)).verdict is Verdict.PASSED
+    assert judge({**GOOD, "silence_share": 0.0}, replace(LIMITS, silence_share_max=0.0)).score == 100
+    assert judge({**GOOD, "silence_share": 0.1}, replace(LIMITS, silence_share_max=0.0)).score == 0
+
+
+def test_the_documented_scores_hold() -> None:
+    assert points(silence_share=0.30) == pytest.approx(49)
+    assert points(silence_share=0.60) == pytest.approx(24.5)
+    assert points(silence_share=0.15) == pytest.approx(49 + 51 * 0.75)
+    assert points(silence_share=0.15, dc_offset=0.01) == pytest.approx(49 + 51 * 0.75**2)
+    assert points(nonfinite_samples=1) == 0
+
+
+MEASURED = st.fixed_dictionaries(
+    {
+        "silence_share": st.floats(0, 1),
+        "clipping_share": st.floats(0, 0.1),
+        "clipping_share_before": st.floats(0, 0.1),
+        "repetition_correlation": st.floats(-1, 1),
+        "spectral_range_db": st.floats(0, 130),
+        "loudness_lufs": st.floats(-70, 0),
+        "dc_offset": st.floats(-0.5, 0.5),
+        "nonfinite_samples": st.sampled_from([0.0, 0.0, 0.0, 1.0]),
+        "duration_error_s": st.floats(-1, 1),
+    }
+)
+# measurement: (the direction in which it gets worse, its worst value)
+WORSE = {
+    "silence_share": 1.0,
+    "clipping_share": 0.1,
+    "clipping_share_before": 0.1,
+    "repetition_correlation": 1.0,
+    "spectral_range_db": 0.0,
+    "loudness_lufs": -70.0,
+    "duration_error_s": 1.0,
+    "dc_offset": 0.5,
+    "nonfinite_samples": 5.0,
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(MEASURED)
+def test_the_score_is_0_to_100_and_49_divides_passed_from_failed(values: dict[str, float]) -> None:
+    judgement = judge(values, LIMITS)
+    assert 0 <= judgement.score <= 100
+    if judgement.verdict is Verdict.PASSED:
+        assert judgement.score >= 49
+    else:
+        assert judgement.score <= 49
+
+
+@settings(max_examples=200, deadline=None)
+@given(MEASURED, st.sampled_from(sorted(WORSE)), st.floats(0, 1))
+def test_a_growing_fault_never_raises_the_score(values: dict[str, float], name: str, share: float) -> None:
+    start = abs(values[name]) if name in ("dc_offset", "duration_error_s") else values[name]
+    better = {**values, name: start}
+    worse = {**values, name: start + share * (WORSE[name] - start)}
+    assert judge(worse, LIMITS).score <= judge(better, LIMITS).score + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(MEASURED, st.sampled_from(sorted(set(WORSE) - {"nonfinite_samples"})))
+def test_the_score_makes_no_jumps(values: dict[str, float], name: str) -> None:
+    step = 1e-7
+    before, after = judge(values, LIMITS).score, judge({**values, name: values[name] + step}, LIMITS).score
+    assert after == pytest.approx(before, abs=0.05)
+
+
+@pytest.mark.parametrize(("name", "measurement", "at", "beyond"), [edge for edge in EDGES if edge[0] != "nonfinite"])
+def test_the_score_makes_no_jump_at_a_limit(name: str, measurement: str, at: float, beyond: float) -> None:
+    just_beyond = at + (beyond - at) * 1e-6
+    assert points(**{measurement: at}) == pytest.approx(49, abs=1e-6)
+    assert points(**{measurement: just_beyond}) == pytest.approx(49, abs=0.01)
+    assert not check(name, **{measurement: just_beyond}).passed
+
+
+def test_judging_needs_no_numpy() -> None:
+    code = "import sys, soundmill.quality.checks, soundmill.quality.score; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from soundmill.audio.encode import decode, encode
+from soundmill.jobs import AudioFormat
+from soundmill.quality.measure import MEASUREMENTS, Measured, measure
+
+Samples = NDArray[np.float32]
+RATE = 32_000
+NAMES = {
+    "silence_share",
+    "clipping_share",
+    "repetition_correlation",
+    "spectral_range_db",
+    "spectral_tilt_db_per_octave",
+    "loudness_lufs",
+    "peak_dbfs",
+    "peak_before_dbfs",
+    "clipping_share_before",
+    "rms_dbfs",
+    "dc_offset",
+    "nonfinite_samples",
+    "duration_s",
+    "duration_error_s",
+}
+GAIN_FREE = ["repetition_correlation", "spectral_range_db", "spectral_tilt_db_per_octave"]
+
+
+def of(samples: Samples, before: Samples | None = None) -> dict[str, float | None]:
+    return dict(measured(samples, before).values)
+
+
+def measured(samples: Samples, before: Samples | None = None) -> Measured:
+    return measure(samples.astype(np.float32), RATE, requested_s=None, loudness_lufs=None, before=before)
+
+
+def number(samples: Samples, name: str) -> float:
+    value = of(samples)[name]
+    assert value is not None
+    return value
+
+
+def sine(hz: float = 437.3, seconds: float = 3.0, level: float = 0.5) -> Samples:
+    return (level * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)[None]
+
+
+def noise(channels: int = 1, seconds: float = 3.0, level: float = 0.1, seed: int = 0) -> Samples:
+    rng = np.random.default_rng(seed)
+    return (level * rng.standard_normal((channels, round(seconds * RATE)))).astype(np.float32)
+
+
+def coloured(exponent: float, seconds: float = 20.0) -> Samples:
+    """Noise whose power falls as 1 / f**exponent."""
+    spectrum = np.fft.rfft(noise(seconds=seconds)[0])
+    frequency = np.fft.rfftfreq(round(seconds * RATE), 1 / RATE)
+    spectrum[1:] *= frequency[1:] ** (-exponent / 2)
+    spectrum[0] = 0
+    sound = np.fft.irfft(spectrum)[None]
+    return np.asarray(0.5 * sound / np.abs(sound).max(), dtype=np.float32)
+
+
+def test_every_measurement_of_the_catalogue_is_there_and_described() -> None:
+    assert set(MEASUREMENTS) == NAMES
+    assert set(of(noise())) == NAMES
+    assert all(spec.unit and spec.description and spec.source for spec in MEASUREMENTS.values())
+
+
+@pytest.mark.parametrize("silent_windows", [0, 1, 17, 50])
+def test_the_silence_share_is_exact(silent_windows: int) -> None:
+    samples = noise(seconds=2.0)[:, : 50 * 1024]
+    samples[:, : silent_windows * 1024] = 0
+    assert number(samples, "silence_share") == silent_windows / 50
+
+
+def test_silence_begins_under_minus_60_dbfs_rms() -> None:
+    assert number(np.full((1, 4096), 0.00101, np.float32), "silence_share") == 0.0
+    assert number(np.full((1, 4096), 0.00099, np.float32), "silence_share") == 1.0
+
+
+def test_an_incomplete_last_window_does_not_count() -> None:
+    samples = np.concatenate([sine(seconds=1.0)[:, :10_240], np.zeros((1, 1000), np.float32)], axis=1)
+    assert number(samples, "silence_share") == 0.0
+
+
+@pytest.mark.parametrize("clipped", [0, 1, 960, 96_000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_clipping_share_is_exact(clipped: int, sign: int) -> None:
+    samples = sine()
+    samples[0, :clipped] = 0.995 * sign
+    assert number(samples, "clipping_share") == pytest.approx(clipped / 96_000, abs=1e-12)
+
+
+def test_a_sample_at_the_clipping_limit_is_not_clipped() -> None:
+    """0.99 as float32 lies above 0.99 as float64."""
+    samples = np.full((1, 4096), np.float32(0.99))
+    found = measured(samples)
+    assert found.values["clipping_share"] == 0.0
+    assert found.defects == ()
+
+
+def test_what_normalisation_hid_is_measured_before_it() -> None:
+    before = noise(level=0.5)
+    values = of(before * np.float32(0.2), before)
+    assert values["clipping_share"] == 0.0
+    assert values["clipping_share_before"] == pytest.approx(np.mean(np.abs(before) > 0.99))
+    assert values["peak_before_dbfs"] == pytest.approx(20 * np.log10(np.abs(before).max()), abs=1e-4)
+
+
+def test_without_samples_from_before_there_is_nothing_to_say_of_them() -> None:
+    values = of(noise())
+    assert values["peak_before_dbfs"] is None
+    assert values["clipping_share_before"] is None
+
+
+def test_levels_of_a_sine_are_known() -> None:
+    samples = sine(hz=500.0, level=0.5)
+    assert number(samples, "peak_dbfs") == pytest.approx(-6.0206, abs=1e-3)
+    assert number(samples, "rms_dbfs") == pytest.approx(-9.0309, abs=1e-3)
+    assert number(samples, "dc_offset") == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.05, -0.05])
+def test_a_dc_offset_keeps_its_sign(offset: float) -> None:
+    assert number(sine(hz=500.0, level=0.2) + np.float32(offset), "dc_offset") == pytest.approx(offset, abs=1e-5)
+
+
+def test_a_loop_of_one_second_repeats() -> None:
+    assert number(np.tile(noise(seconds=1.0), 4), "repetition_correlation") == pytest.approx(1.0, abs=1e-5)
+
+
+def test_one_repeated_second_in_noise_is_found() -> None:
+    samples = noise(seconds=5.0)
+    samples[:, 3 * RATE : 4 * RATE] = samples[:, 2 * RATE : 3 * RATE]
+    assert number(samples, "repetition_correlation") == pytest.approx(1.0, abs=1e-5)
+
+
+def test_noise_does_not_repeat() -> None:
+    assert abs(number(noise(), "repetition_correlation")) < 0.05
+
+
+def test_repetition_is_pearsons_correlation_also_under_an_offset() -> None:
+    one = noise(seconds=1.0)
+    two = 0.6 * one + 0.8 * noise(seconds=1.0, seed=1)
+    samples = np.concatenate([one, two], axis=1) + np.float32(0.5)
+    expected = np.corrcoef(one[0], two[0])[0, 1]
+    assert number(samples, "repetition_correlation") == pytest.approx(expected, abs=1e-4)
+
+
+def test_opposite_seconds_correlate_negatively() -> None:
+    one = noise(seconds=1.0)
+    assert number(np.concatenate([one, -one], axis=1), "repetition_correlation") == pytest.approx(-1.0, abs=1e-5)
+
+
+def test_repetition_needs_two_seconds_of_sound() -> None:
+    assert of(noise(seconds=1.99))["repetition_correlation"] is None
+    assert of(np.zeros((1, 4 * RATE), np.float32))["repetition_correlation"] is None
+    half = noise(seconds=2.0)
+    half[:, RATE:] = 0
+    assert of(half)["repetition_correlation"] is None
+
+
+def test_white_noise_has_a_flat_spectrum_and_a_sine_a_steep_one() -> None:
+    assert number(noise(seconds=20.0), "spectral_range_db") < 6
+    assert number(sine(), "spectral_range_db") > 90
+
+
+def test_the_range_of_a_known_spectrum_is_known() -> None:
+    """White noise behind 1 + 0.9 z⁻¹ spans 20 log10(1.9 / 0.1) = 25.6 dB, and the mean logarithm of the Nyquist bin,
+    which is real (χ² of one degree of freedom, not two), lies 10 log10(e) · ln 2 = 3.0 dB lower."""
+    white = noise(seconds=30.0)
+    filtered = white.copy()
+    filtered[:, 1:] += 0.9 * white[:, :-1]
+    assert number(filtered, "spectral_range_db") == pytest.approx(28.6, abs=0.7)
+
+
+def test_the_average_is_over_time_of_decibels() -> None:
+    """Half the frames 40 dB down shift an average of decibels by 20 dB, and leave its shape alone."""
+    flat = noise(seconds=8.0)
+    flat[:, : 4 * RATE] *= 0.01
+    assert number(flat, "spectral_range_db") < 8
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0])
+def test_the_tilt_of_coloured_noise_is_three_decibels_per_octave_and_exponent(exponent: float) -> None:
+    assert number(coloured(exponent), "spectral_tilt_db_per_octave") == pytest.approx(-3.0103 * exponent, abs=0.15)
+
+
+def test_pauses_do_not_change_the_spectrum() -> None:
+    sound = coloured(1.0, seconds=4.0)
+    paused = np.concatenate([sound, np.zeros((1, 6 * RATE), np.float32)], axis=1)
+    for name in ("spectral_range_db", "spectral_tilt_db_per_octave"):
+        assert number(paused, name) == pytest.approx(number(sound, name), abs=0.5)
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.3, 20.0])
+def test_shape_measurements_do_not_depend_on_level(gain: float) -> None:
+    samples = coloured(1.0, seconds=3.0)
+    for name in GAIN_FREE:
+        assert number(samples * np.float32(gain), name) == pytest.approx(number(samples, name), abs=1e-3)
+
+
+def test_a_gain_moves_the_levels_by_as_many_decibels() -> None:
+    samples = noise()
+    for name in ("peak_dbfs", "rms_dbfs"):
+        assert number(samples * np.float32(0.1), name) == pytest.approx(number(samples, name) - 20, abs=1e-3)
+
+
+def broken_channels() -> list[tuple[str, Samples]]:
+    """A measurement and a channel that is bad in it alone."""
+    clipped = noise()[0]
+    clipped[:5000] = 1.0
+    return [
+        ("silence_share", np.zeros(3 * RATE, np.float32)),
+        ("clipping_share", clipped),
+        ("repetition_correlation", np.tile(noise(seconds=1.0, seed=3)[0], 3)),
+        ("spectral_range_db", noise(seed=4)[0]),
+        ("peak_dbfs", clipped),
+        ("rms_dbfs", noise(level=0.0001)[0]),
+        ("dc_offset", noise(seed=5)[0] - np.float32(0.1)),
+    ]
+
+
+@pytest.mark.parametrize(("name", "bad"), broken_channels(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("position", [0, 1])
+def test_one_broken_channel_counts_as_if_it_were_alone(name: str, bad: Samples, position: int) -> None:
+    good = coloured(1.0, seconds=3.0)[0]
+    stereo = np.stack([bad, good] if position == 0 else [good, bad])
+    assert number(stereo, name) == pytest.approx(number(bad[None], name), abs=1e-4)
+    assert number(stereo, name) != pytest.approx(number(good[None], name), abs=1e-4)
+
+
+def test_the_steeper_channel_gives_the_tilt() -> None:
+    stereo = np.concatenate([coloured(0.5, seconds=3.0), coloured(2.0, seconds=3.0)])
+    assert number(stereo, "spectral_tilt_db_per_octave") == pytest.approx(-6.02, abs=0.3)
+
+
+def test_the_order_of_channels_does_not_matter() -> None:
+    stereo = np.concatenate([coloured(1.0, seconds=3.0), noise(seed=2)])
+    swapped = of(stereo[::-1])
+    for name, value in of(stereo).items():
+        assert swapped[name] == (value if value is None else pytest.approx(value, abs=1e-9))
+
+
+def test_a_dead_channel_does_not_hide_the_spectrum_of_the_other() -> None:
+    sound = coloured(1.0, seconds=3.0)
+    stereo = np.concatenate([sound, np.zeros_like(sound)])
+    assert number(stereo, "spectral_range_db") == pytest.approx(number(sound, "spectral_range_db"))
+    assert number(stereo, "silence_share") == 1.0
+
+
+def test_non_finite_samples_are_counted_and_otherwise_zero() -> None:
+    samples = noise(channels=2)
+    samples[0, 100:103] = [np.nan, np.inf, -np.inf]
+    samples[1, 7] = np.nan
+    zeroed = np.nan_to_num(samples, nan=0, posinf=0, neginf=0)
+    values = of(samples)
+    assert values.pop("nonfinite_samples") == 4
+    expected = of(zeroed)
+    assert expected.pop("nonfinite_samples") == 0
+    assert values == expected
+
+
+def test_measuring_leaves_the_samples_as_they_are() -> None:
+    samples = noise(channels=2, level=1.0)
+    samples[0, 5] = np.nan
+    copy = samples.copy()
+    measured(samples, samples)
+    np.testing.assert_array_equal(samples, copy)
+
+
+def test_duration_is_compared_with_what_was_asked() -> None:
+    values = measure(noise(seconds=2.5), RATE, requested_s=3.0, loudness_lufs=-14.2, before=None).values
+    assert values["duration_s"] == 2.5
+    assert values["duration_error_s"] == pytest.approx(-0.5)
+    assert values["loudness_lufs"] == -14.2
+    assert of(noise())["duration_error_s"] is None
+
+
+def test_digital_silence_has_no_level_and_no_spectrum() -> None:
+    values = of(np.zeros((2, 3 * RATE), np.float32))
+    assert values["silence_share"] == 1.0
+    for name in ("peak_dbfs", "rms_dbfs", "spectral_range_db", "spectral_tilt_db_per_octave", "repetition_correlation"):
+        assert values[name] is None
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(0, 3), st.integers(0, 2500)),
+        elements=st.floats(width=32, allow_nan=True, allow_infinity=True),
+        fill=st.sampled_from([np.float32(0), np.float32(0.5), np.float32(3e38), np.float32(np.nan)]),
+    )
+)
+def test_no_samples_whatever_make_it_raise_and_the_result_is_plain_json(samples: Samples) -> None:
+    found = measure(samples, 800, requested_s=1.0, loudness_lufs=None, before=samples)
+    text = json.dumps([dict(found.values), [dict(defect) for defect in found.defects]], allow_nan=False)
+    assert json.loads(text)[0] == dict(found.values)
+
+
+def test_samples_without_a_channel_axis_or_a_rate_are_refused() -> None:
+    with pytest.raises(ValueError, match="channels, time"):
+        measure(np.zeros(10, np.float32), RATE, requested_s=None, loudness_lufs=None, before=None)
+    with pytest.raises(ValueError, match="above 0 Hz"):
+        measure(np.zeros((1, 10), np.float32), 0, requested_s=None, loudness_lufs=None, before=None)
+
+
+def test_a_silent_span_is_a_defect_with_its_place() -> None:
+    samples = noise()
+    samples[:, 1024 * 20 : 1024 * 50] = 0
+    (defect,) = measured(samples).defects
+    assert defect == {
+        "name": "silence",
+        "start_s": pytest.approx(0.64),
+        "end_s": pytest.approx(1.6),
+        "detail": "below -60 dBFS in the clip",
+    }
+
+
+def test_a_short_pause_is_no_defect() -> None:
+    samples = noise()
+    samples[:, 1024 * 20 : 1024 * 35] = 0
+    assert measured(samples).defects == ()
+
+
+def test_a_silent_end_reaches_to_the_end_of_the_clip() -> None:
+    samples = noise(seconds=2.0)
+    samples[:, RATE:] = 0
+    (defect,) = measured(samples).defects
+    assert defect["end_s"] == 2.0
+
+
+def test_defects_name_the_channel() -> None:
+    stereo = noise(channels=2)
+    stereo[1] = 0
+    (defect,) = measured(stereo).defects
+    assert defect["detail"] == "below -60 dBFS in channel right"
+    (both,) = measured(np.zeros((2, RATE), np.float32)).defects
+    assert both["detail"] == "below -60 dBFS in all channels"
+
+
+def test_clipped_samples_close_together_are_one_defect() -> None:
+    samples = noise()
+    samples[0, [1000, 1010, 1500, 40_000]] = 1.0
+    near, far = measured(samples).defects
+    assert (near["name"], near["start_s"], near["end_s"]) == ("clipping", 0.0312, 0.0469)
+    assert str(near["detail"]).startswith("3 samples over 0.99")
+    assert far["start_s"] == 1.25
+
+
+def test_clipping_before_normalisation_and_broken_samples_are_defects_of_their_own() -> None:
+    samples, before = noise(), noise()
+    before[0, 64_000] = 1.5
+    samples[0, 32_000] = np.nan
+    broken, clipped = measured(samples, before).defects
+    assert (broken["name"], broken["start_s"]) == ("nonfinite", 1.0)
+    assert (clipped["name"], clipped["start_s"]) == ("clipping_before", 2.0)
+
+
+def test_of_very_many_defects_the_longest_are_kept_in_order_of_time() -> None:
+    samples = noise(seconds=20.0)
+    samples[0, :: RATE // 10] = 1.0
+    samples[0, 5 * RATE : 6 * RATE] = 1.0
+    defects = measured(samples).defects
+    starts = [float(str(defect["start_s"])) for defect in defects]
+    assert len(defects) == 100
+    assert starts == sorted(starts)
+    assert any(float(str(defect["end_s"])) - float(str(defect["start_s"])) >= 1 for defect in defects)
+
+
+@pytest.mark.parametrize("format", list(AudioFormat))
+@pytest.mark.parametrize("sample_rate", [16000, 32000])
+def test_noise_has_no_spectral_range_whatever_it_is_saved_as(format: AudioFormat, sample_rate: int) -> None:
+    """MP3's low-pass empties the top of the spectrum, which must not pass for a balanced one."""
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (1, 3 * sample_rate)).astype(np.float32)
+    delivered, rate = decode(encode(noise, sample_rate, format, {}))
+    values = measure(delivered, rate, requested_s=3.0, loudness_lufs=-10.0, before=None).values
+    assert values["spectral_range_db"] is not None and values["spectral_range_db"] < 10
