@@ -41,8 +41,8 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "spectral_range_db": MeasurementSpec(
             unit="dB",
             description="highest minus lowest value of the log magnitude spectrum averaged over the frames that are "
-            "not 60 dB under the channel's peak, from 50 Hz to 16 kHz or 0.9 of the Nyquist frequency; floor 120 dB under "
-            "a sine of that peak; lowest over sounding channels",
+            "not 60 dB under the channel's peak, from 50 Hz to 16 kHz or 0.9 of the Nyquist frequency; floor 120 dB "
+            "under a sine of that peak; lowest over sounding channels",
             source="short-time Fourier transform, n_fft 2048, hop 512, Hann window",
         ),
         "spectral_tilt_db_per_octave": MeasurementSpec(
