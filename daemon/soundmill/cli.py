@@ -328,8 +328,8 @@ def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None
     elif as_csv:
         judging.write_csv(rows, sys.stdout)
     else:
-        shown = [{**row, "why": "; ".join(row.get("reasons") or [str(row.get("error", ""))])} for row in rows]
-        show.table(shown, {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}, "")
+        columns = {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}
+        show.table([{**row, "why": judging.why(row)} for row in rows], columns, "")
     failed = sum(not judging.passed(row) for row in rows)
     if failed:
         raise SoundmillError(f"{failed} of {len(rows)} files did not pass")

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-from soundmill.errors import UsageError
+from soundmill.errors import MissingInput, UsageError
 from soundmill.jobs import Verdict
 from soundmill.quality.checks import Thresholds, judge
 
@@ -41,7 +41,7 @@ def judge_file(path: Path, thresholds: Thresholds) -> dict[str, object]:
 
     try:
         samples, sample_rate = read_audio(path)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, MissingInput) as error:
         return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
     measured = measure(
         samples,
@@ -77,6 +77,13 @@ def judge_files(paths: list[Path], thresholds: Thresholds, processes: int) -> It
 
 def passed(row: Mapping[str, object]) -> bool:
     return row["verdict"] == Verdict.PASSED
+
+
+def why(row: Mapping[str, object]) -> str:
+    """What is wrong with a file, in words; blank when nothing is."""
+    reasons = row.get("reasons", [])
+    assert isinstance(reasons, list)
+    return "; ".join(reasons) or str(row.get("error", ""))
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:

@@ -18,6 +18,10 @@ def quick_engine(device: str) -> FakeEngine:
     return FakeEngine(device, slots=2, polls_per_clip=2, wait=lambda s: time.sleep(min(s, 0.01)))
 
 
+def never_ending(device: str) -> FakeEngine:
+    return FakeEngine(device, slots=2, polls_per_clip=10**9, wait=lambda s: time.sleep(0.01))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")

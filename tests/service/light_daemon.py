@@ -33,9 +33,7 @@ def main() -> int:
     )
 
     def engine(device: str) -> ProcessEngine:
-        return ProcessEngine(
-            device, backend_for="engine.faulty_backend:open_backend", slots=4, load_deadline_s=30.0
-        )
+        return ProcessEngine(device, backend_for="engine.faulty_backend:open_backend", slots=4, load_deadline_s=30.0)
 
     said = False
 
@@ -45,9 +43,7 @@ def main() -> int:
             said = True
             print("ready", flush=True)
 
-    service = Service(
-        Home(chosen.home), config, devices=["cpu"], with_site=False, engine_for=engine, on_tick=say_ready
-    )
+    service = Service(Home(chosen.home), config, devices=["cpu"], with_site=False, engine_for=engine, on_tick=say_ready)
     ended = service.run(once=chosen.once)
     return 0 if ended.ok else 1
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from service.conftest import drop
 from soundmill.config import Home
 

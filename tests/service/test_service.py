@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.fake_engine import FakeEngine
-from service.conftest import config, drop, quick_engine, serving, until
+from service.conftest import config, drop, never_ending, quick_engine, serving, until
 from soundmill.config import Config, Home, QualityConfig
 from soundmill.errors import HomeInUse
 from soundmill.inbox import control
@@ -65,10 +65,6 @@ def test_only_one_daemon_works_on_a_home(home: Home) -> None:
         second = Service(home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine)
         with pytest.raises(HomeInUse, match="another daemon"):
             second.start()
-
-
-def never_ending(device: str) -> FakeEngine:
-    return FakeEngine(device, slots=2, polls_per_clip=10**9, wait=lambda s: time.sleep(0.01))
 
 
 def test_what_a_dead_daemon_left_running_is_taken_up_again(home: Home) -> None:

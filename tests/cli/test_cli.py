@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from cli.conftest import Command, parsed
+from service.conftest import config, never_ending, quick_engine, until
+from soundmill.config import Home
+from soundmill.inbox import control
+from soundmill.service import Service
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "inbox_examples"
+
+
+def test_init_makes_a_home_and_says_where_to_drop_files(soundmill: Command, home: Home) -> None:
+    result = soundmill("init", "--model", "tiny")
+    assert result.exit_code == 0 and str(home.inbox) in result.output
+    assert yaml.safe_load(home.config_file.read_text())["default_model"] == "tiny"
+    assert "left as it is" in soundmill("init").output
+
+
+def test_init_refuses_a_model_that_is_none(soundmill: Command) -> None:
+    result = soundmill("init", "--model", "musicgen-smal")
+    assert result.exit_code == 1
+    assert "musicgen-small" in result.output
+
+
+def test_check_counts_and_previews(soundmill: Command) -> None:
+    result = soundmill("check", str(EXAMPLES / "themes.yaml"))
+    assert result.exit_code == 0
+    assert "300 jobs" in result.output and "… and 295 more" in result.output
+
+
+def test_check_lists_every_problem_and_fails(soundmill: Command, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("prompt,duration,temperature\nx,ten,1\n,5,99\n")
+    result = soundmill("check", str(bad))
+    assert result.exit_code == 1
+    assert all(word in result.output for word in ("line 2", "line 3", "duration", "temperature", "prompt"))
+    assert {p["line"] for p in parsed(soundmill("check", "--json", str(bad)))[0]["problems"]} == {2, 3}
+
+
+def test_submit_puts_a_copy_into_the_inbox(soundmill: Command, home: Home) -> None:
+    soundmill("init")
+    source = EXAMPLES / "template.yaml"
+    result = soundmill("submit", str(source))
+    assert result.exit_code == 0 and "soundmill run" in result.output
+    assert (home.inbox / "template.yaml").read_bytes() == source.read_bytes()
+
+
+def test_submit_again_says_so_in_the_name(soundmill: Command, home: Home) -> None:
+    soundmill("init")
+    soundmill("submit", "--again", str(EXAMPLES / "template.yaml"))
+    assert (home.inbox / "template.again.yaml").exists()
+
+
+@pytest.mark.parametrize("words", [["submit", "x.csv"], ["status"], ["jobs"], ["cancel", "x"]])
+def test_a_home_that_is_not_set_up_is_named_with_the_mend(soundmill: Command, words: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("prompt\nx\n")
+    result = soundmill(*[str(file) if word == "x.csv" else word for word in words])
+    assert result.exit_code in (1, 2)
+    assert "soundmill init" in result.output or "soundmill run" in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_waiting_without_a_daemon_is_refused(soundmill: Command, home: Home) -> None:
+    soundmill("init")
+    result = soundmill("submit", "--wait", str(EXAMPLES / "template.yaml"))
+    assert result.exit_code == 2 and "soundmill run" in result.output
+    assert not (home.inbox / "template.yaml").exists()
+
+
+def test_status_and_jobs_tell_what_happened(soundmill: Command, worked_home: Home) -> None:
+    text = soundmill("status").output
+    assert "not running" in text and "3 succeeded" in text and "songs" in text
+    status = parsed(soundmill("status", "--json"))
+    assert status["overview"]["succeeded"] == 3 and status["daemon_running"] is False
+    rows = parsed(soundmill("jobs", "songs", "--json"))
+    assert [row["position"] for row in rows] == [1, 2, 3]
+    assert all((worked_home.outputs / row["audio"]).is_file() for row in rows)
+    assert parsed(soundmill("jobs", "--status", "failed", "--json")) == []
+    assert "songs" in soundmill("jobs").output
+
+
+def test_an_unknown_batch_is_answered_with_the_nearest_name(soundmill: Command, worked_home: Home) -> None:
+    for words in (["jobs", "song"], ["cancel", "song"]):
+        result = soundmill(*words)
+        assert result.exit_code == 1 and "songs" in result.output
+    assert control.pending(worked_home.control) == []
+
+
+def test_a_command_is_handed_over_and_done_by_the_next_daemon(soundmill: Command, worked_home: Home) -> None:
+    assert "next start" in soundmill("rate", "1", "5", "--note", "keep").output
+    assert len(control.pending(worked_home.control)) == 1
+    Service(worked_home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine).run(once=True)
+    with_stars = parsed(soundmill("jobs", "songs", "--json"))
+    assert control.pending(worked_home.control) == [] and len(with_stars) == 3
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    time_s = np.arange(3 * 16000) / 16000
+    music = sum(0.1 * np.sin(2 * np.pi * f * time_s * (1 + 0.1 * time_s)) for f in (110, 220, 331, 447))
+    soundfile.write(folder / "good.wav", music, 16000)
+    soundfile.write(folder / "silent.flac", np.zeros(3 * 16000), 16000)
+    (folder / "broken.ogg").write_bytes(b"not audio")
+    return folder
+
+
+def test_qc_judges_a_folder(soundmill: Command, sounds: Path) -> None:
+    result = soundmill("qc", "--json", str(sounds))
+    assert result.exit_code == 1
+    rows = {Path(row["file"]).name: row for row in parsed(result)}
+    assert rows["good.wav"]["verdict"] == "passed"
+    assert "silence" in rows["silent.flac"]["failed_checks"]
+    assert rows["broken.ogg"]["verdict"] == "unreadable" and rows["broken.ogg"]["error"]
+
+
+def test_qc_writes_csv_and_passes_what_is_good(soundmill: Command, sounds: Path) -> None:
+    result = soundmill("qc", "--csv", str(sounds / "good.wav"))
+    assert result.exit_code == 0
+    [row] = csv.DictReader(io.StringIO(result.stdout))
+    assert row["verdict"] == "passed" and float(row["duration_s"]) == 3.0
+
+
+def test_qc_of_nothing_is_wrong_usage(soundmill: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert soundmill("qc", str(empty)).exit_code == 2
+    assert soundmill("qc", str(tmp_path / "nowhere")).exit_code == 2
+
+
+def test_models_list_shows_the_names_people_know(soundmill: Command) -> None:
+    text = soundmill("models", "list").output
+    assert "musicgen-small" in text and "audiogen-medium" in text and "tiny" in text
+    rows = {row["short"]: row for row in parsed(soundmill("models", "list", "--json"))}
+    assert rows["tiny"]["here"] is True
+
+
+def test_doctor_finds_the_machine_fit_and_names_the_mends(soundmill: Command) -> None:
+    result = soundmill("doctor")
+    assert result.exit_code == 0, result.output
+    assert "ffmpeg: not needed" in result.output
+    assert "soundmill models pull facebook/musicgen-small" in result.output
+    findings = {f["about"]: f for f in parsed(soundmill("doctor", "--json"))}
+    assert findings["sqlite"]["level"] == "ok"
+
+
+def test_an_error_is_one_line_and_a_traceback_only_with_debug(soundmill: Command, home: Home) -> None:
+    home.create()
+    home.config_file.write_text("defaultmodel: x\n")
+    result = soundmill("run")
+    assert result.exit_code == 1 and result.output.count("\n") == 1 and "defaultmodel" in result.output
+    done = subprocess.run(
+        [sys.executable, "-m", "soundmill", "--debug", "--home", str(home.root), "run"], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_status_watch_draws_a_bar_on_a_terminal(worked_home: Home) -> None:
+    (worked_home.inbox / "slow.csv").write_text("prompt\n" + "x\n" * 3)
+    service = Service(worked_home, config(), devices=["cpu"], with_site=False, engine_for=never_ending)
+    service.start()
+    until(service, lambda: service._accepted == 1)
+    service.stop(0.0)
+    terminal, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "soundmill", "--home", str(worked_home.root), "status", "--watch"],
+        stdout=side,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(side)
+    seen = b""
+    end = time.monotonic() + 20
+    try:
+        while b"slow" not in seen and time.monotonic() < end:
+            seen += os.read(terminal, 4096)
+    finally:
+        process.terminate()
+        process.wait()
+        os.close(terminal)
+    assert b"slow" in seen and "━".encode() in seen

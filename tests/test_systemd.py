@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNITS = sorted((Path(__file__).resolve().parents[1] / "systemd").glob("*.service"))
+
+
+def test_there_is_a_unit_for_the_daemon_and_one_for_the_site() -> None:
+    assert [unit.name for unit in UNITS] == ["soundmill-web.service", "soundmill.service"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_finds_nothing_to_complain_about(unit: Path, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        if os.environ.get("CI"):
+            pytest.fail("systemd-analyze is missing; .ci/run installs it")
+        pytest.skip("systemd-analyze is not installed")
+    for other in UNITS:  # the program's path must exist for verify
+        text = other.read_text().replace("/opt/soundmill/.venv/bin/soundmill", "/bin/true")
+        (tmp_path / other.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(tmp_path / unit.name)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    )
+    complaints = [line for line in done.stderr.splitlines() if "soundmill" in line]
+    assert complaints == [] and done.returncode == 0, done.stderr
+
+
+def test_the_daemon_runs_as_its_own_user_and_is_watched() -> None:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(UNITS[1])
+    service = parser["Service"]
+    assert service["Type"] == "notify" and service["User"] == "soundmill"
+    assert int(service["WatchdogSec"]) > 60  # a round may take a minute before it counts as stuck
