@@ -306,6 +306,9 @@ class Service:
             waiting = self._intake.waiting
         for outcome in outcomes:
             self._note(outcome)
+        if self._intake.more:
+            self._inbox_quiet = False
+            return
         self._inbox_quiet = not outcomes and not waiting
         if self._wake_inbox.wait(
             min(inbox.settle_s + 0.05, inbox.scan_interval_s) if waiting else inbox.scan_interval_s

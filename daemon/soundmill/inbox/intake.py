@@ -1,0 +1,178 @@
+"""Inbox: from the folder into the catalogue, each file exactly once, whatever happens in between.
+
+Every step can be the last before a crash. The ulid in the claimed file's name is the key: what the
+catalogue already has under it was ingested or rejected, and only the move is still due.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from soundmill.errors import InvalidJobFile, Problem
+from soundmill.inbox.parse import Rules, read_jobs
+from soundmill.inbox.spool import Claimed, Spool, asks_again
+from soundmill.jobs import Batch, BatchSpec, Source
+
+FIRST_WAIT_S = 5.0
+LONGEST_WAIT_S = 300.0
+FILES_PER_SCAN = 1000  # a burst is taken in by parts, so that whoever calls can stop or show signs of life between
+
+
+class CatalogPort(Protocol):
+    """What the intake asks of the catalogue."""
+
+    def batch_by_ulid(self, ulid: str) -> Batch | None: ...
+
+    def rejection_exists(self, ulid: str) -> bool: ...
+
+    def batch_by_sha256(self, sha256: str) -> Batch | None: ...
+
+    def ingest(self, spec: BatchSpec, source: Source) -> Batch:
+        """One transaction; lets an InvalidJobFile out of `spec.jobs` through after rolling back."""
+        ...
+
+    def record_rejection(self, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one file: a batch, or problems, or (neither of them yet) an error, and it is tried again."""
+
+    file_name: str
+    ulid: str
+    batch: Batch | None = None
+    problems: tuple[Problem, ...] = ()
+    error: Exception | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it was not accepted, in one line; blank if it was."""
+        if self.error is not None:
+            return f"{type(self.error).__name__}: {self.error}; it stays claimed and is tried again"
+        return str(InvalidJobFile(self.problems)) if self.problems else ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.batch is not None and self.error is None
+
+    @property
+    def rejected(self) -> bool:
+        return bool(self.problems) and self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    until: float
+    length_s: float
+
+
+class Intake:
+    """Works the inbox off. `max_bytes` is the size above which a file is rejected unread."""
+
+    def __init__(self, spool: Spool, catalog: CatalogPort, rules_for: Callable[[str], Rules], max_bytes: int) -> None:
+        self._spool = spool
+        self._catalog = catalog
+        self._rules_for = rules_for
+        self._max_bytes = max_bytes
+        self._more = False
+        self._waits: dict[str, _Wait] = {}  # by ulid, or by name for a file that cannot be claimed
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the last scan left files that have not settled yet."""
+        return self._spool.unsettled > 0
+
+    @property
+    def more(self) -> bool:
+        """Whether the last scan left settled files for the next one."""
+        return self._more
+
+    def scan(self) -> list[Outcome]:
+        """Resume what was claimed before, then take in what has settled, up to FILES_PER_SCAN files.
+
+        Raises OSError if the inbox can't be listed.
+
+        What goes wrong with one file is its Outcome's `error`; it stays claimed and is tried again
+        after a while that doubles each time.
+        """
+        pending = [claimed for claimed in self._spool.pending() if self._is_due(claimed.ulid)]
+        fresh = [path for path in self._spool.settled() if self._is_due(path.name)]
+        self._more = len(pending) + len(fresh) > FILES_PER_SCAN
+        outcomes = [self._finish(claimed, resumed=True) for claimed in pending[:FILES_PER_SCAN]]
+        for path in fresh[: FILES_PER_SCAN - len(outcomes)]:
+            try:
+                claimed_now = self._spool.claim(path)
+            except OSError as error:
+                self._postpone(path.name)
+                outcomes.append(Outcome(file_name=path.name, ulid="", error=error))
+                continue
+            if claimed_now is not None:
+                self._waits.pop(path.name, None)
+                outcomes.append(self._finish(claimed_now, resumed=False))
+        return outcomes
+
+    def _finish(self, claimed: Claimed, resumed: bool) -> Outcome:
+        """Take one claimed file to its end, or note why not and when to try again."""
+        try:
+            outcome = self._ingest(claimed, resumed)
+        except Exception as error:  # whatever it is, the other files must go on
+            self._postpone(claimed.ulid)
+            return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, error=error)
+        self._waits.pop(claimed.ulid, None)
+        return outcome
+
+    def _ingest(self, claimed: Claimed, resumed: bool) -> Outcome:
+        batch = self._catalog.batch_by_ulid(claimed.ulid) if resumed else None
+        if batch is not None:
+            self._spool.accept(claimed)
+            return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
+        recorded = resumed and self._catalog.rejection_exists(claimed.ulid)
+        sha256 = None
+        try:
+            data = self._spool.read(claimed, self._max_bytes)
+            sha256 = hashlib.sha256(data).hexdigest()
+            source = Source(
+                ulid=claimed.ulid,
+                file_name=claimed.file_name,
+                sha256=sha256,
+                size_bytes=len(data),
+                again=asks_again(claimed.file_name),
+            )
+            if not source.again:
+                self._refuse_repeated(claimed, sha256)
+            spec = read_jobs(data, claimed.file_name, self._rules_for(claimed.ulid))
+            if recorded:
+                message = "was rejected before Soundmill stopped; the catalogue's rejected_files says why"
+                raise InvalidJobFile([Problem(message=message)])
+            batch = self._catalog.ingest(spec, source)
+        except InvalidJobFile as refused:
+            return self._reject(claimed, sha256, refused.problems, recorded)
+        self._spool.accept(claimed)
+        return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
+
+    def _refuse_repeated(self, claimed: Claimed, sha256: str) -> None:
+        earlier = self._catalog.batch_by_sha256(sha256)
+        if earlier is not None:
+            message = (
+                f"has the same content as batch {earlier.name}, which was accepted earlier; "
+                f"to run it once more: soundmill submit --again {claimed.file_name}"
+            )
+            raise InvalidJobFile([Problem(message=message)])
+
+    def _reject(self, claimed: Claimed, sha256: str | None, problems: tuple[Problem, ...], recorded: bool) -> Outcome:
+        if not recorded:
+            self._catalog.record_rejection(claimed.ulid, claimed.file_name, sha256, problems)
+        self._spool.reject(claimed, problems)
+        return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, problems=problems)
+
+    def _is_due(self, key: str) -> bool:
+        wait = self._waits.get(key)
+        return wait is None or self._spool.clock() >= wait.until
+
+    def _postpone(self, key: str) -> None:
+        before = self._waits.get(key)
+        length = FIRST_WAIT_S if before is None else min(2 * before.length_s, LONGEST_WAIT_S)
+        self._waits[key] = _Wait(self._spool.clock() + length, length)

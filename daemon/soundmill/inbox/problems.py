@@ -1,0 +1,48 @@
+"""Inbox: collects everything that is wrong with one job file, so that a person mends it in one go."""
+
+from __future__ import annotations
+
+from soundmill.errors import InvalidJobFile, Problem
+
+MOST_REPORTED = 200  # nobody reads more, and a 100,000-row file with one wrong column would have as many
+MOST_SHOWN = 60  # characters of a value
+
+
+def shorten(value: str) -> str:
+    """The value as it is shown in a problem: at most 60 characters, control characters spelled out."""
+    short = value if len(value) <= MOST_SHOWN else value[: MOST_SHOWN - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
+
+
+class Problems:
+    """The problems of one file, in the order they were found; repeats are told once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+        self._unreported = 0
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, message: str, line: int | None, field: str | None = None, value: str | None = None) -> None:
+        problem = Problem(
+            message=message,
+            line=line,
+            field=None if field is None else shorten(field),
+            value=None if value is None else shorten(value),
+        )
+        if problem in self._found:
+            return
+        if len(self._found) < MOST_REPORTED:
+            self._found[problem] = None
+        else:
+            self._unreported += 1
+
+    def raise_if_any(self) -> None:
+        """Raises InvalidJobFile with all problems, by line."""
+        if not self._found:
+            return
+        listed = sorted(self._found, key=lambda problem: problem.line or 0)
+        if self._unreported:
+            listed.append(Problem(message=f"and {self._unreported:,} more problems, not listed here"))
+        raise InvalidJobFile(listed)

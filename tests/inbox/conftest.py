@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from soundmill.errors import Problem, UnknownModel
+from soundmill.inbox.intake import Intake
+from soundmill.inbox.parse import Rules
+from soundmill.inbox.spool import Spool
+from soundmill.jobs import AudioFormat, Batch, BatchSpec, JobSpec, QcAction, Source
+
+
+@dataclass(frozen=True)
+class Traits:
+    name: str
+    takes_melody: bool
+    max_duration_s: float
+
+
+MODELS = {
+    "tiny": Traits("tiny", False, 30.0),
+    "musicgen-small": Traits("facebook/musicgen-small", False, 300.0),
+    "facebook/musicgen-small": Traits("facebook/musicgen-small", False, 300.0),
+    "musicgen-melody": Traits("facebook/musicgen-melody", True, 300.0),
+    "facebook/audiogen-medium": Traits("facebook/audiogen-medium", False, 300.0),
+}
+
+
+def resolve(name: str) -> Traits:
+    if name not in MODELS:
+        raise UnknownModel(f"there is no model {name}; known are {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def make_rules(folder: Path, ulid: str = "01HZZZZZZZZZZZZZZZZZZZZZZZ", max_jobs: int = 100_000) -> Rules:
+    return Rules(
+        ulid=ulid,
+        folder=folder,
+        resolve_model=resolve,
+        default_model="tiny",
+        default_duration=10.0,
+        default_format=AudioFormat.WAV,
+        default_on_qc_fail=QcAction.KEEP,
+        max_jobs=max_jobs,
+    )
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    return make_rules(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def rules_with() -> Callable[..., Rules]:
+    return make_rules
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    return tmp_path / "inbox"
+
+
+def ulids() -> Iterator[str]:
+    return (f"01HZZZZZZZZZZZZZZZZZ{number:06d}" for number in count(1))
+
+
+@pytest.fixture
+def new_ulid() -> Callable[[], str]:
+    made = ulids()
+    return lambda: next(made)
+
+
+@pytest.fixture
+def spool(inbox: Path, clock: Clock, new_ulid: Callable[[], str]) -> Spool:
+    """A spool that holds a file for settled at once."""
+    return Spool(inbox, clock, new_ulid, 0.0)
+
+
+class Ledger:
+    """The catalogue's part of the bargain, in memory; `fail` names the points that raise once."""
+
+    def __init__(self) -> None:
+        self.batches: dict[str, Batch] = {}
+        self.sha256s: dict[str, Batch] = {}
+        self.jobs: dict[str, list[JobSpec]] = {}
+        self.sources: dict[str, Source] = {}
+        self.rejections: dict[str, tuple[Problem, ...]] = {}
+        self.fail: dict[str, Exception] = {}
+
+    def _at(self, point: str) -> None:
+        error = self.fail.pop(point, None)
+        if error is not None:
+            raise error
+
+    def batch_by_ulid(self, ulid: str) -> Batch | None:
+        self._at("batch_by_ulid")
+        return self.batches.get(ulid)
+
+    def rejection_exists(self, ulid: str) -> bool:
+        self._at("rejection_exists")
+        return ulid in self.rejections
+
+    def batch_by_sha256(self, sha256: str) -> Batch | None:
+        self._at("batch_by_sha256")
+        return self.sha256s.get(sha256)
+
+    def ingest(self, spec: BatchSpec, source: Source) -> Batch:
+        self._at("before ingest")
+        assert source.ulid not in self.batches
+        self.jobs[source.ulid] = list(spec.jobs)
+        batch = Batch(
+            id=len(self.batches) + 1,
+            ulid=source.ulid,
+            name=spec.name,
+            job_count=spec.job_count,
+            on_qc_fail=spec.on_qc_fail,
+            paused=False,
+            created_at=0.0,
+        )
+        self.batches[source.ulid] = self.sha256s[source.sha256] = batch
+        self.sources[source.ulid] = source
+        self._at("after ingest")
+        return batch
+
+    def record_rejection(self, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]) -> None:
+        self._at("before record_rejection")
+        assert ulid not in self.rejections
+        self.rejections[ulid] = tuple(problems)
+        self._at("after record_rejection")
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def intake(spool: Spool, ledger: Ledger, tmp_path: Path) -> Intake:
+    return Intake(spool, ledger, lambda ulid: make_rules(tmp_path, ulid), 1 << 20)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from soundmill.inbox.parse import Rules, read_jobs
+
+EXAMPLES = Path(__file__).parent.parent.parent / "inbox_examples"
+JOBS = {
+    "simple-list.csv": 5,
+    "labels-and-parameters.csv": 10,
+    "sound-effects.csv": 14,
+    "themes.yaml": 300,
+    "template.yaml": 12,
+    "factorial.yaml": 12,
+    "one-factor-at-a-time.yaml": 14,
+}
+
+
+def test_every_example_has_its_expected_count() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == set(JOBS)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_an_example_is_accepted_with_as_many_jobs_as_it_says(name: str, rules: Rules) -> None:
+    batch = read_jobs((EXAMPLES / name).read_bytes(), name, rules)
+    jobs = list(batch.jobs)
+    assert batch.job_count == len(jobs) == JOBS[name]
+    assert len({job.name for job in jobs}) == len(jobs)
+
+
+def test_the_themes_are_fifty_in_three_styles_and_two_intensities(rules: Rules) -> None:
+    jobs = list(read_jobs((EXAMPLES / "themes.yaml").read_bytes(), "themes.yaml", rules).jobs)
+    assert {name: len({job.labels[name] for job in jobs}) for name in ("theme", "style", "intensity")} == {
+        "theme": 50,
+        "style": 3,
+        "intensity": 2,
+    }
+    assert len({job.prompt for job in jobs}) == 300
+
+
+def test_the_one_factor_example_changes_one_factor_at_a_time(rules: Rules) -> None:
+    jobs = list(read_jobs((EXAMPLES / "one-factor-at-a-time.yaml").read_bytes(), "one.yaml", rules).jobs)
+    base = jobs[0].condition
+    changed = Counter(sum(job.condition[name] != base[name] for name in base) for job in jobs)
+    assert changed == {0: 2, 1: 12}
+
+
+def test_only_the_sound_effects_ask_for_a_model(rules: Rules) -> None:
+    for name in JOBS:
+        models = {job.model for job in read_jobs((EXAMPLES / name).read_bytes(), name, rules).jobs}
+        assert models == ({"facebook/audiogen-medium"} if name == "sound-effects.csv" else {"tiny"})

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soundmill.errors import InvalidJobFile, Problem, UsageError
+from soundmill.inbox.spool import Spool, is_candidate, numbered, submit, tidy
+
+
+@pytest.fixture
+def patient(inbox: Path, clock: Any, new_ulid: Any) -> Spool:
+    """A spool that waits a second for a file to rest."""
+    return Spool(inbox, clock, new_ulid, 1.0)
+
+
+def test_a_file_still_being_written_is_left_alone(patient: Spool, inbox: Path, clock: Any) -> None:
+    path = inbox / "slow.csv"
+    path.write_text("prompt\n")
+    for row in range(5):
+        assert patient.settled() == []
+        assert patient.unsettled == 1
+        clock.now += 0.9
+        with path.open("a") as file:
+            file.write(f"piano {row}\n")
+    assert patient.settled() == []
+    clock.now += 1.0
+    assert patient.settled() == [path]
+    assert patient.unsettled == 0
+
+
+def test_a_change_of_the_time_stamp_alone_starts_the_wait_anew(patient: Spool, inbox: Path, clock: Any) -> None:
+    path = inbox / "touched.csv"
+    path.write_text("prompt\n")
+    patient.settled()
+    clock.now += 0.9
+    os.utime(path, ns=(1, 1))
+    patient.settled()
+    clock.now += 0.9
+    assert patient.settled() == []
+
+
+def test_files_from_before_the_start_settle_too(inbox: Path, clock: Any, new_ulid: Any) -> None:
+    inbox.mkdir()
+    (inbox / "early.csv").write_text("prompt\n")
+    spool = Spool(inbox, clock, new_ulid, 1.0)
+    assert spool.settled() == []
+    clock.now += 1.0
+    assert spool.settled() == [inbox / "early.csv"]
+
+
+def test_older_files_come_first(spool: Spool, inbox: Path) -> None:
+    for age, name in enumerate(["c.csv", "a.csv", "b.csv"]):
+        (inbox / name).write_text("prompt\n")
+        os.utime(inbox / name, ns=(age, age))
+    assert [path.name for path in spool.settled()] == ["c.csv", "a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "A.CSV", "b.tsv", "c.yaml", "d.Yml", "e.again.csv"])
+def test_job_files_are_known_by_their_suffix(name: str) -> None:
+    assert is_candidate(name)
+
+
+@pytest.mark.parametrize(
+    "name", [".a.csv", "a.csv.part", "a.tmp", "a.csv~", "~$a.csv", "notes.txt", "a", "a.csv.errors.txt"]
+)
+def test_other_files_are_left_alone(name: str, spool: Spool, inbox: Path) -> None:
+    (inbox / name).write_text("prompt\npiano\n")
+    assert spool.settled() == []
+    assert (inbox / name).exists()
+
+
+def test_a_claim_is_a_rename_under_a_new_ulid(spool: Spool, inbox: Path) -> None:
+    (inbox / "a.csv").write_text("prompt\n")
+    claimed = spool.claim(inbox / "a.csv")
+    assert claimed is not None
+    assert claimed.path == inbox / ".claimed" / f"{claimed.ulid}__a.csv"
+    assert claimed.path.read_text() == "prompt\n" and not (inbox / "a.csv").exists()
+    assert spool.pending() == [claimed]
+
+
+def test_a_vanished_file_is_claimed_by_nobody(spool: Spool, inbox: Path) -> None:
+    assert spool.claim(inbox / "gone.csv") is None
+
+
+def test_a_name_too_long_or_unprintable_is_tidied_and_keeps_its_suffix(spool: Spool, inbox: Path) -> None:
+    for name in ("é" * 120 + ".again.csv", "two\nlines.csv", b"broken\xff.csv".decode(errors="surrogateescape")):
+        (inbox / name).write_text("prompt\n")
+    claimed = [spool.claim(path) for path in spool.settled()]
+    names = sorted(c.file_name for c in claimed if c)
+    assert names[:2] == ["broken�.csv", "two_lines.csv"]
+    assert names[2].endswith(".again.csv") and len(names[2].encode()) <= 180
+    assert all(spool.accept(c).exists() for c in claimed if c)
+
+
+def test_a_deleted_inbox_is_made_again(spool: Spool, inbox: Path) -> None:
+    for name in ("accepted", "rejected", ".claimed"):
+        (inbox / name).rmdir()
+    inbox.rmdir()
+    assert spool.settled() == []
+    (inbox / "a.csv").write_text("prompt\n")
+    claimed = spool.claim(inbox / "a.csv")
+    assert claimed is not None and spool.accept(claimed) == inbox / "accepted" / "a.csv"
+
+
+def test_an_earlier_file_of_the_same_name_is_never_overwritten(spool: Spool, inbox: Path) -> None:
+    for text in ("one", "two"):
+        (inbox / "a.again.csv").write_text(text)
+        claimed = spool.claim(inbox / "a.again.csv")
+        assert claimed is not None
+        spool.reject(claimed, [Problem(message="odd")])
+    rejected = inbox / "rejected"
+    assert (rejected / "a.again.csv").read_text() == "one"
+    assert (rejected / "a-2.again.csv").read_text() == "two"
+
+
+def test_a_file_exchanged_for_a_link_after_the_claim_is_not_followed(spool: Spool, inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("prompt\nsecret\n")
+    (inbox / "a.csv").write_text("prompt\n")
+    claimed = spool.claim(inbox / "a.csv")
+    assert claimed is not None
+    claimed.path.unlink()
+    claimed.path.symlink_to(tmp_path / "secret")
+    with pytest.raises(InvalidJobFile, match="is a link"):
+        spool.read(claimed, 1000)
+
+
+def test_submit_copies_whole_and_never_overwrites(tmp_path: Path, inbox: Path) -> None:
+    source = tmp_path / "a.csv"
+    source.write_text("prompt\npiano\n")
+    first, second = submit(source, inbox, again=False), submit(source, inbox, again=False)
+    third = submit(source, inbox, again=True)
+    assert [path.name for path in (first, second, third)] == ["a.csv", "a-2.csv", "a.again.csv"]
+    assert {path.read_text() for path in (first, second, third)} == {"prompt\npiano\n"}
+    assert sorted(path.name for path in inbox.iterdir()) == ["a-2.csv", "a.again.csv", "a.csv"]
+    assert source.exists()
+
+
+def test_submit_says_again_once_only(tmp_path: Path, inbox: Path) -> None:
+    (tmp_path / "a.again.csv").write_text("prompt\n")
+    assert submit(tmp_path / "a.again.csv", inbox, again=True).name == "a.again.csv"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "missing.csv", ".hidden.csv"])
+def test_submit_refuses_what_the_inbox_would_not_take(name: str, tmp_path: Path, inbox: Path) -> None:
+    if name != "missing.csv":
+        (tmp_path / name).write_text("prompt\n")
+    with pytest.raises(UsageError):
+        submit(tmp_path / name, inbox, again=False)
+    assert not inbox.exists() or not list(inbox.iterdir())
+
+
+def test_numbers_stand_before_the_suffix() -> None:
+    assert [numbered("a.b.csv", n) for n in (1, 2)] == ["a.b.csv", "a.b-2.csv"]
+    assert numbered("a.again.yaml", 3) == "a-3.again.yaml"
+    assert tidy("a.csv") == "a.csv"
