@@ -1,0 +1,31 @@
+"""The plugin's own style sheet and script, held in memory and served under a name that changes with them.
+
+Datasette mounts the static folder of a plugin that is a package; ours is a module of one, so we do it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    body: bytes
+    content_type: str
+    digest: str
+
+
+def load_assets() -> dict[str, Asset]:
+    """Every file of static/, by name."""
+    found = {}
+    for file in resources.files("soundmill.publish").joinpath("static").iterdir():
+        suffix = "." + file.name.rpartition(".")[2]
+        if suffix in TYPES:
+            body = file.read_bytes()
+            digest = hashlib.sha256(body).hexdigest()[:12]
+            found[file.name] = Asset(body=body, content_type=TYPES[suffix], digest=digest)
+    return found

@@ -1,0 +1,174 @@
+"""How a value of the catalogue looks in a table cell: players, badges, chips and rounded numbers.
+
+Only the HTML changes; JSON and CSV keep what the database says. None means: show it as Datasette does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from markupsafe import Markup
+
+from soundmill.publish.stream import looks_like_audio, url_path
+
+Url = Callable[[str], str]  # a path of this site as a link on it, whatever its base URL
+
+CHIP_COLUMNS = {"labels", "condition", "versions", "defects"}
+BADGE_COLUMNS = {"verdict", "status", "state"}
+FLAG_COLUMNS = {"is_final", "quarantined", "held"}
+ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+
+
+def cell(column: str, value: object, row: Mapping[str, object], database: str, url: Url) -> Markup | None:
+    """The HTML of one cell, or None where Datasette's own rendering is right."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return _text(column, value, row, database, url)
+    if isinstance(value, int | float):
+        return _number(column, value)
+    return None
+
+
+def _text(column: str, value: str, row: Mapping[str, object], database: str, url: Url) -> Markup | None:
+    if column in ("audio", "path") and looks_like_audio(value):
+        return player(value, url)
+    if column in CHIP_COLUMNS:
+        return chips(value, database if column in ("labels", "condition") else None, url)
+    if column in BADGE_COLUMNS:
+        return badge(value)
+    if column == "failed_checks":
+        return chip_list([(name.strip(), None) for name in value.split(",")], "failed")
+    if column == "prompt":
+        return Markup('<span class="sm-prompt">{}</span>').format(value)
+    if column == "batch":
+        return Markup('<a href="{}">{}</a>').format(url(f"/-/soundmill/batch/{url_path(value)}"), value)
+    if column == "job" and isinstance(job_id := row.get("job_id"), int):
+        return Markup('<a href="{}">{}</a>').format(url(f"/{database}/job_list?job_id={job_id}"), value)
+    if (match := ISO_TIME.fullmatch(value)) is not None:
+        return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+            value, " ".join(match.groups()), _moment(match)
+        )
+    return None
+
+
+def _number(column: str, value: int | float) -> Markup | None:
+    if column == "score":
+        return score(float(value))
+    if column == "stars" and value in (1, 2, 3, 4, 5):
+        return stars(int(value))
+    if column == "percent":
+        return Markup('<progress max="100" value="{0}"></progress> {0}%').format(rounded(float(value)))
+    if column == "size_bytes":
+        return Markup('<span title="{} bytes">{}</span>').format(value, size(int(value)))
+    if column in FLAG_COLUMNS and value in (0, 1):
+        return Markup("yes" if value else '<span class="sm-faint">no</span>')
+    if isinstance(value, float):
+        text = rounded(value)
+        return (
+            Markup("<span>{}</span>").format(text)
+            if text == repr(value)
+            else (Markup('<span title="{}">{}</span>').format(repr(value), text))
+        )
+    return None
+
+
+def player(path: str, url: Url) -> Markup:
+    """An audio element that fetches nothing until it is played, and links to the file and its sidecar."""
+    source = url(f"/-/soundmill/audio/{url_path(path)}")
+    details = url(f"/-/soundmill/audio/{url_path(path)}.json")
+    name = PurePosixPath(path).name
+    return Markup(
+        '<span class="sm-player"><audio controls preload="none" src="{source}" title="{name}"></audio>'
+        '<span class="sm-links"><a href="{source}" download="{name}">{suffix}</a> '
+        '<a href="{details}">details</a></span></span>'
+    ).format(source=source, details=details, name=name, suffix=PurePosixPath(path).suffix.lstrip(".").upper())
+
+
+def badge(value: str) -> Markup:
+    """A status or verdict, coloured by the style sheet; an unknown one is plain."""
+    kind = value if re.fullmatch(r"[a-z_]+", value) else "other"
+    return Markup('<span class="sm-badge sm-{}">{}</span>').format(kind, value)
+
+
+def chips(text: str, labels_of: str | None, url: Url) -> Markup | None:
+    """A JSON object or list as chips. Those of labels and conditions lead to everything that has the same."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    if isinstance(data, list):
+        if not all(isinstance(entry, dict) for entry in data):
+            return None
+        entries = [(", ".join(f"{k} {_plain(v)}" for k, v in entry.items()), None) for entry in data]
+        return chip_list(entries, "plain") if entries else Markup('<span class="sm-faint">none</span>')
+    if not isinstance(data, dict):
+        return None
+    if not data:
+        return Markup('<span class="sm-faint">none</span>')
+    pairs: list[tuple[str, str | None]] = []
+    for name, value in data.items():
+        link = None
+        if labels_of is not None:
+            query = f"name={_query(name)}&value={_query(_plain(value))}"
+            link = url(f"/{labels_of}/takes_by_label?{query}")
+        pairs.append((f"{name} {_plain(value)}", link))
+    return chip_list(pairs, "plain")
+
+
+def chip_list(entries: Sequence[tuple[str, str | None]], kind: str) -> Markup:
+    parts = [
+        Markup('<a class="sm-chip sm-chip-{}" href="{}">{}</a>').format(kind, link, text)
+        if link
+        else Markup('<span class="sm-chip sm-chip-{}">{}</span>').format(kind, text)
+        for text, link in entries
+    ]
+    return Markup('<span class="sm-chips">{}</span>').format(Markup(" ").join(parts))
+
+
+def score(value: float) -> Markup:
+    """A score from 0 to 100 as a number and a bar."""
+    return Markup('<span class="sm-score">{} <meter min="0" max="100" value="{}"></meter></span>').format(
+        rounded(round(value, 1)), value
+    )
+
+
+def stars(value: int) -> Markup:
+    return Markup('<span class="sm-stars" title="{0} of 5" aria-label="{0} of 5 stars">{1}</span>').format(
+        value, "★" * value + "☆" * (5 - value)
+    )
+
+
+def rounded(value: float) -> str:
+    """Two decimals from one upwards, three significant digits below, none where there are none."""
+    if not math.isfinite(value):
+        return str(value)
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if abs(value) >= 1:
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them (1 MB = 10^6 bytes, as file managers show it)."""
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= power:
+            return f"{count / power:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _moment(match: re.Match[str]) -> Markup:
+    return Markup('{} <span class="sm-clock">{}</span>').format(match[1], match[2])
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _query(text: str) -> str:
+    return url_path(text).replace("/", "%2F")

@@ -1,0 +1,121 @@
+"""The pages of our own: the live board, a batch with its players, and the health check."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from datasette.database import QueryInterrupted
+from datasette.utils.asgi import Response
+from markupsafe import Markup
+
+from soundmill.publish import cells, reads
+
+SECTIONS = ("totals", "workers", "running", "batches", "queue", "events")
+LIVE = {"cache-control": "no-store"}
+
+
+def helpers(datasette: Any, database: str) -> dict[str, Any]:
+    """What the templates use to show values the way the tables do."""
+
+    def show(column: str, value: object, row: dict[str, object] | None = None) -> Markup | str:
+        shown = cells.cell(column, value, row or {}, database, datasette.urls.path)
+        return shown if shown is not None else "" if value is None else str(value)
+
+    return {
+        "show": show,
+        "database": database,
+        "site_url": datasette.urls.path,
+        "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{urllib.parse.quote(name, safe='')}"),
+    }
+
+
+async def board_page(datasette: Any, database: str, request: Any) -> Response:
+    context = {**helpers(datasette, database), "board": await reads.board(datasette.databases[database])}
+    html = await datasette.render_template("soundmill_board.html", context, request=request, view_name="soundmill")
+    return Response.html(html, headers=LIVE)
+
+
+async def board_json(datasette: Any, database: str) -> Response:
+    """The board as data, and each of its sections as the HTML that stands on the page."""
+    board = await reads.board(datasette.databases[database])
+    context = {**helpers(datasette, database), "board": board, "urls": datasette.urls}
+    html = {
+        name: await datasette.jinja_env.get_template(f"soundmill_board_{name}.html").render_async(context)
+        for name in SECTIONS
+    }
+    return Response.json({**board, "html": html}, headers=LIVE)
+
+
+async def batch_page(datasette: Any, database: str, request: Any) -> Response:
+    name = urllib.parse.unquote(request.url_vars["batch"])
+    source = datasette.databases[database]
+    batch = await reads.batch(source, name)
+    if batch is None:
+        # Not Datasette's NotFound: that sends an address with a % in it to another one first.
+        context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
+        html = await datasette.render_template("error.html", context, request=request, view_name="soundmill")
+        return Response.html(html, status=404, headers=LIVE)
+    wanted = read_filter(request.args)
+    jobs: list[reads.Row] = []
+    more = slow = False
+    try:
+        jobs, more = await reads.batch_jobs(source, name, wanted)
+    except QueryInterrupted:
+        slow = True
+    context = {
+        **helpers(datasette, database),
+        "batch": batch,
+        "jobs": jobs,
+        "slow": slow,
+        "filter": wanted,
+        "statuses": [(status, batch[f"n_{status}"]) for status in reads.STATUSES if batch[f"n_{status}"]],
+        "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
+        "link": lambda **changes: _link(wanted, **changes),
+        "more": more,
+        "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
+    }
+    html = await datasette.render_template("soundmill_batch.html", context, request=request, view_name="soundmill")
+    return Response.html(html, headers=LIVE)
+
+
+def read_filter(args: Any) -> reads.Filter:
+    """The filter that a query string asks for; what it does not know it leaves out."""
+
+    def one_of(key: str, allowed: tuple[str, ...], otherwise: str) -> str:
+        value = args.get(key) or ""
+        return value if value in allowed else otherwise
+
+    page = args.get("page") or ""
+    return reads.Filter(
+        status=one_of("status", reads.STATUSES, ""),
+        verdict=one_of("verdict", ("passed", "failed"), ""),
+        model=args.get("model") or "",
+        words=(args.get("q") or "").strip(),
+        order=one_of("order", tuple(reads.ORDERS), "file"),
+        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+    )
+
+
+def _link(wanted: reads.Filter, **changes: Any) -> str:
+    """The query string of this page with something changed; a changed filter starts at its first page."""
+    values = {
+        "status": wanted.status,
+        "verdict": wanted.verdict,
+        "model": wanted.model,
+        "q": wanted.words,
+        "order": "" if wanted.order == "file" else wanted.order,
+        **changes,
+    }
+    return "?" + urllib.parse.urlencode({key: value for key, value in values.items() if value not in ("", None, 1)})
+
+
+async def health(datasette: Any, database: str | None) -> Response:
+    """200 with the totals while the catalogue can be read, else 503 with the reason."""
+    if database is None:
+        return Response.json({"ok": False, "reason": "no Soundmill catalogue is attached"}, status=503, headers=LIVE)
+    try:
+        totals = await reads.overview(datasette.databases[database])
+    except Exception as error:  # whatever it is, the answer to "are you well?" is no, and why
+        return Response.json({"ok": False, "reason": str(error)}, status=503, headers=LIVE)
+    return Response.json({"ok": True, "catalog": database, **totals}, headers=LIVE)

@@ -1,0 +1,157 @@
+"""Soundmill's plugin for Datasette: each hook says what is shown where, and leaves the work to its module.
+
+Databases without Soundmill's views are left exactly as they are. Which ones have them is found out once, at
+start; `outputs` comes from the plugin's configuration, or is the folder beside the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from datasette.utils.asgi import NotFound, Response
+from jinja2 import ChoiceLoader, PackageLoader
+from markupsafe import Markup
+from pluggy import HookimplMarker
+
+from soundmill.publish import cells, pages, reads
+from soundmill.publish.assets import Asset, load_assets
+from soundmill.publish.stream import Receive, Send, serve_file
+
+hookimpl = HookimplMarker("datasette")
+View = Callable[..., Awaitable[Response | None]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """What the plugin knows of one running Datasette."""
+
+    catalogs: list[str] = field(default_factory=list)
+    outputs: Path | None = None
+    assets: dict[str, Asset] = field(default_factory=load_assets)
+
+    @property
+    def catalog(self) -> str | None:
+        return self.catalogs[0] if self.catalogs else None
+
+
+_SITES: WeakKeyDictionary[Any, Site] = WeakKeyDictionary()
+
+
+def site_of(datasette: Any) -> Site:
+    if datasette not in _SITES:
+        _SITES[datasette] = Site()
+    return _SITES[datasette]
+
+
+@hookimpl
+def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
+    async def find_catalogs() -> None:
+        site = site_of(datasette)
+        site.catalogs = [
+            name for name, database in datasette.databases.items() if database.path and await reads.is_catalog(database)
+        ]
+        configured = (datasette.plugin_config("soundmill") or {}).get("outputs")
+        if configured:
+            site.outputs = Path(configured)
+        elif site.catalog:
+            site.outputs = Path(datasette.databases[site.catalog].path).absolute().parent / "outputs"
+
+    return find_catalogs
+
+
+@hookimpl
+def prepare_jinja2_environment(env: Any) -> None:
+    # Last, so that nobody's own templates of the same names are hidden.
+    env.loader = ChoiceLoader([*env.loader.loaders, PackageLoader("soundmill.publish")])
+
+
+@hookimpl
+def render_cell(row: Any, value: object, column: str, database: str, datasette: Any) -> Markup | None:
+    if database not in site_of(datasette).catalogs:
+        return None
+    fields = dict(row) if column == "job" else {}
+    return cells.cell(column, value, fields, database, datasette.urls.path)
+
+
+@hookimpl
+def extra_css_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
+    return _asset_urls("soundmill.css", database, view_name, datasette)
+
+
+@hookimpl
+def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
+    return _asset_urls("soundmill.js", database, view_name, datasette)
+
+
+def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
+    site = site_of(datasette)
+    ours = database in site.catalogs if database else bool(site.catalogs) and view_name in ("index", "soundmill")
+    return [f"/-/soundmill/static/{name}?{site.assets[name].digest}"] if ours else []
+
+
+@hookimpl
+def menu_links(datasette: Any) -> list[dict[str, str]]:
+    site = site_of(datasette)
+    if site.catalog is None:
+        return []
+    path = datasette.urls.path
+    return [
+        {"href": path("/-/soundmill"), "label": "Board"},
+        {"href": path(f"/{site.catalog}/takes"), "label": "All takes"},
+        {"href": path(f"/{site.catalog}"), "label": "Queries and tables"},
+    ]
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, View]]:
+    return [
+        (r"/-/soundmill/?$", board_route),
+        (r"/-/soundmill/board\.json$", board_json_route),
+        (r"/-/soundmill/batch/(?P<batch>[^/]+)$", batch_route),
+        (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
+        (r"/-/soundmill/healthz$", health_route),
+        (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
+    ]
+
+
+async def board_route(datasette: Any, request: Any) -> Response:
+    return await pages.board_page(datasette, await _visible_catalog(datasette, request), request)
+
+
+async def board_json_route(datasette: Any, request: Any) -> Response:
+    return await pages.board_json(datasette, await _visible_catalog(datasette, request))
+
+
+async def batch_route(datasette: Any, request: Any) -> Response:
+    return await pages.batch_page(datasette, await _visible_catalog(datasette, request), request)
+
+
+async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
+    await _visible_catalog(datasette, request)
+    await serve_file(site_of(datasette).outputs, request.url_vars["path"], request, send, receive)
+
+
+async def health_route(datasette: Any) -> Response:
+    return await pages.health(datasette, site_of(datasette).catalog)
+
+
+async def static_route(datasette: Any, request: Any) -> Response:
+    asset = site_of(datasette).assets.get(request.url_vars["name"])
+    if asset is None:
+        raise NotFound("No such file")
+    fresh = request.query_string == asset.digest
+    headers = {"cache-control": "public, max-age=31536000, immutable" if fresh else "no-cache"}
+    return Response(asset.body, headers=headers, content_type=asset.content_type)
+
+
+async def _visible_catalog(datasette: Any, request: Any) -> str:
+    """The catalogue's name, once whoever asks may see it. Raises NotFound, or Datasette's Forbidden."""
+    name = site_of(datasette).catalog
+    if name is None:
+        raise NotFound("No Soundmill catalogue is attached")
+    await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])
+    return name

@@ -1,0 +1,131 @@
+"""What the pages ask the catalogue. Everything goes through its views, and every question is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+VIEWS = ("overview", "batch_progress", "takes", "job_list", "worker_board", "event_log")
+Row = dict[str, Any]
+
+PAGE_SIZE = 24
+STATUSES = ("succeeded", "failed", "running", "queued", "cancelled")
+ORDERS = {
+    "file": ("as in the file", "position"),
+    "best": ("best score first", "score DESC, position"),
+    "worst": ("worst score first", "score IS NULL, score, position"),
+    "end": ("end of the file first", "position DESC"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What part of a batch a page shows; empty strings mean all."""
+
+    status: str = ""
+    verdict: str = ""
+    model: str = ""
+    words: str = ""
+    order: str = "file"
+    page: int = 1
+
+
+async def is_catalog(database: Any) -> bool:
+    """True when all the views the pages read are there."""
+    marks = ", ".join("?" * len(VIEWS))
+    found = await database.execute(
+        f"SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name IN ({marks})", list(VIEWS)
+    )
+    return bool(found.rows[0][0] == len(VIEWS))
+
+
+async def overview(database: Any) -> Row:
+    return (await _rows(database, "SELECT * FROM overview"))[0]
+
+
+async def board(database: Any) -> dict[str, Any]:
+    """What happens now: totals, workers, running jobs, what comes next, batches and events, newest first."""
+    return {
+        "overview": await overview(database),
+        "workers": await _rows(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
+        "running": await _rows(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
+        "queue": await _rows(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
+        "batches": [_with_rest(row) for row in await _rows(database, BATCHES)],
+        "events": await _rows(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
+    }
+
+
+BATCHES = """
+SELECT batch, status, done, job_count, percent, n_queued, n_running, n_succeeded, n_failed, n_cancelled, flagged,
+       outputs, jobs_per_hour, created_at, finished_at
+FROM batch_progress ORDER BY status = 'finished', batch_id DESC LIMIT 15
+"""
+
+
+async def batch(database: Any, name: str) -> Row | None:
+    rows = await _rows(database, "SELECT * FROM batch_progress WHERE batch = :name", {"name": name})
+    return _with_rest(rows[0]) if rows else None
+
+
+async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row], bool]:
+    """One page of a batch's jobs, each with what is known of its final take; and whether more follow."""
+    where = ["batch = :batch"]
+    parameters: dict[str, Any] = {"batch": name, "offset": (wanted.page - 1) * PAGE_SIZE, "limit": PAGE_SIZE + 1}
+    for column in ("status", "verdict", "model"):
+        if value := getattr(wanted, column):
+            where.append(f"{column} = :{column}")
+            parameters[column] = value
+    if wanted.words:
+        # escape_fts is Datasette's: every word is meant literally. What has no words in it matches nothing.
+        matching = "SELECT rowid FROM jobs_fts WHERE jobs_fts MATCH coalesce(nullif(escape_fts(:words), ''), '\"\"')"
+        where.append(f"job_id IN ({matching})")
+        parameters["words"] = wanted.words
+    jobs = await _rows(
+        database,
+        f"SELECT * FROM job_list WHERE {' AND '.join(where)} ORDER BY {ORDERS[wanted.order][1]}"
+        " LIMIT :limit OFFSET :offset",
+        parameters,
+    )
+    page = jobs[:PAGE_SIZE]
+    await _add_takes(database, page)
+    return page, len(jobs) > PAGE_SIZE
+
+
+async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:
+    """Put the final take of each job, and what its checks say, beside it."""
+    ids = [job["job_id"] for job in jobs if job["audio"]]
+    marks = ", ".join("?" * len(ids))
+    takes = await _rows(
+        database,
+        f"SELECT job_id, stars, loudness_lufs, licence, seed FROM takes WHERE is_final AND job_id IN ({marks})",
+        ids,
+    )
+    messages = await _rows(
+        database, f"SELECT job_id, message FROM failed_checks WHERE is_final AND job_id IN ({marks})", ids
+    )
+    by_job = {take["job_id"]: take for take in takes}
+    for job in jobs:
+        job["take"] = by_job.get(job["job_id"])
+        job["problems"] = [row["message"] for row in messages if row["job_id"] == job["job_id"]]
+
+
+def _with_rest(row: Row) -> Row:
+    """Add how long the rest of a batch takes at its pace so far, in words; None when nobody can know."""
+    left = row["job_count"] - row["done"]
+    known = left and row["jobs_per_hour"] and row["status"] == "running"
+    return {**row, "rest": _spell(left / row["jobs_per_hour"] * 60) if known else None}
+
+
+def _spell(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    if minutes < 6000:
+        return f"{minutes / 60:.0f} h"
+    return f"{minutes / 1440:.0f} days"
+
+
+async def _rows(database: Any, sql: str, parameters: Any = None) -> list[Row]:
+    return [dict(row) for row in (await database.execute(sql, parameters)).rows]

@@ -1,0 +1,173 @@
+"""The site in a real browser: clips play and can be sought in, the board lives, and nothing errs on the console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from soundmill.publish import site
+
+from .conftest import Home, fill, job, make_home
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    binary = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if binary is None:
+        reason = "no chromium on the PATH, and CHROMIUM names none"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=binary, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A filled home whose catalogue goes on being written, and the address of its site."""
+    made = make_home(tmp_path_factory.mktemp("browsed"))
+    fill(made)
+    with Path(made.root / "site.log").open("wb") as log:
+        started = site.start(made.database, made.outputs, "127.0.0.1", 0, log=log)
+    assert site.wait_until_up("127.0.0.1", started.port, 20.0)
+    yield made, started.url
+    started.stop()
+    made.catalog.close()
+
+
+@dataclass
+class Seen:
+    """What a page did: its errors, and the answers it got."""
+
+    errors: list[str] = field(default_factory=list)
+    answers: list[tuple[int, str, str | None]] = field(default_factory=list)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def seen(page: Page) -> Seen:
+    noted = Seen()
+    page.on("console", lambda message: noted.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: noted.errors.append(str(error)))
+    page.on(
+        "response",
+        lambda answer: noted.answers.append((answer.status, answer.url, answer.request.headers.get("range"))),
+    )
+    return noted
+
+
+def element(page: Page, path: str) -> Any:
+    return page.wait_for_selector(f'audio[src$="/-/soundmill/audio/{path}"]')
+
+
+def test_a_take_plays_and_can_be_sought_in(page: Page, seen: Seen, mill: tuple[Home, str]) -> None:
+    page.goto(mill[1] + "catalog/takes")
+    assert not [url for _, url, _ in seen.answers if "/audio/" in url]  # nothing is fetched before somebody listens
+    audio = element(page, "forest/clip-012.wav")
+    audio.evaluate("a => { a.muted = true; return a.play() }")
+    page.wait_for_function("a => a.currentTime > 0 && a.readyState >= 2", arg=audio)
+    assert audio.evaluate("a => [a.error, Math.round(a.duration), Math.round(a.seekable.end(0))]") == [None, 6, 6]
+    audio.evaluate("a => { a.currentTime = 5.5 }")
+    page.wait_for_function("a => !a.seeking && a.currentTime >= 5.5", arg=audio)
+    page.wait_for_function("a => a.ended", arg=audio)
+    assert audio.evaluate("a => a.error") is None
+    parts = [(status, asked) for status, url, asked in seen.answers if url.endswith("forest/clip-012.wav")]
+    assert parts and all(status == 206 and asked for status, asked in parts)
+    assert seen.errors == []
+
+
+def test_players_take_turns_and_play_on(page: Page, seen: Seen, mill: tuple[Home, str]) -> None:
+    page.goto(mill[1] + "-/soundmill/batch/forest")
+    first, second = element(page, "forest/clip-001.wav"), element(page, "forest/clip-002.wav")
+    other = element(page, "forest/clip-012.wav")
+    page.evaluate("document.querySelectorAll('audio').forEach(a => { a.muted = true })")
+    other.evaluate("a => a.play()")
+    page.check("#sm-continue")
+    first.evaluate("a => a.play()")
+    page.wait_for_function("a => a.paused", arg=other)
+    page.wait_for_function("a => a.currentTime > 0", arg=second)
+    assert first.evaluate("a => a.ended")
+    assert seen.errors == []
+
+
+def test_the_board_follows_the_work_without_a_reload(page: Page, seen: Seen, mill: tuple[Home, str]) -> None:
+    home, url = mill
+    home.ingest("fresh", [job(1, "a bell", priority=9), job(2, "a gong", priority=9)])
+    page.goto(url + "-/soundmill")
+    assert "0 of 2" in page.inner_text('[data-section="batches"]')
+    (attempt,) = home.claim()
+    home.finish(attempt, score=60)
+    page.wait_for_selector('[data-section="batches"] >> text=1 of 2')
+    assert page.is_hidden("#sm-lost")
+    assert seen.errors == []
+
+
+def test_the_board_says_when_the_site_no_longer_answers(page: Page, mill: tuple[Home, str]) -> None:
+    page.goto(mill[1] + "-/soundmill")
+    page.route("**/board.json", lambda route: route.abort())
+    page.wait_for_selector("#sm-lost:not([hidden])")
+    page.unroute("**/board.json")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # somebody looks again
+    page.wait_for_selector("#sm-lost", state="hidden")
+
+
+def test_columns_are_explained_when_asked(page: Page, seen: Seen, mill: tuple[Home, str]) -> None:
+    page.goto(mill[1] + "catalog/takes")
+    assert page.is_hidden("dl.column-descriptions")
+    page.click("text=What the columns mean")
+    assert page.is_visible("dl.column-descriptions")
+    assert page.get_attribute('th[data-column="score"]', "title") == "0 to 100, from the measurements"
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ground", "paths"),
+    [
+        ("light", "rgb(247, 247, 245)", ["", "-/soundmill", "-/soundmill/batch/forest", "catalog", "catalog/takes"]),
+        ("dark", "rgb(21, 24, 27)", ["-/soundmill", "catalog/best_takes"]),
+    ],
+)
+def test_pages_fit_a_phone_in_light_and_dark(
+    browser: Browser, mill: tuple[Home, str], scheme: Any, ground: str, paths: list[str]
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    for path in paths:
+        page.goto(mill[1] + path)
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, path
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, path
+    context.close()
+    assert errors == []
+
+
+def test_the_board_works_without_scripts(browser: Browser, mill: tuple[Home, str]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(mill[1] + "-/soundmill")
+    assert "12 of 12" in page.inner_text('[data-section="batches"]')
+    page.goto(mill[1] + "-/soundmill/batch/forest")
+    assert page.locator("audio").count() == 11
+    context.close()
