@@ -1,0 +1,319 @@
+"""The catalogue: everything that writes to catalog.db, behind one class.
+
+One connection behind one lock, because SQLite before 3.51.3 can damage a write-ahead log that two
+connections write or checkpoint at the same instant. Every write is one transaction. The modules
+beside this one hold the SQL by noun: ingest, claims, outputs, commands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from soundmill.catalog import claims, commands, ingest, outputs, state
+from soundmill.catalog.connection import connect_writer, transaction, translated
+from soundmill.catalog.migrations import migrate
+from soundmill.catalog.rows import JOB, add_event, batch_of, job_of
+from soundmill.errors import CatalogError, Problem
+from soundmill.jobs import (
+    Attempt,
+    Batch,
+    BatchSpec,
+    FailureKind,
+    Job,
+    Judgement,
+    ModelQueue,
+    Output,
+    Progress,
+    Source,
+)
+
+
+class Catalog:
+    """The one writer of a catalogue; safe to share between threads.
+
+    Every method raises StorageUnavailable when the disk is full, read-only or failing, and
+    CatalogError when the catalogue cannot be used otherwise; it has then changed nothing.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float]) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Callable[[], float]) -> Catalog:
+        """Open the catalogue, making or migrating it as needed. Raises CatalogTooNew."""
+        with translated(path):
+            connection = connect_writer(path)
+            try:
+                migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, clock)
+
+    def close(self) -> None:
+        with self._lock, translated(self._path):
+            self._connection.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[tuple[sqlite3.Connection, float]]:
+        with self._lock, translated(self._path), transaction(self._connection):
+            yield self._connection, self._clock()
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, translated(self._path):
+            yield self._connection
+
+    # --- the inbox's side ---
+
+    def ingest(self, spec: BatchSpec, source: Source) -> Batch:
+        """Queue all jobs of a file, or none. The same `source.ulid` again returns the batch of the first time.
+
+        Jobs are taken from `spec.jobs` as they are inserted; what iterating it raises is raised here.
+        """
+        with self._write() as (db, now):
+            return ingest.ingest(db, now, spec, source)
+
+    def batch_by_ulid(self, ulid: str) -> Batch | None:
+        with self._read() as db:
+            return ingest.by_ulid(db, ulid)
+
+    def batch_by_sha256(self, sha256: str) -> Batch | None:
+        """The latest batch accepted from a file of this content."""
+        with self._read() as db:
+            return ingest.by_sha256(db, sha256)
+
+    def rejection_exists(self, ulid: str) -> bool:
+        with self._read() as db:
+            return ingest.rejection_exists(db, ulid)
+
+    def record_rejection(self, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]) -> None:
+        """Remember a refused file; the same `ulid` again changes nothing."""
+        with self._write() as (db, now):
+            ingest.record_rejection(db, now, ulid, file_name, sha256, problems)
+
+    # --- the workers' side ---
+
+    def wake_due(self, now: float) -> int:
+        """Make the jobs claimable whose wait ends at `now` or before; how many there were."""
+        with self._read() as db:
+            due = claims.next_due(db)
+        if due is None or due > now:  # asked many times a minute, and nearly always for nothing
+            return 0
+        with self._write() as (db, _):
+            return claims.wake_due(db, now)
+
+    def next_due(self) -> float | None:
+        """When the next waiting job may run; None when none waits."""
+        with self._read() as db:
+            return claims.next_due(db)
+
+    def model_queues(self) -> list[ModelQueue]:
+        """What can be claimed now, by model. Costs a few index lookups per model, however many jobs wait."""
+        with self._read() as db:
+            return claims.model_queues(db)
+
+    def claim(self, *, worker: str, device: str, model: str, limit: int, engine_idle: bool) -> list[Attempt]:
+        """Take up to `limit` jobs of a model, by priority, then age. The attempts are on record when this returns.
+
+        Jobs whose attempt took an engine down come last: one at a time, with `alone` set, when no
+        other job can be claimed and `engine_idle` says that nothing else is in flight.
+        """
+        with self._write() as (db, now):
+            return claims.claim(
+                db, now, worker=worker, device=device, model=model, limit=limit, engine_idle=engine_idle
+            )
+
+    def succeed(
+        self,
+        attempt: Attempt,
+        output: Output,
+        measurements: Mapping[str, float | None],
+        judgement: Judgement,
+        *,
+        retry_for_quality: bool,
+    ) -> bool:
+        """File the output of an attempt and end its job; False, with nothing written, if the attempt was fenced.
+
+        With `retry_for_quality` the output is kept as a take that did not pass, and the job is
+        queued again for another one, with another seed.
+        """
+        with self._write() as (db, now):
+            return claims.succeed(
+                db, now, attempt, output, measurements, judgement, retry_for_quality=retry_for_quality
+            )
+
+    def fail(
+        self,
+        attempt: Attempt,
+        kind: FailureKind,
+        message: str,
+        *,
+        retry_at: float | None,
+        counts: bool,
+        suspect: bool,
+    ) -> bool:
+        """End an attempt as failed; False, with nothing written, if it was fenced.
+
+        The job is queued again for `retry_at`, or with None fails for good. `counts` says whether
+        the attempt counts against max_attempts, `suspect` whether the job may have taken the engine down.
+        """
+        with self._write() as (db, now):
+            return claims.fail(db, now, attempt, kind, message, retry_at=retry_at, counts=counts, suspect=suspect)
+
+    def release(self, attempts: Sequence[Attempt], reason: str) -> int:
+        """Give attempts back at a clean stop, without a strike; how many were still running."""
+        with self._write() as (db, now):
+            return claims.release(db, now, attempts, reason)
+
+    def recover(self, max_attempts: int) -> list[Attempt]:
+        """At start: end every attempt that a dead daemon left running. Its job is queued again, or
+        fails once `max_attempts` attempts have counted against it."""
+        with self._write() as (db, now):
+            return claims.recover(db, now, max_attempts)
+
+    def progress(self, progresses: Sequence[Progress]) -> None:
+        if progresses:
+            with self._write() as (db, _):
+                claims.progress(db, progresses)
+
+    def worker_state(
+        self,
+        name: str,
+        *,
+        device: str,
+        model: str | None,
+        status: str,
+        slots: int,
+        running: int,
+        error: str | None = None,
+        restarted: bool = False,
+    ) -> None:
+        """Record what a worker is doing: starting, idle, loading, working, stopped or dead."""
+        with self._write() as (db, now):
+            state.set_worker(
+                db,
+                now,
+                name,
+                device=device,
+                model=model,
+                status=status,
+                slots=slots,
+                running=running,
+                error=error,
+                restarted=restarted,
+            )
+
+    def workers_gone(self) -> None:
+        """Mark every worker as stopped: at a clean stop, and at start for those of a dead daemon."""
+        with self._write() as (db, _):
+            state.stop_workers(db)
+
+    # --- what people ask for ---
+
+    def cancel(self, target: str) -> list[int]:
+        """Cancel what is queued or running of a batch or job; the ids of the jobs that were running."""
+        with self._write() as (db, now):
+            return commands.cancel(db, now, target)
+
+    def pause(self, target: str) -> int:
+        """Hold the queued jobs of a batch; what runs, runs on. How many jobs are newly held."""
+        with self._write() as (db, now):
+            return commands.pause(db, now, target)
+
+    def resume(self, target: str) -> int:
+        with self._write() as (db, now):
+            return commands.resume(db, now, target)
+
+    def retry(self, target: str) -> int:
+        """Queue failed and cancelled jobs of a batch, or one such job, as if new; how many."""
+        with self._write() as (db, now):
+            return commands.retry(db, now, target)
+
+    def rate(self, target: str, stars: int, note: str | None) -> None:
+        """Rate a take: by its file, or the latest take of a job. Another rating replaces the first."""
+        with self._write() as (db, now):
+            commands.rate(db, now, target, stars, note)
+
+    # --- what the service keeps ---
+
+    def rejudge(self, judge: Callable[[Mapping[str, float | None]], Judgement], ruleset: str, limit: int) -> int:
+        """Judge up to `limit` outputs by the thresholds of `ruleset` that were judged by others; how many.
+
+        From the measurements on record: no audio is touched, and no job runs again.
+        """
+        with self._write() as (db, now):
+            return outputs.rejudge(db, now, judge, ruleset, limit)
+
+    def event(
+        self,
+        kind: str,
+        message: str,
+        worker: str | None = None,
+        batch_id: int | None = None,
+        job_id: int | None = None,
+    ) -> None:
+        with self._write() as (db, now):
+            add_event(db, now, kind, message, worker=worker, batch_id=batch_id, job_id=job_id)
+
+    def batch(self, batch_id: int) -> Batch:
+        """Raises CatalogError when there is none."""
+        with self._read() as db:
+            row = db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone()
+        if row is None:
+            raise CatalogError(f"{self._path}: no batch has the id {batch_id}")
+        return batch_of(row)
+
+    def job(self, job_id: int) -> Job:
+        """Raises CatalogError when there is none."""
+        with self._read() as db:
+            row = db.execute(JOB + "WHERE j.id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise CatalogError(f"{self._path}: no job has the id {job_id}")
+        return job_of(row)
+
+    def unfinished(self) -> int:
+        """How many jobs are queued, waiting or running, leaving out the queues of paused batches."""
+        with self._read() as db:
+            return state.unfinished(db)
+
+    def failed_count(self) -> int:
+        """How many jobs stand as failed in all batches."""
+        with self._read() as db:
+            return state.failed_count(db)
+
+    def knows_output(self, path: str) -> bool:
+        """Whether a take is on record under this path, relative to the outputs folder."""
+        with self._read() as db:
+            return state.knows_output(db, path)
+
+    def batch_finished(self, batch_id: int) -> bool:
+        """Whether no job of the batch is queued or running."""
+        with self._read() as db:
+            row = db.execute("SELECT finished_at FROM batches WHERE id = ?", (batch_id,)).fetchone()
+        return row is not None and row[0] is not None
+
+    def unreported(self) -> list[Batch]:
+        """Finished batches whose report is still owed, also after a restart; oldest first."""
+        with self._read() as db:
+            return state.unreported(db)
+
+    def mark_reported(self, batch_id: int) -> None:
+        """The batch's report is written; ignored when the batch has been taken up again meanwhile."""
+        with self._write() as (db, now):
+            state.mark_reported(db, now, batch_id)
+
+    def get_setting(self, key: str) -> str | None:
+        with self._read() as db:
+            return state.get_setting(db, key)
+
+    def set_setting(self, key: str, value: str) -> None:
+        with self._write() as (db, _):
+            state.set_setting(db, key, value)

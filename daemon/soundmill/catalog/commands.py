@@ -1,0 +1,149 @@
+"""What a person asks of the catalogue from outside: cancel, pause, resume, retry, rate."""
+
+from __future__ import annotations
+
+import difflib
+import sqlite3
+from dataclasses import dataclass
+
+from soundmill.catalog.rows import add_event, close_finished_batches
+from soundmill.errors import InvalidControl
+
+SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a target names: a whole batch, or one job of it."""
+
+    batch_id: int
+    label: str  # as messages call it
+    job_id: int | None = None
+
+    def where(self) -> tuple[str, int]:
+        """A condition on jobs and its value."""
+        return ("batch_id = ?", self.batch_id) if self.job_id is None else ("id = ?", self.job_id)
+
+
+def resolve(db: sqlite3.Connection, target: str) -> Target:
+    """A batch by name or ulid, a job by number or `batch/job`. Raises InvalidControl with a suggestion."""
+    wanted = target.strip()
+    row = db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
+    if row is not None:
+        return Target(batch_id=row["id"], label=row["name"])
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:  # 19 digits may not fit SQLite's integers
+        row = _job(db, "j.id = ?", (int(wanted),))
+    elif "/" in wanted:
+        batch, _, job = wanted.partition("/")
+        row = _job(db, "b.name = ? AND j.name = ?", (batch, job)) or _job(db, "b.ulid = ? AND j.name = ?", (batch, job))
+    if row is None:
+        raise InvalidControl(f"{wanted or 'nothing'}: no such batch or job{_suggestion(db, wanted)}")
+    return Target(batch_id=row["batch_id"], job_id=row["id"], label=f"{row['batch']}/{row['name']}")
+
+
+def _job(db: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT j.id, j.batch_id, j.name, b.name AS batch"
+        f" FROM batches b JOIN jobs j ON j.batch_id = b.id WHERE {condition}",
+        values,
+    ).fetchone()
+    return row
+
+
+def _suggestion(db: sqlite3.Connection, wanted: str) -> str:
+    batch, slash, _ = wanted.partition("/")
+    known = db.execute("SELECT id, name FROM batches WHERE name = ?", (batch,)).fetchone() if slash else None
+    if known is not None:
+        rows = db.execute(
+            "SELECT name FROM jobs WHERE batch_id = ? ORDER BY position LIMIT ?", (known["id"], SUGGESTED_FROM)
+        )
+        names = [f"{known['name']}/{row['name']}" for row in rows]
+    else:
+        rows = db.execute("SELECT name FROM batches ORDER BY id DESC LIMIT ?", (SUGGESTED_FROM,))
+        names = [str(row["name"]) for row in rows]
+        wanted = batch
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else "; `soundmill status` lists the batches"
+
+
+def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
+    found = resolve(db, target)
+    where, value = found.where()
+    running = [
+        int(row["id"]) for row in db.execute(f"SELECT id FROM jobs WHERE {where} AND status = 'running'", (value,))
+    ]
+    count = db.execute(
+        "UPDATE jobs SET status = 'cancelled', finished_at = ?, held = 0, not_before = NULL"
+        f" WHERE {where} AND status IN ('queued', 'running')",
+        (now, value),
+    ).rowcount
+    db.executemany(
+        "UPDATE attempts SET status = 'cancelled', finished_at = ? WHERE job_id = ? AND status = 'running'",
+        ((now, job_id) for job_id in running),
+    )
+    _log(db, now, "cancelled", found, count)
+    close_finished_batches(db, now, {found.batch_id})
+    return running
+
+
+def pause(db: sqlite3.Connection, now: float, target: str) -> int:
+    return _hold(db, now, target, held=True)
+
+
+def resume(db: sqlite3.Connection, now: float, target: str) -> int:
+    return _hold(db, now, target, held=False)
+
+
+def _hold(db: sqlite3.Connection, now: float, target: str, *, held: bool) -> int:
+    found = resolve(db, target)
+    if found.job_id is not None:
+        raise InvalidControl(f"{found.label}: is a job, and only a whole batch can be paused or resumed")
+    db.execute("UPDATE batches SET paused = ? WHERE id = ?", (int(held), found.batch_id))
+    count = db.execute(
+        "UPDATE jobs SET held = ? WHERE batch_id = ? AND status = 'queued' AND held <> ?",
+        (int(held), found.batch_id, int(held)),
+    ).rowcount
+    _log(db, now, "paused" if held else "resumed", found, count)
+    return count
+
+
+def retry(db: sqlite3.Connection, now: float, target: str) -> int:
+    found = resolve(db, target)
+    where, value = found.where()
+    count = db.execute(
+        "UPDATE jobs SET status = 'queued', strikes = 0, qc_retries = 0, suspect = 0, not_before = NULL,"
+        " error_kind = NULL, error = NULL, steps_done = 0, steps_due = 0, queued_at = ?, started_at = NULL,"
+        " finished_at = NULL, held = (SELECT paused FROM batches WHERE id = jobs.batch_id)"
+        f" WHERE {where} AND status IN ('failed', 'cancelled')",
+        (now, value),
+    ).rowcount
+    if count:
+        db.execute("UPDATE batches SET finished_at = NULL, reported_at = NULL WHERE id = ?", (found.batch_id,))
+    _log(db, now, "retried", found, count)
+    return count
+
+
+def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
+    """Rate one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has."""
+    if not 1 <= stars <= 5:
+        raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
+    row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
+    if row is None:
+        found = resolve(db, target)
+        if found.job_id is None:
+            raise InvalidControl(f"{found.label}: is a batch; rate one job of it, as `{found.label}/<job>`")
+        row = db.execute(
+            "SELECT id FROM outputs WHERE job_id = ? ORDER BY attempt DESC LIMIT 1", (found.job_id,)
+        ).fetchone()
+        if row is None:
+            raise InvalidControl(f"{found.label}: has no take to rate yet")
+    db.execute(
+        "INSERT INTO ratings (output_id, stars, note, rated_at) VALUES (?, ?, ?, ?) ON CONFLICT (output_id)"
+        " DO UPDATE SET stars = excluded.stars, note = excluded.note, rated_at = excluded.rated_at",
+        (row["id"], stars, note, now),
+    )
+
+
+def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:
+    message = f"{found.label}: {count} job{'' if count == 1 else 's'}"
+    add_event(db, now, what, message, batch_id=found.batch_id, job_id=found.job_id)

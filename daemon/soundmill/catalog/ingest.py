@@ -1,0 +1,172 @@
+"""An accepted job file becomes a batch and its jobs, in one transaction; a rejected one is remembered."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from soundmill.catalog.rows import add_event, batch_of, texts_to_json, to_json
+from soundmill.errors import Problem
+from soundmill.jobs import Batch, BatchSpec, JobSpec, Source
+
+CHUNK = 500  # rows held in memory at a time
+PROBLEMS_KEPT = 1000  # of a rejected file; its errors.txt has them all
+
+INSERT_JOB = """
+INSERT INTO jobs (batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, seed,
+                  priority, format, melody, continue_from, labels, condition, replicate, queued_at, id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) -> Batch:
+    """Insert the batch with all its jobs; the batch that is there already if this claim was ingested before."""
+    known = by_ulid(db, source.ulid)
+    if known is not None:
+        return known
+    name = free_name(db, spec.name)
+    cursor = db.execute(
+        "INSERT INTO batches (ulid, name, file_name, sha256, size_bytes, kind, priority, on_qc_fail, experiment,"
+        " job_count, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        (
+            source.ulid,
+            name,
+            source.file_name,
+            source.sha256,
+            source.size_bytes,
+            spec.kind,
+            spec.priority,
+            str(spec.on_qc_fail),
+            None if spec.experiment is None else to_json(spec.experiment),
+            now,
+        ),
+    )
+    batch_id = cursor.lastrowid or 0
+    first = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM jobs").fetchone()[0])
+    count = _insert_jobs(db, batch_id, first, now, iter(spec.jobs))
+    _index_text(db, first)
+    db.execute(
+        "UPDATE batches SET job_count = ?, n_queued = ?, finished_at = ? WHERE id = ?",
+        (count, count, None if count else now, batch_id),
+    )
+    add_event(
+        db,
+        now,
+        "batch accepted",
+        f"{name}: {count} job{'' if count == 1 else 's'} from {source.file_name}",
+        batch_id=batch_id,
+    )
+    return batch_of(db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone())
+
+
+def _insert_jobs(db: sqlite3.Connection, batch_id: int, first: int, now: float, jobs: Iterator[JobSpec]) -> int:
+    count = 0
+    while chunk := list(itertools.islice(jobs, CHUNK)):
+        numbered = list(enumerate(chunk, start=first + count))
+        db.executemany(INSERT_JOB, (_job_row(batch_id, now, job_id, job) for job_id, job in numbered))
+        db.executemany(
+            # A factor may bear a label's name and value; one row of it is enough to find the job.
+            "INSERT OR IGNORE INTO job_labels (name, value, job_id) VALUES (?, ?, ?)",
+            (
+                (name, str(value), job_id)
+                for job_id, job in numbered
+                for name, value in itertools.chain(job.labels.items(), job.condition.items())
+            ),
+        )
+        count += len(chunk)
+    return count
+
+
+def _job_row(batch_id: int, now: float, job_id: int, job: JobSpec) -> tuple[object, ...]:
+    parameters = job.parameters
+    return (
+        batch_id,
+        job.position,
+        job.name,
+        job.prompt,
+        job.model,
+        parameters.duration,
+        parameters.temperature,
+        parameters.top_k,
+        parameters.top_p,
+        parameters.cfg_coef,
+        job.seed,
+        job.priority,
+        job.format.value,
+        None if job.melody is None else str(job.melody),
+        None if job.continue_from is None else str(job.continue_from),
+        texts_to_json(job.labels),
+        texts_to_json(job.condition),
+        job.replicate,
+        now,
+        job_id,
+    )
+
+
+def _index_text(db: sqlite3.Connection, first: int) -> None:
+    """Full text and label counts of the jobs from `first` on: once per batch is far cheaper than once per job.
+
+    They are this batch's alone, because nobody else can insert while this transaction is open.
+    """
+    db.execute(
+        "INSERT INTO jobs_fts (rowid, prompt, labels) SELECT id, prompt, labels FROM jobs WHERE id >= ?", (first,)
+    )
+    db.execute(
+        "INSERT INTO label_totals (name, value, jobs)"
+        " SELECT name, value, count(*) FROM job_labels WHERE job_id >= ? GROUP BY name, value"
+        " ON CONFLICT (name, value) DO UPDATE SET jobs = jobs + excluded.jobs",
+        (first,),
+    )
+
+
+def free_name(db: sqlite3.Connection, wanted: str) -> str:
+    """`wanted`, or `wanted-2`, `wanted-3` … so that no batch has it yet."""
+
+    def is_taken(number: int) -> bool:
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        return db.execute("SELECT 1 FROM batches WHERE name = ?", (name,)).fetchone() is not None
+
+    if not is_taken(1):
+        return wanted
+    # The same name once a minute for a year must not cost half a million lookups: double, then halve.
+    high = 2
+    while is_taken(high):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_taken(middle) else (low, middle)
+    return f"{wanted}-{high}"
+
+
+def by_ulid(db: sqlite3.Connection, ulid: str) -> Batch | None:
+    row = db.execute("SELECT * FROM batches WHERE ulid = ?", (ulid,)).fetchone()
+    return None if row is None else batch_of(row)
+
+
+def by_sha256(db: sqlite3.Connection, sha256: str) -> Batch | None:
+    row = db.execute("SELECT * FROM batches WHERE sha256 = ? ORDER BY id DESC LIMIT 1", (sha256,)).fetchone()
+    return None if row is None else batch_of(row)
+
+
+def rejection_exists(db: sqlite3.Connection, ulid: str) -> bool:
+    return db.execute("SELECT 1 FROM rejections WHERE ulid = ?", (ulid,)).fetchone() is not None
+
+
+def record_rejection(
+    db: sqlite3.Connection, now: float, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]
+) -> None:
+    listed = [
+        {"line": p.line, "field": p.field, "value": p.value, "message": p.message} for p in problems[:PROBLEMS_KEPT]
+    ]
+    cursor = db.execute(
+        "INSERT OR IGNORE INTO rejections (ulid, file_name, sha256, problem_count, problems, rejected_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (ulid, file_name, sha256, len(problems), to_json(listed), now),
+    )
+    if cursor.rowcount:
+        message = f"{file_name}: {len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        if problems:
+            message += f"; the first: {problems[0]}"
+        add_event(db, now, "file rejected", message)

@@ -1,0 +1,117 @@
+"""What is known of an output: its row, measurements, checks and scores; and judging it anew."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from soundmill.catalog.rows import finite, to_json
+from soundmill.jobs import Attempt, Judgement, Output, Verdict
+
+SCORER = "soundmill"
+
+MEASUREMENTS = (
+    "silence_share",
+    "clipping_share",
+    "repetition_correlation",
+    "spectral_range_db",
+    "spectral_tilt_db_per_octave",
+    "loudness_lufs",
+    "peak_dbfs",
+    "peak_before_dbfs",
+    "clipping_share_before",
+    "rms_dbfs",
+    "dc_offset",
+    "nonfinite_samples",
+    "duration_s",
+    "duration_error_s",
+)
+INSERT_MEASUREMENTS = (
+    f"INSERT INTO measurements (output_id, {', '.join(MEASUREMENTS)}) VALUES (?{', ?' * len(MEASUREMENTS)})"
+)
+
+
+def add_output(
+    db: sqlite3.Connection,
+    now: float,
+    attempt: Attempt,
+    output: Output,
+    measurements: Mapping[str, float | None],
+    judgement: Judgement,
+) -> None:
+    """Insert the output of an attempt with all that was measured and judged. Other measurements than
+    MEASUREMENTS have no column and are left out."""
+    cursor = db.execute(
+        "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
+        " sha256, generation_s, licence, versions, defects, verdict, score, ruleset, quarantined, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            attempt.job.id,
+            attempt.job.batch_id,
+            attempt.number,
+            output.path,
+            output.format.value,
+            output.sample_rate,
+            output.channels,
+            finite(output.duration_s) or 0.0,
+            output.size_bytes,
+            output.sha256,
+            finite(output.generation_s) or 0.0,
+            output.licence,
+            to_json(output.versions),
+            to_json(output.defects),
+            judgement.verdict.value,
+            finite(judgement.score),
+            judgement.ruleset,
+            int(output.quarantined),
+            now,
+        ),
+    )
+    output_id = cursor.lastrowid or 0
+    db.execute(INSERT_MEASUREMENTS, (output_id, *(finite(measurements.get(name)) for name in MEASUREMENTS)))
+    _write_judgement(db, now, output_id, judgement)
+
+
+def _write_judgement(db: sqlite3.Connection, now: float, output_id: int, judgement: Judgement) -> None:
+    db.executemany(
+        "INSERT INTO checks (output_id, name, passed, value, threshold, unit, message) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (output_id, c.name, int(c.passed), finite(c.value), finite(c.threshold), c.unit, c.message)
+            for c in judgement.checks
+        ),
+    )
+    db.execute(
+        "INSERT INTO scores (output_id, scorer, score, scored_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (output_id, scorer) DO UPDATE SET score = excluded.score, scored_at = excluded.scored_at",
+        (output_id, SCORER, finite(judgement.score), now),
+    )
+
+
+def rejudge(
+    db: sqlite3.Connection,
+    now: float,
+    judge: Callable[[Mapping[str, float | None]], Judgement],
+    ruleset: str,
+    limit: int,
+) -> int:
+    """Judge up to `limit` outputs again whose thresholds were others than `ruleset`'s."""
+    rows = db.execute(
+        # Two ranges, because an index answers < and > but not <>.
+        "SELECT o.id, o.batch_id, o.verdict, j.status = 'succeeded' AND j.attempt = o.attempt AS is_final, m.*"
+        " FROM (SELECT id FROM outputs WHERE ruleset < ? UNION ALL"
+        "       SELECT id FROM outputs WHERE ruleset > ? LIMIT ?) old"
+        " JOIN outputs o ON o.id = old.id JOIN jobs j ON j.id = o.job_id JOIN measurements m ON m.output_id = o.id",
+        (ruleset, ruleset, limit),
+    ).fetchall()
+    for row in rows:
+        judgement = judge({name: row[name] for name in MEASUREMENTS})
+        db.execute(
+            "UPDATE outputs SET verdict = ?, score = ?, ruleset = ? WHERE id = ?",
+            (judgement.verdict.value, finite(judgement.score), ruleset, row["id"]),
+        )
+        db.execute("DELETE FROM checks WHERE output_id = ?", (row["id"],))
+        _write_judgement(db, now, row["id"], judgement)
+        change = (judgement.verdict is Verdict.FAILED) - (row["verdict"] == Verdict.FAILED.value)
+        if row["is_final"] and change:
+            db.execute("UPDATE batches SET n_flagged = n_flagged + ? WHERE id = ?", (change, row["batch_id"]))
+    return len(rows)

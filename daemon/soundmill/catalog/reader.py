@@ -1,0 +1,190 @@
+"""Reading the catalogue from outside the daemon: commands and reports, while it runs or not.
+
+Answers are plain dicts, mostly rows of the views; a reader never writes and never delays the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from soundmill.catalog.commands import resolve
+from soundmill.catalog.connection import connect_reader, translated
+from soundmill.errors import CatalogError, InvalidControl
+
+Row = dict[str, object]
+
+JSON_COLUMNS = ("labels", "condition", "versions", "defects", "experiment")
+
+
+class Reader:
+    """A read-only view of a catalogue. Every method raises CatalogError when it cannot be read."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Reader:
+        """Raises CatalogError when there is no catalogue yet."""
+        if not path.is_file():
+            raise CatalogError(f"{path}: no catalogue here yet: run `soundmill init`, or `soundmill run`")
+        with translated(path):
+            connection = connect_reader(path)
+            try:
+                ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job_list'").fetchone()
+            except BaseException:
+                connection.close()
+                raise
+        if ready is None:
+            connection.close()
+            raise CatalogError(f"{path}: not a catalogue of this Soundmill: start `soundmill run` once to prepare it")
+        return cls(connection, path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        with translated(self._path):
+            yield self._connection
+
+    def _rows(self, sql: str, *values: object) -> list[Row]:
+        with self._db() as db:
+            return [dict(row) for row in db.execute(sql, values)]
+
+    def overview(self) -> Row:
+        """Totals of the whole catalogue, from the view of that name."""
+        return self._rows("SELECT * FROM overview")[0]
+
+    def batches(self, limit: int = 1000) -> list[Row]:
+        """Rows of batch_progress, newest first."""
+        return self._rows("SELECT * FROM batch_progress ORDER BY batch_id DESC LIMIT ?", limit)
+
+    def batch(self, name: str) -> Row:
+        """The batch_progress row of a batch, by name or ulid. Raises InvalidControl when there is none."""
+        with self._db() as db:
+            found = resolve(db, name)
+        if found.job_id is not None:
+            raise InvalidControl(f"{found.label}: is a job, not a batch")
+        return self._rows("SELECT * FROM batch_progress WHERE batch_id = ?", found.batch_id)[0]
+
+    def find(self, target: str) -> str:
+        """What a command's target stands for, in full. Raises InvalidControl with a suggestion."""
+        with self._db() as db:
+            return resolve(db, target).label
+
+    def batch_of_content(self, sha256: str, since: float) -> Row | None:
+        """The row of batch_progress of the batch made from this content at or after `since`."""
+        rows = self._rows(
+            "SELECT * FROM batch_progress WHERE batch_id = "
+            "(SELECT max(id) FROM batches WHERE sha256 = ? AND created_at >= ?)",
+            sha256,
+            since,
+        )
+        return rows[0] if rows else None
+
+    def rejected_since(self, sha256: str, since: float) -> bool:
+        """Whether a file of this content was rejected at or after `since`."""
+        return bool(self._rows("SELECT 1 FROM rejections WHERE sha256 = ? AND rejected_at >= ? LIMIT 1", sha256, since))
+
+    def jobs(self, batch: str | None, status: str | None = None, limit: int = 1000) -> list[Row]:
+        """Rows of job_list: a batch's in the order of its file, or everybody's, newest first."""
+        conditions, values, order = ["1"], [], "job_id DESC"
+        if batch is not None:
+            conditions.append("batch = ?")
+            values.append(self.batch(batch)["batch"])
+            order = "position"
+        if status is not None:
+            conditions.append("status = ?")
+            values.append(status)
+        where = " AND ".join(conditions)
+        return self._rows(f"SELECT * FROM job_list WHERE {where} ORDER BY {order} LIMIT ?", *values, limit)
+
+    def takes(self, batch: str | None, limit: int = 1000) -> list[Row]:
+        """Rows of takes: a batch's, or everybody's, newest first."""
+        if batch is None:
+            return self._rows("SELECT * FROM takes ORDER BY output_id DESC LIMIT ?", limit)
+        name = self.batch(batch)["batch"]
+        return self._rows("SELECT * FROM takes WHERE batch = ? ORDER BY output_id DESC LIMIT ?", name, limit)
+
+    def job(self, ref: str | int) -> Row:
+        """All that is known of one job: its row, and under `attempts` every attempt, oldest first, each with
+        its `output` (or None) and that output's `measurements` and `checks`; `output` is the final one.
+
+        `ref` is a job's number or `batch/job`. Raises InvalidControl when there is none.
+        """
+        with self._db() as db:
+            found = resolve(db, str(ref))
+        if found.job_id is None:
+            raise InvalidControl(f"{found.label}: is a batch; name one job of it, as `{found.label}/<job>`")
+        job = self._rows(
+            "SELECT j.*, b.name AS batch FROM jobs j JOIN batches b ON b.id = j.batch_id WHERE j.id = ?", found.job_id
+        )[0]
+        attempts = self._rows("SELECT * FROM attempts WHERE job_id = ? ORDER BY number", found.job_id)
+        outputs = {
+            row["attempt"]: self._output(row)
+            for row in self._rows("SELECT * FROM outputs WHERE job_id = ?", found.job_id)
+        }
+        for attempt in attempts:
+            attempt["output"] = outputs.get(attempt["number"])
+        final = outputs.get(job["attempt"]) if job["status"] == "succeeded" else None
+        return _parsed(job) | {"attempts": attempts, "output": final}
+
+    def _output(self, row: Row) -> Row:
+        measurements = self._rows("SELECT * FROM measurements WHERE output_id = ?", row["id"])
+        for one in measurements:
+            del one["output_id"]
+        checks = self._rows(
+            "SELECT name, passed, value, threshold, unit, message FROM checks WHERE output_id = ?", row["id"]
+        )
+        rating = self._rows("SELECT stars, note, rated_at FROM ratings WHERE output_id = ?", row["id"])
+        return _parsed(row) | {
+            "measurements": measurements[0] if measurements else {},
+            "checks": checks,
+            "rating": rating[0] if rating else None,
+        }
+
+    def attempt_for_rerun(self, ref: str | int) -> Row:
+        """What generates a job's final take again: the job's parameters with that attempt's `seed`, `number` and
+        `device`, and the `output` it made, to compare with.
+
+        Raises InvalidControl when the job has no final take.
+        """
+        job = self.job(ref)
+        attempts = job.pop("attempts")
+        if job["output"] is None or not isinstance(attempts, list):
+            raise InvalidControl(f"{job['batch']}/{job['name']}: is {job['status']} and has no final take to run again")
+        last = attempts[-1]
+        return job | {"seed": last["seed"], "number": last["number"], "device": last["device"]}
+
+    def workers(self) -> list[Row]:
+        return self._rows("SELECT * FROM worker_board ORDER BY worker")
+
+    def running(self) -> list[Row]:
+        """What is being generated now, with its progress."""
+        return self._rows("SELECT * FROM running_jobs ORDER BY worker, job_id")
+
+    def events(self, limit: int = 100) -> list[Row]:
+        """The latest events, newest first."""
+        return self._rows("SELECT * FROM event_log ORDER BY event_id DESC LIMIT ?", limit)
+
+    def rejections(self, limit: int = 100) -> list[Row]:
+        """The latest refused files, newest first."""
+        return self._rows("SELECT * FROM rejected_files ORDER BY ulid DESC LIMIT ?", limit)
+
+
+def _parsed(row: Row) -> Row:
+    return {
+        key: json.loads(value) if key in JSON_COLUMNS and isinstance(value, str) else value
+        for key, value in row.items()
+    }

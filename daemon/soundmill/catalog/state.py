@@ -1,0 +1,82 @@
+"""What the daemon notes about itself: its workers, its settings, and how much is left to do."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from soundmill.catalog.rows import batch_of
+from soundmill.jobs import Batch
+
+
+def set_worker(
+    db: sqlite3.Connection,
+    now: float,
+    name: str,
+    *,
+    device: str,
+    model: str | None,
+    status: str,
+    slots: int,
+    running: int,
+    error: str | None,
+    restarted: bool,
+) -> None:
+    db.execute(
+        "INSERT INTO workers (name, device, model, status, slots, running, started_at, seen_at, restarts, error)"
+        " VALUES (:name, :device, :model, :status, :slots, :running, :now, :now, :restarts, :error)"
+        " ON CONFLICT (name) DO UPDATE SET device = :device, model = :model, status = :status, slots = :slots,"
+        " running = :running, seen_at = :now, restarts = restarts + :restarts, error = :error,"
+        " started_at = CASE :status WHEN 'starting' THEN :now ELSE started_at END",
+        {
+            "name": name,
+            "device": device,
+            "model": model,
+            "status": status,
+            "slots": slots,
+            "running": running,
+            "now": now,
+            "restarts": int(restarted),
+            "error": error,
+        },
+    )
+
+
+def stop_workers(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE workers SET status = 'stopped', running = 0, model = NULL WHERE status <> 'stopped'")
+
+
+def unfinished(db: sqlite3.Connection) -> int:
+    row = db.execute(
+        "SELECT coalesce(sum(n_running + CASE WHEN paused THEN 0 ELSE n_queued END), 0) FROM batches"
+        " WHERE finished_at IS NULL"
+    ).fetchone()
+    return int(row[0])
+
+
+def failed_count(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT coalesce(sum(n_failed), 0) FROM batches").fetchone()[0])
+
+
+def knows_output(db: sqlite3.Connection, path: str) -> bool:
+    return db.execute("SELECT 1 FROM outputs WHERE path = ?", (path,)).fetchone() is not None
+
+
+def unreported(db: sqlite3.Connection) -> list[Batch]:
+    rows = db.execute("SELECT * FROM batches WHERE finished_at IS NOT NULL AND reported_at IS NULL ORDER BY id")
+    return [batch_of(row) for row in rows]
+
+
+def mark_reported(db: sqlite3.Connection, now: float, batch_id: int) -> None:
+    db.execute("UPDATE batches SET reported_at = ? WHERE id = ? AND finished_at IS NOT NULL", (now, batch_id))
+
+
+def get_setting(db: sqlite3.Connection, key: str) -> str | None:
+    row = db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_setting(db: sqlite3.Connection, key: str, value: str) -> None:
+    db.execute(
+        "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (key, value),
+    )

@@ -1,0 +1,180 @@
+-- What people read of the catalogue. The site, the command line and anyone's SQL go through these
+-- views; only catalog/ touches the tables. Times are ISO 8601 in UTC. Each view answers from an
+-- index when it is filtered by batch or limited to a page; newest first is `ORDER BY output_id DESC`,
+-- `job_id DESC` or `event_id DESC`, never by the formatted time, which has no index.
+
+CREATE VIEW overview AS
+SELECT count(*) AS batches,
+       coalesce(sum(job_count), 0) AS jobs,
+       coalesce(sum(n_queued), 0) AS queued,
+       coalesce(sum(n_running), 0) AS running,
+       coalesce(sum(n_succeeded), 0) AS succeeded,
+       coalesce(sum(n_failed), 0) AS failed,
+       coalesce(sum(n_cancelled), 0) AS cancelled,
+       coalesce(sum(n_flagged), 0) AS flagged,
+       coalesce(sum(n_outputs), 0) AS outputs,
+       round(coalesce(sum(audio_s), 0) / 3600.0, 4) AS audio_hours,
+       (SELECT count(*) FROM workers WHERE status NOT IN ('stopped', 'dead')) AS workers
+FROM batches;
+
+CREATE VIEW batch_progress AS
+SELECT name AS batch,
+       CASE WHEN finished_at IS NOT NULL THEN 'finished'
+            WHEN paused THEN 'paused'
+            WHEN n_running > 0 OR n_queued < job_count THEN 'running'
+            ELSE 'queued' END AS status,
+       n_succeeded + n_failed + n_cancelled AS done,
+       job_count,
+       CASE WHEN job_count = 0 THEN 100.0
+            ELSE round(100.0 * (n_succeeded + n_failed + n_cancelled) / job_count, 1) END AS percent,
+       n_queued, n_running, n_succeeded, n_failed, n_cancelled,
+       n_flagged AS flagged,
+       n_outputs AS outputs,
+       round(audio_s, 3) AS audio_s,
+       kind, priority, on_qc_fail, experiment, file_name, ulid, sha256,
+       strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
+       CASE WHEN ended_at > started_at
+            THEN round((n_succeeded + n_failed) * 3600.0 / (ended_at - started_at), 1) END AS jobs_per_hour,
+       id AS batch_id
+FROM batches;
+
+CREATE VIEW takes AS
+SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.position AS position,
+       j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
+       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, a.seed AS seed, o.attempt AS attempt,
+       o.verdict AS verdict,
+       coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
+           AS failed_checks,
+       o.score AS score, r.stars AS stars, r.note AS note,
+       m.loudness_lufs AS loudness_lufs, m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
+       m.clipping_share AS clipping_share, m.repetition_correlation AS repetition_correlation,
+       m.spectral_range_db AS spectral_range_db,
+       m.spectral_tilt_db_per_octave AS spectral_tilt_db_per_octave,
+       m.rms_dbfs AS rms_dbfs, m.dc_offset AS dc_offset,
+       o.duration_s AS duration_s, o.generation_s AS generation_s,
+       CASE WHEN o.duration_s > 0 THEN round(o.generation_s / o.duration_s, 4) END AS real_time_factor,
+       o.format AS format, o.sample_rate AS sample_rate, o.channels AS channels, o.size_bytes AS size_bytes,
+       j.labels AS labels, j.condition AS condition, j.replicate AS replicate,
+       o.quarantined AS quarantined,
+       (j.status = 'succeeded' AND j.attempt = o.attempt) AS is_final,
+       o.licence AS licence, o.versions AS versions, o.defects AS defects, o.sha256 AS sha256,
+       o.ruleset AS ruleset, a.worker AS worker, a.device AS device,
+       strftime('%Y-%m-%dT%H:%M:%SZ', o.created_at, 'unixepoch') AS created_at,
+       o.id AS output_id
+FROM outputs o
+JOIN batches b ON b.id = o.batch_id
+JOIN jobs j ON j.id = o.job_id
+LEFT JOIN attempts a ON a.job_id = o.job_id AND a.number = o.attempt
+LEFT JOIN measurements m ON m.output_id = o.id
+LEFT JOIN ratings r ON r.output_id = o.id;
+
+CREATE VIEW job_list AS
+SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j.status AS status,
+       j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
+       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, j.seed AS seed, j.format AS format,
+       j.priority AS priority, j.attempt AS attempts, j.error_kind AS error_kind, j.error AS error,
+       o.path AS audio, o.verdict AS verdict, o.score AS score,
+       j.labels AS labels, j.condition AS condition, j.replicate AS replicate,
+       j.held AS held, j.steps_done AS steps_done, j.steps_due AS steps_due,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.not_before, 'unixepoch') AS not_before,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.queued_at, 'unixepoch') AS queued_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.finished_at, 'unixepoch') AS finished_at
+FROM jobs j
+JOIN batches b ON b.id = j.batch_id
+LEFT JOIN outputs o ON o.job_id = j.id AND o.attempt = j.attempt AND j.status = 'succeeded';
+
+CREATE VIEW running_jobs AS
+SELECT b.name AS batch, j.name AS job, j.id AS job_id, j.prompt AS prompt, j.model AS model,
+       a.worker AS worker, a.number AS attempt, j.steps_done AS steps_done, j.steps_due AS steps_due,
+       CASE WHEN j.steps_due > 0 THEN round(100.0 * j.steps_done / j.steps_due, 1) ELSE 0.0 END AS percent,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at, 'unixepoch') AS started_at
+FROM attempts a
+JOIN jobs j ON j.id = a.job_id
+JOIN batches b ON b.id = j.batch_id
+WHERE a.status = 'running';
+
+CREATE VIEW failures AS
+SELECT b.name AS batch, j.name AS job, j.id AS job_id, j.error_kind AS error_kind, j.error AS error,
+       j.attempt AS attempts, j.prompt AS prompt, j.model AS model,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.finished_at, 'unixepoch') AS finished_at
+FROM jobs j
+JOIN batches b ON b.id = j.batch_id
+WHERE j.status = 'failed';
+
+CREATE VIEW failed_checks AS
+SELECT b.name AS batch, j.name AS job, o.job_id AS job_id, o.path AS audio, c.name AS check_name,
+       c.value AS value, c.threshold AS threshold, c.unit AS unit, c.message AS message,
+       (j.status = 'succeeded' AND j.attempt = o.attempt) AS is_final, o.id AS output_id
+FROM checks c
+JOIN outputs o ON o.id = c.output_id
+JOIN batches b ON b.id = o.batch_id
+JOIN jobs j ON j.id = o.job_id
+WHERE c.passed = 0;
+
+CREATE VIEW queue AS
+SELECT j.model AS model, j.priority AS priority, b.name AS batch, j.name AS job, j.id AS job_id,
+       j.prompt AS prompt, j.duration AS duration, j.attempt AS attempts,
+       CASE WHEN j.held THEN 'paused' WHEN j.not_before IS NOT NULL THEN 'waiting' ELSE 'ready' END AS state,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.not_before, 'unixepoch') AS not_before,
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.queued_at, 'unixepoch') AS queued_at
+FROM jobs j
+JOIN batches b ON b.id = j.batch_id
+WHERE j.status = 'queued'
+ORDER BY j.model, j.priority DESC, j.id;
+
+CREATE VIEW worker_board AS
+SELECT name AS worker, device, model, status, slots, running, restarts, error,
+       strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', seen_at, 'unixepoch') AS seen_at
+FROM workers;
+
+CREATE VIEW event_log AS
+SELECT strftime('%Y-%m-%dT%H:%M:%SZ', e.at, 'unixepoch') AS at, e.kind AS kind, e.message AS message,
+       e.worker AS worker, b.name AS batch, j.name AS job, e.job_id AS job_id, e.id AS event_id
+FROM events e
+LEFT JOIN batches b ON b.id = e.batch_id
+LEFT JOIN jobs j ON j.id = e.job_id;
+
+CREATE VIEW label_values AS
+SELECT name, value, jobs FROM label_totals;
+
+CREATE VIEW retries AS
+SELECT b.name AS batch, j.name AS job, a.job_id AS job_id, a.number AS attempt, a.worker AS worker,
+       a.seed AS seed, a.status AS status,
+       CASE p.status
+            WHEN 'succeeded' THEN coalesce(
+                'quality checks failed: ' || (
+                    SELECT group_concat(c.name, ', ') FROM outputs o JOIN checks c ON c.output_id = o.id
+                    WHERE o.job_id = p.job_id AND o.attempt = p.number AND NOT c.passed),
+                'another take was asked for')
+            WHEN 'failed' THEN p.error_kind || ': ' || p.error
+            WHEN 'interrupted' THEN coalesce('interrupted: ' || p.error, 'interrupted')
+            ELSE p.status END AS why,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.finished_at, 'unixepoch') AS finished_at
+FROM attempts a
+JOIN jobs j ON j.id = a.job_id
+JOIN batches b ON b.id = j.batch_id
+LEFT JOIN attempts p ON p.job_id = a.job_id AND p.number = a.number - 1
+WHERE a.number > 1;
+
+CREATE VIEW rejected_files AS
+SELECT file_name, problem_count,
+       (SELECT group_concat(
+            coalesce('line ' || json_extract(value, '$.line') || ': ', '')
+            || coalesce(json_extract(value, '$.field') || coalesce(' = ' || json_extract(value, '$.value'), '')
+                        || ': ', '')
+            || json_extract(value, '$.message'), char(10))
+        FROM json_each(problems)) AS problems,
+       sha256,
+       strftime('%Y-%m-%dT%H:%M:%SZ', rejected_at, 'unixepoch') AS rejected_at,
+       ulid
+FROM rejections;
+
+CREATE VIEW model_speed AS
+SELECT model, outputs, round(audio_s, 3) AS audio_s, round(generation_s, 3) AS generation_s,
+       CASE WHEN audio_s > 0 THEN round(generation_s / audio_s, 4) END AS real_time_factor
+FROM model_totals;

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from soundmill.catalog.rows import EVENTS_KEPT
+from soundmill.errors import CatalogError
+
+
+def test_changed_thresholds_judge_old_outputs_again(mill: Any) -> None:
+    mill.ingest(3)
+    for attempt in mill.claim(limit=3):
+        mill.succeed(attempt, passed=True)
+    seen: list[Mapping[str, float | None]] = []
+
+    def judge(measurements: Mapping[str, float | None]) -> Any:
+        seen.append(measurements)
+        return mill.judgement(passed=False, ruleset="r2", score=10.0)
+
+    assert mill.catalog.rejudge(judge, "r2", limit=2) == 2
+    assert mill.catalog.rejudge(judge, "r2", limit=2) == 1
+    assert mill.catalog.rejudge(judge, "r2", limit=2) == 0
+    assert (seen[0]["silence_share"], seen[0]["loudness_lufs"], seen[0]["peak_dbfs"]) == (0.1, -14.0, None)
+    takes = mill.rows("SELECT verdict, score, failed_checks, ruleset FROM takes")
+    assert takes == [{"verdict": "failed", "score": 10.0, "failed_checks": "silence", "ruleset": "r2"}] * 3
+    assert mill.row("SELECT count(*) AS n FROM scores WHERE score = 10.0")["n"] == 3
+    assert mill.row("SELECT flagged FROM batch_progress")["flagged"] == 3
+    assert mill.counters_are_true()
+    assert mill.catalog.rejudge(lambda _: mill.judgement(ruleset="r1"), "r1", limit=9) == 3
+    assert mill.counters_are_true()
+
+
+def test_judging_again_leaves_takes_that_are_not_final_out_of_the_count(mill: Any) -> None:
+    mill.ingest(1)
+    mill.succeed(mill.claim()[0], passed=False, retry=True)
+    mill.succeed(mill.claim()[0], passed=True)
+    assert mill.catalog.rejudge(lambda _: mill.judgement(passed=False, ruleset="r0"), "r0", limit=9) == 2
+    assert mill.row("SELECT n_flagged FROM batches")["n_flagged"] == 1
+    assert mill.counters_are_true()
+
+
+def test_a_judge_that_raises_changes_nothing(mill: Any) -> None:
+    mill.ingest(2)
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt)
+    before = mill.content()
+    calls: list[int] = []
+
+    def judge(_: Mapping[str, float | None]) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("no thresholds")
+        return mill.judgement(ruleset="r2")
+
+    with pytest.raises(RuntimeError):
+        mill.catalog.rejudge(judge, "r2", limit=9)
+    assert mill.content() == before
+
+
+def test_a_worker_shows_what_it_does(mill: Any) -> None:
+    state = mill.catalog.worker_state
+    state("w0", device="cuda:0", model=None, status="starting", slots=0, running=0)
+    mill.clock.now += 10
+    state("w0", device="cuda:0", model="tiny", status="working", slots=8, running=3)
+    state("w0", device="cuda:0", model=None, status="dead", slots=0, running=0, error="killed", restarted=True)
+    row = mill.row("SELECT * FROM workers")
+    assert (row["status"], row["restarts"], row["error"]) == ("dead", 1, "killed")
+    assert row["seen_at"] - row["started_at"] == 10
+    state("w0", device="cuda:0", model=None, status="starting", slots=0, running=0)
+    row = mill.row("SELECT * FROM workers")
+    assert (row["started_at"], row["error"], row["restarts"]) == (mill.clock.now, None, 1)
+
+
+def test_workers_of_a_dead_daemon_are_marked_as_stopped(mill: Any) -> None:
+    mill.catalog.worker_state("w0", device="cpu", model="tiny", status="working", slots=8, running=3)
+    mill.catalog.workers_gone()
+    row = mill.row("SELECT worker, status, running, model FROM worker_board")
+    assert row == {"worker": "w0", "status": "stopped", "running": 0, "model": None}
+    assert mill.row("SELECT workers FROM overview")["workers"] == 0
+
+
+def test_a_worker_cannot_have_a_made_up_status(mill: Any) -> None:
+    with pytest.raises(CatalogError, match="CHECK"):
+        mill.catalog.worker_state("w0", device="cpu", model=None, status="napping", slots=0, running=0)
+
+
+def test_old_events_make_room_for_new_ones(mill: Any) -> None:
+    last = EVENTS_KEPT + 4998
+    mill.catalog._connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        " INSERT INTO events (id, at, kind, message) SELECT i, 0, 'k', 'm' FROM n",
+        (last,),
+    )
+    mill.catalog.event("one", "more")
+    assert mill.row("SELECT count(*) AS n FROM events")["n"] == last + 1
+    mill.catalog.event("round", "number", worker="w0")
+    assert mill.row("SELECT min(id) AS oldest, max(id) AS newest FROM events") == {"oldest": 5001, "newest": last + 2}
+
+
+def test_settings_are_kept(mill: Any) -> None:
+    assert mill.catalog.get_setting("ruleset") is None
+    mill.catalog.set_setting("ruleset", "r1")
+    mill.catalog.set_setting("ruleset", "r2")
+    assert mill.catalog.get_setting("ruleset") == "r2"
+
+
+def test_what_is_not_there_is_said_so(mill: Any) -> None:
+    with pytest.raises(CatalogError, match="no batch has the id 7"):
+        mill.catalog.batch(7)
+    with pytest.raises(CatalogError, match="no job has the id 7"):
+        mill.catalog.job(7)
+    assert not mill.catalog.batch_finished(7)
+
+
+def test_a_take_on_record_is_known_by_its_path(mill: Any) -> None:
+    mill.ingest(1)
+    mill.succeed(mill.claim()[0])
+    assert mill.catalog.knows_output("themes/job-0001.wav")
+    assert not mill.catalog.knows_output("themes/job-0002.wav")
+
+
+def test_a_closed_catalogue_says_so(mill: Any) -> None:
+    mill.catalog.close()
+    with pytest.raises(CatalogError, match=r"catalog\.db"):
+        mill.catalog.unfinished()

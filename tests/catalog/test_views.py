@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+import pytest
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+BIG = "jobs|outputs|attempts|checks|measurements|job_labels|j|o|a|c|m|p"
+VIEWS = [
+    "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
+    "worker_board", "event_log", "label_values", "retries", "rejected_files", "model_speed",
+]  # fmt: skip
+
+
+@pytest.fixture
+def busy(mill: Any) -> Any:
+    """A catalogue in which something of everything has happened."""
+    mill.ingest(6, name="a", labels={"scene": "cave"})
+    mill.ingest(2, name="b")
+    mill.catalog.worker_state("w0", device="cpu", model="tiny", status="working", slots=4, running=2)
+    first, second, third, fourth = mill.claim(limit=4)
+    mill.clock.now += 36
+    mill.succeed(first)
+    mill.succeed(second, passed=False)
+    mill.fail(third)
+    mill.fail(fourth, retry_in=0)
+    mill.claim()
+    mill.catalog.rate("a/job-0001", 4, "warm")
+    mill.catalog.record_rejection("01R", "bad.csv", None, [])
+    return mill
+
+
+def plan(mill: Any, sql: str) -> list[str]:
+    db = sqlite3.connect(mill.path)
+    try:
+        return [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + sql)]
+    finally:
+        db.close()
+
+
+def test_every_promised_view_is_there(mill: Any) -> None:
+    found = [row["name"] for row in mill.rows("SELECT name FROM sqlite_master WHERE type = 'view'")]
+    assert sorted(found) == sorted(VIEWS)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_times_are_iso_in_utc(busy: Any, view: str) -> None:
+    rows = busy.rows(f"SELECT * FROM {view}")
+    assert rows
+    for row in rows:
+        for name, value in row.items():
+            if name.endswith("_at") or name in ("at", "not_before"):
+                assert value is None or TIME.fullmatch(value), (view, name, value)
+
+
+def test_overview_adds_everything_up(busy: Any) -> None:
+    assert busy.row("SELECT * FROM overview") == {
+        "batches": 2, "jobs": 8, "queued": 4, "running": 1, "succeeded": 2, "failed": 1, "cancelled": 0, "flagged": 1,
+        "outputs": 2, "audio_hours": 0.0022, "workers": 1,
+    }  # fmt: skip
+
+
+def test_a_batch_shows_how_far_and_how_fast_it_is(busy: Any) -> None:
+    a, b = busy.rows("SELECT * FROM batch_progress ORDER BY batch")
+    assert (a["status"], a["done"], a["percent"], a["flagged"], a["jobs_per_hour"]) == ("running", 3, 50.0, 1, 300.0)
+    assert (b["status"], b["done"], b["percent"], b["jobs_per_hour"]) == ("queued", 0, 0.0, None)
+
+
+def test_the_queue_is_in_the_order_of_claiming(mill: Any) -> None:
+    mill.ingest([mill.spec(1), mill.spec(2, priority=9), mill.spec(3)])
+    assert [row["job_id"] for row in mill.rows("SELECT job_id FROM queue")] == [a.job.id for a in mill.claim(limit=3)]
+
+
+def test_a_job_without_a_take_has_no_audio(busy: Any) -> None:
+    audio = {row["job_id"]: row["audio"] for row in busy.rows("SELECT job_id, audio FROM job_list")}
+    assert audio[1] == "a/job-0001.wav"
+    assert {job_id for job_id, path in audio.items() if path} == {1, 2}
+
+
+def test_speed_is_known_by_model(busy: Any) -> None:
+    assert busy.row("SELECT * FROM model_speed") == {
+        "model": "tiny", "outputs": 2, "audio_s": 8.0, "generation_s": 4.0, "real_time_factor": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM takes WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM takes WHERE batch = 'a' ORDER BY output_id DESC LIMIT 50",
+        "SELECT * FROM takes WHERE audio = 'a/x.wav'",
+        "SELECT * FROM takes WHERE job_id = 7",
+        "SELECT * FROM job_list WHERE batch = 'a' ORDER BY position LIMIT 50",
+        "SELECT * FROM job_list WHERE batch = 'a' AND status = 'failed' LIMIT 50",
+        "SELECT * FROM job_list WHERE batch = 'a' AND job = 'x'",
+        "SELECT * FROM job_list WHERE job_id = 7",
+        "SELECT * FROM failures WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM failed_checks WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM retries WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM queue WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM overview",
+        "SELECT * FROM batch_progress ORDER BY batch_id DESC LIMIT 50",
+        "SELECT * FROM model_speed",
+        "SELECT * FROM label_values ORDER BY name, value LIMIT 50",
+    ],
+)
+def test_no_big_table_is_walked_for_a_filtered_page(mill: Any, sql: str) -> None:
+    steps = plan(mill, sql)
+    assert not [step for step in steps if re.match(rf"SCAN ({BIG})\b", step)], steps
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM takes LIMIT 50",
+        "SELECT * FROM takes ORDER BY output_id DESC LIMIT 50",
+        "SELECT * FROM job_list LIMIT 50",
+        "SELECT * FROM job_list ORDER BY job_id DESC LIMIT 50",
+        "SELECT * FROM failures LIMIT 50",
+        "SELECT * FROM failures ORDER BY job_id DESC LIMIT 50",
+        "SELECT * FROM failed_checks LIMIT 50",
+        "SELECT * FROM queue LIMIT 50",
+        "SELECT * FROM retries LIMIT 50",
+        "SELECT * FROM running_jobs LIMIT 50",
+        "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 50",
+    ],
+)
+def test_a_page_is_read_without_sorting_first(mill: Any, sql: str) -> None:
+    """The outermost walk stops at the limit; everything joined to it is a lookup."""
+    steps = plan(mill, sql)
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    walks = [step for step in steps if step.startswith("SCAN") and "batches" not in step]
+    assert len(walks) <= 1, steps
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("SELECT * FROM failures LIMIT 50", "jobs_failed"),
+        ("SELECT * FROM failed_checks LIMIT 50", "checks_failed"),
+        ("SELECT * FROM queue LIMIT 50", "jobs_queue"),
+        ("SELECT * FROM retries LIMIT 50", "attempts_repeated"),
+        ("SELECT * FROM running_jobs", "attempts_running"),
+    ],
+)
+def test_what_is_rare_is_found_by_an_index_of_its_own(mill: Any, sql: str, index: str) -> None:
+    assert any(f"USING INDEX {index}" in step or f"COVERING INDEX {index}" in step for step in plan(mill, sql))
