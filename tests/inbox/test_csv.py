@@ -32,16 +32,13 @@ def test_blank_cells_mean_the_default(rules: Rules) -> None:
 def test_every_known_column_is_read(rules: Rules, tmp_path: Path) -> None:
     (tmp_path / "tune.wav").write_bytes(b"RIFF")
     header = "id,prompt,model,duration,temperature,top_k,top_p,cfg_coef,seed,priority,format,melody,continue_from"
-    row = "boss,calm piano,musicgen-melody,7.5,0.7,0,0.9,4,12,-5,flac,tune.wav,tune.wav"
-    (job,) = jobs_of(f"{header}\n{row}\n", rules)
+    row = "boss,calm piano,musicgen-melody,7.5,0.7,0,0.9,4,12,-5,flac,tune.wav,"
+    (job, continuation) = jobs_of(f"{header}\n{row}\n,calm piano,,,,,,,,,,,tune.wav\n", rules)
     p = job.parameters
     assert (p.duration, p.temperature, p.top_k, p.top_p, p.cfg_coef) == (7.5, 0.7, 0, 0.9, 4.0)
     assert (job.name, job.model, job.seed, job.priority) == ("boss", "facebook/musicgen-melody", 12, -5)
-    assert (job.format, job.melody, job.continue_from) == (
-        AudioFormat.FLAC,
-        tmp_path / "tune.wav",
-        tmp_path / "tune.wav",
-    )
+    assert (job.format, job.melody, job.continue_from) == (AudioFormat.FLAC, tmp_path / "tune.wav", None)
+    assert (continuation.melody, continuation.continue_from) == (None, tmp_path / "tune.wav")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
