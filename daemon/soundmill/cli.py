@@ -370,7 +370,7 @@ def models_pull(name: str) -> None:
 
     spec = resolve(name)
     click.echo(f"{spec.name}: licence of the weights: {spec.licence}")
-    click.echo(f"{spec.name}: {pull(spec)}")
+    click.echo(f"{spec.name}: {pull(spec, report=None if show.is_terminal() else click.echo)}")
 
 
 @models.command("verify")
@@ -378,14 +378,18 @@ def models_pull(name: str) -> None:
 @AS_JSON
 def models_verify(name: str, as_json: bool) -> None:
     """Load a model's weights and say whether they are whole."""
+    from dataclasses import asdict
+
     from soundmill.engine.loading import verify
     from soundmill.engine.models import resolve
 
     report = verify(resolve(name))
     if as_json:
-        show.as_json(report)
+        show.as_json(asdict(report))
     else:
-        click.echo(f"{name}: {report}")
+        click.echo(str(report))
+    if not report.ok:
+        raise SoundmillError(f"{name}: not whole; fetch it again: soundmill models pull {name}")
 
 
 @main.command()

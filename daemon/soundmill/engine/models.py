@@ -1,0 +1,212 @@
+"""The models Soundmill knows by name. Imports no torch, so the daemon may read it.
+
+A model is named by its Hugging Face id, by a short name, or by a checkpoint folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from soundmill.errors import UnknownModel
+
+Family = Literal["musicgen", "audiogen", "magnet", "unknown"]
+Route = Literal["decoder", "audiocraft"]
+
+TINY_NAME = "tiny"
+META_LICENCE = "CC-BY-NC-4.0"
+CHECKPOINT_FILES = ("state_dict.bin", "compression_state_dict.bin")
+
+# The window slides, so length costs time, not memory; five minutes is as far as job files may ask.
+MAX_DURATION_S = 300.0
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What is known of a model before it is loaded.
+
+    For folders and for hub ids outside the table the numbers are MusicGen's usual ones; loading
+    replaces them by what the checkpoint says.
+    """
+
+    name: str  # canonical: the hub id, "tiny", or an absolute folder
+    short: str
+    family: Family
+    sample_rate: int  # Hz
+    channels: int
+    takes_melody: bool
+    max_duration_s: float
+    window_s: float  # seconds the model hears at once; longer clips slide this window
+    parameters_m: int | None  # millions, as published; None where nobody said
+    gpu_gb: float | None  # about, float16 weights, text encoder and one clip
+    download_gb: float | None  # about, with the text encoder
+    licence: str
+    path: Route  # our decode loop, or AudioCraft's own generate
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether the weights come from the Hugging Face hub."""
+        return self.name != TINY_NAME and not Path(self.name).is_absolute()
+
+
+def _spec(
+    short: str,
+    family: Family,
+    parameters_m: int,
+    gpu_gb: float,
+    download_gb: float,
+    *,
+    channels: int = 1,
+    melody: bool = False,
+    sample_rate: int = 32_000,
+    window_s: float = 30.0,
+) -> ModelSpec:
+    fixed_length = family == "magnet"
+    return ModelSpec(
+        name=f"facebook/{short}",
+        short=short,
+        family=family,
+        sample_rate=sample_rate,
+        channels=channels,
+        takes_melody=melody,
+        max_duration_s=window_s if fixed_length else MAX_DURATION_S,
+        window_s=window_s,
+        parameters_m=parameters_m,
+        gpu_gb=gpu_gb,
+        download_gb=download_gb,
+        licence=META_LICENCE,
+        # Our loop decodes left to right with the text in cross-attention: MAGNeT does not go left
+        # to right, and the melody models put text and melody before the first step.
+        path="audiocraft" if fixed_length or melody else "decoder",
+    )
+
+
+TINY = ModelSpec(
+    name=TINY_NAME,
+    short=TINY_NAME,
+    family="musicgen",
+    sample_rate=16_000,
+    channels=1,
+    takes_melody=False,
+    max_duration_s=MAX_DURATION_S,
+    window_s=30.0,
+    parameters_m=1,
+    gpu_gb=0.5,
+    download_gb=0.0,
+    licence="MIT",
+    path="decoder",
+)
+
+TABLE: tuple[ModelSpec, ...] = (
+    _spec("musicgen-small", "musicgen", 300, 2.5, 2.0),
+    _spec("musicgen-medium", "musicgen", 1500, 5.5, 4.8),
+    _spec("musicgen-large", "musicgen", 3300, 9.0, 7.7),
+    _spec("musicgen-melody", "musicgen", 1500, 5.5, 4.0, melody=True),
+    _spec("musicgen-melody-large", "musicgen", 3300, 8.0, 6.2, melody=True),
+    _spec("musicgen-stereo-small", "musicgen", 300, 2.5, 2.0, channels=2),
+    _spec("musicgen-stereo-medium", "musicgen", 1500, 5.5, 4.8, channels=2),
+    _spec("musicgen-stereo-large", "musicgen", 3300, 9.0, 7.7, channels=2),
+    _spec("musicgen-stereo-melody", "musicgen", 1500, 5.5, 4.0, channels=2, melody=True),
+    _spec("musicgen-stereo-melody-large", "musicgen", 3300, 8.0, 6.2, channels=2, melody=True),
+    _spec("audiogen-medium", "audiogen", 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
+    _spec("magnet-small-10secs", "magnet", 300, 2.5, 2.0, window_s=10.0),
+    _spec("magnet-medium-10secs", "magnet", 1500, 5.5, 4.8, window_s=10.0),
+    _spec("magnet-small-30secs", "magnet", 300, 2.5, 2.0),
+    _spec("magnet-medium-30secs", "magnet", 1500, 5.5, 4.8),
+    _spec("audio-magnet-small", "magnet", 300, 4.0, 4.0, sample_rate=16_000, window_s=10.0),
+    _spec("audio-magnet-medium", "magnet", 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
+    TINY,
+)
+
+_BY_NAME = {name: spec for spec in TABLE for name in (spec.name, spec.short)}
+
+# Published after AudioCraft 1.3.0, whose loader does not know their conditioners.
+_TOO_NEW = frozenset({"musicgen-style", "facebook/musicgen-style"})
+
+
+def resolve(name: str) -> ModelSpec:
+    """The model a job file means by `name`.
+
+    Raises UnknownModel with the nearest known name, or with what a folder lacks.
+    """
+    wanted = name.strip()
+    if known := _BY_NAME.get(wanted) or _BY_NAME.get(wanted.lower()):
+        return known
+    if wanted.lower() in _TOO_NEW:
+        raise UnknownModel(f"model {wanted}: AudioCraft 1.3.0 cannot load it; use musicgen-melody instead")
+    folder = Path(wanted).expanduser()
+    if not wanted:
+        raise UnknownModel("model (empty): name one of `soundmill models list`")
+    if folder.is_absolute() or wanted.startswith((".", "~")) or folder.is_dir():
+        return _folder(folder.absolute())
+    if _HUB_ID.fullmatch(wanted):
+        return _elsewhere(wanted, wanted.rpartition("/")[2], "as its publisher says")
+    raise UnknownModel(f"model {wanted}: {_suggestion(wanted)}")
+
+
+def _folder(folder: Path) -> ModelSpec:
+    if not folder.is_dir():
+        raise UnknownModel(f"model {folder}: no such folder")
+    missing = [file for file in CHECKPOINT_FILES if not (folder / file).is_file()]
+    if missing:
+        raise UnknownModel(f"model {folder}: {' and '.join(missing)} missing; export the checkpoint with AudioCraft")
+    return _elsewhere(str(folder), folder.name, "unknown")
+
+
+def _elsewhere(name: str, short: str, licence: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        short=short,
+        family="unknown",
+        sample_rate=32_000,
+        channels=1,
+        takes_melody="melody" in short.lower(),
+        max_duration_s=MAX_DURATION_S,
+        window_s=30.0,
+        parameters_m=None,
+        gpu_gb=None,
+        download_gb=None,
+        licence=licence,
+        path="decoder",
+    )
+
+
+def _suggestion(wanted: str) -> str:
+    near = difflib.get_close_matches(wanted.lower(), [spec.short for spec in TABLE], n=1, cutoff=0.5)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"no such model; {guess}Name one of `soundmill models list`, owner/name on Hugging Face, or /a/folder"
+
+
+def models_table() -> str:
+    """The table as Markdown, for the README."""
+    rows = [
+        "| name | makes | rate | channels | parameters | GPU memory | download | licence |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{s.short}` | {_makes(s)} | {s.sample_rate // 1000} kHz | {'stereo' if s.channels == 2 else 'mono'} "
+        f"| {_millions(s.parameters_m)} | {s.gpu_gb:g} GB | {f'{s.download_gb:g} GB' if s.download_gb else 'built in'} "
+        f"| {s.licence} |"
+        for s in TABLE
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _makes(spec: ModelSpec) -> str:
+    if spec.name == TINY_NAME:
+        return "test clips"
+    what = "sound effects" if spec.sample_rate == 16_000 else "music"
+    if spec.family == "magnet":
+        return f"{what}, up to {spec.window_s:g} s"
+    return f"{what}, also after a melody" if spec.takes_melody else what
+
+
+def _millions(parameters_m: int | None) -> str:
+    if parameters_m is None:
+        return "?"
+    return f"{parameters_m / 1000:g} B" if parameters_m >= 1000 else f"{parameters_m} M"
