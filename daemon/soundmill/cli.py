@@ -312,6 +312,39 @@ def rate(home: Home, job: str, stars: int, note: str | None) -> None:
 
 
 @main.command()
+@click.argument("job")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Keep the new audio in this file.")
+@AS_JSON
+@click.pass_obj
+def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
+    """Generate a JOB's take again from its row, and compare the samples; 1 if they differ."""
+    from dataclasses import asdict
+
+    from soundmill import rerun as reruns
+    from soundmill.engine.devices import find_devices
+    from soundmill.engine.process import ProcessEngine
+
+    config = load(home)
+    with _reader(home) as reader:
+        row = reader.attempt_for_rerun(job)
+    devices = find_devices(config.engine.devices)
+    device = str(row["device"]) if row["device"] in devices else devices[0]
+    slots = None if config.engine.slots == "auto" else config.engine.slots
+    with contextlib.closing(
+        ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
+    ) as engine:
+        comparison, audio = reruns.again(row, config, home, engine)
+    if save:
+        save.write_bytes(audio)
+    if as_json:
+        show.as_json(asdict(comparison))
+    else:
+        click.echo(str(comparison))
+    if not comparison.identical:
+        raise SoundmillError("the samples are not the same")
+
+
+@main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @AS_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")

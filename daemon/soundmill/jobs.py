@@ -320,6 +320,8 @@ class Output:
     size_bytes: int
     sha256: str
     generation_s: float
+    normalization: Normalization
+    normalization_target: float  # as in GenerationRequest
     licence: str
     quarantined: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)

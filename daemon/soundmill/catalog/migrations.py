@@ -147,6 +147,8 @@ CREATE TABLE outputs (
     size_bytes INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     generation_s REAL NOT NULL,
+    normalization TEXT NOT NULL,  -- with its target, what makes the same file of the same tokens again
+    normalization_target REAL NOT NULL,
     licence TEXT NOT NULL,
     versions TEXT NOT NULL DEFAULT '{}',
     defects TEXT NOT NULL DEFAULT '[]',

@@ -43,8 +43,9 @@ def add_output(
     MEASUREMENTS have no column and are left out."""
     cursor = db.execute(
         "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
-        " sha256, generation_s, licence, versions, defects, verdict, score, ruleset, quarantined, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " sha256, generation_s, normalization, normalization_target, licence, versions, defects, verdict, score,"
+        " ruleset, quarantined, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.job.id,
             attempt.job.batch_id,
@@ -57,6 +58,8 @@ def add_output(
             output.size_bytes,
             output.sha256,
             finite(output.generation_s) or 0.0,
+            output.normalization.value,
+            output.normalization_target,
             output.licence,
             to_json(output.versions),
             to_json(output.defects),

@@ -79,6 +79,7 @@ class Ledger(Protocol):
         counts: bool,
         suspect: bool,
     ) -> bool: ...
+    def knows_output(self, path: str) -> bool: ...
     def release(self, attempts: Sequence[Attempt], reason: str) -> int: ...
     def progress(self, progresses: Sequence[Progress]) -> None: ...
     def worker_state(
@@ -345,6 +346,7 @@ class Worker:
                 raise
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
+        request = self._request_for(attempt)
         output = Output(
             path=relative,
             format=AudioFormat(PurePosixPath(relative).suffix[1:]),
@@ -354,12 +356,15 @@ class Worker:
             size_bytes=filed.size_bytes,
             sha256=filed.sha256,
             generation_s=clip.generation_s,
+            normalization=request.normalization,
+            normalization_target=request.normalization_target,
             licence=clip.licence,
             quarantined=quarantined,
             versions=clip.versions,
             defects=clip.defects,
         )
-        if not self._ledger.succeed(attempt, output, clip.measurements, judgement, retry_for_quality=retry):
+        done = self._ledger.succeed(attempt, output, clip.measurements, judgement, retry_for_quality=retry)
+        if not done and not self._ledger.knows_output(relative):
             self._shelf.discard(relative)  # cancelled while it was being filed
 
     def _is_current(self, attempt: Attempt) -> bool:
