@@ -146,7 +146,7 @@ class Service:
         )
         if self._with_site:
             self._start_site()
-        self._record("daemon_started", f"soundmill started on {', '.join(self._devices)}")
+        self._record("daemon started", f"soundmill started on {', '.join(self._devices)}")
         notify_systemd("READY=1")
 
     def stop(self, grace_s: float) -> None:
@@ -160,7 +160,7 @@ class Service:
             self._site.stop()
         try:
             self.catalog.workers_gone()
-            self._record("daemon_stopped", "soundmill stopped")
+            self._record("daemon stopped", "soundmill stopped")
         finally:
             self.catalog.close()
             self._lock.close()
@@ -205,9 +205,9 @@ class Service:
         except (StorageUnavailable, CatalogError) as error:
             log.warning("%s", error)
         if self._watcher.ensure():
-            self._record("watcher_restarted", "the folder watcher had died; scans found the files meanwhile")
+            self._record("watcher restarted", "the folder watcher had died; scans found the files meanwhile")
         if not self._inbox.alive:
-            self._record("inbox_restarted", f"the inbox thread ended: {self._inbox.error}")
+            self._record("inbox restarted", f"the inbox thread ended: {self._inbox.error}")
             self._inbox = self._inbox_thread()
         self._check_site()
         if self._inbox.making_progress(self._clock()) and self._pool.making_progress():
@@ -234,7 +234,7 @@ class Service:
                     raise found
                 self._apply(found)
             except InvalidControl as error:
-                self._record("control_refused", str(error))
+                self._record("control refused", str(error))
             path.unlink(missing_ok=True)
 
     def _apply(self, wish: Control) -> None:
@@ -250,7 +250,7 @@ class Service:
             case "rate":
                 assert wish.stars is not None
                 self.catalog.rate(wish.target, wish.stars, wish.note)
-        self._record("control_applied", f"{wish.action} {wish.target}")
+        self._record("control applied", f"{wish.action} {wish.target}")
 
     def _rejudge(self) -> None:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
@@ -319,7 +319,7 @@ class Service:
     def _note(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self._stuck[outcome.ulid] = f"{outcome.file_name}: {outcome.reason}"
-            self._record("file_stuck", self._stuck[outcome.ulid])
+            self._record("file stuck", self._stuck[outcome.ulid])
             return
         self._stuck.pop(outcome.ulid, None)
         if outcome.batch is not None:
@@ -361,7 +361,7 @@ class Service:
         try:
             self._site = site.start(self.home.catalog, self.home.outputs, web.host, web.port)
         except SoundmillError as error:
-            self._record("site_unavailable", str(error))
+            self._record("site unavailable", str(error))
             log.error("%s", error)
 
     @property
@@ -371,6 +371,6 @@ class Service:
     def _check_site(self) -> None:
         if self._site is None or self._site.running or self._clock() - self._site_started < SITE_RESTART_S:
             return
-        self._record("site_restarted", f"the site ended with exit status {self._site.process.returncode}")
+        self._record("site restarted", f"the site ended with exit status {self._site.process.returncode}")
         self._site.stop()
         self._start_site()

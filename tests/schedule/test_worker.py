@@ -155,12 +155,12 @@ def test_a_full_disk_pauses_claiming_and_loses_nothing(mill: Mill) -> None:
         worker.step()
         mill.clock.now += 1.0
     assert len(engine.submitted) == 2  # nothing more is claimed
-    assert mill.events == ["storage_unavailable"]
+    assert mill.events == ["storage unavailable"]
     mill.disk.full = False
     mill.run(worker)
     assert statuses(mill) == {"succeeded": 6}
     assert len(engine.submitted) == 6  # the clips that waited for room were not generated again
-    assert mill.events == ["storage_unavailable", "storage_available"]
+    assert mill.events == ["storage unavailable", "storage available"]
 
 
 def test_one_file_that_cannot_be_written_fails_alone(mill: Mill) -> None:

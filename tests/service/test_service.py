@@ -121,7 +121,7 @@ def test_a_control_file_that_makes_no_sense_is_recorded_and_removed(home: Home) 
         control.drop(home.control, Control(action="cancel", target="no-such-batch"), new_ulid())
         (home.control / f"{new_ulid()}.json").write_text("{")
         until(service, lambda: not control.pending(home.control))
-    assert rows(home, "SELECT count(*) FROM events WHERE kind = 'control_refused'") == [(2,)]
+    assert rows(home, "SELECT count(*) FROM events WHERE kind = 'control refused'") == [(2,)]
 
 
 class Broken(FakeEngine):
@@ -145,7 +145,7 @@ def test_a_dead_worker_thread_is_replaced_and_its_jobs_given_back(home: Home) ->
         drop(home, "a.csv", 3)
         until(service, lambda: count(home, "succeeded") == 3)
     assert len(hired) == 2 and hired[0].closed
-    message = rows(home, "SELECT message FROM events WHERE kind = 'worker_replaced'")
+    message = rows(home, "SELECT message FROM events WHERE kind = 'worker replaced'")
     assert message == [("worker cpu ended: RuntimeError: a bug",)]
 
 
@@ -156,7 +156,7 @@ def test_a_dead_inbox_thread_is_replaced(home: Home) -> None:
         service._intake = service._make_intake()
         drop(home, "a.csv", 1)
         until(service, lambda: count(home, "succeeded") == 1)
-    assert rows(home, "SELECT count(*) FROM events WHERE kind = 'inbox_restarted'")[0] >= (1,)
+    assert rows(home, "SELECT count(*) FROM events WHERE kind = 'inbox restarted'")[0] >= (1,)
 
 
 def test_a_changed_threshold_judges_old_takes_anew_without_running_anything(home: Home) -> None:

@@ -149,7 +149,7 @@ class Pool:
         log.error("%s", reason, exc_info=error if not isinstance(error, SoundmillError) else None)
         try:
             post.worker.close(reason)
-            self._record("worker_replaced", reason, post.worker.name)
+            self._record("worker replaced", reason, post.worker.name)
         except CatalogError as trouble:
             # The catalogue is why it died, most likely; the jobs are given back once it answers.
             log.error("worker %s cannot be replaced yet: %s", post.worker.name, trouble)

@@ -47,7 +47,7 @@ class StorageGate:
             self._closed_because = reason
             self._next_check = now + self._recheck_s
         if first:
-            self._report("storage_unavailable", reason)
+            self._report("storage unavailable", reason)
         return True
 
     def is_open(self, now: float) -> bool:
@@ -64,5 +64,5 @@ class StorageGate:
                 self._closed_because = str(error)
                 return False
             self._closed_because = None
-        self._report("storage_available", "the outputs folder takes files again; claiming goes on")
+        self._report("storage available", "the outputs folder takes files again; claiming goes on")
         return True
