@@ -42,6 +42,7 @@ STOP_GRACE_S = 10.0  # how long running clips may take to end after the first si
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 STORAGE_PATIENCE_S = 30.0  # how long `run --once` waits for room on the disk
 SITE_RESTART_S = 5.0
+COMPLAIN_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class Service:
         self._site: Site | None = None
         self._site_started = 0.0
         self._rejudging = True
+        self._complaint = ""
+        self._complained_at = 0.0
 
     # -- start and stop ---------------------------------------------------------------------
 
@@ -132,7 +135,8 @@ class Service:
         self._shelf = wiring.OutputFolder(self.home.outputs)
         self._judge = wiring.judge_with(self.config)
         self._recover()
-        self._gate = StorageGate(self._shelf.probe, self._record)
+        self._gate = StorageGate(self._probe_storage, self._record)
+        self._gate.close(self._clock())  # before the first clip rather than after it; stays open where there is room
         self._intake = self._make_intake()
         self._failed_before = self.catalog.failed_count()
         self._watcher = Watcher(self.home.inbox, self._wake_inbox.set)
@@ -203,7 +207,7 @@ class Service:
             self._rejudge()
             self._pool.check()
         except (StorageUnavailable, CatalogError) as error:
-            log.warning("%s", error)
+            self._complain(str(error))
         if self._watcher.ensure():
             self._record("watcher restarted", "the folder watcher had died; scans found the files meanwhile")
         if not self._inbox.alive:
@@ -258,6 +262,17 @@ class Service:
             ruleset = wiring.ruleset_of(self.config)
             self._rejudging = self.catalog.rejudge(self._judge, ruleset, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
+    def _probe_storage(self) -> None:
+        """Raise StorageUnavailable unless both a take and the catalogue could be written now."""
+        self._shelf.probe()
+        self.catalog.set_setting("storage probed", str(self._clock()))
+
+    def _complain(self, trouble: str) -> None:
+        """Log what keeps happening once a minute, not four times a second."""
+        if trouble != self._complaint or self._clock() - self._complained_at > COMPLAIN_INTERVAL_S:
+            self._complaint, self._complained_at = trouble, self._clock()
+            log.warning("%s", trouble)
+
     def _record(self, kind: str, message: str, worker: str | None = None) -> None:
         log.info("%s: %s", kind, message)
         try:
@@ -299,7 +314,7 @@ class Service:
         try:
             outcomes = self._intake.scan()
         except (StorageUnavailable, CatalogError, OSError) as error:
-            log.warning("inbox: %s", error)
+            self._complain(f"inbox: {error}")
             outcomes = []
             waiting = True
         else:

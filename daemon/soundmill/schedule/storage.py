@@ -32,13 +32,13 @@ class StorageGate:
         """Seconds since the gate closed; 0 while it is open."""
         return now - self._closed_at if self._closed_because is not None else 0.0
 
-    def close(self, reason: str, now: float) -> bool:
-        """Hold claiming back because of `reason`; False when a probe shows that there is room."""
+    def close(self, now: float) -> bool:
+        """Hold claiming back if a probe agrees that nothing can be filed; False when there is room."""
         with self._lock:
             try:
                 self._probe()
-            except StorageUnavailable:
-                pass
+            except StorageUnavailable as error:
+                reason = str(error)
             else:
                 return False
             first = self._closed_because is None
@@ -49,7 +49,6 @@ class StorageGate:
         if first:
             self._report("storage unavailable", reason)
         return True
-
     def is_open(self, now: float) -> bool:
         """True when takes can be filed; probes at most every `recheck_s` while closed."""
         with self._lock:

@@ -183,7 +183,7 @@ class Worker:
         except StorageUnavailable as error:
             # Finished clips wait in memory (at most one per slot) until there is room: generating
             # them again would cost far more, and nothing is lost if the daemon dies meanwhile.
-            self._gate.close(str(error), self._clock())
+            self._gate.close(self._clock())
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         """Drop these jobs if this worker has them; the catalogue has them cancelled already."""
@@ -342,7 +342,7 @@ class Worker:
         try:
             filed = self._shelf.file(relative, clip.audio, self._sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
-            if self._gate.close(str(error), self._clock()):
+            if self._gate.close(self._clock()):
                 raise
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
