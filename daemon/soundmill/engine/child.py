@@ -41,6 +41,9 @@ _CHUNKS_AT_ONCE = 32  # holds a full pipe; a process that prints without end is 
 # A crash report's line that says what happened, and those that do not.
 _VERDICT = re.compile(r"[\w.]*(Error|Exception)\b|Fatal Python error|terminate called")
 _FRAMES = (" ", "Traceback", "Thread 0x", "Current thread", "Extension modules")
+# OpenMP's threads spin while they wait. Where anything else wants the cores, a clip then costs many times its work:
+# 43 s of processor time instead of 1.5 s for eight two-second clips of `tiny`, measured at a load of 4 on two cores.
+QUIET_WAITING = {"OMP_WAIT_POLICY": "passive"}
 
 
 class Gone(Exception):
@@ -69,7 +72,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 pass_fds=(theirs.fileno(), watched),
-                env=os.environ | pinned | {"PYTHONPATH": path},
+                env=QUIET_WAITING | os.environ | pinned | {"PYTHONPATH": path},
                 process_group=0,
             )
         except OSError as error:

@@ -49,6 +49,7 @@ class StorageGate:
         if first:
             self._report("storage unavailable", reason)
         return True
+
     def is_open(self, now: float) -> bool:
         """True when takes can be filed; probes at most every `recheck_s` while closed."""
         with self._lock:

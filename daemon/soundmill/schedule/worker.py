@@ -180,7 +180,7 @@ class Worker:
             if claiming and self._gate.is_open(self._clock()):
                 self._claim()
             self._report()
-        except StorageUnavailable as error:
+        except StorageUnavailable:
             # Finished clips wait in memory (at most one per slot) until there is room: generating
             # them again would cost far more, and nothing is lost if the daemon dies meanwhile.
             self._gate.close(self._clock())

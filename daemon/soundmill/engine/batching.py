@@ -1,0 +1,248 @@
+"""Continuous batching: seats clips as slots fall free, keeps the decode loop going, and hands out what is done."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
+from importlib import metadata
+from typing import Any
+
+import psutil
+import torch
+
+from soundmill import __version__
+from soundmill.engine import loading  # before AudioCraft
+
+# isort: split
+from soundmill.engine import conditioning
+from soundmill.engine.audiocraft import device_name
+from soundmill.engine.backend import Clip
+from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
+from soundmill.engine.decoder import Decoder
+from soundmill.engine.inputs import check, whole_frames
+from soundmill.engine.models import ModelSpec
+from soundmill.engine.slots import Run, plan_run
+from soundmill.engine.transformer import unsupported
+from soundmill.engine.wire import kind_of, one_line
+from soundmill.errors import BadParameter, EngineError, OutOfMemory
+from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, ModelInfo, Progress
+
+# More slots gain nothing on a CPU, whose arithmetic is busy by then; see benchmarks/RESULTS.md.
+MOST_SLOTS = {"cpu": 24, "cuda": 256}
+MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}  # of what is free once the model is loaded
+TURN_S = 0.25  # how long one turn of the host's loop may take
+
+
+class DecoderBackend:
+    """One MusicGen or AudioGen on one device, behind engine/backend.py's Backend. The host's loop owns it."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        device: str,
+        slots: int | None,
+        *,
+        loaded: loading.LoadedModel | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Load the model unless it is given; `slots` None takes as many clips as the device's free memory holds.
+
+        Raises UnknownModel, ModelUnavailable, OutOfMemory, and BadParameter for an architecture that
+        only AudioCraft's own path can run.
+        """
+        if loaded is None:
+            loading.set_threads(None)
+            loaded = loading.load(spec, device, cache=None)
+        self._spec, self._device, self._clock = loaded.spec, loaded.device, clock
+        self._model: Any = loaded.model
+        if reason := unsupported(self._model.lm):
+            raise BadParameter(f"model {spec.short}: the decode loop cannot run {reason}; use the audiocraft path")
+        self._waiting: deque[GenerationRequest] = deque()
+        self._decoding: dict[tuple[int, int], tuple[GenerationRequest, Future[Clip]]] = {}
+        try:
+            with torch.inference_mode():
+                self._codec = Codec(self._model)
+                window = int(self._model.max_duration * self._model.frame_rate)
+                self._decoder = Decoder(self._model.lm, 1, window)
+                self._slots = min(slots or self._slots_that_fit(), MOST_SLOTS["cuda"])
+                self._decoder.resize(self._slots)
+        except Exception as error:
+            raise _no_memory(error) or error from error
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo(
+            name=self._spec.name,
+            sample_rate=self._spec.sample_rate,
+            channels=self._spec.channels,
+            frame_rate=float(self._model.frame_rate),
+            slots=self._slots,
+            device=self._device,
+            licence=self._spec.licence,
+            versions={
+                "soundmill": __version__,
+                "audiocraft": metadata.version("audiocraft"),
+                "torch": torch.__version__,
+                "device": device_name(self._device),
+            },
+        )
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._decoding or self._decoder.slots.active)
+
+    def submit(self, requests: Sequence[GenerationRequest]) -> None:
+        self._waiting.extend(requests)
+
+    def step(self) -> list[Clip | GenerationFailed | Progress]:
+        """Seat who waits, take some steps, let go who is done: a quarter of a second's work or so."""
+        events: list[Clip | GenerationFailed | Progress] = []
+        try:
+            with torch.inference_mode():
+                events += self._seat()
+                slots = self._decoder.slots
+                if slots.active:
+                    slots.settle()
+                    self._turn()
+                    self._release()
+                    events += [_progress(run) for run in slots.active]
+        except Exception as error:
+            if no_memory := _no_memory(error):
+                self._forget_all()
+                raise no_memory from error
+            raise
+        return events + self._collect(wait_s=0.0 if self._decoder.slots.active or self._waiting else TURN_S)
+
+    def _turn(self) -> None:
+        """Steps until a window ends or the time is up; a GPU takes them without being waited for."""
+        end = self._clock() + TURN_S
+        left = min(run.last - run.at for run in self._decoder.slots.active)
+        while True:
+            steps = min(left, 16) if self._decoder.cuda else 1
+            self._decoder.advance(steps)
+            if self._decoder.cuda:
+                torch.cuda.current_stream().synchronize()
+            left -= steps
+            if left == 0 or self._clock() >= end:
+                return
+
+    def _seat(self) -> list[GenerationFailed]:
+        failures: list[GenerationFailed] = []
+        slots = self._decoder.slots
+        while self._waiting and slots.free:
+            request = self._waiting.popleft()
+            run: Run | None = None
+            try:
+                run = self._plan(request)
+                slots.place(run, self._conditions(run))
+            except Exception as error:
+                if run is not None and run in slots.active:
+                    slots.remove(run)
+                if _no_memory(error):
+                    raise
+                failures.append(_failure(request, error))
+        return failures
+
+    def _plan(self, request: GenerationRequest) -> Run:
+        model, parameters = self._model, request.parameters
+        prompt = torch.zeros(int(model.lm.n_q), 0, dtype=torch.long)
+        check(request, self._spec)
+        if request.continue_from is not None:
+            prompt = conditioning.encode_prompt(model, conditioning.read(request.continue_from, model))
+        duration_s, melody = whole_frames(parameters.duration, model.frame_rate), None
+        if request.melody is not None:
+            melody = conditioning.read(request.melody, model, max(model.max_duration, duration_s))
+        passes = conditioning.windows(
+            duration_s, model.frame_rate, model.max_duration, model.extend_stride, prompt.shape[1]
+        )
+        return plan_run(model.lm, request, passes, melody, prompt, self._clock())
+
+    def _conditions(self, run: Run) -> conditioning.Conditions:
+        offset_s = run.windows[run.window].offset_s
+        return conditioning.encode(self._model, run.request.prompt, run.melody, offset_s, len(run.windows) > 1)
+
+    def _release(self) -> None:
+        """Clips whose window ended go on to the next one, or leave their slot for the codec."""
+        slots = self._decoder.slots
+        for run in [run for run in slots.active if run.at == run.last]:
+            if not slots.close_window(run):
+                slots.open_window(run, self._conditions(run))
+                continue
+            slots.remove(run)
+            future = self._codec.submit(run.request, run.tokens, self._clock() - run.started)
+            self._decoding[run.request.key] = run.request, future
+
+    def _collect(self, wait_s: float) -> list[Clip | GenerationFailed | Progress]:
+        if wait_s and self._decoding:
+            wait([future for _, future in self._decoding.values()], wait_s, return_when="FIRST_COMPLETED")
+        events: list[Clip | GenerationFailed | Progress] = []
+        for key in [key for key, (_, future) in self._decoding.items() if future.done()]:
+            request, future = self._decoding.pop(key)
+            error = future.exception()
+            if error is not None and (no_memory := _no_memory(error)):
+                self._forget_all()
+                raise no_memory from error
+            events.append(_failure(request, error) if error is not None else future.result())
+        return events
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """Forget these jobs; their slots are free at once."""
+        gone = set(job_ids)
+        self._waiting = deque(request for request in self._waiting if request.job_id not in gone)
+        for run in self._decoder.slots.active:
+            if run.request.job_id in gone:
+                self._decoder.slots.remove(run)
+        self._decoding = {key: work for key, work in self._decoding.items() if key[0] not in gone}
+
+    def reduce_slots(self) -> None:
+        """Halve the slots, never below one. Whatever is in flight is forgotten."""
+        self._forget_all()
+        self._slots = max(1, self._slots // 2)
+        with torch.inference_mode():
+            self._decoder.resize(self._slots)
+
+    def close(self) -> None:
+        self._forget_all()
+        self._codec.close()
+        self._decoder.release()
+        del self._model, self._codec
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _forget_all(self) -> None:
+        self._waiting.clear()
+        self._decoding.clear()
+        for run in self._decoder.slots.active:
+            self._decoder.slots.remove(run)
+
+    def _slots_that_fit(self) -> int:
+        """How many full-length guided clips the free memory holds beside one pass of the codec over a full window."""
+        each = self._decoder.transformer.slot_bytes()
+        if not self._decoder.cuda:
+            fit = int(psutil.virtual_memory().available * MEMORY_SHARE["cpu"]) // each
+            return max(1, min(fit, MOST_SLOTS["cpu"]))
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        window = int(self._model.max_duration * self._model.frame_rate)
+        self._codec.decode(torch.zeros(1, int(self._model.lm.n_q), window, dtype=torch.long))
+        codec = torch.cuda.max_memory_allocated() - before
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info()
+        fit = int(free * MEMORY_SHARE["cuda"] - codec * TOGETHER_ON_GPU) // each
+        return max(1, min(fit, MOST_SLOTS["cuda"]))
+
+
+def _progress(run: Run) -> Progress:
+    return Progress(job_id=run.request.job_id, attempt=run.request.attempt, done=run.done, due=run.due)
+
+
+def _failure(request: GenerationRequest, error: BaseException) -> GenerationFailed:
+    kind = kind_of(error) if isinstance(error, EngineError) else FailureKind.INTERNAL
+    message = one_line(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {one_line(error)}"
+    return GenerationFailed(job_id=request.job_id, attempt=request.attempt, kind=kind, message=message)
+
+
+def _no_memory(error: BaseException) -> OutOfMemory | None:
+    return OutOfMemory(f"the device has no room ({one_line(error)[:120]})") if loading.is_out_of_memory(error) else None
