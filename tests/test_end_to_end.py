@@ -1,0 +1,77 @@
+"""The whole way, with nothing in place of anything: a dropped file, the daemon, AudioCraft, files, rows, a rerun."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from soundmill.audio.tags import read_tags
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which `run --once` has worked off two files: one that can be made, one whose model is not to be had."""
+    home = tmp_path_factory.mktemp("end-to-end") / "home"
+    soundmill(home, "init", "--model", "tiny")
+    (home / "inbox" / "songs.csv").write_text(
+        "id,prompt,duration,format,temperature,scene\n"
+        "calm,slow piano,1.5,wav,0.7,temple\n"
+        'chase,"fast drums, brass",1,mp3,1.3,arena\n'
+    )
+    (home / "inbox" / "missing.csv").write_text("prompt,model\nany,facebook/musicgen-small\n")
+    done = soundmill(home, "run", "--once", expect=1)
+    assert "1 jobs failed" in done.stdout
+    return home
+
+
+def soundmill(home: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "soundmill", "--home", str(home), *words],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+def jobs(home: Path, batch: str) -> list[dict[str, Any]]:
+    found = json.loads(soundmill(home, "jobs", batch, "--json").stdout)
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_audio_is_there_in_the_format_and_length_asked_for(home: Path) -> None:
+    calm, chase = jobs(home, "songs")
+    assert (calm["audio"], chase["audio"]) == ("songs/calm.wav", "songs/chase.mp3")
+    for row, seconds in ((calm, 1.5), (chase, 1.0)):
+        info = soundfile.info(home / "outputs" / row["audio"])
+        assert info.duration == pytest.approx(seconds, abs=0.05)
+
+
+def test_every_file_says_how_it_was_made(home: Path) -> None:
+    tags = read_tags(home / "outputs" / "songs/calm.wav")
+    sidecar = json.loads((home / "outputs" / "songs/calm.wav.json").read_text())
+    assert tags["prompt"] == sidecar["prompt"] == "slow piano"
+    assert int(tags["seed"]) == sidecar["seed"] == jobs(home, "songs")[0]["seed"]
+    assert sidecar["labels"] == {"scene": "temple"} and sidecar["temperature"] == 0.7
+    assert {"torch", "audiocraft", "soundmill", "device"} <= sidecar["versions"].keys()
+
+
+def test_a_model_that_cannot_be_had_fails_its_job_with_the_mend(home: Path) -> None:
+    [row] = jobs(home, "missing")
+    assert row["status"] == "failed"
+    assert "soundmill models pull facebook/musicgen-small" in row["error"] and "default_model: tiny" in row["error"]
+
+
+def test_a_take_can_be_made_again_from_its_row_to_the_last_sample(home: Path) -> None:
+    """Then it ran beside another clip; now it runs alone, in a process of its own."""
+    assert soundmill(home, "rerun", "songs/calm").stdout.strip() == "songs/calm: identical"
