@@ -120,9 +120,22 @@ def test_slots_follow_the_free_memory(spec: models.ModelSpec, monkeypatch: pytes
     each = backend._decoder.transformer.slot_bytes()
     room = SimpleNamespace(available=11 * each)
     monkeypatch.setattr(batching.psutil, "virtual_memory", lambda: room)
-    assert decoding.DecoderBackend(spec, "cpu", None, loaded=decoding.load(spec)).info.slots == 5
+    assert decoding.DecoderBackend(spec, "cpu", None, loaded=decoding.load(spec)).info.slots == 8
     room.available = 0
     assert decoding.DecoderBackend(spec, "cpu", None, loaded=decoding.load(spec)).info.slots == 1
+
+
+def test_a_cache_that_would_not_fit_is_refused_before_it_is_made(
+    recorder: decoding.Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from soundmill.engine import transformer
+
+    monkeypatch.setattr(transformer.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    held = recorder.backend._decoder.transformer
+    before = held.keys.shape
+    with pytest.raises(MemoryError, match="GB for the keys"):
+        held.reserve(100_000)
+    assert held.keys.shape == before
 
 
 def test_the_cache_holds_what_slot_bytes_says(recorder: decoding.Recorder) -> None:

@@ -31,7 +31,7 @@ from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, Mod
 
 # More slots gain nothing on a CPU, whose arithmetic is busy by then; see benchmarks/RESULTS.md.
 MOST_SLOTS = {"cpu": 24, "cuda": 256}
-MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}  # of what is free once the model is loaded
+MEMORY_SHARE = {"cpu": 0.8, "cuda": 0.85}  # of what the loaded model leaves, were all clips full-length
 TURN_S = 0.25  # how long one turn of the host's loop may take
 
 

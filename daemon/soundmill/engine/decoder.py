@@ -39,6 +39,8 @@ class Decoder:
         self.graphs.clear()
         self.transformer.allocate(self._room(2 * slots), self._room(slots))
         self.row_tile, self.key_tile = (1, GPU_KEYS) if self.cuda else self._probe()
+        if not self.cuda:  # the tile is known now, and rooms in whole tiles waste less memory
+            self.transformer.allocate(_up(2 * slots, self.row_tile), _up(slots, self.row_tile))
         self.slots = Slots(self.transformer, self.lm, slots, self.places)
 
     def release(self) -> None:

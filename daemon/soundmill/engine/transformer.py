@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 from audiocraft.models.lm import LMModel
 from audiocraft.modules.transformer import create_sin_embedding
@@ -23,6 +24,7 @@ Rows = slice | Tensor  # which rows of a cache: a slice is read in place, an ind
 
 PACK_ROWS = 48  # rows a packed weight is laid out for; others work too
 ROOM_STEP = 256  # a CPU's cache grows in these steps; every multiple that exactness.py may find divides it
+GROWTH_ROOM = 2.2  # a cache that grows is there twice for a moment, and the values grow after the keys
 TEXT_STEP = 64  # text keys are allocated in multiples of this many tokens
 
 
@@ -175,6 +177,10 @@ class Transformer:
         """Have room for streams of `steps` tokens."""
         more = -(-(steps - self.keys.shape[3]) // ROOM_STEP) * ROOM_STEP
         if more > 0:
+            # Asked beforehand: a kernel that runs out of memory kills processes, and not always the right one.
+            new = self.keys[..., :1, :].nbytes * (self.keys.shape[3] + more)
+            if new * GROWTH_ROOM > psutil.virtual_memory().available:
+                raise MemoryError(f"{new / 1e9:.1f} GB for the keys of {self.rows} streams of {steps} tokens")
             self.keys = pad(self.keys, (0, 0, 0, more))
             self.values = pad(self.values, (0, 0, 0, more))
 
