@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -32,6 +33,7 @@ from typing import Any
 import torch
 
 from soundmill.engine import checkpoint, loading, models
+from soundmill.engine.child import QUIET_WAITING
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters
 
 SHAPES = {
@@ -289,7 +291,8 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     for way in args.ways + (["d"] if args.peers and "d" not in args.ways else []):
         again = [sys.executable, __file__, *sys.argv[1:], "--folder", str(folder), "--only", way]
-        done = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True)
+        env = QUIET_WAITING | os.environ if way == "c" else None  # as the daemon starts its engines
+        done = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True, env=env)
         results[way] = json.loads(done.stdout.splitlines()[-1])
         print(f"{way}: {results[way]}", file=sys.stderr, flush=True)
     mean = statistics.mean(job.parameters.duration for job in jobs)
