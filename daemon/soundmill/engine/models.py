@@ -199,7 +199,7 @@ def models_table() -> str:
 
 def _makes(spec: ModelSpec) -> str:
     if spec.name == TINY_NAME:
-        return "test clips"
+        return "music and sound effects, small and rough"
     what = "sound effects" if spec.sample_rate == 16_000 else "music"
     if spec.family == "magnet":
         return f"{what}, up to {spec.window_s:g} s"

@@ -1,0 +1,62 @@
+"""What is trained and for how long: the sizes of the built-in model and the numbers of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from soundmill.engine import checkpoint
+
+SAMPLE_RATE = 16_000  # Hz
+
+TINY = checkpoint.Shape(
+    dim=128,
+    layers=4,
+    heads=4,
+    cardinality=256,
+    sample_rate=SAMPLE_RATE,
+    ratios=(2, 2, 160),
+    filters=32,
+    codec_dim=228,
+    codec_lstm=0,
+    text_dim=64,
+    text_layers=1,
+    text_heads=4,
+    window_s=30.0,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The numbers of a training run; the same ones on the same machine give the same checkpoint."""
+
+    seed: int = 4
+    codebook_clips: int = 200
+    codec_steps: int = 1_500
+    codec_batch: int = 6
+    codec_frames: int = 25  # of a crop
+    codec_rate: float = 3e-4
+    wave_weight: float = 1.0
+    save_every: int = 50
+    clips: int = 2_400  # that the language model learns from
+    clip_s: float = 10.0
+    shard: int = 100  # clips in a file
+    lm_steps: int = 2_000
+    lm_batch: int = 30
+    lm_frames: int = 50  # of a crop: the text tells most about a clip's start; every fourth batch has whole clips
+    lm_rate: float = 3e-3
+    text_dropout: float = 0.15  # rows trained without their caption, for classifier-free guidance
+
+
+def codec_config() -> dict[str, Any]:
+    config = checkpoint.codec_config(TINY)
+    # Weights are set, not drawn, so none is normalised; a border that reflects keeps ELU's lift (see codec.py).
+    config["seanet"] |= {"norm": "none", "pad_mode": "reflect"}
+    config["seanet"]["encoder"] = {"n_residual_layers": 0, "last_kernel_size": 1}
+    return config
+
+
+def language_model_config() -> dict[str, Any]:
+    config = checkpoint.language_model_config(TINY)
+    config["classifier_free_guidance"]["training_dropout"] = 0.15
+    return config
