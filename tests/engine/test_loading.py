@@ -31,11 +31,18 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 # -- tiny --------------------------------------------------------------------------------------
 
+NOT_SHIPPED = Path("no-such-folder")
+
+
+def test_the_shipped_tiny_is_taken_before_any_other(tmp_path: Path) -> None:
+    assert tiny.folder(tmp_path) == tiny.SHIPPED
+    assert list(tmp_path.iterdir()) == []
+
 
 def test_tiny_is_made_once_and_kept(tmp_path: Path) -> None:
-    first = tiny.folder(tmp_path)
+    first = tiny.folder(tmp_path, NOT_SHIPPED)
     made = (first / "state_dict.bin").stat()
-    assert tiny.folder(tmp_path) == first
+    assert tiny.folder(tmp_path, NOT_SHIPPED) == first
     assert (first / "state_dict.bin").stat() == made
     assert [entry.name for entry in tmp_path.iterdir()] == [first.name]
 
@@ -53,11 +60,11 @@ def test_a_process_that_was_slower_takes_what_the_faster_one_made(
 
     def build_while_another_finishes(folder: Path, shape: checkpoint.Shape, seed: int) -> Path:
         monkeypatch.setattr(checkpoint, "build", build)
-        tiny.folder(tmp_path)
+        tiny.folder(tmp_path, NOT_SHIPPED)
         return build(folder, shape, seed)
 
     monkeypatch.setattr(checkpoint, "build", build_while_another_finishes)
-    made = tiny.folder(tmp_path)
+    made = tiny.folder(tmp_path, NOT_SHIPPED)
     assert tiny.is_complete(made)
     assert list(tmp_path.iterdir()) == [made]
 
@@ -70,14 +77,14 @@ def test_a_build_that_was_killed_leaves_no_half_model(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(checkpoint, "build", dies)
     with pytest.raises(KeyboardInterrupt):
-        tiny.folder(tmp_path)
+        tiny.folder(tmp_path, NOT_SHIPPED)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_names_the_mend(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelUnavailable, match="set XDG_CACHE_HOME to a writable folder"):
-        tiny.folder(tmp_path / "file")
+        tiny.folder(tmp_path / "file", NOT_SHIPPED)
 
 
 def test_the_cache_is_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch) -> None:

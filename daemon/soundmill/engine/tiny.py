@@ -22,15 +22,16 @@ def cache_root() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "soundmill"
 
 
-def folder(cache: Path | None) -> Path:
-    """The checkpoint folder of `tiny`; made under `cache` (None: the user's cache) if need be.
+def folder(cache: Path | None, shipped: Path = SHIPPED) -> Path:
+    """The checkpoint folder of `tiny`: the `shipped` one; where a source tree lacks it, one of random weights that is
+    made under `cache` (None: the user's cache) if need be.
 
     Several processes may call this at once: each builds in a folder of its own, the first rename wins.
 
     Raises ModelUnavailable when the cache cannot be written.
     """
-    if is_complete(SHIPPED):
-        return SHIPPED
+    if is_complete(shipped):
+        return shipped
     from soundmill.engine import checkpoint  # only needed to build
 
     root = cache if cache is not None else cache_root()
