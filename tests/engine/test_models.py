@@ -37,7 +37,7 @@ def test_every_published_model_carries_its_licence() -> None:
 
 def test_what_our_decode_loop_cannot_do_goes_through_audiocraft() -> None:
     through_audiocraft = {spec.short for spec in models.TABLE if spec.path == "audiocraft"}
-    assert {s.short for s in models.TABLE if s.takes_melody or s.family == "magnet"} == through_audiocraft
+    assert {s.short for s in models.TABLE if s.family == "magnet"} == through_audiocraft
     assert models.resolve("audiogen-medium").path == "decoder"
 
 

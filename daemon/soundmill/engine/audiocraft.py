@@ -1,6 +1,6 @@
 """Generates with AudioCraft's own `generate`, one static batch at a time.
 
-For the models our decode loop does not do: MAGNeT, melody, anything that is not plain left-to-right
+For the models our decode loop does not do: MAGNeT, anything that is not plain left-to-right
 text to audio. Requests that share everything AudioCraft sets per call run together.
 
 The same clip, whoever its neighbours are: AudioCraft draws for all rows from one global stream and

@@ -201,7 +201,7 @@ def _family(config: Mapping[str, Any]) -> Family:
 
 def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Mapping[str, Any]) -> ModelSpec:
     fuser = config.get("fuser") or {}
-    only_cross = not any(fuser.get(way) for way in ("prepend", "sum", "input_interpolate"))
+    into_the_input = any(fuser.get(way) for way in ("sum", "input_interpolate"))
     delayed = (config.get("codebooks_pattern") or {}).get("modeling") == "delay"
     window_s = float(model.max_duration)
     return replace(
@@ -213,7 +213,7 @@ def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Map
         window_s=window_s,
         max_duration_s=window_s if family == "magnet" else spec.max_duration_s,
         parameters_m=spec.parameters_m or round(sum(p.numel() for p in model.lm.parameters()) / 1e6),
-        path="decoder" if only_cross and delayed and family != "magnet" else "audiocraft",
+        path="decoder" if delayed and not into_the_input and family != "magnet" else "audiocraft",
     )
 
 

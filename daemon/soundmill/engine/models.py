@@ -80,9 +80,7 @@ def _spec(
         gpu_gb=gpu_gb,
         download_gb=download_gb,
         licence=META_LICENCE,
-        # Our loop decodes left to right with the text in cross-attention: MAGNeT does not go left
-        # to right, and the melody models put text and melody before the first step.
-        path="audiocraft" if fixed_length or melody else "decoder",
+        path="audiocraft" if fixed_length else "decoder",  # our loop decodes left to right; MAGNeT does not
     )
 
 
