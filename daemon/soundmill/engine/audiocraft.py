@@ -110,21 +110,7 @@ class AudioCraftBackend:
 
     @property
     def info(self) -> ModelInfo:
-        return ModelInfo(
-            name=self._spec.name,
-            sample_rate=self._spec.sample_rate,
-            channels=self._spec.channels,
-            frame_rate=float(self._model.frame_rate),
-            slots=self._slots,
-            device=self._device,
-            licence=self._spec.licence,
-            versions={
-                "soundmill": __version__,
-                "audiocraft": metadata.version("audiocraft"),
-                "torch": torch.__version__,
-                "device": device_name(self._device),
-            },
-        )
+        return info_of(self._spec, self._model, self._slots, self._device)
 
     @property
     def busy(self) -> bool:
@@ -351,6 +337,25 @@ def fitting_slots(loaded: loading.LoadedModel) -> int:
     # The codec's last layers hold a few float32 tensors of 64 channels at the full sample rate.
     codec = 4 * 4 * 64 * model.max_duration * model.sample_rate * model.audio_channels
     return max(1, min(MOST_SLOTS.get(kind, MOST_SLOTS_GPU), int(0.7 * free / (cache + codec))))
+
+
+def info_of(spec: ModelSpec, model: Any, slots: int, device: str) -> ModelInfo:
+    """What a backend says of its loaded model; the versions are those a rerun is compared by."""
+    return ModelInfo(
+        name=spec.name,
+        sample_rate=spec.sample_rate,
+        channels=spec.channels,
+        frame_rate=float(model.frame_rate),
+        slots=slots,
+        device=device,
+        licence=spec.licence,
+        versions={
+            "soundmill": __version__,
+            "audiocraft": metadata.version("audiocraft"),
+            "torch": torch.__version__,
+            "device": device_name(device),
+        },
+    )
 
 
 def device_name(device: str) -> str:

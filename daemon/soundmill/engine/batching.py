@@ -6,18 +6,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
-from importlib import metadata
 from typing import Any
 
 import psutil
 import torch
 
-from soundmill import __version__
 from soundmill.engine import loading  # before AudioCraft
 
 # isort: split
 from soundmill.engine import conditioning
-from soundmill.engine.audiocraft import device_name
+from soundmill.engine.audiocraft import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
 from soundmill.engine.decoder import Decoder
@@ -73,21 +71,7 @@ class DecoderBackend:
 
     @property
     def info(self) -> ModelInfo:
-        return ModelInfo(
-            name=self._spec.name,
-            sample_rate=self._spec.sample_rate,
-            channels=self._spec.channels,
-            frame_rate=float(self._model.frame_rate),
-            slots=self._slots,
-            device=self._device,
-            licence=self._spec.licence,
-            versions={
-                "soundmill": __version__,
-                "audiocraft": metadata.version("audiocraft"),
-                "torch": torch.__version__,
-                "device": device_name(self._device),
-            },
-        )
+        return info_of(self._spec, self._model, self._slots, self._device)
 
     @property
     def busy(self) -> bool:
