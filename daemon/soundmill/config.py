@@ -84,6 +84,10 @@ class ScheduleConfig(Section):
     deadline_per_audio_s: float = Field(60.0, ge=0, description="time a clip may take per second of audio")
     load_deadline_s: float = Field(3600.0, gt=0, description="time loading (and fetching) a model may take")
 
+    def clip_deadline_s(self, duration: float) -> float:
+        """How long an engine may take for a clip of `duration` seconds before it counts as hung."""
+        return self.deadline_s + self.deadline_per_audio_s * duration
+
 
 class EngineConfig(Section):
     devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(

@@ -11,9 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-
-NOTHING: Mapping[str, str] = MappingProxyType({})  # shared by the many jobs that have no labels
 
 
 class JobStatus(StrEnum):

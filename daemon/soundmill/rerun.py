@@ -57,7 +57,7 @@ def request_of(row: Row, config: Config) -> GenerationRequest:
         format=AudioFormat(str(output["format"])),
         normalization=Normalization(str(output["normalization"])),
         normalization_target=_number(output["normalization_target"]),
-        deadline_s=config.schedule.deadline_s + config.schedule.deadline_per_audio_s * duration,
+        deadline_s=config.schedule.clip_deadline_s(duration),
         melody=_path(row["melody"]),
         continue_from=_path(row["continue_from"]),
         tags={"batch": str(row["batch"]), "job": str(row["name"])},

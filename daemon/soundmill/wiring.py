@@ -59,7 +59,6 @@ def rules_for(config: Config, folder: Path) -> Callable[[str], Rules]:
 def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
     def request(attempt: Attempt) -> GenerationRequest:
         job = attempt.job
-        schedule = config.schedule
         return GenerationRequest(
             job_id=job.id,
             attempt=attempt.number,
@@ -69,7 +68,7 @@ def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
             format=job.format,
             normalization=config.audio.normalization,
             normalization_target=config.audio.normalization_target,
-            deadline_s=schedule.deadline_s + schedule.deadline_per_audio_s * job.parameters.duration,
+            deadline_s=config.schedule.clip_deadline_s(job.parameters.duration),
             melody=job.melody,
             continue_from=job.continue_from,
             tags={"batch": job.batch_name, "job": job.name},

@@ -125,3 +125,11 @@ def test_a_closed_catalogue_says_so(mill: Any) -> None:
     mill.catalog.close()
     with pytest.raises(CatalogError, match=r"catalog\.db"):
         mill.catalog.unfinished()
+
+
+def test_every_measurement_of_quality_has_its_column() -> None:
+    """A measurement without a column would be dropped without a word."""
+    from soundmill.catalog import outputs
+    from soundmill.quality.measurements import MEASUREMENTS
+
+    assert set(outputs.MEASUREMENTS) == set(MEASUREMENTS)

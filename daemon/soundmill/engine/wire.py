@@ -6,9 +6,6 @@ Both ends are ours and of the same release, so messages are pickled. Events go t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from multiprocessing.reduction import ForkingPickler
-from types import MappingProxyType
-from typing import Any
 
 from soundmill.errors import (
     BadParameter,
@@ -95,15 +92,3 @@ def as_engine_error(error: Exception) -> EngineError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return OutOfMemory(f"out of memory ({one_line(error)})")
     return None
-
-
-def _rebuild_mapping(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(items)
-
-
-def _reduce_mapping(mapping: MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return _rebuild_mapping, (dict(mapping),)
-
-
-# jobs.NOTHING is a read-only view, and pickle knows no such thing; this touches only our pipes.
-ForkingPickler.register(MappingProxyType, _reduce_mapping)
