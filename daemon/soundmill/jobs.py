@@ -51,6 +51,14 @@ class QcAction(StrEnum):
     QUARANTINE = "quarantine"
 
 
+class QualityKind(StrEnum):
+    """Whose thresholds judge a take: footsteps are silent between steps and rain is broadband, music is neither."""
+
+    MUSIC = "music"
+    SOUND_EFFECTS = "sound_effects"
+    CUSTOM = "custom"
+
+
 class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
@@ -87,7 +95,8 @@ class JobSpec:
     """One requested clip as a job file asks for it, before the catalogue gives it an id.
 
     `name` is unique in its batch and safe as a file name. `labels` are the columns Soundmill does
-    not know; `condition` maps factor to level in an experiment; replicates of one row count from 1.
+    not know; `condition` maps factor to level in an experiment; replicates of one row share its
+    position and count from 1.
     """
 
     position: int  # 1-based, in the order of the file
@@ -103,6 +112,8 @@ class JobSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     condition: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 1
+    quality: QualityKind | None = None  # None: by the model
+    keep_best: int | None = None  # of the takes of this position, by score; None keeps all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +127,7 @@ class BatchSpec:
     priority: int = 0
     kind: str = "list"  # list, template or experiment
     experiment: Mapping[str, object] | None = None  # the experiment section as written
+    extends: str | None = None  # name of the earlier batch whose experiment this one goes on with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +179,8 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     condition: Mapping[str, str] = field(default_factory=dict)
     replicate: int = 1
+    quality: QualityKind | None = None
+    keep_best: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ PROBLEMS_KEPT = 1000  # of a rejected file; its errors.txt has them all
 
 INSERT_JOB = """
 INSERT INTO jobs (batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, seed,
-                  priority, format, melody, continue_from, labels, condition, replicate, queued_at, id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  priority, format, melody, continue_from, labels, condition, replicate, quality, keep_best,
+                  queued_at, id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -99,6 +100,8 @@ def _job_row(batch_id: int, now: float, job_id: int, job: JobSpec) -> tuple[obje
         texts_to_json(job.labels),
         texts_to_json(job.condition),
         job.replicate,
+        None if job.quality is None else job.quality.value,
+        job.keep_best,
         now,
         job_id,
     )

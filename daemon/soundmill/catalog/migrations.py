@@ -276,7 +276,16 @@ def m0001_initial(db: Database) -> None:
     db.table("jobs").enable_fts(["prompt", "labels"], tokenize="unicode61 remove_diacritics 2")
 
 
-STEPS = (m0001_initial,)
+def m0002_judgement(db: Database) -> None:
+    """Thresholds by kind, best-of-n, experiments that go on, the fade that makes the same file again."""
+    db.execute("ALTER TABLE jobs ADD COLUMN quality TEXT")
+    db.execute("ALTER TABLE jobs ADD COLUMN keep_best INTEGER")
+    db.execute("ALTER TABLE batches ADD COLUMN extends INTEGER REFERENCES batches")
+    db.execute("ALTER TABLE outputs ADD COLUMN kept INTEGER")  # NULL: not chosen among; 0: set aside
+    db.execute("ALTER TABLE outputs ADD COLUMN fade_s REAL NOT NULL DEFAULT 0")
+
+
+STEPS = (m0001_initial, m0002_judgement)
 
 
 def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:

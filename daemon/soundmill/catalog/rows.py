@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from pathlib import Path
 
-from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction
+from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
 JOB = """
 SELECT j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail
@@ -62,6 +62,8 @@ def job_of(row: sqlite3.Row) -> Job:
         labels=json.loads(row["labels"]),
         condition=json.loads(row["condition"]),
         replicate=row["replicate"],
+        quality=None if row["quality"] is None else QualityKind(row["quality"]),
+        keep_best=row["keep_best"],
     )
 
 

@@ -67,6 +67,8 @@ def takes(row: Row, ulid: str) -> Iterator[JobSpec]:
             labels=labels,
             condition=condition,
             replicate=replicate,
+            quality=choice.quality,
+            keep_best=choice.keep_best,
         )
 
 

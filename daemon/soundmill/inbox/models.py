@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from soundmill.jobs import AudioFormat, QcAction
+from soundmill.jobs import AudioFormat, QcAction, QualityKind
 
 LONGEST_PROMPT = 2000  # characters
 LONGEST_ID = 100  # characters
@@ -68,7 +68,17 @@ class Settings(BaseModel):
     count: int = Field(
         1, ge=1, le=10_000, json_schema_extra=unit("clips"), description="how many takes, each with a seed of its own"
     )
+    keep_best: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        json_schema_extra=unit("clips"),
+        description="how many of the `count` takes to keep, by score",
+    )
     priority: int = Field(0, ge=-1000, le=1000, description="higher runs earlier")
+    quality: QualityKind | None = Field(
+        None, description="whose thresholds judge it: music, sound_effects or custom; by the model where not given"
+    )
     format: AudioFormat | None = Field(None, description="kind of audio file")
     melody: str | None = Field(
         None, max_length=1000, description="audio file whose tune the clip follows; only for melody models"

@@ -14,7 +14,7 @@ from soundmill.inbox.models import LARGEST_SEED, LONGEST_DURATION_S, Settings
 from soundmill.inbox.naming import name_from_id
 from soundmill.inbox.problems import Problems
 from soundmill.inbox.rules import ModelTraits, Rules
-from soundmill.jobs import AudioFormat, Parameters
+from soundmill.jobs import AudioFormat, Parameters, QualityKind
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Columns mostly hold few different values; choices are some 300 bytes each.
@@ -44,7 +44,9 @@ class Choice(NamedTuple):
     model: str
     parameters: Parameters
     takes: int
+    keep_best: int | None
     priority: int
+    quality: QualityKind | None
     format: AudioFormat
     melody: Path | None
     continue_from: Path | None
@@ -153,6 +155,9 @@ class RowReader:
                     f"{model.name} follows no melody; use a melody model such as musicgen-melody, or leave it blank"
                 )
                 faults.append(Fault("melody", given["melody"], message))
+        if given.get("keep_best", 1) > given.get("count", 1):
+            message = f"there are only {given.get('count', 1)} takes to keep the best of; raise count"
+            faults.append(Fault("keep_best", str(given["keep_best"]), message))
         if given.keys() >= _FILE_FIELDS:
             message = "a clip follows a melody or continues a file, not both; leave one of them blank"
             faults.append(Fault("melody", given["melody"], message))
@@ -173,7 +178,9 @@ class RowReader:
                 cfg_coef=given.get("cfg_coef", _DEFAULTS["cfg_coef"]),
             ),
             takes=given.get("count", 1),
+            keep_best=given.get("keep_best"),
             priority=given.get("priority", self._file_priority),
+            quality=given.get("quality"),
             format=given.get("format") or self._rules.default_format,
             melody=files.get("melody"),
             continue_from=files.get("continue_from"),

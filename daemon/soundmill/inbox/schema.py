@@ -28,6 +28,8 @@ _DEFAULTS = {
     "model": "`default_model` of soundmill.yaml",
     "duration": "`default_duration` of soundmill.yaml",
     "seed": "derived, recorded",
+    "keep_best": "all",
+    "quality": "by the model",
     "format": "`audio.format` of soundmill.yaml",
     "melody": "none",
     "continue_from": "none",
