@@ -227,3 +227,22 @@ def test_a_replaced_outputs_folder_needs_no_restart(tmp_path: Path) -> None:
     assert asyncio.run(datasette.client.get("/-/soundmill/audio/b/a.wav")).content == b"sound"
     close_site(datasette)
     made.catalog.close()
+
+
+def test_a_report_is_served_with_its_pictures_and_takes_and_may_load_nothing_else(
+    get: Get, home: Home, song: bytes
+) -> None:
+    folder = home.outputs / "forest"
+    assert "/-/soundmill/report/" not in get("/-/soundmill/batch/forest").text
+    (folder / "report.html").write_text("<!doctype html><p>report", encoding="utf-8")
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "clip-001.png").write_bytes(b"\x89PNG")
+    page = get("/-/soundmill/report/forest/report.html")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert get("/-/soundmill/report/forest/pictures/clip-001.png").headers["content-type"] == "image/png"
+    assert get("/-/soundmill/report/forest/clip-001.wav", range="bytes=0-9").content == song[:10]
+    assert 'href="/-/soundmill/report/forest/report.html"' in get("/-/soundmill/batch/forest").text
+    for refused in ("forest/../../catalog.db", "forest/pictures", "../soundmill.yaml", "forest/report.html.part"):
+        assert get(f"/-/soundmill/report/{refused}").status_code == 404, refused
+    assert get("/-/soundmill/audio/forest/report.html").status_code == 404

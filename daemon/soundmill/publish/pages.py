@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from pathlib import Path
 from typing import Any
 
 from datasette.database import QueryInterrupted
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from soundmill.publish import cells, reads
 
 SECTIONS = ("totals", "workers", "running", "batches", "queue", "events")
+REPORT = "report.html"
 LIVE = {"cache-control": "no-store"}
 
 
@@ -47,7 +49,14 @@ async def board_json(datasette: Any, database: str) -> Response:
     return Response.json({**board, "html": html}, headers=LIVE)
 
 
-async def batch_page(datasette: Any, database: str, request: Any) -> Response:
+def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
+    """Where the batch's report is, once it has been made."""
+    if outputs is None or not (outputs / batch / REPORT).is_file():
+        return None
+    return str(datasette.urls.path(f"/-/soundmill/report/{urllib.parse.quote(batch, safe='')}/{REPORT}"))
+
+
+async def batch_page(datasette: Any, database: str, request: Any, outputs: Path | None) -> Response:
     name = urllib.parse.unquote(request.url_vars["batch"])
     source = datasette.databases[database]
     batch = await reads.batch(source, name)
@@ -73,6 +82,7 @@ async def batch_page(datasette: Any, database: str, request: Any) -> Response:
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
         "more": more,
+        "report": _report_url(datasette, outputs, str(batch["batch"])),
         "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
     }
     html = await datasette.render_template("soundmill_batch.html", context, request=request, view_name="soundmill")

@@ -19,7 +19,7 @@ from pluggy import HookimplMarker
 
 from soundmill.publish import cells, pages, reads
 from soundmill.publish.assets import Asset, load_assets
-from soundmill.publish.stream import Receive, Send, serve_file
+from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 
 hookimpl = HookimplMarker("datasette")
 View = Callable[..., Awaitable[Response | None]]
@@ -113,6 +113,7 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/board\.json$", board_json_route),
         (r"/-/soundmill/batch/(?P<batch>[^/]+)$", batch_route),
         (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
+        (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
     ]
@@ -127,12 +128,20 @@ async def board_json_route(datasette: Any, request: Any) -> Response:
 
 
 async def batch_route(datasette: Any, request: Any) -> Response:
-    return await pages.batch_page(datasette, await _visible_catalog(datasette, request), request)
+    database = await _visible_catalog(datasette, request)
+    return await pages.batch_page(datasette, database, request, site_of(datasette).outputs)
 
 
 async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
     await _visible_catalog(datasette, request)
     await serve_file(site_of(datasette).outputs, request.url_vars["path"], request, send, receive)
+
+
+async def report_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
+    """A batch's folder as its report sees it, so that report.html's relative links lead to pictures and takes."""
+    await _visible_catalog(datasette, request)
+    path = request.url_vars["path"]
+    await serve_file(site_of(datasette).outputs, path, request, send, receive, types=REPORT_TYPES, policy=REPORT_POLICY)
 
 
 async def health_route(datasette: Any) -> Response:

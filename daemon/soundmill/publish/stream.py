@@ -1,4 +1,4 @@
-"""The audio route: files under outputs/, whole or in part, and nothing else.
+"""The audio and report routes: files under outputs/, whole or in part, and nothing else.
 
 Datasette knows no byte ranges, and without them a browser can neither seek nor, in Safari, play at all.
 """
@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,20 @@ CONTENT_TYPES = {
     ".mp3": "audio/mpeg",
     ".json": "application/json",
 }
+REPORT_TYPES = CONTENT_TYPES | {
+    ".html": "text/html; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+}
+# A report's script is its own, in the page; whatever a prompt may have smuggled in, it can load and send nothing.
+REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; "
+    "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 CHUNK = 256 * 1024
 # A name never contains these; encoded, they are an attempt to be taken apart differently further on.
 ENCODED_SEPARATOR = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
@@ -37,7 +51,7 @@ def looks_like_audio(value: object) -> bool:
     return (
         isinstance(value, str)
         and Path(value).suffix.lower() in CONTENT_TYPES
-        and (not value.lower().endswith(".json") and _parts(value) is not None)
+        and (not value.lower().endswith(".json") and _parts(value, CONTENT_TYPES) is not None)
     )
 
 
@@ -46,21 +60,23 @@ def url_path(path: str) -> str:
     return urllib.parse.quote(path, safe="/")
 
 
-def parse_url_path(raw: str) -> list[str] | None:
-    """The path's names, from the still encoded part of the URL; None for what is never served."""
+def parse_url_path(raw: str, types: Mapping[str, str]) -> list[str] | None:
+    """The path's names, from the still encoded part of the URL; None for what is never served.
+
+    `types` maps the suffixes that may be served to their content types."""
     if ENCODED_SEPARATOR.search(raw):
         return None
     try:
-        return _parts(urllib.parse.unquote(raw, errors="strict"))
+        return _parts(urllib.parse.unquote(raw, errors="strict"), types)
     except UnicodeDecodeError:
         return None
 
 
-def _parts(path: str) -> list[str] | None:
+def _parts(path: str, types: Mapping[str, str]) -> list[str] | None:
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
         return None
-    return parts if Path(parts[-1]).suffix.lower() in CONTENT_TYPES else None
+    return parts if Path(parts[-1]).suffix.lower() in types else None
 
 
 def open_output(outputs: Path, parts: list[str]) -> int:
@@ -85,12 +101,24 @@ def open_output(outputs: Path, parts: list[str]) -> int:
     return file
 
 
-async def serve_file(outputs: Path | None, raw_path: str, request: Any, send: Send, receive: Receive) -> None:
-    """Answer one request for an output; `raw_path` is the encoded path below the route."""
+async def serve_file(
+    outputs: Path | None,
+    raw_path: str,
+    request: Any,
+    send: Send,
+    receive: Receive,
+    *,
+    types: Mapping[str, str] = CONTENT_TYPES,
+    policy: str | None = None,
+) -> None:
+    """Answer one request for an output; `raw_path` is the encoded path below the route.
+
+    `types` are the kinds of files the route serves, `policy` the Content-Security-Policy it sends along.
+    """
     if request.method not in ("GET", "HEAD"):
         await _plain(send, request, 405, "405: only GET and HEAD", {"allow": "GET, HEAD"})
         return
-    parts = parse_url_path(raw_path)
+    parts = parse_url_path(raw_path, types)
     if parts is None or outputs is None:
         await _plain(send, request, 404, "404: no such output")
         return
@@ -100,12 +128,12 @@ async def serve_file(outputs: Path | None, raw_path: str, request: Any, send: Se
         await _plain(send, request, 404, "404: no such output")
         return
     try:
-        await _answer(file, CONTENT_TYPES[Path(parts[-1]).suffix.lower()], request, send, receive)
+        await _answer(file, types[Path(parts[-1]).suffix.lower()], policy, request, send, receive)
     finally:
         os.close(file)
 
 
-async def _answer(file: int, content_type: str, request: Any, send: Send, receive: Receive) -> None:
+async def _answer(file: int, content_type: str, policy: str | None, request: Any, send: Send, receive: Receive) -> None:
     status = os.fstat(file)
     representation = Representation(size=status.st_size, mtime_ns=status.st_mtime_ns)
     answer = choose(request.method, request.headers, representation)
@@ -115,6 +143,7 @@ async def _answer(file: int, content_type: str, request: Any, send: Send, receiv
         "etag": representation.etag,
         "last-modified": representation.last_modified,
         "x-content-type-options": "nosniff",
+        **({"content-security-policy": policy} if policy else {}),
     }
     if answer.status == 304:
         await _start(send, 304, headers)
