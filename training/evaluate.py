@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from recipe import effects, instruments
 from recipe.instruments import Wave
 from recipe.pictures import spectrogram_png
 from recipe.progress import Progress
 
+from soundmill.audio.fade import fade
 from soundmill.audio.loudness import integrated_loudness, normalize
+from soundmill.config import AudioConfig
 from soundmill.engine.backend import Clip
 from soundmill.engine.batching import DecoderBackend
 from soundmill.engine.models import resolve
@@ -67,6 +70,7 @@ EFFECTS = {
     "beeps": ("slow beeps", "electronic beeps", "slow electronic beeps", "the sound of slow beeps"),
     "footsteps": ("fast footsteps", "loud footsteps", "fast footsteps on gravel", "loud fast footsteps"),
 }
+VARIED = ("guitar melody, 120 bpm", "dark piano music, no drums", "happy synth theme with drums")
 PICTURES = ("tempo", "drums", "rain")
 
 
@@ -141,10 +145,16 @@ def diversity(waves: Sequence[Wave]) -> float:
     return float(np.mean([np.abs(a - b).mean() for a, b in itertools.combinations(pictures, 2)]))
 
 
+def delivered_by_default(wave: Wave, rate: int) -> NDArray[np.float32]:
+    """The samples [1, time] of the file that the daemon would write."""
+    preset = AudioConfig()  # type: ignore[call-arg]
+    faded = fade(wave[None], rate, preset.fade_ms / 1000, start=True)
+    return normalize(faded, rate, preset.normalization, preset.normalization_target)
+
+
 def passes(wave: Wave, rate: int) -> tuple[bool, list[str]]:
     """Whether the clip as delivered by default passes the default checks, and which it fails."""
-    before = wave[None]
-    delivered = normalize(before, rate, Normalization.LOUDNESS, -14.0)
+    before, delivered = wave[None], delivered_by_default(wave, rate)
     loudness = integrated_loudness(delivered, rate)
     measured = measure(delivered, rate, requested_s=SECONDS, loudness_lufs=loudness, before=before)
     judgement = judge(measured.values, Thresholds())
@@ -163,6 +173,76 @@ def classifier(per_kind: int = 24) -> instruments.Classifier:
     return instruments.Classifier(examples)
 
 
+Row = tuple[str, str, str]  # what, result, chance or ideal
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked at one guidance."""
+
+    cfg_coef: float
+    tempi: list[tuple[int, Ask]]
+    bright: list[tuple[Ask, Ask]]
+    kinds: list[tuple[str, Ask]]
+
+    @property
+    def asks(self) -> list[Ask]:
+        return [ask for _, ask in (*self.tempi, *self.kinds)] + flat(self.bright)
+
+
+def flat(groups: Iterable[Iterable[Ask]]) -> list[Ask]:
+    return [ask for group in groups for ask in group]
+
+
+def plan(cfg_coef: float, seeds: Sequence[int]) -> Plan:
+    return Plan(
+        cfg_coef,
+        tempo_asks(seeds, cfg_coef),
+        pair_asks(BRIGHTNESS, seeds, cfg_coef),
+        effect_asks(seeds, cfg_coef),
+    )
+
+
+def following(asked: Plan, made: dict[Ask, Wave], judge_kind: instruments.Classifier) -> list[Row]:
+    """How the prompts are followed at a guidance."""
+    guidance = f"guidance {asked.cfg_coef:g}"
+    found = [(tempo, instruments.tempo(made[ask])) for tempo, ask in asked.tempi]
+    hits = share(near(heard, tempo) for tempo, heard in found)
+    chance = share(near(heard, other) for _, heard in found for other in TEMPO)
+    tempi = ", ".join(f"{t}: {share(near(heard, a) for a, heard in found if a == t):.0%}" for t in TEMPO)
+    named = [(kind, judge_kind.name(made[ask])) for kind, ask in asked.kinds]
+    right = share(kind == name for kind, name in named)
+    kinds = ", ".join(f"{k}: {share(name == k for kind, name in named if kind == k):.0%}" for k in EFFECTS)
+    bright = f"bright above dark, spectral centroid in Hz, {guidance}"
+    return [
+        (f"tempo within 8 %, {guidance}", f"{hits:.0%} ({tempi})", f"{chance:.0%}"),
+        comparison(bright, asked.bright, made, instruments.centroid_hz),
+        (f"rain, beeps or footsteps, {guidance}", f"{right:.0%} ({kinds})", "33%"),
+    ]
+
+
+def comparison(
+    name: str, pairs: Sequence[tuple[Ask, Ask]], made: dict[Ask, Wave], instrument: Callable[[Wave], float]
+) -> Row:
+    """How often the first of a pair measures above the second."""
+    heard = np.array([[instrument(made[ask]) for ask in pair] for pair in pairs])
+    means = " and ".join(f"{mean:.3g}" if mean < 1000 else f"{mean:.0f}" for mean in heard.mean(axis=0))
+    return name, f"{share(heard[:, 0] > heard[:, 1]):.0%} of pairs (means {means})", "50%"
+
+
+def soundness(waves: Sequence[Wave], rate: int) -> list[Row]:
+    """What nobody asks for in words: that takes pass the checks and neither drift, click nor buzz."""
+    verdicts = [passes(wave, rate) for wave in waves]
+    failed = sorted({name for _, names in verdicts for name in names})
+    result = f"{share(ok for ok, _ in verdicts):.0%}" + (f" (fails: {', '.join(failed)})" if failed else "")
+    jumps = [instruments.end_jump(delivered_by_default(wave, rate)[0]) for wave in waves]
+    return [
+        (f"pass the default checks ({len(waves)} takes)", result, "–"),
+        ("largest DC offset", f"{max(abs(instruments.dc_offset(wave)) for wave in waves):.4f} of full scale", "0"),
+        ("first or last sample as delivered, share of the peak", f"at most {max(jumps):.3f}", "0"),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny", help="tiny, or a checkpoint folder")
@@ -174,94 +254,48 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     backend = DecoderBackend(resolve(chosen.model), "cpu", 24)
     rate, seeds = backend.info.sample_rate, range(chosen.seeds)
-    table: list[tuple[str, str, str]] = []
-    plans = {
-        cfg: (tempo_asks(seeds, cfg), pair_asks(BRIGHTNESS, seeds, cfg), effect_asks(seeds, cfg)) for cfg in (3.0, 1.0)
-    }
+    strong, weak = plan(3.0, seeds), plan(1.0, seeds)
     drums, energy = pair_asks(DRUMS, seeds, 3.0), pair_asks(ENERGY, seeds, 3.0)
     varied = {
         temperature: [
-            [Ask(prompt=prompt, seed=100 + n, temperature=temperature) for n in range(6)]
-            for prompt in ("guitar melody, 120 bpm", "dark piano music, no drums", "happy synth theme with drums")
+            [Ask(prompt=prompt, seed=100 + n, temperature=temperature) for n in range(6)] for prompt in VARIED
         ]
         for temperature in (0.5, 1.0, 1.4)
     }
-    asks = [ask for plan in plans.values() for _, ask in plan[0]] + [
-        ask for plan in plans.values() for _, ask in plan[2]
-    ]
-    pairs = [pair for plan in plans.values() for pair in plan[1]] + drums + energy
-    asks += [ask for pair in pairs for ask in pair]
-    asks += [ask for groups in varied.values() for group in groups for ask in group]
-    asks = list(dict.fromkeys(asks))
+    usual = list(dict.fromkeys([*strong.asks, *flat(drums), *flat(energy), *flat(varied[1.0])]))
+    asks = list(dict.fromkeys([*usual, *weak.asks, *(ask for groups in varied.values() for ask in flat(groups))]))
     made = generate(backend, asks)
     backend.close()
 
     judge_kind = classifier()
-    for cfg, (tempi, bright, kinds) in plans.items():
-        found = [(asked, instruments.tempo(made[ask])) for asked, ask in tempi]
-        hits = share(near(heard, asked) for asked, heard in found)
-        chance = share(near(heard, other) for _, heard in found for other in TEMPO)
-        each = ", ".join(f"{t}: {share(near(h, a) for a, h in found if a == t):.0%}" for t in TEMPO)
-        table.append((f"tempo within 8 %, guidance {cfg:g}", f"{hits:.0%} ({each})", f"{chance:.0%}"))
-        wins = share(instruments.centroid_hz(made[a]) > instruments.centroid_hz(made[b]) for a, b in bright)
-        means = [np.mean([instruments.centroid_hz(made[pair[i]]) for pair in bright]) for i in (0, 1)]
-        result = f"{wins:.0%} of pairs (means {means[0]:.0f} and {means[1]:.0f} Hz)"
-        table.append((f"bright above dark, spectral centroid, guidance {cfg:g}", result, "50%"))
-        right = share(judge_kind.name(made[ask]) == kind for kind, ask in kinds)
-        each = ", ".join(
-            f"{k}: {share(judge_kind.name(made[a]) == k for kk, a in kinds if kk == k):.0%}" for k in EFFECTS
-        )
-        table.append((f"rain, beeps or footsteps, guidance {cfg:g}", f"{right:.0%} ({each})", "33%"))
-    for name, some, instrument in (
-        ("drums above no drums, onset strength", drums, instruments.onset_strength),
-        ("energetic above calm, RMS", energy, instruments.rms),
-        ("energetic above calm, onsets per second", energy, instruments.onsets_per_s),
-    ):
-        wins = share(instrument(made[a]) > instrument(made[b]) for a, b in some)
-        means = [np.mean([instrument(made[pair[i]]) for pair in some]) for i in (0, 1)]
-        table.append((name, f"{wins:.0%} of pairs (means {means[0]:.3g} and {means[1]:.3g})", "50%"))
+    table = [*following(strong, made, judge_kind), *following(weak, made, judge_kind)]
+    table.append(comparison("drums above no drums, onset strength", drums, made, instruments.onset_strength))
+    table.append(comparison("energetic above calm, RMS", energy, made, instruments.rms))
+    table.append(comparison("energetic above calm, onsets per second", energy, made, instruments.onsets_per_s))
     for temperature, groups in varied.items():
         spread = np.mean([diversity([made[ask] for ask in group]) for group in groups])
         table.append((f"diversity at temperature {temperature:g}", f"{spread:.3f}", "–"))
-    usual = [ask for ask in asks if ask.temperature == 1.0 and ask.cfg_coef == 3.0]
-    verdicts = [passes(made[ask], rate) for ask in usual]
-    failed = sorted({name for _, names in verdicts for name in names})
-    table.append(
-        (
-            f"pass the default checks ({len(usual)} takes)",
-            f"{share(ok for ok, _ in verdicts):.0%}" + (f" (fails: {', '.join(failed)})" if failed else ""),
-            "–",
-        )
-    )
-    table.append(
-        ("largest DC offset", f"{max(abs(instruments.dc_offset(made[ask])) for ask in usual):.4f} of full scale", "–")
-    )
-    jumps = [instruments.end_jump(made[ask]) for ask in usual]
-    table.append(
-        ("first or last sample, share of the peak", f"median {np.median(jumps):.3f}, largest {max(jumps):.2f}", "–")
-    )
-    noisy = [made[ask] for kind, ask in plans[3.0][2] if kind == "rain"]
-    table.append(
-        (
-            "buzz: rain's lines at multiples of 25 Hz",
-            f"{np.mean([instruments.buzz_db(wave, 25.0) for wave in noisy]):.1f} dB",
-            "0 dB",
-        )
-    )
+    table += soundness([made[ask] for ask in usual], rate)
+    buzz = np.mean([instruments.buzz_db(made[ask], 25.0) for kind, ask in strong.kinds if kind == "rain"])
+    table.append(("buzz: rain's lines at multiples of 25 Hz", f"{buzz:.1f} dB", "0 dB"))
     print("| measured on held-out captions | result | chance or ideal |\n|---|---|---|")
     print("\n".join(f"| {what} | {result} | {chance} |" for what, result, chance in table))
     if chosen.pictures:
         chosen.pictures.mkdir(parents=True, exist_ok=True)
-        for name, ask in zip(PICTURES, (plans[3.0][0][-1][1], drums[0][0], plans[3.0][2][0][1]), strict=True):
+        for name, ask in zip(PICTURES, (strong.tempi[-1][1], drums[0][0], strong.kinds[0][1]), strict=True):
             spectrogram_png(made[ask], chosen.pictures / f"{name}.png")
             print(f"{name}.png: {ask.prompt}")
     if chosen.save:
-        import soundfile
+        save(made, rate, chosen.save)
 
-        chosen.save.mkdir(parents=True, exist_ok=True)
-        for number, ask in enumerate(asks):
-            name = f"{number:03d} {ask.prompt} s{ask.seed} t{ask.temperature:g} c{ask.cfg_coef:g}.wav"
-            soundfile.write(chosen.save / name, made[ask], rate)
+
+def save(made: dict[Ask, Wave], rate: int, folder: Path) -> None:
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (ask, wave) in enumerate(made.items()):
+        name = f"{number:03d} {ask.prompt} s{ask.seed} t{ask.temperature:g} c{ask.cfg_coef:g}.wav"
+        soundfile.write(folder / name, wave, rate)
 
 
 if __name__ == "__main__":

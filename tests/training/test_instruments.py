@@ -46,11 +46,10 @@ def test_drums_have_the_sharper_onsets() -> None:
         )
 
 
-def test_energetic_pieces_are_louder() -> None:
-    for spec in pieces(6):
-        assert instruments.rms(render(replace(spec, energy="energetic"))) > instruments.rms(
-            render(replace(spec, energy="calm"))
-        )
+def test_energetic_pieces_are_louder_and_have_more_onsets() -> None:
+    energetic, calm = ([render(replace(spec, energy=how)) for spec in pieces(6)] for how in ("energetic", "calm"))
+    assert all(instruments.rms(loud) > instruments.rms(soft) for loud, soft in zip(energetic, calm, strict=True))
+    assert sum(map(instruments.onsets_per_s, energetic)) > 1.2 * sum(map(instruments.onsets_per_s, calm))
 
 
 def test_the_classifier_tells_effects_that_it_has_not_heard() -> None:

@@ -128,13 +128,13 @@ def _music(spec: MusicSpec, rng: np.random.Generator) -> str:
         return [_one(choices, rng)] if choices and rng.random() < probability else []
 
     mood = (spec.mode, spec.energy)
-    adjectives = maybe(0.65, ENERGY[spec.energy]) + maybe(0.7, BRIGHTNESS[spec.brightness]) + maybe(0.25, MOODS[mood])
+    adjectives = maybe(0.75, ENERGY[spec.energy]) + maybe(0.7, BRIGHTNESS[spec.brightness]) + maybe(0.25, MOODS[mood])
     rng.shuffle(adjectives)
     style = [spec.style] if spec.style and rng.random() < 0.85 else []
     place = maybe(0.2, PLACES[mood])
     parts = maybe(0.6, tuple(form.format(spec.lead) for form in LEAD))
     parts += maybe(0.2, tuple(form.format(spec.backing) for form in BACKING))
-    parts += maybe(0.65, DRUMS[spec.drums])
+    parts += maybe(0.75, DRUMS[spec.drums])
     parts += _tempo(spec.tempo, rng)
     parts += maybe(0.15, (f"in {spec.root} {spec.mode}", f"{spec.root} {spec.mode}", f"{spec.mode} key", spec.mode))
     noun = _one(NOUNS, rng)
@@ -152,11 +152,11 @@ def _music(spec: MusicSpec, rng: np.random.Generator) -> str:
 
 def _tempo(tempo: int, rng: np.random.Generator) -> list[str]:
     chance = rng.random()
-    if chance < 0.7:
+    if chance < 0.8:
         # Now and then a number a little off: they are spelled in digits, and the nearest round one will do.
         shown = tempo if rng.random() < 0.85 else tempo + int(rng.integers(-4, 5))
         return [_one(TEMPO, rng).format(shown)]
-    if chance < 0.85:
+    if chance < 0.9:
         return [_one(PACE["slow" if tempo < 90 else "fast" if tempo > 140 else "medium"], rng)]
     return []
 

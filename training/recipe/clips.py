@@ -13,7 +13,7 @@ from recipe.notes import Samples
 
 Spec = MusicSpec | EffectSpec
 
-EFFECT_SHARE = 0.3
+EFFECT_SHARE = 0.4
 
 
 def clip(seed: int, number: int, seconds: float) -> tuple[Spec, Samples]:

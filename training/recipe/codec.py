@@ -4,12 +4,15 @@ Gradient descent from random weights spends most of its time on finding a filter
 one: the encoder's strided convolution is a modulated lapped transform (MDCT: J. Princen, A. Johnson, A. Bradley,
 ICASSP 1987), its other layers stack four of its frames into one latent vector, ELU is kept in its linear part by a
 bias of one, and the decoder is the inverse. Two channels carry the energy of the bands above the transform's, read
-by rectifying. The codebooks are k-means of the residuals. From there only the decoder is trained, so
-the tokens stay what they are and the language model can learn beside it.
+by rectifying; there the decoder plays bursts of noise. The same ones in every latent frame would buzz at the frame
+rate, so their signs change: each codebook entry carries a few random ones, in coordinates that the encoder leaves at
+zero, and a burst's sign is the product of two entries'. The codebooks are k-means of the residuals. From there only
+the decoder is trained, so the tokens stay what they are and the language model can learn beside it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,18 @@ from torch import Tensor
 STRIDE = TINY.ratios[-1]  # samples between two frames of the transform
 STACK = math.prod(TINY.ratios[:-1])  # frames of the transform in one latent vector
 CHANNELS = 2 * TINY.filters  # of the decoder at the transform's rate
-COSINES = CHANNELS - 9  # the lowest coefficients, the others being eight noises and a constant
-NOISES = 8
-ENERGIES = 2
+ENERGIES = 2  # each with a burst of noise in a frame of the transform
+GATES = ((1, 1), (-1, -1), (1, -1), (-1, 1))  # the two signs of a burst that each of its four channels waits for
+COSINES = CHANNELS - len(GATES) * ENERGIES - 1  # the lowest coefficients; then the gates, and a constant
 PER_FRAME = COSINES + ENERGIES
+MEANING = STACK * PER_FRAME  # coordinates of a latent that the encoder fills; the signs come after
+SIGNS = 2 * STACK * ENERGIES
+# Which codebook has the first and the second sign of each energy's bursts. The first codebook has none: noise
+# uses one or two of its entries.
+SIGN_BOOKS = ((2, 3), (1, 3))
+SIGN = 1 / 16  # what a sign is in a codebook: as every entry's are as large, they favour none
+GATE_GAIN = 50.0  # ELU of this much is near a rectifier
+GATE_SHUT = 4.0  # more than half of any energy
 SCALE = 8.0  # brings coefficients below one, where ELU of one more is linear
 RECTIFIER = 200.0  # gain before the rectifier: ELU(u) + ELU(-u) is near |u| for large u
 ENERGY_WEIGHT = 0.05  # of the energies beside the coefficients in the quantiser's distance
@@ -105,30 +116,40 @@ def _initialise_decoder(network: Any, basis: Tensor) -> None:
     for layer in (first, *stacks):
         torch.nn.init.normal_(layer.weight, std=1e-3)
         layer.bias.zero_()
-    for stack in stacks:  # what is not zero must not pass the lift on
-        stack.weight -= stack.weight.mean(0, keepdim=True)
-    generator = torch.Generator().manual_seed(7)
-    signs = torch.randint(0, 2, (STACK, NOISES), generator=generator) * 2.0 - 1
+    first.bias[:] = 1
     constant = CHANNELS - 1
+    gain = torch.ones(CHANNELS)  # taken back after the first ELU
+    gain[COSINES:constant] = GATE_GAIN
     for frame in range(STACK):
         # Where the stacks below take the channels of this frame from.
         for channel in range(COSINES):
             first.weight[frame * CHANNELS + channel, frame * PER_FRAME + channel, 3] = 1
-        for noise in range(NOISES):
-            energy = frame * PER_FRAME + COSINES + noise % ENERGIES
-            first.weight[frame * CHANNELS + COSINES + noise, energy, 3] = signs[frame, noise]
-    first.bias[:] = 1
-    first.weight[[frame * CHANNELS + constant for frame in range(STACK)]] = 0
+        first.weight[frame * CHANNELS + constant] = 0
+        # A gate for the signs s, t lets the energy e through: relu(e + GATE_SHUT·(s·first + t·second - 2)).
+        for band, (number, signs) in itertools.product(range(ENERGIES), enumerate(GATES)):
+            gate = frame * CHANNELS + COSINES + number * ENERGIES + band
+            first.weight[gate] = 0
+            first.weight[gate, frame * PER_FRAME + COSINES + band, 3] = GATE_GAIN
+            for place, sign in zip(_sign_places(frame, band), signs, strict=True):
+                first.weight[gate, place, 3] = sign * GATE_GAIN * GATE_SHUT / SIGN
+            first.bias[gate] = -2 * GATE_GAIN * GATE_SHUT - 1  # one: what the shut gate's ELU goes below zero
     width = CHANNELS * STACK
     for stack in stacks:
         width //= 2
-        one = torch.eye(width)
+        # What is not zero must pass on neither the lift nor what comes magnified.
+        lifted = (gain == 1).repeat(2 * width // CHANNELS)
+        stack.weight[~lifted] = 0
+        stack.weight[lifted] -= stack.weight[lifted].mean(0, keepdim=True)
+        one = torch.diag(1 / gain.repeat(width // CHANNELS))
         stack.weight[:width, :width, 1] += one
         stack.weight[width : 2 * width, :width, 2] += one
-    kernels = torch.cat([SCALE * basis, _noises(generator)])
+        stack.bias[:width] = (gain > 1).float().repeat(width // CHANNELS)
+        gain = torch.ones(CHANNELS)
+    noises = _noises(torch.Generator().manual_seed(7))
+    kernels = torch.cat([SCALE * basis, *(s * t * noises for s, t in GATES)])
     torch.nn.init.normal_(filterbank.weight, std=0.05)
     filterbank.bias.zero_()
-    filterbank.weight[: COSINES + NOISES, 0] = kernels
+    filterbank.weight[:constant, 0] = kernels
     filterbank.weight[constant, 0] = -kernels.sum(0)  # the lift of all the others, taken back
     filterbank.bias[0] = 1
     torch.nn.init.normal_(last.weight, std=1e-3)
@@ -142,17 +163,23 @@ def _initialise_decoder(network: Any, basis: Tensor) -> None:
 
 
 def _noises(generator: torch.Generator) -> Tensor:
-    """Kernels [NOISES, 2 × STRIDE]: bursts of noise in the bands of the energies, in turn."""
+    """Kernels [ENERGIES, 2 × STRIDE]: bursts of noise in the bands of the energies.
+
+    There is one for each band, so a hole in its spectrum is heard as a hole in all noise: the spectrum is flattened and
+    the burst windowed, in turn.
+    """
     size = 2 * STRIDE
-    f = torch.fft.rfftfreq(size, 1 / settings.SAMPLE_RATE)
+    f = torch.fft.rfftfreq(4 * size, 1 / settings.SAMPLE_RATE)
+    window = torch.sin(math.pi * (torch.arange(size) + 0.5) / size)
     kernels = []
-    for noise in range(NOISES):
-        low, high = BANDS[noise % ENERGIES]
-        spectrum = torch.fft.rfft(torch.randn(size, generator=generator)) * ((f > low) & (f < min(high, 7_500)))
-        burst = torch.fft.irfft(spectrum, size)
-        burst = burst / burst.square().mean().sqrt() * torch.sin(math.pi * (torch.arange(size) + 0.5) / size)
-        # An energy is about mean |RECTIFIER · x| × its weight; four bursts share a band.
-        kernels.append(burst * 1.2 / (RECTIFIER * ENERGY_WEIGHT * math.sqrt(NOISES / ENERGIES)))
+    for low, high in BANDS:
+        inside = ((f > low) & (f < min(high, 7_500))).float()
+        burst = torch.randn(size, generator=generator) * window
+        for _ in range(100):
+            phase = torch.fft.rfft(burst, 4 * size).angle()
+            burst = torch.fft.irfft(torch.polar(inside, phase), 4 * size)[:size] * window.sqrt()
+        burst = burst / burst.square().mean().sqrt() * math.sqrt(0.5)
+        kernels.append(burst * 1.2 / (RECTIFIER * ENERGY_WEIGHT))  # an energy is about that times mean |x|
     return torch.stack(kernels)
 
 
@@ -165,7 +192,7 @@ def learn_codebooks(codec: Any, sounds: Tensor, seed: int) -> None:
             .permute(0, 2, 1)
             .reshape(-1, TINY.codec_dim)
         )
-        left = left[torch.randperm(len(left), generator=generator)[:30_000]]
+        left = left[torch.randperm(len(left), generator=generator)[:60_000]]
         for layer in codec.quantizer.vq.layers:
             centres = _k_means(left, TINY.cardinality, generator)
             left = left - centres[_nearest(left, centres)]
@@ -174,6 +201,25 @@ def learn_codebooks(codec: Any, sounds: Tensor, seed: int) -> None:
             book.embed_avg.copy_(centres)
             book.cluster_size.fill_(1)
             book.inited.fill_(1)
+    give_signs(codec, seed)
+
+
+def _sign_places(frame: int, band: int) -> tuple[int, int]:
+    """The coordinates of a latent that hold the two signs of a burst."""
+    first = MEANING + 2 * (frame * ENERGIES + band)
+    return first, first + 1
+
+
+def give_signs(codec: Any, seed: int) -> None:
+    """Draw the codebooks' signs; which entry is nearest does not depend on them."""
+    generator = torch.Generator().manual_seed(seed)
+    books = [layer._codebook.embed for layer in codec.quantizer.vq.layers]
+    with torch.inference_mode():
+        for book in books:
+            book[:, MEANING:] = 0
+        for frame, band in itertools.product(range(STACK), range(ENERGIES)):
+            for number, place in zip(SIGN_BOOKS[band], _sign_places(frame, band), strict=True):
+                books[number][:, place] = SIGN * (torch.randint(0, 2, (TINY.cardinality,), generator=generator) * 2 - 1)
 
 
 def _nearest(points: Tensor, centres: Tensor) -> Tensor:
@@ -206,6 +252,11 @@ def spectral_distance(made: Tensor, real: Tensor) -> Tensor:
         )
         total = total + (a - b).abs().mean() / b.mean() + 0.5 * (a.add(2e-3).log() - b.add(2e-3).log()).abs().mean()
     return total / len(RESOLUTIONS)
+
+
+def repeating(sounds: Tensor, period: int) -> Tensor:
+    """The part [B, period] of `sounds` [B, time] that is the same in every period: of noise, what buzzes."""
+    return sounds[:, : sounds.shape[1] // period * period].unflatten(1, (-1, period)).mean(1)
 
 
 def signal_to_noise_db(made: Tensor, real: Tensor) -> float:
@@ -309,7 +360,8 @@ def train_decoder(chosen: Settings, work: Path) -> Path:
         edge = hop if frames > 8 else 0
         made, real = made[:, edge:-edge], real[:, edge:-edge]
         wave = (made - real).square().mean(1).div(real.square().mean(1) + 1e-4).sqrt().mean()
-        loss = chosen.wave_weight * wave + spectral_distance(made, real) + 4 * made.mean(1).abs().mean()
+        buzz = repeating(made - real, hop).square().mean(1).div(real.square().mean(1) + 1e-4).sqrt().mean()
+        loss = chosen.wave_weight * (wave + buzz) + spectral_distance(made, real) + 4 * made.mean(1).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)

@@ -201,10 +201,13 @@ KINDS: dict[str, Callable[[EffectSpec, int, np.random.Generator], Wave]] = {
 }
 
 
+COMMON = ("rain", "footsteps", "beeps")  # drawn twice as often
+
+
 def draw(rng: np.random.Generator) -> EffectSpec:
     degrees: tuple[Degree, ...] = ("low", "medium", "high")
     return EffectSpec(
-        kind=str(rng.choice(list(KINDS))), strength=degrees[rng.integers(3)], rate=degrees[rng.integers(3)]
+        kind=str(rng.choice([*KINDS, *COMMON])), strength=degrees[rng.integers(3)], rate=degrees[rng.integers(3)]
     )
 
 

@@ -88,10 +88,11 @@ def onset_strength(samples: Wave) -> float:
 
 
 def onsets_per_s(samples: Wave) -> float:
-    """How many peaks of the onset envelope a second has, at least 50 ms apart and clearly over the median."""
-    envelope = onset_envelope(samples)
-    limit = np.median(envelope) + 0.35 * (envelope.max() - np.median(envelope))
-    around = sliding_window_view(np.pad(envelope, 5), 11).max(axis=1)
+    """How many peaks a second the onset envelope has, smoothed over 50 ms, at least 80 ms apart and over the median."""
+    window = np.hanning(7)[1:-1]
+    envelope = np.convolve(onset_envelope(samples), window / window.sum(), "same")
+    limit = np.median(envelope) + 0.15 * (envelope.max() - np.median(envelope))
+    around = sliding_window_view(np.pad(envelope, 8), 17).max(axis=1)
     return float(np.sum((envelope == around) & (envelope > limit)) * FRAMES_PER_S / len(envelope))
 
 

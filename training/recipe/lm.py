@@ -7,6 +7,7 @@ at position 0, whereas a crop from a clip's middle should keep its place in time
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 HELD_OUT_CLIPS = 96
-CODEBOOK_WEIGHTS = (1.6, 1.0, 0.8, 0.6)  # the first codebook holds most of what is heard
+CODEBOOK_WEIGHTS = (2.0, 1.0, 0.6, 0.4)  # the first codebook holds most of what is heard
 
 
 def build(folder: Path, trainable: bool) -> Any:
@@ -48,15 +49,20 @@ def encode_text(lm: Any, captions: list[str]) -> tuple[Tensor, Tensor]:
     return embeddings * mask[..., None], mask
 
 
-def logits(lm: Any, codes: Tensor, given: Tensor, mask: Tensor, keep: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+def logits(
+    lm: Any, codes: Tensor, given: Tensor, mask: Tensor, keep: Tensor, offset: Tensor, heard: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Logits [B, K, T, card] for codes [B, K, T], and which of them count [K, T].
 
-    `given`, `mask`: the text; `keep` [B]: rows that hear it; `offset` [B]: the time step of a crop's first frame.
+    `given`, `mask`: the text; `keep` [B]: rows that hear it; `offset` [B]: the time step of a crop's first frame;
+    `heard` [B, 1 + T]: one for the steps that enter the model, of which the first is the start, zero for silenced ones.
     """
     pattern = lm.pattern_provider.get_pattern(codes.shape[2])
     sequence, _, _ = pattern.build_pattern_sequence(codes.contiguous(), lm.special_token_id, keep_only_valid_steps=True)
     x = sum(lm.emb[k](sequence[:, k]) for k in range(lm.n_q))
     b, s, dim = x.shape
+    if heard is not None:
+        x = x * heard[:, :s, None]
     heads = lm.transformer.layers[0].self_attn.num_heads
     positions = (torch.arange(s)[None] + offset[:, None])[..., None]
     x = x + lm.transformer.positional_scale * create_sin_embedding(positions, dim, lm.transformer.max_period)
@@ -88,20 +94,34 @@ def loss_of(scores: Tensor, codes: Tensor, valid: Tensor) -> Tensor:
     return each.sum((0, 2)) / (valid.sum(1) * len(codes))
 
 
-def batch(chosen: Settings, tokens: Tensor, specs: list[Any], step: int) -> tuple[Tensor, list[str], Tensor, Tensor]:
-    """Crops [B, K, T], their captions, which rows hear them, and where in time they start."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    codes: Tensor  # [B, K, T], crops of clips
+    captions: list[str]
+    keep: Tensor  # [B], one for the rows that hear their caption
+    offset: Tensor  # [B], the time steps at which the crops start
+    heard: Tensor  # [B, 1 + T], one for the steps of its past, start included, that the model hears
+
+
+def batch(chosen: Settings, tokens: Tensor, specs: list[Any], step: int) -> Batch:
     rng = np.random.default_rng((chosen.seed, 2, step))
-    whole = step % 4 == 3
+    whole = step % 3 == 2
     frames = tokens.shape[2] if whole else chosen.lm_frames
     count = chosen.lm_batch * chosen.lm_frames // frames
     rows = rng.integers(0, len(tokens), count)
     # A piece begins on its first beat: from there the tempo alone says where all others are.
     starts = rng.integers(0, tokens.shape[2] - frames + 1, count) * (rng.random(count) < 0.4)
-    late = (starts > 0) * (rng.random(count) < 0.3) * rng.integers(0, 500, count)
+    # Some are set past the end of all clips: longer ones will be asked for. Before it, a place in time means a place
+    # in the bar, and stays true.
+    late = (starts > 0) * (rng.random(count) < 0.3) * rng.integers(tokens.shape[2], 500, count)
     codes = torch.stack([tokens[r, :, s : s + frames] for r, s in zip(rows, starts, strict=True)]).long()
     captions = [describe(specs[row], rng) for row in rows]
     keep = torch.from_numpy((rng.random(count) >= chosen.text_dropout).astype(np.float32))
-    return codes, captions, keep, torch.from_numpy(starts + late)
+    # What was just heard tells nearly all of what comes next. Half of the rows lose some of it, so that the caption
+    # and the place in time are listened to as well.
+    lost = (rng.random(count) < 0.5) * rng.uniform(0.1, 0.7, count)
+    heard = torch.from_numpy((rng.random((count, frames + 1)) >= lost[:, None]).astype(np.float32))
+    return Batch(codes, captions, keep, torch.from_numpy(starts + late), heard)
 
 
 def train(chosen: Settings, work: Path) -> Path:
@@ -132,9 +152,9 @@ def train(chosen: Settings, work: Path) -> Path:
     while step < chosen.lm_steps:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, chosen.lm_steps, chosen.lm_rate)
-        codes, captions, keep, offset = batch(chosen, tokens, specs, step)
-        scores, valid = logits(lm, codes, *encode_text(lm, captions), keep, offset)
-        loss = (loss_of(scores, codes, valid) * weights).sum()
+        some = batch(chosen, tokens, specs, step)
+        scores, valid = logits(lm, some.codes, *encode_text(lm, some.captions), some.keep, some.offset, some.heard)
+        loss = (loss_of(scores, some.codes, valid) * weights).sum()
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
@@ -159,7 +179,7 @@ def held_out_loss(lm: Any, tokens: Tensor, specs: list[Any], hears: float) -> fl
     codes = tokens[:32, :, :125].long()
     captions = [describe(spec, rng) for spec in specs[:32]]
     weights = torch.tensor(CODEBOOK_WEIGHTS) / sum(CODEBOOK_WEIGHTS)
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference mode: AudioCraft keeps the pattern's index tensors for later training steps
         keep, offset = torch.full((len(codes),), hears), torch.zeros(len(codes), dtype=torch.long)
         scores, valid = logits(lm, codes, *encode_text(lm, captions), keep, offset)
         return float((loss_of(scores, codes, valid) * weights).sum())

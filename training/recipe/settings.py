@@ -17,7 +17,7 @@ TINY = checkpoint.Shape(
     sample_rate=SAMPLE_RATE,
     ratios=(2, 2, 160),
     filters=32,
-    codec_dim=228,
+    codec_dim=244,  # 228 that say how it sounds, and 16 signs of noise bursts (see codec.py)
     codec_lstm=0,
     text_dim=64,
     text_layers=1,
@@ -31,19 +31,19 @@ class Settings:
     """The numbers of a training run; the same ones on the same machine give the same checkpoint."""
 
     seed: int = 4
-    codebook_clips: int = 200
+    codebook_clips: int = 400
     codec_steps: int = 1_500
     codec_batch: int = 6
     codec_frames: int = 25  # of a crop
     codec_rate: float = 3e-4
     wave_weight: float = 1.0
     save_every: int = 50
-    clips: int = 2_400  # that the language model learns from
+    clips: int = 6_000  # that the language model learns from
     clip_s: float = 10.0
     shard: int = 100  # clips in a file
-    lm_steps: int = 2_000
+    lm_steps: int = 12_000
     lm_batch: int = 30
-    lm_frames: int = 50  # of a crop: the text tells most about a clip's start; every fourth batch has whole clips
+    lm_frames: int = 50  # of a crop: the text tells most about a clip's start; every third batch has whole clips
     lm_rate: float = 3e-3
     text_dropout: float = 0.15  # rows trained without their caption, for classifier-free guidance
 
