@@ -12,6 +12,11 @@ c  Soundmill's decode loop, all clips at once
 d  (--peers) Hugging Face transformers' MusicGen of the same shape, random weights too, grouped as b
 
 --sample N measures a and b on every Nth clip or group and extrapolates by steps; the table says so.
+
+    python benchmarks/throughput.py --goals --device cuda:0
+
+measures all that is asked of a GPU, one shape after the other: 256 clips of 5 to 30 s each of the ways above, and
+then benchmarks/alone.py.
 """
 
 from __future__ import annotations
@@ -48,6 +53,9 @@ WAYS = {
     "c": "Soundmill",
     "d": "transformers, grouped by parameters",
 }
+CLIPS, DURATIONS = 48, (1.0, 2.0, 3.0)  # seconds
+GOAL_CLIPS, GOAL_DURATIONS = 256, (5.0, 10.0, 15.0, 20.0, 25.0, 30.0)
+GOAL_SHAPES = ("small", "medium", "large")
 THEMES = (
     "calm piano in the rain",
     "fast drums and brass for a chase",
@@ -267,11 +275,25 @@ def table(results: dict[str, dict[str, float]], jobs: list[GenerationRequest], f
     return "\n".join(lines)
 
 
+def goals(args: argparse.Namespace) -> None:
+    """The sweep and benchmarks/alone.py for every shape, each in a process of its own."""
+    longest = max(args.durations or GOAL_DURATIONS)
+    for shape in args.shapes:
+        sweep_of = ["--clips", args.clips or GOAL_CLIPS, "--durations", *(args.durations or GOAL_DURATIONS)]
+        common = ["--shape", shape, "--device", args.device, *(["--slots", args.slots] if args.slots else [])]
+        commands = [
+            [__file__, *common, *sweep_of, "--sample", args.sample, "--peers"],
+            [str(Path(__file__).with_name("alone.py")), *common, "--seconds", longest],
+        ]
+        for command in commands:
+            subprocess.run([sys.executable, *map(str, command)], check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
-    parser.add_argument("--clips", type=int, default=48)
-    parser.add_argument("--durations", type=float, nargs="+", default=[1.0, 2.0, 3.0], help="seconds")
+    parser.add_argument("--clips", type=int, default=None, help=f"default: {CLIPS}, with --goals {GOAL_CLIPS}")
+    parser.add_argument("--durations", type=float, nargs="+", default=None, help="seconds")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--slots", type=int, default=None, help="Soundmill's; default: what fits")
     parser.add_argument("--sample", type=int, default=6, help="measure a, b and d on every Nth clip or group")
@@ -279,9 +301,14 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["a", "b", "c"])
     parser.add_argument("--peers", action="store_true", help="measure transformers too")
     parser.add_argument("--folder", type=Path, default=None, help="where the checkpoint is made and kept")
+    parser.add_argument("--goals", action="store_true", help="measure all that is asked of a GPU")
+    parser.add_argument("--shapes", choices=SHAPES, nargs="+", default=GOAL_SHAPES, help="with --goals")
     parser.add_argument("--only", choices=WAYS, default=None, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    jobs = sweep(args.clips, tuple(args.durations))
+    if args.goals:
+        goals(args)
+        return
+    jobs = sweep(args.clips or CLIPS, tuple(args.durations or DURATIONS))
     folder = args.folder or Path(tempfile.gettempdir()) / f"soundmill-benchmark-{SHAPES[args.shape].digest}"
     if args.only:
         print(json.dumps(measure(args.only, args, folder, jobs)))
@@ -299,7 +326,7 @@ def main() -> None:
     device = (
         torch.cuda.get_device_name() if args.device.startswith("cuda") else f"{torch.get_num_threads()} CPU threads"
     )
-    print(f"\n{args.clips} clips of {mean:.2f} s on average, musicgen-{args.shape}'s shape, {device}\n")
+    print(f"\n{len(jobs)} clips of {mean:.2f} s on average, musicgen-{args.shape}'s shape, {device}\n")
     print(table(results, jobs, float(SHAPES[args.shape].frame_rate)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ from soundmill.engine import conditioning
 from soundmill.engine.audiocraft import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
-from soundmill.engine.decoder import Decoder
+from soundmill.engine.decoder import GPU_BATCHES, Decoder
+from soundmill.engine.graphs import CudaRecorder
 from soundmill.engine.inputs import check, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.engine.slots import Run, plan_run
@@ -30,6 +32,7 @@ from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, Mod
 # More slots gain nothing on a CPU, whose arithmetic is busy by then; see benchmarks/RESULTS.md.
 MOST_SLOTS = {"cpu": 24, "cuda": 256}
 MEMORY_SHARE = {"cpu": 0.8, "cuda": 0.85}  # of what the loaded model leaves, were all clips full-length
+STEPS_AHEAD = 16  # launched on a GPU before it is waited for
 TURN_S = 0.25  # how long one turn of the host's loop may take
 
 
@@ -61,9 +64,12 @@ class DecoderBackend:
         self._decoding: dict[tuple[int, int], tuple[GenerationRequest, Future[Clip]]] = {}
         try:
             with torch.inference_mode():
-                self._codec = Codec(self._model)
+                alone, place = threading.Lock(), torch.device(self._model.device)
+                self._codec = Codec(self._model, alone)
                 window = int(self._model.max_duration * self._model.frame_rate)
-                self._decoder = Decoder(self._model.lm, 1, window)
+                self._cuda = place.type == "cuda"
+                record = CudaRecorder(place, alone) if self._cuda else None
+                self._decoder = Decoder(self._model.lm, 1, window, record)
                 self._slots = min(slots or self._slots_that_fit(), MOST_SLOTS["cuda"])
                 self._decoder.resize(self._slots)
         except Exception as error:
@@ -104,9 +110,9 @@ class DecoderBackend:
         end = self._clock() + TURN_S
         left = min(run.last - run.at for run in self._decoder.slots.active)
         while True:
-            steps = min(left, 16) if self._decoder.cuda else 1
+            steps = min(left, STEPS_AHEAD) if self._cuda else 1
             self._decoder.advance(steps)
-            if self._decoder.cuda:
+            if self._cuda:
                 torch.cuda.current_stream().synchronize()
             left -= steps
             if left == 0 or self._clock() >= end:
@@ -204,18 +210,24 @@ class DecoderBackend:
     def _slots_that_fit(self) -> int:
         """How many full-length guided clips the free memory holds beside one pass of the codec over a full window."""
         each = self._decoder.transformer.slot_bytes()
-        if not self._decoder.cuda:
+        if not self._cuda:
             fit = int(psutil.virtual_memory().available * MEMORY_SHARE["cpu"]) // each
             return max(1, min(fit, MOST_SLOTS["cpu"]))
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        device = self._model.device
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         window = int(self._model.max_duration * self._model.frame_rate)
         self._codec.decode(torch.zeros(1, int(self._model.lm.n_q), window, dtype=torch.long))
-        codec = torch.cuda.max_memory_allocated() - before
+        codec = torch.cuda.max_memory_allocated(device) - before
         torch.cuda.empty_cache()
-        free, _ = torch.cuda.mem_get_info()
-        fit = int(free * MEMORY_SHARE["cuda"] - codec * TOGETHER_ON_GPU) // each
-        return max(1, min(fit, MOST_SLOTS["cuda"]))
+        free, _ = torch.cuda.mem_get_info(device)
+        return gpu_slots(int(free * MEMORY_SHARE["cuda"]) - codec * TOGETHER_ON_GPU, each)
+
+
+def gpu_slots(room: int, each: int) -> int:
+    """The most slots of `each` bytes that `room` bytes hold. A GPU's caches are as large as the batch that is computed,
+    so anything between two of those sizes would take the larger one's memory."""
+    return max((size for size in GPU_BATCHES if size <= MOST_SLOTS["cuda"] and size * each <= room), default=1)
 
 
 def _progress(run: Run) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,24 @@ TOGETHER_ON_GPU = 8
 
 
 class Codec:
-    """AudioCraft's codec in a thread of its own, on a CUDA stream of its own."""
+    """AudioCraft's codec in a thread of its own, on a CUDA stream of its own.
 
-    def __init__(self, model: Any) -> None:
+    `alone` is held while it computes: see engine/graphs.py.
+    """
+
+    def __init__(self, model: Any, alone: AbstractContextManager[object]) -> None:
         self._codec, self._rate = model.compression_model, int(model.sample_rate)
         self._device = torch.device(model.device)
+        self._alone = alone
         self._together = TOGETHER_ON_GPU if self._device.type == "cuda" else 1
         self._waiting: deque[tuple[GenerationRequest, Tensor, float, Future[Clip]]] = deque()
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="codec")
-        if self._device.type == "cuda":  # each thread has a current device of its own
-            self._thread.submit(torch.cuda.set_device, torch.cuda.current_device())
+        self._stream: Any = None
+        if self._device.type == "cuda":
+            # One for all clips: torch's allocator keeps what each stream freed for that stream.
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            self._thread.submit(torch.cuda.set_device, self._device)  # each thread has a current device of its own
 
     def submit(self, request: GenerationRequest, tokens: Tensor, generation_s: float) -> Future[Clip]:
         """Decode tokens [codebooks, frames]; the clip's samples are trimmed to the duration asked for."""
@@ -48,8 +55,8 @@ class Codec:
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens [clips, codebooks, frames] to samples [clips, channels, time]."""
-        stream: Any = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        with torch.inference_mode(), torch.cuda.stream(stream) if stream else nullcontext():
+        side = torch.cuda.stream(self._stream) if self._stream else nullcontext()
+        with self._alone, torch.inference_mode(), side:
             samples: Tensor = self._codec.decode(tokens.to(self._device), None).float().cpu()
         return samples
 

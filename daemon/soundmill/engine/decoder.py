@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from soundmill.engine import exactness
+from soundmill.engine.graphs import Recorder, Recording
 from soundmill.engine.sampling import candidates, sample
 from soundmill.engine.slots import Slots
 from soundmill.engine.transformer import ROOM_STEP, Transformer, attend
@@ -23,36 +24,37 @@ CPU_ROOM = 48  # every tile of exactness.ROW_TILES divides this
 
 
 class Decoder:
-    """The step function over one model's transformer and slots."""
+    """The step function over one model's transformer and slots.
 
-    def __init__(self, lm: Any, slots: int, window_frames: int) -> None:
+    With a `record` (engine/graphs.py) every shape of step is recorded when first met and replayed from then on.
+    """
+
+    def __init__(self, lm: Any, slots: int, window_frames: int, record: Recorder | None) -> None:
         prefix = PREFIX_ROOM if lm.fuser.fuse2cond.get("prepend") else 0
         self.lm, self.places = lm, len(lm.pattern_provider.get_pattern(window_frames).layout)
         steps = _up(self.places + prefix, ROOM_STEP)
         self.transformer = Transformer(lm, steps)
-        self.cuda = self.transformer.device.type == "cuda"
-        self.graphs: dict[tuple[int, ...], torch.cuda.CUDAGraph] = {}
+        self.cpu = self.transformer.device.type == "cpu"
+        self.record, self.text_room = record, 0
+        self.recordings: dict[tuple[int, ...], Recording] = {}
         self.resize(slots)
 
     def resize(self, slots: int) -> None:
         """Drop every clip and start again with `slots`."""
-        self.graphs.clear()
-        self.transformer.allocate(self._room(2 * slots), self._room(slots))
-        self.row_tile, self.key_tile = (1, GPU_KEYS) if self.cuda else self._probe()
-        if not self.cuda:  # the tile is known now, and rooms in whole tiles waste less memory
-            self.transformer.allocate(_up(2 * slots, self.row_tile), _up(slots, self.row_tile))
+        self.recordings.clear()  # they read and write the tables that are replaced now
+        self.row_tile, self.key_tile = self._probe(_up(2 * slots, CPU_ROOM)) if self.cpu else (1, GPU_KEYS)
+        self.transformer.allocate(self._batch(2 * slots), self._batch(slots))
         self.slots = Slots(self.transformer, self.lm, slots, self.places)
 
     def release(self) -> None:
         """Give the device's memory back."""
-        self.graphs.clear()
+        self.recordings.clear()
         del self.transformer, self.slots, self.lm
 
     def step(self, clips: int, rows: int, extent: int, likeliest: int) -> None:
         """Decide the next token of slots 0..clips, whose streams are rows 0..rows and reach `extent` keys at most.
 
-        Reads and writes tables on the device only: nothing here waits for the device, and on CUDA the
-        whole of it is one captured graph.
+        Reads and writes tables on the device only and never waits for it, so on a GPU all of it is one graph.
         """
         s, t = self.slots, self.transformer
         every, at = torch.arange(clips, device=t.device), s.at[:clips]
@@ -81,47 +83,39 @@ class Decoder:
         rows = min(self._batch(self.slots.rows_used), self.transformer.rows)
         for _ in range(steps):
             furthest = max(run.at + max(run.offsets) for run in runs) + 1
-            shape = clips, rows, _up(furthest, self.key_tile), self.transformer.cardinality if self.cuda else likeliest
-            self.replay(shape) if self.cuda else self.step(*shape)
+            seen = likeliest if self.cpu else self.transformer.cardinality  # fewer shapes to record
+            shape = clips, rows, _up(furthest, self.key_tile), seen
+            self.step(*shape) if self.record is None else self.replay(shape, self.record)
             for run in runs:
                 run.at += 1
                 run.done += 1
 
-    def replay(self, shape: tuple[int, int, int, int]) -> None:
-        """Run the step as a CUDA graph, captured when its shape is first met: the launches of a step's
-        thousand small kernels take longer than the kernels."""
-        key = *shape, self.transformer.text_keys.data_ptr()  # a longer text moves its cache: other graphs then
-        graph = self.graphs.get(key)
-        if graph is None:
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    def replay(self, shape: tuple[int, int, int, int], record: Recorder) -> None:
+        """Take a step of this shape from its recording, made when the shape is first met."""
+        if self.text_room != self.transformer.text_keys.shape[3]:  # a longer text moved the cache of all texts
+            self.text_room = self.transformer.text_keys.shape[3]
+            self.recordings.clear()
+        if shape not in self.recordings:
             kept = self.slots.at.clone(), self.slots.sequence.clone()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                self.step(*shape)  # allocates the libraries' workspaces, which capture must not do
-            torch.cuda.current_stream().wait_stream(side)
+            recording = record(lambda: self.step(*shape), next(iter(self.recordings.values()), None))
             self.slots.at.copy_(kept[0])
             self.slots.sequence.copy_(kept[1])
-            graph = self.graphs[key] = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self.step(*shape)
-        graph.replay()
+            self.recordings[shape] = recording
+        self.recordings[shape].replay()
 
     def _batch(self, count: int) -> int:
-        """How many rows are computed for `count`: whole tiles on a CPU, a captured size on a GPU."""
-        return next(size for size in GPU_BATCHES if size >= count) if self.cuda else _up(count, self.row_tile)
+        """How many rows are computed, and have room, for `count`: whole tiles on a CPU, a recorded size on a GPU."""
+        return _up(count, self.row_tile) if self.cpu else next(size for size in GPU_BATCHES if size >= count)
 
-    def _room(self, count: int) -> int:
-        """Places allocated for `count`, so that whatever `_batch` pads to is there."""
-        return next(size for size in GPU_BATCHES if size >= count) if self.cuda else _up(count, CPU_ROOM)
-
-    def _probe(self) -> tuple[int, int]:
+    def _probe(self, most: int) -> tuple[int, int]:
+        """The row and key tiles of this machine for batches of up to `most` rows."""
         t, layer = self.transformer, self.transformer.layers[0]
         wide = int(layer.module.linear2.in_features)
         narrow = [layer.qkv, layer.out, layer.up, layer.cross_q, layer.cross_out, t.logits]
         linears = [(linear, t.dim) for linear in narrow if linear is not None] + [(layer.down, wide)]
         size = t.dim // t.heads
         with torch.inference_mode():
-            row_tile = exactness.row_tile(linears, t.rows)
+            row_tile = exactness.row_tile(linears, most)
             return row_tile, exactness.key_tile(attend, t.heads, size, t.steps)
 
 

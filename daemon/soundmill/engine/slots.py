@@ -152,7 +152,7 @@ class Slots:
         """Fill a row's cache from what precedes its first step, x [1, length, dim]; a fresh clip has nothing."""
         length = x.shape[1]
         if length:
-            where = (torch.tensor([index], device=x.device) for index in (row, slot, 0, cross))
+            where = (torch.full((1,), index, device=x.device) for index in (row, slot, 0, cross))
             row_index, slot_index, conditional, source = where
             positions = torch.arange(length, device=x.device)[None]
             self.transformer.forward(x, positions, row_index, slot_index, conditional, source, length)

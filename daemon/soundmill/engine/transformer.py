@@ -8,7 +8,7 @@ per clip, and an unguided or unconditional row costs nothing it does not need.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ import torch
 from audiocraft.models.lm import LMModel
 from audiocraft.modules.transformer import create_sin_embedding
 from torch import Tensor
-from torch.nn.functional import embedding, linear, pad, scaled_dot_product_attention
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import embedding, layer_norm, linear, pad, scaled_dot_product_attention
 
 Linear = Callable[[Tensor], Tensor]
 Rows = slice | Tensor  # which rows of a cache: a slice is read in place, an index is copied
@@ -69,13 +70,34 @@ def pack(weight: Tensor, bias: Tensor | None) -> Linear:
     return lambda x: linear(x, weight, bias)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, unseen: Tensor) -> Tensor:
-    """Attention of q [n, heads, s, d] over k, v [n, heads, t, d]; `unseen` [n, 1, s or 1, t] hides keys."""
+def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
+    """Attention of q [n, heads, s, d] over k, v [n, heads, t, d]; `hidden` [n, 1, s or 1, t] comes from `hide`."""
     if q.is_cuda:
-        return scaled_dot_product_attention(q, k, v, attn_mask=~unseen)
+        # Of torch's kernels the one that takes a mask and adds up the keys in one order, however many are hidden.
+        with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+            return scaled_dot_product_attention(q, k, v, attn_mask=hidden)
     # Written out, because torch's fused CPU kernel gives a row other bits in another batch; this does not.
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    return torch.softmax(scores.masked_fill_(unseen, -math.inf), dim=-1) @ v
+    return torch.softmax(scores.masked_fill_(hidden, -math.inf), dim=-1) @ v
+
+
+def hide(unseen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What `attend` takes to hide the keys where `unseen` is True: on CUDA, where its kernel adds a mask to the
+    scores, the numbers to add, made once for all layers."""
+    if not unseen.is_cuda:
+        return unseen
+    return torch.zeros(unseen.shape, dtype=dtype, device=unseen.device).masked_fill_(unseen, -math.inf)
+
+
+def normalizer(norm: Any, dtype: torch.dtype) -> Linear:
+    """AudioCraft's LayerNorm `norm` for a residual stream x of float32, giving `dtype` to the products that follow.
+
+    With float16 weights this is what AudioCraft's autocast does: sums and norms in float32, products in float16.
+    """
+    if dtype == torch.float32:
+        return lambda x: norm(x)
+    weight, bias = norm.weight.detach().float(), norm.bias.detach().float()
+    return lambda x: layer_norm(x, norm.normalized_shape, weight, bias, norm.eps).to(dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +105,7 @@ class Layer:
     """One block: AudioCraft's module for what is cheap, packed weights for what is not."""
 
     module: Any
+    norms: tuple[Linear, Linear | None, Linear]  # before self-attention, cross-attention and the products
     qkv: Linear
     out: Linear
     cross_q: Linear | None
@@ -111,14 +134,23 @@ def _layer(module: Any) -> Layer:
             "cross_out": pack(cross_out.weight, cross_out.bias),
             "null": linear(value, cross_out.weight, cross_out.bias).detach()[None, None],
         }
+    dtype = weight.dtype
+    cross_norm = None if module.cross_attention is None else normalizer(module.norm_cross, dtype)
     return Layer(
         module=module,
+        norms=(normalizer(module.norm1, dtype), cross_norm, normalizer(module.norm2, dtype)),
         qkv=pack(weight, bias),
         out=pack(out.weight, out.bias),
         up=pack(module.linear1.weight, module.linear1.bias),
         down=pack(module.linear2.weight, module.linear2.bias),
         **cross,
     )
+
+
+def _shed(copied: Iterable[Tensor]) -> None:
+    """Empty the model's own tensors once they were copied: both would double what a model takes of the memory."""
+    for weight in copied:
+        weight.data = weight.data.new_empty(0)
 
 
 class Transformer:
@@ -135,7 +167,10 @@ class Transformer:
         self.dim, self.cardinality, self.codebooks = int(lm.dim), int(lm.card), int(lm.n_q)
         self.heads = int(lm.transformer.layers[0].self_attn.num_heads)
         self.width = self.dim // self.heads
-        self.layers = [_layer(module) for module in lm.transformer.layers]
+        self.layers: list[Layer] = []
+        for module in lm.transformer.layers:
+            self.layers.append(_layer(module))
+            _shed(weight for weight in module.parameters() if weight.dim() == 2 and packs(weight))
         # One table and one matrix for all codebooks: one lookup and one product instead of `codebooks` each.
         self.embedding = torch.cat([emb.weight.detach() for emb in lm.emb])
         self.first = torch.arange(self.codebooks, device=self.device) * (self.cardinality + 1)
@@ -144,19 +179,12 @@ class Transformer:
             torch.cat([linear.weight.detach() for linear in lm.linears]),
             None if biases[0] is None else torch.cat(biases).detach(),
         )
-        self.out_norm = lm.out_norm
+        self.out_norm = None if lm.out_norm is None else normalizer(lm.out_norm, self.dtype)
         positions = torch.arange(steps, device=self.device)[None, :, None]
         scale, period = lm.transformer.positional_scale, lm.transformer.max_period
-        self.sines = (scale * create_sin_embedding(positions, self.dim, period))[0].to(self.dtype)
+        self.sines = (scale * create_sin_embedding(positions, self.dim, period))[0]
         self.steps = steps
-        self._shed(lm)
-
-    def _shed(self, lm: Any) -> None:
-        """Empty the model's own tensors that were copied: they would double what it takes of the memory."""
-        copied = [*lm.emb.parameters(), *lm.linears.parameters()]
-        copied += [weight for weight in lm.transformer.layers.parameters() if weight.dim() == 2 and packs(weight)]
-        for weight in copied:
-            weight.data = weight.data.new_empty(0)
+        _shed([*lm.emb.parameters(), *lm.linears.parameters()])
 
     def allocate(self, rows: int, clips: int) -> None:
         """Forget everything cached and make room for `rows` streams of `steps` tokens and `clips` texts."""
@@ -190,40 +218,38 @@ class Transformer:
         return per_token * (2 * self.steps + TEXT_STEP)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """tokens [..., codebooks] to their summed embeddings [..., dim]."""
-        return embedding(tokens + self.first, self.embedding).sum(-2)
+        """tokens [..., codebooks] to their summed embeddings [..., dim], float32."""
+        return embedding(tokens + self.first, self.embedding).sum(-2, dtype=torch.float32)
 
     def forward(
         self, x: Tensor, positions: Tensor, rows: Rows, clips: Rows, conditional: Tensor, cross: Tensor, extent: int
     ) -> Tensor:
-        """Run x [n, s, dim], tokens at `positions` [n, s] of `rows`, through all layers: [n, s, dim].
+        """Run x [n, s, dim], tokens at `positions` [n, s] of `rows`, through all layers: float32 [n, s, dim].
 
         `conditional` [c] says which of the n rows speak for the c `clips`; `cross` [n] is a row's place
         among those, or -1 for a row without text. Nothing beyond `extent` keys is read.
         """
         n, s, dim = x.shape
         index = torch.arange(self.rows, device=self.device)[rows][:, None]
-        unseen = torch.arange(extent, device=self.device) > positions[:, None, :, None]
+        unseen = hide(torch.arange(extent, device=self.device) > positions[:, None, :, None], self.dtype)
         lengths = self.text_lengths[clips][:, None, None, None]
-        no_text = torch.arange(self.text_keys.shape[3], device=self.device) >= lengths
+        no_text = hide(torch.arange(self.text_keys.shape[3], device=self.device) >= lengths, self.dtype)
         x = x + self.sines[positions]
         for i, layer in enumerate(self.layers):
-            block = layer.module
-            q, k, v = layer.qkv(block.norm1(x).view(n * s, dim)).view(n, s, 3, self.heads, -1).unbind(2)
+            block, (norm, cross_norm, last_norm) = layer.module, layer.norms
+            q, k, v = layer.qkv(norm(x).view(n * s, dim)).view(n, s, 3, self.heads, -1).unbind(2)
             self.keys[i][index, :, positions] = k
             self.values[i][index, :, positions] = v
             keys, values = self.keys[i][rows, :, :extent], self.values[i][rows, :, :extent]
             y = attend(q.transpose(1, 2), keys, values, unseen).transpose(1, 2).reshape(n * s, dim)
             x = x + block.layer_scale_1(layer.out(y).view(n, s, dim))
-            if layer.cross_q is not None and layer.cross_out is not None and layer.null is not None:
+            if cross_norm and layer.cross_q and layer.cross_out and layer.null is not None:
                 # Only rows with text attend to it; the others get the constant that AudioCraft would compute.
-                q = layer.cross_q(block.norm_cross(x)[conditional].view(-1, dim)).view(
-                    -1, s, self.heads, dim // self.heads
-                )
+                q = layer.cross_q(cross_norm(x)[conditional].view(-1, dim)).view(-1, s, self.heads, dim // self.heads)
                 y = attend(q.transpose(1, 2), self.text_keys[i][clips], self.text_values[i][clips], no_text)
                 y = layer.cross_out(y.transpose(1, 2).reshape(-1, dim)).view(-1, s, dim)
                 x = x + block.layer_scale_cross(torch.cat([y, layer.null.expand(1, s, dim)])[cross])
-            y = layer.up(block.norm2(x).view(n * s, dim))
+            y = layer.up(last_norm(x).view(n * s, dim))
             x = x + block.layer_scale_2(layer.down(block.activation(y)).view(n, s, dim))
         return x
 
@@ -241,6 +267,8 @@ class Transformer:
                 pad(cache, (0, 0, 0, more)) for cache in (self.text_keys, self.text_values)
             )
         self.text_lengths[clip] = tokens
+        for cache in (self.text_keys, self.text_values):
+            cache[:, clip, :, tokens:] = 0  # as in wipe_row
         for i, layer in enumerate(self.layers):
             if layer.cross_kv is not None:
                 k, v = layer.cross_kv(text).view(tokens, 2, self.heads, -1).unbind(1)
@@ -257,5 +285,6 @@ class Transformer:
         self.text_lengths[target] = self.text_lengths[source]
 
     def wipe_row(self, row: int, filled: int) -> None:
-        """Zero what a clip left behind: hidden values weigh nothing, but nothing times infinity is not a number."""
-        self.values[:, row, :, :filled] = 0
+        """Zero what a clip left behind: hidden keys weigh nothing, but nothing times infinity is not a number."""
+        for cache in (self.keys, self.values):
+            cache[:, row, :, :filled] = 0
