@@ -38,8 +38,8 @@ class Comparison:
         return f"{self.job}: {what}; " + (f"since then changed: {why}" if why else "device and versions are the same")
 
 
-def request_of(row: Row, config: Config) -> GenerationRequest:
-    """The request that made the take of a row of Reader.attempt_for_rerun."""
+def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:
+    """The request that made the take of a row of Reader.attempt_for_rerun, whose file holds `file_tags`."""
     output = _mapping(row["output"])
     duration = _number(row["duration"])
     return GenerationRequest(
@@ -60,6 +60,7 @@ def request_of(row: Row, config: Config) -> GenerationRequest:
         deadline_s=config.schedule.clip_deadline_s(duration),
         melody=_path(row["melody"]),
         continue_from=_path(row["continue_from"]),
+        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
         tags={"batch": str(row["batch"]), "job": str(row["name"])},
     )
 
@@ -69,6 +70,8 @@ def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Compari
 
     Raises SoundmillError when the file is gone or generation fails.
     """
+    from soundmill.audio.tags import read_tags
+
     output = _mapping(row["output"])
     label = f"{row['batch']}/{row['name']}"
     file = home.outputs / str(output["path"])
@@ -79,7 +82,7 @@ def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Compari
             f"{file}: cannot be read ({error.strerror}), so there is nothing to compare with"
         ) from error
     engine.load(str(row["model"]))
-    engine.submit([request_of(row, config)])
+    engine.submit([request_of(row, config, read_tags(former))])
     while True:
         for event in engine.poll(1.0):
             if isinstance(event, GenerationFailed):

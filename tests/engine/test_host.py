@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,37 @@ def test_a_file_says_how_to_make_it_again() -> None:
     assert wanted.items() <= tags.items()
     assert {"duration": "0.5", "temperature": "1", "top_k": "250", "cfg_coef": "3"}.items() <= tags.items()
     assert tags["version_torch"] == "2.11.0"
+
+
+def test_a_clip_is_faded_where_it_is_cut_and_keeps_its_length() -> None:
+    plain = make_request(duration=1.0, normalization=Normalization.NONE)
+    faded = replace(plain, fade_s=0.01)
+    (cut, rate), (smooth, _) = (decode(finish(clip_of(request), INFO).audio) for request in (plain, faded))
+    ends = round(0.01 * rate)
+    assert cut.shape == smooth.shape
+    assert np.array_equal(cut[:, ends:-ends], smooth[:, ends:-ends])
+    assert smooth[0, -1] == 0
+    assert np.abs(cut[0, -ends:]).max() > 0.1  # it was cut while it sounded
+
+
+def test_a_continued_clip_starts_as_the_one_it_continues_ended() -> None:
+    request = make_request(duration=1.0, normalization=Normalization.NONE, fade_s=0.01, continue_from=Path("a.wav"))
+    plain = replace(request, fade_s=0.0)
+    clip = clip_of(plain)
+    loud_start = replace(clip, samples=np.roll(clip.samples, -5, axis=1))
+    (kept, rate), (smooth, _) = (
+        decode(finish(replace(loud_start, request=wanted), INFO).audio) for wanted in (plain, request)
+    )
+    ends = round(0.01 * rate)
+    assert np.abs(kept[0, 0]) > 0.01
+    assert np.array_equal(kept[:, :-ends], smooth[:, :-ends])
+    assert smooth[0, -1] == 0
+
+
+def test_a_file_says_how_it_was_faded() -> None:
+    request = make_request(fade_s=0.0073)
+    assert float(read_tags(finish(clip_of(request), INFO).audio)["fade_s"]) == request.fade_s
+    assert "fade_s" not in read_tags(finish(clip_of(replace(request, fade_s=0.0)), INFO).audio)
 
 
 class OutOfMemoryError(RuntimeError):

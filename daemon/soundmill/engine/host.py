@@ -1,7 +1,7 @@
 """The engine room, host: the inside of an engine process, a composition root.
 
-One loop steps the backend; a thread takes in commands meanwhile, and a few more finish clips (normalise, encode,
-measure what was delivered) while the next ones decode.
+One loop steps the backend; a thread takes in commands meanwhile, and a few more finish clips (fade, normalise,
+encode, measure what was delivered) while the next ones decode.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -249,17 +250,20 @@ class _Host:
 
 
 def finish(clip: Clip, info: ModelInfo) -> Generated:
-    """Normalise, encode, and measure the samples that come out of the encoded bytes.
+    """Fade, normalise, encode, and measure the samples that come out of the encoded bytes.
 
     Raises BadParameter when the format cannot hold the clip.
     """
     # Here and not above: scipy takes longer to import than all else here, and a load that fails can do without.
     from soundmill.audio.encode import decode, encode
-    from soundmill.audio.loudness import integrated_loudness, normalize
+    from soundmill.audio.fade import fade
+    from soundmill.audio.loudness import meter, normalize
     from soundmill.quality.measure import measure
 
     request, raw = clip.request, clip.samples
-    normalized = normalize(raw, clip.sample_rate, request.normalization, request.normalization_target)
+    # First, so that a peak or loudness that the fade takes away does not set the gain.
+    faded = fade(raw, clip.sample_rate, request.fade_s, start=request.continue_from is None)
+    normalized = normalize(faded, clip.sample_rate, request.normalization, request.normalization_target)
     audio = encode(normalized, clip.sample_rate, request.format, tags_of(request, info))
     try:
         delivered, sample_rate = decode(audio)
@@ -268,12 +272,14 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
     broken = ~np.isfinite(raw)
     if broken.any() and broken.shape == delivered.shape:
         delivered[broken] = np.nan  # the file has 0 there; the measurement is to count and place them
+    read = meter(delivered, sample_rate)
     measured = measure(
         delivered,
         sample_rate,
         requested_s=request.parameters.duration,
-        loudness_lufs=integrated_loudness(delivered, sample_rate),
+        loudness_lufs=read.loudness_lufs,
         before=raw,
+        meter=asdict(read),
     )
     return Generated(
         job_id=request.job_id,
@@ -306,6 +312,7 @@ def tags_of(request: GenerationRequest, info: ModelInfo) -> dict[str, str]:
         "top_p": f"{parameters.top_p:g}",
         "cfg_coef": f"{parameters.cfg_coef:g}",
         **{name: Path(path).name for name, path in inputs.items() if path is not None},
+        **({"fade_s": str(request.fade_s)} if request.fade_s else {}),
         "licence": info.licence,
         **{f"version_{name}": version for name, version in sorted(info.versions.items())},
     }
