@@ -13,7 +13,7 @@ import click
 
 from soundmill.cli import main
 from soundmill.engine.models import models_table
-from soundmill.inbox.parse import parameter_table
+from soundmill.inbox.parse import experiment_table, parameter_table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -46,7 +46,12 @@ def _walk(group: click.Group, words: list[str]) -> list[tuple[list[str], click.C
 
 def rendered(text: str) -> str:
     """`text` with every generated section as it should be."""
-    for name, section in (("parameters", parameter_table()), ("models", models_table()), ("commands", commands())):
+    for name, section in (
+        ("parameters", parameter_table()),
+        ("experiment", experiment_table()),
+        ("models", models_table()),
+        ("commands", commands()),
+    ):
         pattern = rf"(<!-- generated:{name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(pattern, lambda m, s=section: m[1] + s.strip() + "\n" + m[2], text, flags=re.DOTALL)
         if count != 1:

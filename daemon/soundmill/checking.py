@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from soundmill.config import Config
+from soundmill.catalog.reader import Reader
+from soundmill.config import Config, Home
 from soundmill.errors import InvalidJobFile, Problem
 from soundmill.inbox.parse import read_jobs
+from soundmill.inbox.problems import counted
+from soundmill.inbox.rules import EarlierExperiment, no_experiments
 from soundmill.jobs import BatchSpec
 from soundmill.show import duration
 from soundmill.wiring import rules_for
@@ -17,18 +21,34 @@ from soundmill.wiring import rules_for
 PREVIEW_JOBS = 5
 
 
-def preview(file: Path, config: Config) -> dict[str, object]:
-    """What `file` would become: counts and the first jobs, or its `problems`; `text` says it in words."""
+def preview(file: Path, config: Config, home: Home) -> dict[str, object]:
+    """What `file` would become: counts and the first jobs, or its `problems`; `text` says it in words.
+
+    What it extends is looked for in the home's catalogue, where there is one.
+
+    Raises SoundmillError when the catalogue or a design cannot be read.
+    """
     limit = int(config.inbox.max_file_mb * 1024 * 1024)
     try:
         if file.stat().st_size > limit:
             raise InvalidJobFile([Problem(message=f"larger than {config.inbox.max_file_mb:g} MB; split the file")])
-        spec = read_jobs(file.read_bytes(), file.name, rules_for(config, file.absolute().parent)("check"))
+        rules = rules_for(config, file.absolute().parent, _experiments_of(home))("check")
+        spec = read_jobs(file.read_bytes(), file.name, rules)
     except InvalidJobFile as error:
         lines = [f"{file}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
         lines += [f"  {problem}" for problem in error.problems]
         return {"file": str(file), "problems": [asdict(p) for p in error.problems], "text": "\n".join(lines)}
     return _summary(file, spec)
+
+
+def _experiments_of(home: Home) -> Callable[[str], EarlierExperiment]:
+    def find(name: str) -> EarlierExperiment:
+        if not home.catalog.is_file():
+            return no_experiments(name)
+        with Reader.open(home.catalog) as reader:
+            return reader.find_experiment(name)
+
+    return find
 
 
 def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
@@ -43,6 +63,7 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
     ]
     lines = [
         f"{file}: {spec.job_count} jobs, {duration(audio_s)} of audio, batch {spec.name}",
+        *(f"  {note}" for note in _experiment(spec)),
         *(f"  {count} x {model}" for model, count in models.most_common()),
         *(f"  {row['job']}: {row['prompt']}" for row in first),
     ]
@@ -55,6 +76,23 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
         "jobs": spec.job_count,
         "audio_s": audio_s,
         "models": dict(models),
+        "experiment": None if spec.experiment is None else dict(spec.experiment),
+        "extends": spec.extends,
         "first": first,
         "text": "\n".join(lines),
     }
+
+
+def _experiment(spec: BatchSpec) -> Iterator[str]:
+    """What there is to say of an experiment beyond its jobs."""
+    if spec.experiment is None:
+        return
+    conditions = len({tuple(job.condition.items()) for job in spec.jobs if job.condition})
+    replicates = spec.experiment["replicates"]
+    assert isinstance(replicates, int)
+    design = str(spec.experiment["design"]).replace("_", " ")
+    yield f"{design}, {counted(conditions, 'condition')}, {counted(replicates, 'replicate')} each"
+    if spec.extends is not None:
+        yield f"only what batch {spec.extends} lacks; its seeds and controls"
+    elif "n" in spec.experiment:
+        yield "the batch itself draws other points: they follow from its id"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from soundmill.catalog.catalog import Catalog
 from soundmill.inbox.parse import Rules, read_jobs
+from soundmill.jobs import Source
 
 EXAMPLES = Path(__file__).parent.parent.parent / "inbox_examples"
 JOBS = {
@@ -16,7 +19,19 @@ JOBS = {
     "template.yaml": 12,
     "factorial.yaml": 12,
     "one-factor-at-a-time.yaml": 14,
+    "sobol.yaml": 8,
+    "more-replicates.yaml": 12,
 }
+
+
+@pytest.fixture
+def rules(tmp_path: Path, rules_with: Callable[..., Rules]) -> Iterator[Rules]:
+    """The rules of a home in which factorial.yaml has been accepted."""
+    catalog = Catalog.open(tmp_path / "catalog.db", clock=lambda: 0.0)
+    spec = read_jobs((EXAMPLES / "factorial.yaml").read_bytes(), "factorial.yaml", rules_with(tmp_path))
+    catalog.ingest(spec, Source(ulid="01F", file_name="factorial.yaml", sha256="f", size_bytes=1))
+    yield rules_with(tmp_path, find_experiment=catalog.find_experiment)
+    catalog.close()
 
 
 def test_every_example_has_its_expected_count() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soundmill.errors import InvalidJobFile
-from soundmill.inbox.expand import full_factorial, one_factor_at_a_time, one_factor_at_a_time_size
+from soundmill.inbox.designs import FullFactorial, OneFactorAtATime
 from soundmill.inbox.fields import KNOWN
 from soundmill.inbox.naming import batch_name, same_name
 from soundmill.inbox.parse import Rules, read_jobs
@@ -114,9 +114,13 @@ values = st.recursive(
 )
 keys = st.sampled_from(["name", "priority", "on_qc_fail", "defaults", "jobs", "template", "variables", "experiment"])
 experiments = st.dictionaries(
-    st.sampled_from(["factors", "design", "baseline", "replicates", "n", "prompt"]),
+    st.sampled_from(["factors", "design", "baseline", "replicates", "n", "prompt", "extends"]),
     values | st.dictionaries(st.sampled_from(KNOWN), st.lists(scalars, max_size=3), max_size=3),
 )
+ranges = st.fixed_dictionaries(
+    {"min": scalars, "max": scalars},
+    optional={"scale": st.sampled_from(["log", "linear", "wild"]), "step": scalars},
+) | st.fixed_dictionaries({"min": st.floats(0, 1), "max": st.floats(1, 4), "scale": st.sampled_from(["log", "linear"])})
 
 
 @quick
@@ -126,12 +130,43 @@ def test_any_structure_under_the_known_keys(rules_2000: Rules, content: dict[str
 
 
 @quick
+@given(
+    st.dictionaries(st.sampled_from(["temperature", "top_p", "top_k", "model", "mood"]), ranges, max_size=4),
+    st.sampled_from(["sobol", "latin_hypercube", "full_factorial"]),
+    scalars | st.integers(1, 20),
+)
+def test_any_range_in_any_design(rules_2000: Rules, factors: dict[str, object], design: str, n: object) -> None:
+    content = {"experiment": {"prompt": "{mood}", "factors": factors, "design": design, "n": n}}
+    jobs = read(yaml.safe_dump(content).encode("utf-8", "surrogatepass"), "any.yaml", rules_2000)
+    if jobs is not None:
+        assert_names_are_safe_and_unique(jobs)
+
+
+@quick
+@given(
+    st.dictionaries(st.sampled_from(["prompt", "model", "mood", "top_k"]), st.lists(texts, max_size=3), max_size=4),
+    st.integers(1, 3),
+)
+def test_conditions_have_names_of_their_own_whatever_their_levels(
+    rules_2000: Rules, factors: dict[str, list[str]], replicates: int
+) -> None:
+    quoted = {name: [level.replace("{", "").replace("}", "") for level in levels] for name, levels in factors.items()}
+    experiment = {"factors": {"mood": ["a", "b"]} | quoted, "prompt": "{mood} x", "replicates": replicates}
+    content = yaml.dump({"experiment": experiment}, default_style='"', Dumper=yaml.SafeDumper)
+    jobs = read(content.encode("utf-8", "surrogatepass"), "any.yaml", rules_2000)
+    if jobs is not None:
+        assert_names_are_safe_and_unique(jobs)
+
+
+@quick
 @given(st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True), min_size=1, max_size=4))
 def test_the_one_factor_design_is_part_of_the_full_one_and_as_long_as_it_says(levels: list[list[str]]) -> None:
-    baseline = [choices[0] for choices in levels]
-    conditions = list(one_factor_at_a_time(levels, baseline))
-    assert len(conditions) == len(set(conditions)) == one_factor_at_a_time_size(levels, baseline)
-    assert set(conditions) <= set(full_factorial(levels))
+    design = OneFactorAtATime(levels, tuple(choices[0] for choices in levels))
+    conditions = list(design)
+    assert len(conditions) == len(set(conditions)) == design.size
+    full = FullFactorial(levels)
+    assert len(list(full)) == full.size and all(condition in full for condition in conditions)
+    assert {condition for condition in full if condition in design} == set(conditions)
 
 
 @quick

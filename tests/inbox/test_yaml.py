@@ -68,6 +68,18 @@ def test_a_full_factorial_shares_seeds_between_conditions(rules: Rules) -> None:
         "factors": {"temperature": ["0.7", "1.0"], "cfg_coef": ["2", "4"]},
         "baseline": {"temperature": "0.7", "cfg_coef": "2"},
         "replicates": 3,
+        "controls": {
+            "prompt": "calm piano",
+            "model": "tiny",
+            "duration": 10.0,
+            "top_k": 50,
+            "top_p": 0.0,
+            "seed": None,
+            "quality": None,
+            "format": "wav",
+            "melody": None,
+            "continue_from": None,
+        },
     }
 
 
@@ -85,6 +97,29 @@ def test_one_factor_at_a_time_varies_each_factor_around_the_baseline(rules: Rule
     ]
     assert batch.job_count == 4
     assert [dict(job.labels) for job in batch.jobs][-1] == {"mood": "tense"}
+
+
+def test_a_conditions_clips_are_named_by_its_levels(rules: Rules) -> None:
+    batch = batch_of(
+        "experiment:\n  replicates: 2\n  factors:\n    prompt: ['Calm piano, {how hard} played', Storm]\n"
+        "    model: [facebook/musicgen-small]\n    temperature: [0.7]\n    how hard: [très doucement]\n",
+        rules,
+    )
+    assert [job.name for job in batch.jobs] == [
+        "0001-calm-piano-how-hard-played_musicgen-small_temperature-0.7_how-hard-tres-doucement",
+        "0001-calm-piano-how-hard-played_musicgen-small_temperature-0.7_how-hard-tres-doucement-r2",
+        "0002-storm_musicgen-small_temperature-0.7_how-hard-tres-doucement",
+        "0002-storm_musicgen-small_temperature-0.7_how-hard-tres-doucement-r2",
+    ]
+
+
+def test_a_name_keeps_as_many_levels_as_there_is_room_for(rules: Rules) -> None:
+    factors = ", ".join(f"the tempo of part {part}: [quite slow, rather fast]" for part in range(9))
+    prompt = " ".join(f"{{the tempo of part {part}}}" for part in range(9))
+    batch = batch_of(f"experiment: {{prompt: '{prompt}', factors: {{{factors}}}}}\n", rules)
+    names = [job.name for job in batch.jobs]
+    assert names[0] == "0001-" + "_".join(f"the-tempo-of-part-{part}-quite-slow" for part in range(3))
+    assert len(set(names)) == 512
 
 
 def test_prompt_and_model_may_be_factors(rules: Rules) -> None:

@@ -29,7 +29,8 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
     name = free_name(db, spec.name)
     cursor = db.execute(
         "INSERT INTO batches (ulid, name, file_name, sha256, size_bytes, kind, priority, on_qc_fail, experiment,"
-        " job_count, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        " extends, job_count, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), 0, ?)",
         (
             source.ulid,
             name,
@@ -40,6 +41,7 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
             spec.priority,
             str(spec.on_qc_fail),
             None if spec.experiment is None else to_json(spec.experiment),
+            spec.extends,
             now,
         ),
     )
@@ -55,7 +57,8 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
         db,
         now,
         "batch accepted",
-        f"{name}: {count} job{'' if count == 1 else 's'} from {source.file_name}",
+        f"{name}: {count} job{'' if count == 1 else 's'} from {source.file_name}"
+        + ("" if spec.extends is None else f", extends {spec.extends}"),
         batch_id=batch_id,
     )
     return batch_of(db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone())

@@ -9,18 +9,39 @@ from soundmill.inbox.expand import Template
 from soundmill.inbox.fields import JOB_FIELDS, KNOWN, Wrong, check_label_name, read_label
 from soundmill.inbox.nodes import cell, items, words
 from soundmill.inbox.problems import Problems
+from soundmill.inbox.ranges import Range, read_range
 from soundmill.inbox.suggest import closest, did_you_mean, nearly
-from soundmill.inbox.yaml_reader import Node
+from soundmill.inbox.yaml_reader import Node, Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A template's variable or an experiment's factor. `sets_field`: its levels are a job field's values."""
+    """A template's variable or an experiment's factor. `sets_field`: its levels are a job field's values.
+
+    A factor that has a `range` has no listed levels.
+    """
 
     name: str
     line: int
     levels: tuple[str, ...]
     sets_field: bool
+    range: Range | None = None
+
+    @property
+    def count(self) -> int:
+        """How many different levels it has."""
+        return len(self.levels) if self.range is None else self.range.count
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether its levels are few enough to be shared out evenly."""
+        return self.range is None or self.range.step is not None
+
+    def level(self, share: float) -> str:
+        """The level at this share, 0 to 1, of the range or of the list."""
+        if self.range is not None:
+            return self.range.level(share)
+        return self.levels[min(int(share * len(self.levels)), len(self.levels) - 1)]
 
 
 def read_axes(
@@ -30,7 +51,8 @@ def read_axes(
     what: str,
     problems: Problems,
 ) -> list[Axis]:
-    """The axes under `what` ("variables" or "factors"). Names in `text_only` never set a job's field."""
+    """The axes under `what` ("variables" or "factors"). Names in `text_only` never set a job's field;
+    factors alone may have a range."""
     axes = []
     for name, (line, node) in entries.items():
         if name in ("id", "count") or (name in text_only and name not in placeholders):
@@ -46,8 +68,11 @@ def read_axes(
             check_label_name(name)
         except Wrong as wrong:
             problems.add(str(wrong), line, name)
-        levels = _levels(name, node, sets_field, problems)
-        axes.append(Axis(name, line, levels, sets_field))
+        if what == "factors" and isinstance(node, Pairs):
+            found = read_range(name, node, sets_field, problems)
+            axes.append(Axis(name, line, (), sets_field, found))
+        else:
+            axes.append(Axis(name, line, _levels(name, node, sets_field, problems), sets_field))
     return axes
 
 

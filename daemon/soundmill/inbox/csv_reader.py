@@ -38,6 +38,7 @@ class Table:
     on_qc_fail = None
     priority = 0
     experiment = None
+    extends = None
 
     def __init__(self, data: bytes, rules: Rules, problems: Problems) -> None:
         self._data = data
@@ -80,7 +81,6 @@ class Table:
                 shared=tuple([cells[i] for i in shared_at]),
                 labels=_labels(labels, cells, line, problems) if labels else {},
                 condition={},
-                same_seeds=False,
                 problems=problems,
             )
             if row is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from soundmill.inbox.experiment import ExperimentSection
-from soundmill.inbox.fields import FILE_FIELDS, JOB_FIELDS, Wrong
-from soundmill.inbox.models import Defaults, JobFile
+from soundmill.inbox.fields import FILE_FIELDS, JOB_FIELDS, KNOWN, Wrong
+from soundmill.inbox.models import Defaults, Experiment, JobFile
 from soundmill.inbox.nodes import cell, items, pairs, unknown_key, value, words
 from soundmill.inbox.problems import Problems
 from soundmill.inbox.rows import Row, RowReader
@@ -25,6 +25,7 @@ class Document:
         self.priority = 0
         self.kind = "list"
         self.experiment: Mapping[str, object] | None = None
+        self.extends: str | None = None
         self._sections: list[JobList | TemplateSection | ExperimentSection] = []
         root = read_yaml(data, problems)
         if isinstance(root, Pairs):
@@ -45,7 +46,9 @@ class Document:
 
     def _understand(self, entries: Mapping[str, tuple[int, Node]], rules: Rules, problems: Problems) -> None:
         for key, (line, _) in entries.items():
-            if key not in JobFile.model_fields:
+            if key in Experiment.model_fields and key not in KNOWN:
+                problems.add("has no place at the top of the file; put it under experiment", line, key)
+            elif key not in JobFile.model_fields:
                 unknown_key(key, line, "at the top of the file", JobFile.model_fields, problems)
         if "name" in entries:
             self.name = words(entries["name"][1], "name", problems) or None
@@ -61,8 +64,8 @@ class Document:
         prompt = self._add_template(entries, base, prompt, reader, problems)
         if "experiment" in entries:
             told = len(problems)
-            section = ExperimentSection(entries["experiment"][1], prompt, base, reader, problems)
-            self.kind, self.experiment = "experiment", section.as_written
+            section = ExperimentSection(entries["experiment"][1], prompt, base, reader, rules, problems)
+            self.kind, self.experiment, self.extends = "experiment", section.as_written, section.extends
             self._add(section, len(problems) == told)
         if not self._sections and not problems:
             problems.add("there is no job in it: give jobs, template with variables, or experiment", 1)

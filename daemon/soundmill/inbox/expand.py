@@ -1,14 +1,12 @@
-"""Inbox: from rows to jobs — takes of a row, products of levels, designed experiments. All of it lazy."""
+"""Inbox: from rows to jobs — a prompt with placeholders, the takes of a row."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping
 
 from soundmill.inbox.fields import Wrong
-from soundmill.inbox.naming import automatic_name, replicate_name
+from soundmill.inbox.naming import replicate_name
 from soundmill.inbox.rows import Row
 from soundmill.jobs import JobSpec, derive_seed
 
@@ -41,16 +39,15 @@ class Template:
 
 
 def takes(row: Row, ulid: str) -> Iterator[JobSpec]:
-    """The jobs of one row: `count` replicates that differ in name and seed alone."""
-    _line, position, prompt, name, seed, choice, labels, condition, same_seeds = row
-    if name is None:
-        name = automatic_name(position, prompt)
+    """The jobs of one row: its replicates, which differ in name and seed alone."""
+    name, position, prompt, seed = row.full_name, row.position, row.prompt, row.seed
+    choice, labels, condition = row.choice, row.labels, row.condition
     parameters, model, priority, file_format = choice.parameters, choice.model, choice.priority, choice.format
-    for replicate in range(1, choice.takes + 1):
+    for replicate in row.replicates:
         if seed is not None:
             chosen = seed + replicate - 1
-        elif same_seeds:
-            chosen = derive_seed(ulid, "replicate", replicate)
+        elif row.seeds_of is not None:
+            chosen = derive_seed(row.seeds_of, "replicate", replicate)
         else:
             chosen = derive_seed(ulid, position, replicate)
         yield JobSpec(
@@ -70,26 +67,3 @@ def takes(row: Row, ulid: str) -> Iterator[JobSpec]:
             quality=choice.quality,
             keep_best=choice.keep_best,
         )
-
-
-def full_factorial(levels: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Every combination; the last factor varies fastest."""
-    # itertools.product copies its inputs, not their product
-    return product(*levels)
-
-
-def one_factor_at_a_time(levels: Sequence[Sequence[str]], baseline: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The baseline, then each factor's other levels with all other factors at the baseline."""
-    yield tuple(baseline)
-    for which, choices in enumerate(levels):
-        for level in choices:
-            if level != baseline[which]:
-                yield (*baseline[:which], level, *baseline[which + 1 :])
-
-
-def full_factorial_size(levels: Iterable[Sequence[str]]) -> int:
-    return math.prod(len(choices) for choices in levels)
-
-
-def one_factor_at_a_time_size(levels: Iterable[Sequence[str]], baseline: Sequence[str]) -> int:
-    return 1 + sum(sum(level != base for level in choices) for choices, base in zip(levels, baseline, strict=True))

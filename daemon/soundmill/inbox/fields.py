@@ -10,7 +10,7 @@ import annotated_types
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from soundmill.inbox.models import LONGEST_PROMPT, Experiment, JobFile, JobRow, Settings
+from soundmill.inbox.models import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
 from soundmill.inbox.suggest import closest, did_you_mean
 
 SETTING_FIELDS = tuple(Settings.model_fields)
@@ -61,10 +61,14 @@ class Field:
         self.name = name
         kind: Any = info.annotation
         self._read = TypeAdapter[Any](Annotated[(kind, *metadata)] if metadata else kind).validate_python
-        self._whole = int in (info.annotation, *get_args(info.annotation))
+        self.is_whole = int in (info.annotation, *get_args(info.annotation))
         self._low, self._high = bounds(info)
         self._unit = unit_of(info)
         self._choices = choices(info)
+
+    @property
+    def is_number(self) -> bool:
+        return self._low is not None
 
     def read(self, text: str) -> Any:
         """The value of a non-blank cell. Raises Wrong."""
@@ -79,7 +83,7 @@ class Field:
         if self._choices:
             return f"must be one of {', '.join(self._choices)}"
         unit = f" {'seconds' if self._unit == 's' else self._unit}" if self._unit else ""
-        kind = "a whole number" if self._whole else "a number"
+        kind = "a whole number" if self.is_whole else "a number"
         return f"must be {kind} from {self._low or 0:,g} to {_plain(self._high)}{unit}"
 
     def _explain(self, text: str, kind: str) -> str:
@@ -88,7 +92,7 @@ class Field:
         expected = self._expected()
         if self._choices:
             return expected + did_you_mean(closest(text, self._choices))
-        if _DECIMAL_COMMA.fullmatch(text) and not self._whole:
+        if _DECIMAL_COMMA.fullmatch(text) and not self.is_whole:
             return f"{expected}; write the decimals after a point: {text.replace(',', '.')}"
         if minutes := _MINUTES.fullmatch(text):
             first, second, third = (int(part or 0) for part in minutes.groups())
@@ -112,7 +116,8 @@ def readers(model: type[BaseModel], *names: str) -> Mapping[str, Field]:
 
 JOB_FIELDS = readers(JobRow, *KNOWN)
 FILE_FIELDS = readers(JobFile, "name", "priority", "on_qc_fail")
-EXPERIMENT_FIELDS = readers(Experiment, "design", "replicates")
+EXPERIMENT_FIELDS = readers(Experiment, "design", "n", "replicates")
+RANGE_FIELDS = readers(FactorRange, "scale", "step")
 
 
 def read_prompt(text: str) -> str:

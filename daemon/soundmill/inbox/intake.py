@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from soundmill.errors import InvalidJobFile, Problem
@@ -18,7 +19,9 @@ from soundmill.jobs import Batch, BatchSpec, Source
 
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
-FILES_PER_SCAN = 1000  # a burst is taken in by parts, so that whoever calls can stop or show signs of life between
+# A burst is taken in by parts, so that whoever calls can stop or show signs of life between.
+FILES_PER_SCAN = 1000
+SCAN_S = 10.0  # a file whose design has to be drawn takes a second or two
 
 
 class CatalogPort(Protocol):
@@ -91,7 +94,7 @@ class Intake:
         return self._more
 
     def scan(self) -> list[Outcome]:
-        """Resume what was claimed before, then take in what has settled, up to FILES_PER_SCAN files.
+        """Resume what was claimed before, then take in what has settled, up to FILES_PER_SCAN files or for SCAN_S.
 
         Raises OSError if the inbox can't be listed.
 
@@ -101,18 +104,29 @@ class Intake:
         pending = [claimed for claimed in self._spool.pending() if self._is_due(claimed.ulid)]
         fresh = [path for path in self._spool.settled() if self._is_due(path.name)]
         self._more = len(pending) + len(fresh) > FILES_PER_SCAN
-        outcomes = [self._finish(claimed, resumed=True) for claimed in pending[:FILES_PER_SCAN]]
-        for path in fresh[: FILES_PER_SCAN - len(outcomes)]:
-            try:
-                claimed_now = self._spool.claim(path)
-            except OSError as error:
-                self._postpone(path.name)
-                outcomes.append(Outcome(file_name=path.name, ulid="", error=error))
-                continue
-            if claimed_now is not None:
-                self._waits.pop(path.name, None)
-                outcomes.append(self._finish(claimed_now, resumed=False))
+        until = self._spool.clock() + SCAN_S
+        outcomes = []
+        work: list[Claimed | Path] = [*pending, *fresh]
+        for one in work[:FILES_PER_SCAN]:
+            if self._spool.clock() >= until:
+                self._more = True
+                break
+            outcome = self._finish(one, resumed=True) if isinstance(one, Claimed) else self._take(one)
+            if outcome is not None:
+                outcomes.append(outcome)
         return outcomes
+
+    def _take(self, path: Path) -> Outcome | None:
+        """Claim a fresh file and take it to its end; None if it has gone meanwhile."""
+        try:
+            claimed = self._spool.claim(path)
+        except OSError as error:
+            self._postpone(path.name)
+            return Outcome(file_name=path.name, ulid="", error=error)
+        if claimed is None:
+            return None
+        self._waits.pop(path.name, None)
+        return self._finish(claimed, resumed=False)
 
     def _finish(self, claimed: Claimed, resumed: bool) -> Outcome:
         """Take one claimed file to its end, or note why not and when to try again."""

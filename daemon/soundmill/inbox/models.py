@@ -19,7 +19,9 @@ LONGEST_DURATION_S = 300.0
 LARGEST_SEED = 2**53 - 1
 
 Level = str | int | float
-DESIGNS = ("full_factorial", "one_factor_at_a_time")
+LEVEL_DESIGNS = ("full_factorial", "one_factor_at_a_time")
+SAMPLED_DESIGNS = ("latin_hypercube", "sobol")
+MOST_POINTS = 10_000  # of a sampled design
 
 
 def unit(name: str) -> dict[str, Any]:
@@ -108,6 +110,25 @@ class Defaults(Settings):
     )
 
 
+class FactorRange(BaseModel):
+    """Numbers between two bounds, for a sampled design."""
+
+    model_config = ConfigDict(extra="forbid", title="Range")
+
+    min: float = Field(allow_inf_nan=False, description="lowest level")
+    max: float = Field(allow_inf_nan=False, description="highest level")
+    scale: Literal["linear", "log"] = Field(
+        "linear", description="log gives each doubling the same number of levels; min must then be above 0"
+    )
+    step: float | None = Field(
+        None,
+        ge=0.0001,
+        le=1e9,
+        allow_inf_nan=False,
+        description="distance of the levels; 1 for whole numbers, else a digit finer than a thousandth of the range",
+    )
+
+
 class Experiment(BaseModel):
     """A designed experiment: factors, each with its levels; every condition gets the same seeds."""
 
@@ -116,16 +137,30 @@ class Experiment(BaseModel):
     prompt: str | None = Field(
         None, max_length=LONGEST_PROMPT, description="prompt of every condition; {name} takes a factor's level"
     )
-    factors: dict[str, Annotated[list[Level], Field(min_length=1)]] = Field(
-        min_length=1, description="factor: [levels]; a factor is a field of a job or a {placeholder} of the prompt"
+    factors: dict[str, Annotated[list[Level], Field(min_length=1)] | FactorRange] = Field(
+        min_length=1,
+        description="factor: [levels], or in a sampled design {min, max}; "
+        "a factor is a field of a job or a {placeholder} of the prompt",
     )
-    design: Literal["full_factorial", "one_factor_at_a_time"] = Field(
-        "full_factorial", description="every combination, or the baseline and each other level alone"
+    design: Literal["full_factorial", "one_factor_at_a_time", "latin_hypercube", "sobol"] = Field(
+        "full_factorial",
+        description="full_factorial: every combination; one_factor_at_a_time: the baseline and each other level alone; "
+        "latin_hypercube, sobol: n conditions drawn from ranges",
+    )
+    n: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_POINTS,
+        json_schema_extra=unit("conditions"),
+        description="how many conditions a sampled design has; for sobol best a power of two",
     )
     baseline: dict[str, Level] = Field(
         default={}, description="level of each factor in the baseline condition; the first level where not given"
     )
     replicates: int = Field(1, ge=1, le=10_000, json_schema_extra=unit("clips"), description="clips for each condition")
+    extends: str | None = Field(
+        None, max_length=200, description="earlier batch of the same experiment; only what it lacks is made"
+    )
 
 
 class JobFile(BaseModel):

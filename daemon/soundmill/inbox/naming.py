@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import PurePath
 
-from soundmill.inbox.fields import Wrong
+from soundmill.inbox.fields import KNOWN, Wrong
 from soundmill.inbox.models import LONGEST_ID
 
 LONGEST_SLUG = 48  # characters of the prompt in a job's name
+LONGEST_LEVEL = 32  # characters of one level in a condition's name
+LONGEST_CONDITION = 110  # characters of a condition's name
 LONGEST_BATCH_NAME = 80  # characters
 # File systems allow 255 bytes; replicate number, attempt number and suffix come on top.
 LONGEST_ID_BYTES = 200
 
 # ASCII to lower-case letters, digits and spaces.
 _TO_WORDS = {n: chr(n).lower() if chr(n).isalnum() else " " for n in range(128)}
+_PLAIN_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NOT_NAME = re.compile(r"[^\w.\-]+")
 # Letters that NFKD leaves whole.
 _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
@@ -48,6 +52,32 @@ def batch_name(wanted: str | None, file_name: str) -> str:
 
 def automatic_name(position: int, prompt: str) -> str:
     return f"{position:04d}-{slug(prompt, LONGEST_SLUG, 'clip')}"
+
+
+def condition_name(position: int, condition: Mapping[str, str]) -> str:
+    """The name of a condition's clips, from its levels: `0003-calm-piano_temperature-0.7_top_k-50`.
+
+    As many levels as there is room for; the position keeps the name unique.
+    """
+    name = f"{position:04d}-"
+    for factor, level in condition.items():
+        words = _level_words(factor, level)
+        if len(name) + len(words) > LONGEST_CONDITION:
+            break
+        name += f"{words}_"
+    return name[:-1]
+
+
+def _level_words(factor: str, level: str) -> str:
+    """A prompt, a model and a file speak for themselves; any other level needs its factor's name."""
+    if factor == "prompt":
+        return slug(level, LONGEST_LEVEL, "prompt")
+    if factor == "model":
+        return slug(PurePath(level).name, LONGEST_LEVEL, "model")
+    if factor in ("melody", "continue_from"):
+        return slug(PurePath(level).stem, LONGEST_LEVEL, factor)
+    words = level if _PLAIN_NUMBER.fullmatch(level) else slug(level, LONGEST_LEVEL, "other")
+    return f"{factor if factor in KNOWN else slug(factor, LONGEST_LEVEL, 'factor')}-{words}"
 
 
 def replicate_name(name: str, replicate: int) -> str:

@@ -14,14 +14,14 @@ from soundmill.inbox.csv_reader import Table
 from soundmill.inbox.document import Document
 from soundmill.inbox.encoding import check_text
 from soundmill.inbox.expand import takes
-from soundmill.inbox.naming import NameBook, automatic_name, batch_name
+from soundmill.inbox.naming import NameBook, batch_name
 from soundmill.inbox.problems import Problems
 from soundmill.inbox.rows import Row
 from soundmill.inbox.rules import ModelTraits, Rules
-from soundmill.inbox.schema import json_schema, parameter_table
+from soundmill.inbox.schema import experiment_table, json_schema, parameter_table
 from soundmill.jobs import BatchSpec, JobSpec
 
-__all__ = ["JOB_SUFFIXES", "ModelTraits", "Rules", "json_schema", "parameter_table", "read_jobs"]
+__all__ = ["JOB_SUFFIXES", "ModelTraits", "Rules", "experiment_table", "json_schema", "parameter_table", "read_jobs"]
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -68,6 +68,7 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
         priority=source.priority,
         kind=source.kind,
         experiment=source.experiment,
+        extends=source.extends,
     )
 
 
@@ -77,7 +78,7 @@ def _check_rows(source: _Source, max_jobs: int, problems: Problems) -> int:
     unnamed = False
     count = 0
     for row in source.rows(problems):
-        count += row.choice.takes
+        count += len(row.replicates)
         if count > max_jobs:
             problems.add(f"asks for more than {max_jobs:,} jobs; share them among several files", row.line)
             return count
@@ -94,7 +95,7 @@ def _check_rows(source: _Source, max_jobs: int, problems: Problems) -> int:
     if unnamed and names.may_clash_with_automatic:
         for row in source.rows(Problems()):
             if row.name is None:
-                name = automatic_name(row.position, row.prompt)
+                name = row.full_name
                 clash = names.automatic_clash(name, row.choice.takes)
                 if clash is not None:
                     problems.add(

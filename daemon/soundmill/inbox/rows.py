@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from soundmill.errors import UnknownModel
 from soundmill.inbox.fields import JOB_FIELDS, SETTING_FIELDS, Wrong, read_prompt
 from soundmill.inbox.models import LARGEST_SEED, LONGEST_DURATION_S, Settings
-from soundmill.inbox.naming import name_from_id
+from soundmill.inbox.naming import automatic_name, condition_name, name_from_id
 from soundmill.inbox.problems import Problems
 from soundmill.inbox.rules import ModelTraits, Rules
 from soundmill.jobs import AudioFormat, Parameters, QualityKind
@@ -53,7 +53,7 @@ class Choice(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One good row: `choice.takes` jobs. `name` and `seed` are None where the file gives none."""
+    """One good row: a job for each of its replicates. `name` and `seed` are None where the file gives none."""
 
     line: int
     position: int
@@ -63,7 +63,24 @@ class Row(NamedTuple):
     choice: Choice
     labels: Mapping[str, str]
     condition: Mapping[str, str]
-    same_seeds: bool  # in an experiment, a replicate's seed is that of its like in every condition
+    # In an experiment, the ulid of the batch whose seeds it uses: a replicate has the same in every condition.
+    seeds_of: str | None = None
+    done: frozenset[int] = frozenset()  # replicates that the batch it extends has already
+
+    @property
+    def full_name(self) -> str:
+        """Its own name, or the one it gets by itself."""
+        if self.name is not None:
+            return self.name
+        if self.condition:
+            return condition_name(self.position, self.condition)
+        return automatic_name(self.position, self.prompt)
+
+    @property
+    def replicates(self) -> Sequence[int]:
+        """The numbers of the replicates to make."""
+        every = range(1, self.choice.takes + 1)
+        return [number for number in every if number not in self.done] if self.done else every
 
 
 class RowReader:
@@ -87,7 +104,6 @@ class RowReader:
         shared: tuple[str, ...],
         labels: Mapping[str, str],
         condition: Mapping[str, str],
-        same_seeds: bool,
         problems: Problems,
     ) -> Row | None:
         """A row from its texts ("" for blank), or None after telling `problems` what is wrong.
@@ -116,7 +132,7 @@ class RowReader:
         if not isinstance(choice, Choice):
             faults.extend(choice)
         elif not faults:
-            return Row(line, position, prompt, name, seed, choice, labels, condition, same_seeds)
+            return Row(line, position, prompt, name, seed, choice, labels, condition)
         for fault in faults:
             problems.add(fault.message, lines.get(fault.field, line), fault.field, fault.value)
         return None

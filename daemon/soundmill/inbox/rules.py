@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from soundmill.errors import InvalidControl
+from soundmill.inbox.points import Draw, Points, draw_apart
 from soundmill.jobs import AudioFormat, QcAction
 
 
@@ -23,9 +25,44 @@ class ModelTraits(Protocol):
     def max_duration_s(self) -> float: ...
 
 
+class EarlierExperiment(Protocol):
+    """A batch that an experiment extends, with all batches it is related to by extending: its family."""
+
+    @property
+    def batch(self) -> str:
+        """The batch's name."""
+        ...
+
+    @property
+    def ulid(self) -> str:
+        """Of the batch the family began with: seeds derive from it in every batch of the family."""
+        ...
+
+    @property
+    def plan(self) -> Mapping[str, object]:
+        """The batch's experiment as it was recorded (BatchSpec.experiment)."""
+        ...
+
+    @property
+    def drawn(self) -> int:
+        """How many points of a sampled design the family has."""
+        ...
+
+    @property
+    def conditions(self) -> Sequence[tuple[Mapping[str, str], frozenset[int]]]:
+        """The family's conditions, oldest first, with the numbers of their replicates."""
+        ...
+
+
+def no_experiments(name: str) -> EarlierExperiment:
+    """Where there is no catalogue to look into. Raises InvalidControl."""
+    raise InvalidControl("there is no catalogue here, and so no batch to extend; run the first experiment first")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How one job file is read. `resolve_model` raises errors.UnknownModel with the mend."""
+    """How one job file is read. `resolve_model` raises errors.UnknownModel with the mend, `find_experiment`
+    errors.InvalidControl; `draw` gives the points of a sampled design, the same ones for the same Draw."""
 
     ulid: str
     folder: Path  # melody and continue_from are relative to it
@@ -35,3 +72,5 @@ class Rules:
     default_format: AudioFormat
     default_on_qc_fail: QcAction
     max_jobs: int
+    find_experiment: Callable[[str], EarlierExperiment] = no_experiments
+    draw: Callable[[Draw], Points] = draw_apart

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from soundmill.inbox.fields import KNOWN, TEXT_FIELDS, bounds, choices, unit_of
-from soundmill.inbox.models import JobFile, JobRow
+from soundmill.inbox.models import Experiment, JobFile, JobRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,14 @@ _DEFAULTS = {
     "format": "`audio.format` of soundmill.yaml",
     "melody": "none",
     "continue_from": "none",
+}
+
+_EXPERIMENT_DEFAULTS = {
+    "prompt": "that of `defaults` or `template`",
+    "factors": "required",
+    "n": "required in a sampled design",
+    "baseline": "each factor's first level",
+    "extends": "none",
 }
 
 
@@ -67,6 +75,15 @@ def parameter_table() -> str:
     """PARAMETERS as a Markdown table."""
     lines = ["| column | type | unit | default | range | meaning |", "|---|---|---|---|---|---|"]
     lines += [f"| `{p.name}` | {p.type} | {p.unit} | {p.default} | {p.range} | {p.meaning} |" for p in PARAMETERS]
+    return "\n".join(lines) + "\n"
+
+
+def experiment_table() -> str:
+    """The keys of an experiment as a Markdown table."""
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for name, info in Experiment.model_fields.items():
+        default = _EXPERIMENT_DEFAULTS.get(name) or f"{info.default}"
+        lines.append(f"| `{name}` | {default} | {info.description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from soundmill.inbox.axes import Axis, check_placeholders, read_axes
-from soundmill.inbox.expand import Template, full_factorial, full_factorial_size
+from soundmill.inbox.designs import FullFactorial
+from soundmill.inbox.expand import Template
 from soundmill.inbox.fields import KNOWN, Wrong, check_label_name, read_label
 from soundmill.inbox.nodes import cell, words
 from soundmill.inbox.problems import Problems
@@ -69,7 +70,6 @@ class JobList:
             shared=shared_texts(self._base, cells),
             labels=labels,
             condition={},
-            same_seeds=False,
             problems=problems,
         )
         return row if good else None
@@ -130,14 +130,15 @@ class TemplateSection:
         names = self._template.names
         self._axes = read_axes(variables, names, ("prompt",), "variables", problems)
         check_placeholders(names, self._axes, "variables", line, "template", problems)
-        self.rows_due = full_factorial_size([axis.levels for axis in self._axes])
+        self._design = FullFactorial([axis.levels for axis in self._axes])
+        self.rows_due = self._design.size
         self.jobs_due = self.rows_due * count_of(base)
 
     def rows(self, before: int, problems: Problems) -> Iterator[Row]:
         lines = {axis.name: axis.line for axis in self._axes if axis.sets_field}
         names = [axis.name for axis in self._axes]
         label_names = [name for name in names if name not in KNOWN]
-        for position, levels in enumerate(full_factorial([axis.levels for axis in self._axes]), before + 1):
+        for position, levels in enumerate(self._design, before + 1):
             values = dict(zip(names, levels, strict=True))
             cells = field_cells(self._axes, levels)
             row = self._reader.read(
@@ -150,7 +151,6 @@ class TemplateSection:
                 shared=shared_texts(self._base, cells),
                 labels={name: values[name] for name in label_names} if label_names else {},
                 condition={},
-                same_seeds=False,
                 problems=problems,
             )
             if row is not None:
