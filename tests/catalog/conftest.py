@@ -126,13 +126,17 @@ class Mill:
         retry: bool = False,
         ruleset: str = "r1",
         measurements: Mapping[str, float | None] | None = None,
+        score: float = 80.0,
+        final_attempt: int | None = None,
     ) -> bool:
+        set_aside = retry or final_attempt not in (None, attempt.number)
         return self.catalog.succeed(
             attempt,
-            self.output(attempt, quarantined=retry),
+            self.output(attempt, quarantined=set_aside),
             {"silence_share": 0.1, "loudness_lufs": -14.0} if measurements is None else measurements,
-            self.judgement(passed, ruleset),
+            self.judgement(passed, ruleset, score),
             retry_for_quality=retry,
+            final_attempt=final_attempt,
         )
 
     def fail(
@@ -183,7 +187,7 @@ class Mill:
                     return False
             flagged = self.row(
                 "SELECT count(*) AS n FROM outputs o JOIN jobs j ON j.id = o.job_id WHERE o.batch_id = ?"
-                " AND j.status = 'succeeded' AND j.attempt = o.attempt AND o.verdict = 'failed'",
+                " AND j.status = 'succeeded' AND j.final_attempt = o.attempt AND o.verdict = 'failed'",
                 batch["id"],
             )
             outputs = self.row("SELECT count(*) AS n FROM outputs WHERE batch_id = ?", batch["id"])

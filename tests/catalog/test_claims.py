@@ -103,7 +103,7 @@ def test_the_last_job_finishes_its_batch(mill: Any) -> None:
     assert [b.id for b in mill.catalog.unreported()] == [batch.id]
     message = mill.row("SELECT message FROM events WHERE kind = 'batch finished'")["message"]
     assert message == "themes: 1 succeeded, 1 failed, 1 flagged"
-    mill.catalog.mark_reported(batch.id)
+    mill.catalog.mark_reported(batch.id, read_at=mill.clock.now)
     assert mill.catalog.unreported() == []
 
 

@@ -103,7 +103,7 @@ def test_retry_takes_up_failed_and_cancelled_jobs_as_new(mill: Any) -> None:
     mill.fail(second, suspect=True)
     mill.succeed(third, passed=False, retry=True)
     mill.catalog.cancel("themes")
-    mill.catalog.mark_reported(1)
+    mill.catalog.mark_reported(1, read_at=mill.clock.now)
     mill.clock.now += 50
     assert mill.catalog.retry("themes") == 3
     assert statuses(mill) == ["succeeded", "queued", "queued", "queued"]
@@ -134,12 +134,17 @@ def test_retry_of_one_job_leaves_the_others(mill: Any) -> None:
 def test_a_batch_that_was_taken_up_again_owes_a_new_report(mill: Any) -> None:
     mill.ingest(1)
     mill.fail(mill.claim()[0])
-    mill.catalog.mark_reported(1)
+    read_at = mill.clock.now
+    mill.catalog.mark_reported(1, read_at=read_at)
     mill.catalog.retry("themes")
-    mill.catalog.mark_reported(1)
+    mill.catalog.mark_reported(1, read_at=read_at)
     assert mill.catalog.unreported() == []
+    mill.clock.now += 1
     mill.succeed(mill.claim()[0])
+    mill.catalog.mark_reported(1, read_at=read_at)
     assert [batch.id for batch in mill.catalog.unreported()] == [1]
+    mill.catalog.mark_reported(1, read_at=mill.clock.now)
+    assert mill.catalog.unreported() == []
 
 
 def test_a_take_is_rated_by_job_or_by_file_and_the_last_rating_stays(mill: Any) -> None:

@@ -104,6 +104,24 @@ def test_any_other_end_broken_off_anywhere_writes_nothing(mill: Any, write: Any)
     assert mill.counters_are_true()
 
 
+def test_a_choice_broken_off_anywhere_chooses_nothing(mill: Any) -> None:
+    mill.ingest([mill.spec(1, name=f"t{n}", replicate=n, keep_best=1) for n in (1, 2)])
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt, score=50.0 + attempt.job.replicate)
+    assert broken_off_everywhere(mill, lambda: mill.catalog.choose(10), stride=11) > 20
+    assert [row["kept"] for row in mill.rows("SELECT kept FROM takes ORDER BY job_id")] == [0, 1]
+
+
+def test_scores_broken_off_anywhere_are_not_kept_in_part(mill: Any) -> None:
+    mill.ingest(2)
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt)
+    mill.catalog.use_scorer("clap", "laion/clap", ("clap",))
+    scores = {2: {"clap": 0.5}, 1: {"clap": 0.4}}
+    assert broken_off_everywhere(mill, lambda: mill.catalog.record_scores("clap", scores), stride=7) > 10
+    assert mill.catalog.unscored("clap", 10) == []
+
+
 @pytest.mark.parametrize("moment", ["statement", "commit"])
 def test_a_statement_that_raises_undoes_those_before_it(mill: Any, moment: str) -> None:
     mill.ingest(2)

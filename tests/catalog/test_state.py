@@ -15,20 +15,20 @@ def test_changed_thresholds_judge_old_outputs_again(mill: Any) -> None:
         mill.succeed(attempt, passed=True)
     seen: list[Mapping[str, float | None]] = []
 
-    def judge(measurements: Mapping[str, float | None]) -> Any:
+    def judge(model: str, kind: Any, measurements: Mapping[str, float | None], defects: Any) -> Any:
         seen.append(measurements)
         return mill.judgement(passed=False, ruleset="r2", score=10.0)
 
-    assert mill.catalog.rejudge(judge, "r2", limit=2) == 2
-    assert mill.catalog.rejudge(judge, "r2", limit=2) == 1
-    assert mill.catalog.rejudge(judge, "r2", limit=2) == 0
+    assert mill.catalog.rejudge(judge, {"r2"}, limit=2) == 2
+    assert mill.catalog.rejudge(judge, {"r2"}, limit=2) == 1
+    assert mill.catalog.rejudge(judge, {"r2"}, limit=2) == 0
     assert (seen[0]["silence_share"], seen[0]["loudness_lufs"], seen[0]["peak_dbfs"]) == (0.1, -14.0, None)
     takes = mill.rows("SELECT verdict, score, failed_checks, ruleset FROM takes")
     assert takes == [{"verdict": "failed", "score": 10.0, "failed_checks": "silence", "ruleset": "r2"}] * 3
     assert mill.row("SELECT count(*) AS n FROM scores WHERE score = 10.0")["n"] == 3
     assert mill.row("SELECT flagged FROM batch_progress")["flagged"] == 3
     assert mill.counters_are_true()
-    assert mill.catalog.rejudge(lambda _: mill.judgement(ruleset="r1"), "r1", limit=9) == 3
+    assert mill.catalog.rejudge(lambda *_: mill.judgement(ruleset="r1"), {"r1"}, limit=9) == 3
     assert mill.counters_are_true()
 
 
@@ -36,9 +36,20 @@ def test_judging_again_leaves_takes_that_are_not_final_out_of_the_count(mill: An
     mill.ingest(1)
     mill.succeed(mill.claim()[0], passed=False, retry=True)
     mill.succeed(mill.claim()[0], passed=True)
-    assert mill.catalog.rejudge(lambda _: mill.judgement(passed=False, ruleset="r0"), "r0", limit=9) == 2
+    assert mill.catalog.rejudge(lambda *_: mill.judgement(passed=False, ruleset="r0"), {"r0"}, limit=9) == 2
     assert mill.row("SELECT n_flagged FROM batches")["n_flagged"] == 1
     assert mill.counters_are_true()
+
+
+def test_takes_judged_by_any_of_the_rulesets_in_force_are_left_alone(mill: Any) -> None:
+    mill.ingest(5)
+    names = ["music-1", "music-2", "custom-2", "sound_effects-1", "sound_effects-2"]
+    for attempt, name in zip(mill.claim(limit=5), names, strict=True):
+        mill.succeed(attempt)
+        mill.catalog._connection.execute("UPDATE outputs SET ruleset = ? WHERE job_id = ?", (name, attempt.job.id))
+    in_force = {"music-2", "custom-2", "sound_effects-2"}
+    assert mill.catalog.rejudge(lambda *_: mill.judgement(ruleset="music-2"), in_force, limit=9) == 2
+    assert {row["ruleset"] for row in mill.rows("SELECT ruleset FROM outputs")} == in_force
 
 
 def test_a_judge_that_raises_changes_nothing(mill: Any) -> None:
@@ -48,14 +59,14 @@ def test_a_judge_that_raises_changes_nothing(mill: Any) -> None:
     before = mill.content()
     calls: list[int] = []
 
-    def judge(_: Mapping[str, float | None]) -> Any:
+    def judge(*_: object) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise RuntimeError("no thresholds")
         return mill.judgement(ruleset="r2")
 
     with pytest.raises(RuntimeError):
-        mill.catalog.rejudge(judge, "r2", limit=9)
+        mill.catalog.rejudge(judge, {"r2"}, limit=9)
     assert mill.content() == before
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-BIG = "jobs|outputs|attempts|checks|measurements|job_labels|j|o|a|c|m|p"
+BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "label_values", "retries", "rejected_files", "model_speed",
+    "experiment_family", "scores_by_scorer",
 ]  # fmt: skip
 
 
@@ -100,6 +101,9 @@ def test_speed_is_known_by_model(busy: Any) -> None:
         "SELECT * FROM failed_checks WHERE batch = 'a' LIMIT 50",
         "SELECT * FROM retries WHERE batch = 'a' LIMIT 50",
         "SELECT * FROM queue WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM scores_by_scorer WHERE batch = 'a' LIMIT 50",
+        "SELECT * FROM scores_by_scorer WHERE audio = 'a/x.wav'",
+        "SELECT * FROM scores_by_scorer WHERE scorer = 'clap' ORDER BY score DESC LIMIT 50",
         "SELECT * FROM overview",
         "SELECT * FROM batch_progress ORDER BY batch_id DESC LIMIT 50",
         "SELECT * FROM model_speed",
@@ -121,6 +125,7 @@ def test_no_big_table_is_walked_for_a_filtered_page(mill: Any, sql: str) -> None
         "SELECT * FROM failures LIMIT 50",
         "SELECT * FROM failures ORDER BY job_id DESC LIMIT 50",
         "SELECT * FROM failed_checks LIMIT 50",
+        "SELECT * FROM scores_by_scorer WHERE scorer = 'clap' ORDER BY score DESC LIMIT 50",
         "SELECT * FROM queue LIMIT 50",
         "SELECT * FROM retries LIMIT 50",
         "SELECT * FROM running_jobs LIMIT 50",
@@ -143,6 +148,7 @@ def test_a_page_is_read_without_sorting_first(mill: Any, sql: str) -> None:
         ("SELECT * FROM queue LIMIT 50", "jobs_queue"),
         ("SELECT * FROM retries LIMIT 50", "attempts_repeated"),
         ("SELECT * FROM running_jobs", "attempts_running"),
+        ("SELECT * FROM scores_by_scorer WHERE scorer = 'clap' ORDER BY score DESC LIMIT 50", "scores_scorer"),
     ],
 )
 def test_what_is_rare_is_found_by_an_index_of_its_own(mill: Any, sql: str, index: str) -> None:

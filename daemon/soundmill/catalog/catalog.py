@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from soundmill.catalog import claims, commands, ingest, outputs, state
+from soundmill.catalog import claims, commands, experiments, ingest, outputs, scores, selection, state
 from soundmill.catalog.connection import connect_writer, transaction, translated
 from soundmill.catalog.migrations import migrate
 from soundmill.catalog.rows import JOB, add_event, batch_of, job_of
+from soundmill.catalog.scores import Unscored
+from soundmill.catalog.selection import Move
 from soundmill.errors import CatalogError, Problem
 from soundmill.jobs import (
     Attempt,
@@ -24,6 +26,7 @@ from soundmill.jobs import (
     BatchSpec,
     FailureKind,
     Job,
+    Judge,
     Judgement,
     ModelQueue,
     Output,
@@ -90,6 +93,11 @@ class Catalog:
         with self._read() as db:
             return ingest.by_sha256(db, sha256)
 
+    def find_experiment(self, name: str) -> experiments.Experiment:
+        """The experiment of a batch and its family. Raises InvalidControl where there is none."""
+        with self._read() as db:
+            return experiments.find_experiment(db, name)
+
     def rejection_exists(self, ulid: str) -> bool:
         with self._read() as db:
             return ingest.rejection_exists(db, ulid)
@@ -139,16 +147,30 @@ class Catalog:
         judgement: Judgement,
         *,
         retry_for_quality: bool,
+        final_attempt: int | None = None,
     ) -> bool:
         """File the output of an attempt and end its job; False, with nothing written, if the attempt was fenced.
 
         With `retry_for_quality` the output is kept as a take that did not pass, and the job is
-        queued again for another one, with another seed.
+        queued again for another one, with another seed. `final_attempt` names an earlier attempt
+        whose take is the better one and counts instead.
         """
         with self._write() as (db, now):
             return claims.succeed(
-                db, now, attempt, output, measurements, judgement, retry_for_quality=retry_for_quality
+                db,
+                now,
+                attempt,
+                output,
+                measurements,
+                judgement,
+                retry_for_quality=retry_for_quality,
+                final_attempt=attempt.number if final_attempt is None else final_attempt,
             )
+
+    def better_take(self, job_id: int, judgement: Judgement) -> int | None:
+        """The attempt with the best take a job has so far, if that take is better than one so judged."""
+        with self._read() as db:
+            return selection.better_take(db, job_id, judgement)
 
     def fail(
         self,
@@ -242,15 +264,71 @@ class Catalog:
         with self._write() as (db, now):
             commands.rate(db, now, target, stars, note)
 
+    # --- scores and the choice among takes ---
+
+    def use_scorer(self, scorer: str, model: str, names: Sequence[str]) -> None:
+        """Say which model a scorer uses now and the names it scores under; another model's scores are forgotten."""
+        with self._write() as (db, now):
+            scores.use_scorer(db, now, scorer, model, names)
+
+    def unscored(self, scorer: str, limit: int) -> list[Unscored]:
+        """Up to `limit` takes that the scorer has not heard yet: new ones first."""
+        with self._read() as db:
+            return scores.unscored(db, scorer, limit)
+
+    def record_scores(self, scorer: str, found: Mapping[int, Mapping[str, float | None]]) -> None:
+        """Keep the scores of the first takes of an answer of `unscored`; None is "heard, but no score"."""
+        with self._write() as (db, now):
+            scores.record_scores(db, now, scorer, found)
+
+    def take_path(self, output_id: int) -> str:
+        """Where a take lies now, relative to the outputs folder."""
+        with self._read() as db:
+            return scores.path_of(db, output_id)
+
+    def use_ranking(self, rank_by: str) -> None:
+        """Rank takes by a scorer's name, or by `stars`, when the best are chosen."""
+        with self._write() as (db, _):
+            selection.use_ranking(db, rank_by)
+
+    def undecided(self) -> bool:
+        """Whether takes are still to be chosen among or moved, as far as that can be done now."""
+        with self._read() as db:
+            return selection.undecided(db)
+
+    def choose(self, limit: int) -> int:
+        """Choose the best takes of up to `limit` groups whose jobs have ended; how many were looked at."""
+        with self._write() as (db, now):
+            return selection.choose(db, now, limit)
+
+    def pending_moves(self, limit: int) -> list[Move]:
+        with self._read() as db:
+            return selection.pending_moves(db, limit)
+
+    def moves_arrived(self, moves: Sequence[tuple[Move, str]]) -> None:
+        """Takes lie at the places named beside them, and still at their former ones."""
+        with self._write() as (db, now):
+            selection.arrived(db, now, moves)
+
+    def moves_settled(self, moves: Sequence[Move]) -> None:
+        """The former places of these takes are cleared."""
+        with self._write() as (db, _):
+            selection.settled(db, moves)
+
+    def move_given_up(self, move: Move) -> None:
+        """The file that was to be moved is not there."""
+        with self._write() as (db, now):
+            selection.gone(db, now, move)
+
     # --- what the service keeps ---
 
-    def rejudge(self, judge: Callable[[Mapping[str, float | None]], Judgement], ruleset: str, limit: int) -> int:
-        """Judge up to `limit` outputs by the thresholds of `ruleset` that were judged by others; how many.
+    def rejudge(self, judge: Judge, rulesets: Collection[str], limit: int) -> int:
+        """Judge up to `limit` outputs that were judged by other thresholds than those of `rulesets`; how many.
 
         From the measurements on record: no audio is touched, and no job runs again.
         """
         with self._write() as (db, now):
-            return outputs.rejudge(db, now, judge, ruleset, limit)
+            return outputs.rejudge(db, now, judge, rulesets, limit)
 
     def event(
         self,
@@ -305,10 +383,11 @@ class Catalog:
         with self._read() as db:
             return state.unreported(db)
 
-    def mark_reported(self, batch_id: int) -> None:
-        """The batch's report is written; ignored when the batch has been taken up again meanwhile."""
+    def mark_reported(self, batch_id: int, *, read_at: float) -> None:
+        """The batch's report is written, of what was known at `read_at`; ignored when the batch was taken up
+        again meanwhile, and perhaps finished again."""
         with self._write() as (db, now):
-            state.mark_reported(db, now, batch_id)
+            state.mark_reported(db, now, batch_id, read_at)
 
     def get_setting(self, key: str) -> str | None:
         with self._read() as db:

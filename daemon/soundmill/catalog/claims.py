@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from soundmill.catalog.outputs import add_output
 from soundmill.catalog.rows import JOB, add_event, close_finished_batches, job_of
+from soundmill.catalog.selection import take_out_of_quarantine
 from soundmill.jobs import (
     Attempt,
     AttemptStatus,
@@ -121,6 +122,7 @@ def succeed(
     judgement: Judgement,
     *,
     retry_for_quality: bool,
+    final_attempt: int,
 ) -> bool:
     job = attempt.job
     if retry_for_quality:
@@ -135,9 +137,9 @@ def succeed(
     else:
         done = (
             db.execute(
-                "UPDATE jobs SET status = 'succeeded', finished_at = ?, not_before = NULL, suspect = 0,"
-                " error_kind = NULL, error = NULL WHERE id = ? AND attempt = ? AND status = 'running'",
-                (now, job.id, attempt.number),
+                "UPDATE jobs SET status = 'succeeded', finished_at = ?, final_attempt = ?, not_before = NULL,"
+                " suspect = 0, error_kind = NULL, error = NULL WHERE id = ? AND attempt = ? AND status = 'running'",
+                (now, final_attempt, job.id, attempt.number),
             ).rowcount
             == 1
         )
@@ -146,8 +148,13 @@ def succeed(
     _end(db, now, attempt, AttemptStatus.SUCCEEDED)
     add_output(db, now, attempt, output, measurements, judgement)
     if not retry_for_quality:
-        if judgement.verdict is Verdict.FAILED:
-            db.execute("UPDATE batches SET n_flagged = n_flagged + 1 WHERE id = ?", (job.batch_id,))
+        db.execute(
+            "UPDATE batches SET n_flagged = n_flagged +"
+            " (SELECT verdict = ? FROM outputs WHERE job_id = ? AND attempt = ?) WHERE id = ?",
+            (Verdict.FAILED.value, job.id, final_attempt, job.batch_id),
+        )
+        if final_attempt != attempt.number:
+            take_out_of_quarantine(db, job, final_attempt)
         close_finished_batches(db, now, {job.batch_id})
     return True
 

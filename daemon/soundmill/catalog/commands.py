@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from soundmill.catalog.rows import add_event, close_finished_batches
+from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
 
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
@@ -124,7 +125,10 @@ def retry(db: sqlite3.Connection, now: float, target: str) -> int:
 
 
 def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
-    """Rate one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has."""
+    """Rate one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has.
+
+    Where stars count, the takes that compete with it are chosen among anew.
+    """
     if not 1 <= stars <= 5:
         raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
     row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
@@ -133,7 +137,9 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         if found.job_id is None:
             raise InvalidControl(f"{found.label}: is a batch; rate one job of it, as `{found.label}/<job>`")
         row = db.execute(
-            "SELECT id FROM outputs WHERE job_id = ? ORDER BY attempt DESC LIMIT 1", (found.job_id,)
+            "SELECT o.id FROM outputs o JOIN jobs j ON j.id = o.job_id WHERE o.job_id = ?"
+            " ORDER BY o.attempt IS j.final_attempt DESC, o.attempt DESC LIMIT 1",
+            (found.job_id,),
         ).fetchone()
         if row is None:
             raise InvalidControl(f"{found.label}: has no take to rate yet")
@@ -142,6 +148,7 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         " DO UPDATE SET stars = excluded.stars, note = excluded.note, rated_at = excluded.rated_at",
         (row["id"], stars, note, now),
     )
+    note_rating(db, row["id"])
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:

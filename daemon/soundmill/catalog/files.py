@@ -49,7 +49,7 @@ def take_path(batch: str, name: str, format: AudioFormat, quarantined: bool, att
         _check_name(part)
     file = f"{name}.take{attempt}.{format.value}" if quarantined else f"{name}.{format.value}"
     path = "/".join((batch, "quarantine", file) if quarantined else (batch, file))
-    _parts(path)
+    relative_parts(path)
     return path
 
 
@@ -59,10 +59,10 @@ def file_take(outputs: Path, relative: str, audio: bytes, sidecar: Mapping[str, 
     The audio is renamed last, so an audio file always has its sidecar. Raises StorageUnavailable
     when the disk cannot take them, and ValueError for a path that is not inside `outputs`.
     """
-    parts = _parts(relative)
+    parts = relative_parts(relative)
     text = json.dumps(plain(sidecar), ensure_ascii=False, indent=2) + "\n"
     try:
-        folder = _folder(outputs, parts[:-1])
+        folder = open_folder(outputs, parts[:-1])
         sidecar_part = _write_part(folder, f"{parts[-1]}.json", text.encode())
         try:
             audio_part = _write_part(folder, parts[-1], audio)
@@ -75,23 +75,23 @@ def file_take(outputs: Path, relative: str, audio: bytes, sidecar: Mapping[str, 
         except BaseException:
             sidecar_part.unlink(missing_ok=True)
             raise
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
-        raise _unavailable(outputs / relative, error) from error
+        raise unavailable(outputs / relative, error) from error
     return FiledTake(path=relative, size_bytes=len(audio), sha256=hashlib.sha256(audio).hexdigest())
 
 
 def discard(outputs: Path, relative: str) -> None:
     """Remove a take that was not to be, with its sidecar; nothing there is fine."""
-    parts = _parts(relative)
+    parts = relative_parts(relative)
     try:
         for name in (relative, f"{relative}.json"):
             (outputs / name).unlink(missing_ok=True)
-        _sync_folder(outputs.joinpath(*parts[:-1]))
+        sync_folder(outputs.joinpath(*parts[:-1]))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _unavailable(outputs / relative, error) from error
+        raise unavailable(outputs / relative, error) from error
 
 
 def sweep_parts(outputs: Path) -> int:
@@ -116,10 +116,10 @@ def probe(outputs: Path, min_free_bytes: int) -> None:
             )
         _write_part(outputs, "probe", b"soundmill").unlink()
     except OSError as error:
-        raise _unavailable(outputs, error) from error
+        raise unavailable(outputs, error) from error
 
 
-def _parts(relative: str) -> tuple[str, ...]:
+def relative_parts(relative: str) -> tuple[str, ...]:
     """The names in a relative path, each of them harmless."""
     parts = tuple(relative.split("/"))
     for part in parts:
@@ -135,7 +135,7 @@ def _check_name(name: str) -> None:
         raise ValueError(f"{name!r} cannot be a file name in the outputs folder")
 
 
-def _folder(outputs: Path, names: tuple[str, ...]) -> Path:
+def open_folder(outputs: Path, names: tuple[str, ...]) -> Path:
     """Make the folder of a take. The outputs folder itself is not made: when it is missing its disk is
     not mounted, and files written in its place would vanish under the mount."""
     folder = outputs
@@ -145,7 +145,7 @@ def _folder(outputs: Path, names: tuple[str, ...]) -> Path:
         parent, folder = folder, folder / name
         try:
             folder.mkdir()
-            _sync_folder(parent)
+            sync_folder(parent)
         except FileExistsError:
             if not folder.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
@@ -170,7 +170,7 @@ def _write_part(folder: Path, name: str, content: bytes) -> Path:
     return part
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -178,6 +178,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _unavailable(path: Path, error: OSError) -> StorageUnavailable:
+def unavailable(path: Path, error: OSError) -> StorageUnavailable:
     mend = MENDS.get(error.errno or 0, "check the disk and its mount")
     return StorageUnavailable(f"{path}: {error.strerror or error}: {mend}")

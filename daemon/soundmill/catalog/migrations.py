@@ -277,15 +277,79 @@ def m0001_initial(db: Database) -> None:
 
 
 def m0002_judgement(db: Database) -> None:
-    """Thresholds by kind, best-of-n, experiments that go on, the fade that makes the same file again."""
+    """Thresholds by kind, best-of-n, experiments that go on."""
     db.execute("ALTER TABLE jobs ADD COLUMN quality TEXT")
     db.execute("ALTER TABLE jobs ADD COLUMN keep_best INTEGER")
     db.execute("ALTER TABLE batches ADD COLUMN extends INTEGER REFERENCES batches")
+    db.execute("CREATE INDEX batches_extends ON batches (extends) WHERE extends IS NOT NULL")
     db.execute("ALTER TABLE outputs ADD COLUMN kept INTEGER")  # NULL: not chosen among; 0: set aside
-    db.execute("ALTER TABLE outputs ADD COLUMN fade_s REAL NOT NULL DEFAULT 0")
 
 
-STEPS = (m0001_initial, m0002_judgement)
+SELECTION = """
+ALTER TABLE jobs ADD COLUMN final_attempt INTEGER;  -- whose take counts, once the job succeeded; seldom an earlier one
+UPDATE jobs SET final_attempt = attempt WHERE status = 'succeeded';
+ALTER TABLE batches ADD COLUMN chosen_at REAL;  -- when takes of it were last chosen or moved
+CREATE INDEX scores_scorer ON scores (scorer, score);
+
+-- Groups of takes (jobs of one position with keep_best) that are to be chosen among.
+CREATE TABLE selections_due (
+    batch_id INTEGER NOT NULL REFERENCES batches,
+    position INTEGER NOT NULL,
+    only_rated INTEGER NOT NULL DEFAULT 0,  -- nothing but a rating is new
+    PRIMARY KEY (batch_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- Takes on their way to another place; see catalog/moves.py for the steps.
+CREATE TABLE moves (
+    output_id INTEGER PRIMARY KEY REFERENCES outputs,
+    batch_id INTEGER NOT NULL REFERENCES batches,
+    target TEXT NOT NULL,
+    leftover TEXT  -- the former path, once outputs.path is the new one
+) STRICT;
+CREATE INDEX moves_batch ON moves (batch_id);
+
+CREATE TRIGGER jobs_choose AFTER UPDATE OF status ON jobs
+WHEN new.keep_best IS NOT NULL AND new.status IN ('succeeded', 'failed', 'cancelled') AND NOT EXISTS (
+    SELECT 1 FROM jobs WHERE batch_id = new.batch_id AND position = new.position AND status IN ('queued', 'running'))
+BEGIN
+    INSERT INTO selections_due (batch_id, position) VALUES (new.batch_id, new.position)
+        ON CONFLICT DO UPDATE SET only_rated = 0;
+END;
+
+-- A choice made stands; a score that comes for a take nobody has chosen yet may be what the choice waits for.
+CREATE TRIGGER scores_choose AFTER INSERT ON scores
+WHEN new.scorer <> 'soundmill' AND (SELECT kept FROM outputs WHERE id = new.output_id) IS NULL
+BEGIN
+    INSERT INTO selections_due (batch_id, position)
+        SELECT j.batch_id, j.position FROM outputs o JOIN jobs j ON j.id = o.job_id
+        WHERE o.id = new.output_id AND j.keep_best IS NOT NULL
+        ON CONFLICT DO UPDATE SET only_rated = 0;
+END;
+"""
+
+
+def m0003_selection(db: Database) -> None:
+    """Best-of-n: which groups are to be chosen among, which takes are to be moved, which take of a job counts."""
+    for statement in statements(SELECTION):
+        db.execute(statement)
+
+
+DEFECT_MEASUREMENTS = """
+    silence_head_s silence_tail_s silence_inside_s dropout_s
+    flat_share flat_share_before true_peak_dbtp loudness_range_lu
+    loudness_momentary_max_lufs loudness_short_term_max_lufs loop_share loop_period_s
+    stuck_tone_s stuck_tone_hz noise_s clicks
+    level_step_db channel_difference_db stereo_correlation
+"""
+
+
+def m0004_measurements(db: Database) -> None:
+    """Pauses, flat tops, loops, tones, noise, clicks, steps, stereo, and what a loudness meter says beside loudness."""
+    for name in DEFECT_MEASUREMENTS.split():
+        db.execute(f"ALTER TABLE measurements ADD COLUMN {name} REAL")
+
+
+STEPS = (m0001_initial, m0002_judgement, m0003_selection, m0004_measurements)
 
 
 def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:

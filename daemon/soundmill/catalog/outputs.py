@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
+from itertools import pairwise
 
 from soundmill.catalog.rows import finite, to_json
-from soundmill.jobs import Attempt, Judgement, Output, Verdict
+from soundmill.jobs import Attempt, Judge, Judgement, Output, QualityKind, Verdict
 
 SCORER = "soundmill"
 
@@ -25,6 +27,25 @@ MEASUREMENTS = (
     "nonfinite_samples",
     "duration_s",
     "duration_error_s",
+    "silence_head_s",
+    "silence_tail_s",
+    "silence_inside_s",
+    "dropout_s",
+    "flat_share",
+    "flat_share_before",
+    "true_peak_dbtp",
+    "loudness_range_lu",
+    "loudness_momentary_max_lufs",
+    "loudness_short_term_max_lufs",
+    "loop_share",
+    "loop_period_s",
+    "stuck_tone_s",
+    "stuck_tone_hz",
+    "noise_s",
+    "clicks",
+    "level_step_db",
+    "channel_difference_db",
+    "stereo_correlation",
 )
 INSERT_MEASUREMENTS = (
     f"INSERT INTO measurements (output_id, {', '.join(MEASUREMENTS)}) VALUES (?{', ?' * len(MEASUREMENTS)})"
@@ -93,24 +114,29 @@ def _write_judgement(db: sqlite3.Connection, now: float, output_id: int, judgeme
 def rejudge(
     db: sqlite3.Connection,
     now: float,
-    judge: Callable[[Mapping[str, float | None]], Judgement],
-    ruleset: str,
+    judge: Judge,
+    rulesets: Collection[str],
     limit: int,
 ) -> int:
-    """Judge up to `limit` outputs again whose thresholds were others than `ruleset`'s."""
+    """Judge up to `limit` outputs again that were judged by none of `rulesets`, which are those `judge` goes by."""
+    known = sorted(set(rulesets))
+    # The ranges between the names, because an index answers < and > but not NOT IN.
+    between = ["ruleset < ?", *["ruleset > ? AND ruleset < ?"] * (len(known) - 1), "ruleset > ?"]
+    bounds = [known[0], *(name for pair in pairwise(known) for name in pair), known[-1]]
     rows = db.execute(
-        # Two ranges, because an index answers < and > but not <>.
-        "SELECT o.id, o.batch_id, o.verdict, j.status = 'succeeded' AND j.attempt = o.attempt AS is_final, m.*"
-        " FROM (SELECT id FROM outputs WHERE ruleset < ? UNION ALL"
-        "       SELECT id FROM outputs WHERE ruleset > ? LIMIT ?) old"
+        "SELECT o.id, o.batch_id, o.verdict, o.defects, o.attempt IS j.final_attempt AS is_final, j.model, j.quality,"
+        " m.*"
+        f" FROM ({' UNION ALL '.join(f'SELECT id FROM outputs WHERE {each}' for each in between)} LIMIT ?) old"
         " JOIN outputs o ON o.id = old.id JOIN jobs j ON j.id = o.job_id JOIN measurements m ON m.output_id = o.id",
-        (ruleset, ruleset, limit),
+        (*bounds, limit),
     ).fetchall()
     for row in rows:
-        judgement = judge({name: row[name] for name in MEASUREMENTS})
+        kind = None if row["quality"] is None else QualityKind(row["quality"])
+        measurements = {name: row[name] for name in MEASUREMENTS}
+        judgement = judge(row["model"], kind, measurements, json.loads(row["defects"]))
         db.execute(
             "UPDATE outputs SET verdict = ?, score = ?, ruleset = ? WHERE id = ?",
-            (judgement.verdict.value, finite(judgement.score), ruleset, row["id"]),
+            (judgement.verdict.value, finite(judgement.score), judgement.ruleset, row["id"]),
         )
         db.execute("DELETE FROM checks WHERE output_id = ?", (row["id"],))
         _write_judgement(db, now, row["id"], judgement)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from soundmill.catalog.commands import resolve
 from soundmill.catalog.connection import connect_reader, translated
+from soundmill.catalog.experiments import Experiment, family, find_experiment
 from soundmill.errors import CatalogError, InvalidControl
 
 Row = dict[str, object]
@@ -78,6 +79,19 @@ class Reader:
             raise InvalidControl(f"{found.label}: is a job, not a batch")
         return self._rows("SELECT * FROM batch_progress WHERE batch_id = ?", found.batch_id)[0]
 
+    def find_experiment(self, name: str) -> Experiment:
+        """The experiment of a batch and its family. Raises InvalidControl where there is none."""
+        with self._db() as db:
+            return find_experiment(db, name)
+
+    def family(self, batch: str) -> list[str]:
+        """Names of the batches that one experiment is spread over, oldest first: of the batch that began it and
+        of all that extend it. Just `batch` where nothing extends it. Raises InvalidControl when there is none."""
+        batch_id = self.batch(batch)["batch_id"]
+        assert isinstance(batch_id, int)
+        with self._db() as db:
+            return [str(row["name"]) for row in family(db, batch_id)]
+
     def find(self, target: str) -> str:
         """What a command's target stands for, in full. Raises InvalidControl with a suggestion."""
         with self._db() as db:
@@ -137,7 +151,7 @@ class Reader:
         }
         for attempt in attempts:
             attempt["output"] = outputs.get(attempt["number"])
-        final = outputs.get(job["attempt"]) if job["status"] == "succeeded" else None
+        final = outputs.get(job["final_attempt"])
         return _parsed(job) | {"attempts": attempts, "output": final}
 
     def _output(self, row: Row) -> Row:
@@ -164,8 +178,65 @@ class Reader:
         attempts = job.pop("attempts")
         if job["output"] is None or not isinstance(attempts, list):
             raise InvalidControl(f"{job['batch']}/{job['name']}: is {job['status']} and has no final take to run again")
-        last = attempts[-1]
-        return job | {"seed": last["seed"], "number": last["number"], "device": last["device"]}
+        final = next(attempt for attempt in attempts if attempt["number"] == job["final_attempt"])
+        return job | {"seed": final["seed"], "number": final["number"], "device": final["device"]}
+
+    def goes_on_with(self, batch: str) -> list[str]:
+        """The earlier batches of the experiment that `batch` goes on with, oldest first; none for one that stands
+        alone. Raises InvalidControl when there is no such batch."""
+        batch_id = self.batch(batch)["batch_id"]
+        assert isinstance(batch_id, int)
+        with self._db() as db:
+            return [str(row["name"]) for row in family(db, batch_id) if row["id"] < batch_id]
+
+    def everything_of(self, batch: str) -> Row:
+        """All that is known of a batch, as of one moment: its row of `batches` and `extends_name`, and under `jobs`,
+        `attempts` and `outputs` theirs; an output carries its `measurements`, `checks`, `scores` and `rating`
+        (or None).
+
+        Times are Unix seconds. Seven queries, however many jobs there are. Raises InvalidControl when there is none.
+        """
+        batch_id = self.batch(batch)["batch_id"]
+        with self._db() as db:
+            db.execute("BEGIN")  # one snapshot: the daemon may be writing
+        try:
+            return self._everything_of(batch_id)
+        finally:
+            with self._db() as db:
+                db.execute("ROLLBACK")
+
+    def _everything_of(self, batch_id: object) -> Row:
+        row = self._rows(
+            "SELECT b.*, e.name AS extends_name FROM batches b LEFT JOIN batches e ON e.id = b.extends WHERE b.id = ?",
+            batch_id,
+        )[0]
+        outputs = [
+            _parsed(one) | {"measurements": {}, "checks": [], "scores": {}, "rating": None}
+            for one in self._rows("SELECT * FROM outputs WHERE batch_id = ? ORDER BY job_id, attempt", batch_id)
+        ]
+        by_id = {one["id"]: one for one in outputs}
+        of_batch = "JOIN outputs o ON o.id = x.output_id WHERE o.batch_id = ?"
+        for one in self._rows(f"SELECT x.* FROM measurements x {of_batch}", batch_id):
+            by_id[one.pop("output_id")]["measurements"] = one
+        for one in self._rows(f"SELECT x.* FROM checks x {of_batch} ORDER BY x.output_id, x.name", batch_id):
+            _list(by_id[one.pop("output_id")]["checks"]).append(one)
+        for one in self._rows(f"SELECT x.* FROM scores x {of_batch} ORDER BY x.scorer", batch_id):
+            _mapping(by_id[one["output_id"]]["scores"])[str(one["scorer"])] = one["score"]
+        for one in self._rows(f"SELECT x.* FROM ratings x {of_batch}", batch_id):
+            by_id[one.pop("output_id")]["rating"] = one
+        return {
+            "batch": _parsed(row),
+            "jobs": [
+                _parsed(one)
+                for one in self._rows("SELECT * FROM jobs WHERE batch_id = ? ORDER BY position, id", batch_id)
+            ],
+            "attempts": self._rows(
+                "SELECT a.* FROM attempts a JOIN jobs j ON j.id = a.job_id WHERE j.batch_id = ?"
+                " ORDER BY a.job_id, a.number",
+                batch_id,
+            ),
+            "outputs": outputs,
+        }
 
     def workers(self) -> list[Row]:
         return self._rows("SELECT * FROM worker_board ORDER BY worker")
@@ -188,3 +259,13 @@ def _parsed(row: Row) -> Row:
         key: json.loads(value) if key in JSON_COLUMNS and isinstance(value, str) else value
         for key, value in row.items()
     }
+
+
+def _list(value: object) -> list[Row]:
+    assert isinstance(value, list)
+    return value
+
+
+def _mapping(value: object) -> Row:
+    assert isinstance(value, dict)
+    return value

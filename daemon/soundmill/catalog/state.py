@@ -62,12 +62,19 @@ def knows_output(db: sqlite3.Connection, path: str) -> bool:
 
 
 def unreported(db: sqlite3.Connection) -> list[Batch]:
-    rows = db.execute("SELECT * FROM batches WHERE finished_at IS NOT NULL AND reported_at IS NULL ORDER BY id")
+    rows = db.execute(  # a report names files, so it waits until they are where they belong
+        "SELECT * FROM batches b WHERE finished_at IS NOT NULL AND reported_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM selections_due WHERE batch_id = b.id)"
+        " AND NOT EXISTS (SELECT 1 FROM moves WHERE batch_id = b.id) ORDER BY id"
+    )
     return [batch_of(row) for row in rows]
 
 
-def mark_reported(db: sqlite3.Connection, now: float, batch_id: int) -> None:
-    db.execute("UPDATE batches SET reported_at = ? WHERE id = ? AND finished_at IS NOT NULL", (now, batch_id))
+def mark_reported(db: sqlite3.Connection, now: float, batch_id: int, read_at: float) -> None:
+    db.execute(
+        "UPDATE batches SET reported_at = ? WHERE id = ? AND max(finished_at, coalesce(chosen_at, 0)) <= ?",
+        (now, batch_id, read_at),
+    )
 
 
 def get_setting(db: sqlite3.Connection, key: str) -> str | None:

@@ -53,12 +53,17 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        m.spectral_range_db AS spectral_range_db,
        m.spectral_tilt_db_per_octave AS spectral_tilt_db_per_octave,
        m.rms_dbfs AS rms_dbfs, m.dc_offset AS dc_offset,
+       m.true_peak_dbtp AS true_peak_dbtp, m.loudness_range_lu AS loudness_range_lu,
+       m.silence_tail_s AS silence_tail_s, m.dropout_s AS dropout_s, m.loop_share AS loop_share,
+       m.stuck_tone_s AS stuck_tone_s, m.noise_s AS noise_s, m.clicks AS clicks,
        o.duration_s AS duration_s, o.generation_s AS generation_s,
        CASE WHEN o.duration_s > 0 THEN round(o.generation_s / o.duration_s, 4) END AS real_time_factor,
        o.format AS format, o.sample_rate AS sample_rate, o.channels AS channels, o.size_bytes AS size_bytes,
        j.labels AS labels, j.condition AS condition, j.replicate AS replicate,
        o.quarantined AS quarantined,
-       (j.status = 'succeeded' AND j.attempt = o.attempt) AS is_final,
+       (o.attempt IS j.final_attempt) AS is_final,
+       o.kept AS kept,
+       (SELECT json_group_object(scorer, score) FROM scores WHERE output_id = o.id) AS scores,
        o.licence AS licence, o.versions AS versions, o.defects AS defects, o.sha256 AS sha256,
        o.ruleset AS ruleset, a.worker AS worker, a.device AS device,
        strftime('%Y-%m-%dT%H:%M:%SZ', o.created_at, 'unixepoch') AS created_at,
@@ -75,7 +80,7 @@ SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j
        j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
        j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, j.seed AS seed, j.format AS format,
        j.priority AS priority, j.attempt AS attempts, j.error_kind AS error_kind, j.error AS error,
-       o.path AS audio, o.verdict AS verdict, o.score AS score,
+       o.path AS audio, o.verdict AS verdict, o.score AS score, o.kept AS kept, j.keep_best AS keep_best,
        j.labels AS labels, j.condition AS condition, j.replicate AS replicate,
        j.held AS held, j.steps_done AS steps_done, j.steps_due AS steps_due,
        strftime('%Y-%m-%dT%H:%M:%SZ', j.not_before, 'unixepoch') AS not_before,
@@ -84,7 +89,7 @@ SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j
        strftime('%Y-%m-%dT%H:%M:%SZ', j.finished_at, 'unixepoch') AS finished_at
 FROM jobs j
 JOIN batches b ON b.id = j.batch_id
-LEFT JOIN outputs o ON o.job_id = j.id AND o.attempt = j.attempt AND j.status = 'succeeded';
+LEFT JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt;
 
 CREATE VIEW running_jobs AS
 SELECT b.name AS batch, j.name AS job, j.id AS job_id, j.prompt AS prompt, j.model AS model,
@@ -107,12 +112,23 @@ WHERE j.status = 'failed';
 CREATE VIEW failed_checks AS
 SELECT b.name AS batch, j.name AS job, o.job_id AS job_id, o.path AS audio, c.name AS check_name,
        c.value AS value, c.threshold AS threshold, c.unit AS unit, c.message AS message,
-       (j.status = 'succeeded' AND j.attempt = o.attempt) AS is_final, o.id AS output_id
+       (o.attempt IS j.final_attempt) AS is_final, o.id AS output_id
 FROM checks c
 JOIN outputs o ON o.id = c.output_id
 JOIN batches b ON b.id = o.batch_id
 JOIN jobs j ON j.id = o.job_id
 WHERE c.passed = 0;
+
+-- One row per take and scorer: soundmill, and those of soundmill.yaml's scoring.scorers.
+CREATE VIEW scores_by_scorer AS
+SELECT s.scorer AS scorer, s.score AS score, o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id,
+       j.prompt AS prompt, o.verdict AS verdict, o.kept AS kept,
+       (o.attempt IS j.final_attempt) AS is_final,
+       strftime('%Y-%m-%dT%H:%M:%SZ', s.scored_at, 'unixepoch') AS scored_at, s.output_id AS output_id
+FROM scores s
+JOIN outputs o ON o.id = s.output_id
+JOIN batches b ON b.id = o.batch_id
+JOIN jobs j ON j.id = o.job_id;
 
 CREATE VIEW queue AS
 SELECT j.model AS model, j.priority AS priority, b.name AS batch, j.name AS job, j.id AS job_id,
@@ -178,3 +194,16 @@ CREATE VIEW model_speed AS
 SELECT model, outputs, round(audio_s, 3) AS audio_s, round(generation_s, 3) AS generation_s,
        CASE WHEN audio_s > 0 THEN round(generation_s / audio_s, 4) END AS real_time_factor
 FROM model_totals;
+
+-- An experiment may be spread over several batches: each with the first of its family. All takes of one:
+-- SELECT * FROM takes WHERE batch IN (SELECT batch FROM experiment_family WHERE family = '...')
+CREATE VIEW experiment_family AS
+SELECT b.name AS batch,
+       (WITH RECURSIVE up (name, extends) AS (
+            SELECT b.name, b.extends
+            UNION ALL
+            SELECT e.name, e.extends FROM batches e JOIN up ON e.id = up.extends)
+        SELECT name FROM up WHERE extends IS NULL) AS family,
+       (SELECT name FROM batches WHERE id = b.extends) AS extends,
+       b.id AS batch_id
+FROM batches b;

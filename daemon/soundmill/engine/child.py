@@ -1,6 +1,6 @@
-"""The engine room, child: one engine process as the daemon holds it, from start to burial.
+"""The engine room, child: one engine or scoring process as the daemon holds it, from start to burial.
 
-Imports no torch. A child is started with `python -m soundmill.engine.host` in a process group of its own, so
+Imports no torch. A child is started with `python -m soundmill.engine.host`, say, in a process group of its own, so
 Ctrl-C at the terminal reaches the daemon alone, and is tied to the daemon by a lifeline: a pipe whose other end
 only the daemon has, so that the kernel ends the child with its parent (lifeline.py).
 """
@@ -18,14 +18,13 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import IO, cast
+from typing import IO, Generic, TypeVar, cast
 
 from soundmill.engine.devices import pin
-from soundmill.engine.protocol import Event
-from soundmill.engine.wire import Answer, Command, Stop
+from soundmill.engine.wire import Stop
 from soundmill.errors import EngineDied
 
 log = logging.getLogger("soundmill.engine")
@@ -46,39 +45,49 @@ _FRAMES = (" ", "Traceback", "Thread 0x", "Current thread", "Extension modules")
 QUIET_WAITING = {"OMP_WAIT_POLICY": "passive"}
 
 
+Command = TypeVar("Command")  # what the process is told
+Message = TypeVar("Message")  # what it says
+
+
 class Gone(Exception):
     """The process has ended, or its pipe is no longer usable."""
 
 
-class Child:
-    """One engine process. Not thread-safe."""
+class Child(Generic[Command, Message]):
+    """One process. Not thread-safe."""
 
-    def __init__(self, device: str, backend_for: str, slots: int | None) -> None:
-        """Start it. Raises EngineDied when the system cannot start a process, EngineError for a hidden device."""
+    def __init__(
+        self, module: str, device: str, arguments: Sequence[str], *, name: str, environment: Mapping[str, str]
+    ) -> None:
+        """Start `module` with the device as it is called in there, the arguments, and the numbers of the two pipes.
+
+        `name` is what the log and an obituary call the process, `environment` what it gets beside ours. Raises
+        EngineDied when the system cannot start a process, EngineError for a hidden device.
+        """
         self._device = device
+        self._name = name
         pinned, inside = pin(device, os.environ)
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         try:
             ours, theirs = socket.socketpair()
             watched, self._lifeline = os.pipe()
         except OSError as error:
-            raise EngineDied(f"{device}: no pipes for an engine process ({error}); close some files") from error
-        arguments = (inside, backend_for, str(slots or "auto"), str(theirs.fileno()), str(watched))
+            raise EngineDied(f"no pipes for {name} ({error}); close some files") from error
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "soundmill.engine.host", *arguments],
+                [sys.executable, "-P", "-m", module, inside, *arguments, str(theirs.fileno()), str(watched)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 pass_fds=(theirs.fileno(), watched),
-                env=QUIET_WAITING | os.environ | pinned | {"PYTHONPATH": path},
+                env={**QUIET_WAITING, **os.environ, **pinned, **environment, "PYTHONPATH": path},
                 process_group=0,
             )
         except OSError as error:
             ours.close()
             os.close(self._lifeline)
-            raise EngineDied(f"{device}: the engine process cannot be started ({error})") from error
+            raise EngineDied(f"{name} cannot be started ({error})") from error
         finally:
             theirs.close()
             os.close(watched)
@@ -96,14 +105,14 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command | Stop) -> None:
         """Raises Gone when the process is not there to read it."""
         try:
             self._conn.send(command)
         except OSError as error:
             raise Gone from error
 
-    def receive(self, timeout_s: float) -> Answer | Event | None:
+    def receive(self, timeout_s: float) -> Message | None:
         """The next message, None when none came in time. Raises Gone at the end of the process."""
         until = time.monotonic() + timeout_s
         while True:
@@ -118,13 +127,13 @@ class Child:
             if time.monotonic() >= until:
                 return None
 
-    def _read_message(self) -> Answer | Event:
+    def _read_message(self) -> Message:
         try:
-            return cast("Answer | Event", self._conn.recv())
+            return cast("Message", self._conn.recv())
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise Gone from error
 
-    def bury(self, killed_because: str | None = None) -> tuple[list[Answer | Event], str]:
+    def bury(self, killed_because: str | None = None) -> tuple[list[Message], str]:
         """Make sure the process has ended; what it had still sent, and what became of it in one line.
 
         With a reason it is killed; without one it is taken to be ending by itself.
@@ -135,7 +144,7 @@ class Child:
             except subprocess.TimeoutExpired:
                 killed_because = "it no longer answered"
         self._kill()
-        left: list[Answer | Event] = []
+        left: list[Message] = []
         with suppress(Gone, OSError):
             while self._conn.poll(0):
                 left.append(self._read_message())
@@ -186,7 +195,7 @@ class Child:
             self._line = self._line[-4096:]
 
     def _obituary(self, killed_because: str | None) -> str:
-        name, code = f"the engine on {self._device}", self._process.returncode
+        name, code = self._name, self._process.returncode
         if killed_because is not None:
             return f"{name} was killed: {killed_because}"
         if code < 0:

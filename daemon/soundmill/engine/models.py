@@ -49,6 +49,11 @@ class ModelSpec:
     path: Route  # our decode loop, or AudioCraft's own generate
 
     @property
+    def makes_sound_effects(self) -> bool:
+        """AudioGen and the MAGNeT of the same data, by what they are called; everything else is taken for music."""
+        return self.family == "audiogen" or self.short.lower().startswith(("audiogen", "audio-magnet"))
+
+    @property
     def is_hub(self) -> bool:
         """Whether the weights come from the Hugging Face hub."""
         return self.name != TINY_NAME and not Path(self.name).is_absolute()
@@ -198,7 +203,7 @@ def models_table() -> str:
 def _makes(spec: ModelSpec) -> str:
     if spec.name == TINY_NAME:
         return "music and sound effects, small and rough"
-    what = "sound effects" if spec.sample_rate == 16_000 else "music"
+    what = "sound effects" if spec.makes_sound_effects else "music"
     if spec.family == "magnet":
         return f"{what}, up to {spec.window_s:g} s"
     return f"{what}, also after a melody" if spec.takes_melody else what

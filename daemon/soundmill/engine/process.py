@@ -43,7 +43,7 @@ class ProcessEngine:
         self._slots = slots
         self._load_deadline_s = load_deadline_s
         self._clock = clock
-        self._child: Child | None = None
+        self._child: Child[Command, Answer | Event] | None = None
         self._info: ModelInfo | None = None
         self._model: str | None = None  # as load() was asked for it; the info may have a longer name
         self._in_flight: dict[tuple[int, int], _Flight] = {}
@@ -62,7 +62,13 @@ class ProcessEngine:
             return self._info
         self._info = None
         if self._child is None:
-            self._child = Child(self._device, self._backend_for, self._slots)
+            self._child = Child(
+                "soundmill.engine.host",
+                self._device,
+                (self._backend_for, str(self._slots or "auto")),
+                name=f"the engine on {self._device}",
+                environment={},
+            )
         try:
             self._child.send(Load(model=model))
             answer = self._await_answer(model)

@@ -1,0 +1,209 @@
+"""Best of n: which takes of a group are kept, and where each take is to lie because of it.
+
+A group is the jobs of one position of a batch that ask for `keep_best`. Once all of them have ended, the best n of
+their final takes are kept and the others set aside. The catalogue decides first, in one transaction, and notes the
+files to move; catalog/moves.py moves them. A choice stands until a job of the group is taken up again or, where stars
+count, a take of it is rated: thresholds that change later do not move files that somebody may use.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soundmill.catalog.outputs import SCORER
+from soundmill.catalog.rows import add_event
+from soundmill.catalog.state import get_setting, set_setting
+from soundmill.jobs import Job, Judgement, Verdict
+
+STARS = "stars"  # rank by what people said
+UNRATED = 3  # stars: better than a take somebody disliked, worse than one somebody liked
+SET_ASIDE = "set_aside"
+
+CANDIDATES = """
+SELECT o.id, o.path, o.kept, o.quarantined, o.verdict, r.stars, j.keep_best, o.attempt, o.batch_id,
+       s.output_id IS NOT NULL AS scored, s.score AS score, m.output_id IS NOT NULL AS moving
+FROM jobs j
+JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt
+LEFT JOIN ratings r ON r.output_id = o.id
+LEFT JOIN scores s ON s.output_id = o.id AND s.scorer = ?
+LEFT JOIN moves m ON m.output_id = o.id
+WHERE j.batch_id = ? AND j.position = ? AND j.keep_best IS NOT NULL
+ORDER BY j.position, j.replicate, j.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A take on its way: from `path` to `target` while `leftover` is None; then `path` is the new place and
+    `leftover` the former one, to be cleared. All relative to the outputs folder."""
+
+    output_id: int
+    path: str
+    target: str
+    leftover: str | None
+    attempt: int
+
+
+def use_ranking(db: sqlite3.Connection, rank_by: str) -> None:
+    """From now on rank by `rank_by`: a scorer's name, or stars. When that is new, the choices not made yet are
+    made by it, and with stars also those among takes that somebody has rated; others stand."""
+    if get_setting(db, "rank_by") == rank_by:
+        return
+    db.execute(
+        "INSERT OR IGNORE INTO selections_due (batch_id, position)"
+        " SELECT DISTINCT j.batch_id, j.position FROM jobs j JOIN outputs o ON o.job_id = j.id"
+        " WHERE j.keep_best IS NOT NULL AND (o.kept IS NULL OR (? = 'stars' AND"
+        " EXISTS (SELECT 1 FROM ratings r WHERE r.output_id = o.id)))",
+        (rank_by,),
+    )
+    set_setting(db, "rank_by", rank_by)
+
+
+def note_rating(db: sqlite3.Connection, output_id: int) -> None:
+    """The group of a take that was just rated may have to be chosen among anew."""
+    db.execute(
+        "INSERT OR IGNORE INTO selections_due (batch_id, position, only_rated)"
+        " SELECT j.batch_id, j.position, 1 FROM outputs o JOIN jobs j ON j.id = o.job_id"
+        " WHERE o.id = ? AND j.keep_best IS NOT NULL",
+        (output_id,),
+    )
+
+
+def choose(db: sqlite3.Connection, now: float, limit: int) -> int:
+    """Choose among up to `limit` groups that are due; how many there were.
+
+    A group that is not ready (a job runs again, or the score it is ranked by is not there yet) comes back by itself
+    when that changes: the triggers that put it in line see to it.
+    """
+    rank_by = get_setting(db, "rank_by") or SCORER
+    groups = db.execute("SELECT batch_id, position, only_rated FROM selections_due LIMIT ?", (limit,)).fetchall()
+    for group in groups:
+        where = (group["batch_id"], group["position"])
+        if not (group["only_rated"] and rank_by != STARS) and not _choose(db, now, *where, rank_by):
+            continue
+        db.execute("DELETE FROM selections_due WHERE batch_id = ? AND position = ?", where)
+    return len(groups)
+
+
+def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, rank_by: str) -> bool:
+    """Choose in one group; False when its takes are still on their way from the last choice."""
+    unfinished = db.execute(
+        "SELECT 1 FROM jobs WHERE batch_id = ? AND position = ? AND status IN ('queued', 'running') LIMIT 1",
+        (batch_id, position),
+    ).fetchone()
+    scorer = SCORER if rank_by == STARS else rank_by
+    takes = db.execute(CANDIDATES, (scorer, batch_id, position)).fetchall()
+    if unfinished or not takes or not all(take["scored"] for take in takes):
+        return True
+    if any(take["moving"] for take in takes):
+        return False
+    best = ranked(takes, by_stars=rank_by == STARS)[: takes[0]["keep_best"]]
+    kept = {take["id"] for take in best}
+    changed = 0
+    for take in takes:
+        keep = int(take["id"] in kept)
+        if keep != take["kept"]:
+            changed += 1
+            db.execute("UPDATE outputs SET kept = ? WHERE id = ?", (keep, take["id"]))
+        target = place_of(take["path"], kept=bool(keep))
+        if target != take["path"]:
+            order_move(db, take["id"], batch_id, target)
+    if changed:
+        db.execute("UPDATE batches SET chosen_at = ?, reported_at = NULL WHERE id = ?", (now, batch_id))
+        _log(db, now, batch_id, position, takes, kept)
+    return True
+
+
+def ranked(takes: Sequence[sqlite3.Row], *, by_stars: bool) -> list[sqlite3.Row]:
+    """The takes from best to worst. Those that passed come before those that did not, then the score decides, then
+    the order of the file. With `by_stars` what a person said comes first of all: somebody who has listened outranks
+    the checks."""
+
+    def key(take: sqlite3.Row) -> tuple[float, bool, float]:
+        stars = (UNRATED if take["stars"] is None else take["stars"]) if by_stars else 0
+        score = float("-inf") if take["score"] is None else take["score"]
+        return -stars, take["verdict"] != Verdict.PASSED.value, -score
+
+    return sorted(takes, key=key)  # sorting keeps the file's order among equals
+
+
+def place_of(path: str, *, kept: bool) -> str:
+    """Where a take belongs that lies at `path`. A quarantined one stays where it is, chosen or not."""
+    batch, *folders, name = PurePosixPath(path).parts
+    if folders not in ([], [SET_ASIDE]):
+        return path
+    return f"{batch}/{name}" if kept else f"{batch}/{SET_ASIDE}/{name}"
+
+
+def better_take(db: sqlite3.Connection, job_id: int, judgement: Judgement) -> int | None:
+    """The number of the attempt whose take is the best of a job's so far, if it is better than one so judged."""
+    row = db.execute(
+        "SELECT attempt FROM outputs WHERE job_id = :job AND"
+        " (verdict = 'passed', coalesce(score, 0)) > (:verdict = 'passed', :score)"
+        " ORDER BY verdict = 'passed' DESC, score DESC, attempt LIMIT 1",
+        {"job": job_id, "verdict": judgement.verdict.value, "score": judgement.score},
+    ).fetchone()
+    return None if row is None else int(row["attempt"])
+
+
+def take_out_of_quarantine(db: sqlite3.Connection, job: Job, attempt: int) -> None:
+    """Of all the takes of a job, this earlier one is the best: it goes to where the job's take belongs."""
+    row = db.execute("SELECT id, format FROM outputs WHERE job_id = ? AND attempt = ?", (job.id, attempt)).fetchone()
+    db.execute("UPDATE outputs SET quarantined = 0 WHERE id = ?", (row["id"],))
+    order_move(db, row["id"], job.batch_id, f"{job.batch_name}/{job.name}.{row['format']}")
+
+
+def order_move(db: sqlite3.Connection, output_id: int, batch_id: int, target: str) -> None:
+    db.execute("INSERT INTO moves (output_id, batch_id, target) VALUES (?, ?, ?)", (output_id, batch_id, target))
+
+
+def pending_moves(db: sqlite3.Connection, limit: int) -> list[Move]:
+    rows = db.execute(
+        "SELECT m.output_id, o.path, m.target, m.leftover, o.attempt"
+        " FROM moves m JOIN outputs o ON o.id = m.output_id ORDER BY m.output_id LIMIT ?",
+        (limit,),
+    )
+    return [Move(**row) for row in rows]
+
+
+def arrived(db: sqlite3.Connection, now: float, moves: Sequence[tuple[Move, str]]) -> None:
+    """These takes lie at their new places, named beside them, and still at the former ones."""
+    for move, place in moves:
+        db.execute("UPDATE moves SET leftover = ? WHERE output_id = ?", (move.path, move.output_id))
+        db.execute("UPDATE outputs SET path = ? WHERE id = ?", (place, move.output_id))
+        db.execute(
+            "UPDATE batches SET chosen_at = ?, reported_at = NULL"
+            " WHERE id = (SELECT batch_id FROM outputs WHERE id = ?)",
+            (now, move.output_id),
+        )
+
+
+def settled(db: sqlite3.Connection, moves: Sequence[Move]) -> None:
+    """The former places of these takes are cleared."""
+    db.executemany("DELETE FROM moves WHERE output_id = ?", ((move.output_id,) for move in moves))
+
+
+def gone(db: sqlite3.Connection, now: float, move: Move) -> None:
+    """The file of a take that was to be moved is not there: somebody has taken it away."""
+    db.execute("DELETE FROM moves WHERE output_id = ?", (move.output_id,))
+    add_event(db, now, "take missing", f"{move.path}: is not there any more, so it was not moved to {move.target}")
+
+
+def undecided(db: sqlite3.Connection) -> bool:
+    """Whether a choice or a move is still to be made."""
+    row = db.execute("SELECT EXISTS (SELECT 1 FROM selections_due) OR EXISTS (SELECT 1 FROM moves)").fetchone()
+    return bool(row[0])
+
+
+def _log(
+    db: sqlite3.Connection, now: float, batch_id: int, position: int, takes: Sequence[sqlite3.Row], kept: set[int]
+) -> None:
+    failed = sum(take["id"] in kept and take["verdict"] != Verdict.PASSED.value for take in takes)
+    name = db.execute("SELECT name FROM batches WHERE id = ?", (batch_id,)).fetchone()[0]
+    message = f"{name}: row {position}: {len(kept)} of {len(takes)} takes kept"
+    if failed:
+        message += f", {failed} of them although a check failed: no better take came"
+    add_event(db, now, "takes chosen", message, batch_id=batch_id)
