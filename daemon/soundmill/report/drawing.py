@@ -1,0 +1,99 @@
+"""Report: from a matplotlib figure to an SVG that looks right on a light and on a dark page, and alone.
+
+The SVG's text stays text, its colours are the page's variables with the light ones as fallback, and the same figure
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+# The site's colours (publish/static/soundmill.css), and under which variable a page has each.
+TEXT, FAINT, LINE, PANEL = "#1d2125", "#6a7178", "#dfe1e3", "#ffffff"
+BUSY, GOOD, BAD, WARN = "#1f5f8b", "#1b6e3c", "#a3271d", "#855200"
+VARIABLES = {
+    TEXT: "text", FAINT: "faint", LINE: "line", PANEL: "panel", BUSY: "busy", GOOD: "good", BAD: "bad", WARN: "warn",
+}  # fmt: skip
+WIDTH, WIDE = 4.3, 7.6  # inches at 72 points
+MANY = 400  # marks, beyond which they go into the SVG as an image instead of one element each
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar in a prompt is a dollar
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": FAINT,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "text.color": TEXT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "figure.facecolor": PANEL,
+    "axes.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.dpi": 72,
+    "savefig.dpi": 110,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """`name` names its file and its element; `svg` is the element, without an XML prologue. `alt` says in words what
+    it shows."""
+
+    name: str
+    title: str
+    alt: str
+    svg: str
+    wide: bool
+
+
+@contextmanager
+def figure(height: float, *, rows: int = 1, wide: bool = False) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure with axes under each other; draw it with `finished` inside the block."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts draw it, not ours
+        made = Figure(figsize=(WIDE if wide else WIDTH, height), layout="constrained")
+        FigureCanvasSVG(made)
+        axes = made.subplots(rows, 1, squeeze=False)
+        yield made, [row[0] for row in axes]
+
+
+def finished(made: Figure, name: str, title: str, alt: str) -> Plot:
+    text = StringIO()
+    # The salt makes the ids of clip paths follow from the content instead of from chance.
+    with mpl.rc_context({"svg.hashsalt": name}):
+        made.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return Plot(name=name, title=title, alt=alt, svg=_themed(text.getvalue(), name), wide=made.get_figwidth() > WIDTH)
+
+
+def _themed(svg: str, name: str) -> str:
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'^(<svg[^>]*?) width="[^"]*"', r"\1", svg)
+    svg = re.sub(r'^(<svg[^>]*?) height="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", svg)  # several stand on one page
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(f": {colour}", f": var(--sm-{variable}, {colour})")
+    return svg

@@ -1,0 +1,271 @@
+"""Report: which settings are best, and how sure are we?
+
+From takes to findings, in this order:
+1. `design` reads the takes into arrays and sees what design they come from.
+2. `seeds` compares conditions within seeds: takes of one replicate share theirs.
+3. `model` estimates levels, or trends of sampled ranges; `interplay` tests pairs of factors.
+4. What matters is decided for all factors at once, and for all interactions at once (Holm), so that an experiment in
+   which nothing matters names a factor, or a winner, in at most 1 - confidence of cases, and an interaction likewise.
+5. `ranking` orders the conditions and names a winner where the takes support one; `verdict` says it in words.
+
+The t and F statistics assume errors that are alike everywhere and not too far from normal; with bounded, skewed scores
+they hold well for means of a dozen takes, and for two or three takes nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soundmill.report.caveats import caveats
+from soundmill.report.compare import differences_of, f_test
+from soundmill.report.design import Table, read_table
+from soundmill.report.findings import (
+    Analysis,
+    ConditionRank,
+    Contrast,
+    Design,
+    FactorEffect,
+    Interaction,
+    InteractionCell,
+    LevelMean,
+    PassRate,
+    Response,
+    Take,
+    Trend,
+    Winner,
+)
+from soundmill.report.interplay import Tested, tested_pairs
+from soundmill.report.intervals import holm, replicates_for
+from soundmill.report.levels import Levels, compare_levels, contrasts_of, pass_rate
+from soundmill.report.model import Model, fit
+from soundmill.report.ranking import decided_levels, rank_conditions, settings_of
+from soundmill.report.scale import Scale, scale_of
+from soundmill.report.seeds import adjust
+from soundmill.report.trends import Sampled, follow
+from soundmill.report.verdict import (
+    NOTHING_VARIED,
+    Voice,
+    factor_sentence,
+    interaction_sentence,
+    no_winner_sentence,
+    pass_sentence,
+    winner_sentence,
+)
+from soundmill.report.words import count
+
+__all__ = [
+    "Analysis",
+    "ConditionRank",
+    "Contrast",
+    "Design",
+    "FactorEffect",
+    "Interaction",
+    "InteractionCell",
+    "LevelMean",
+    "PassRate",
+    "Response",
+    "Take",
+    "Trend",
+    "Winner",
+    "analyse",
+]
+
+FEWEST_DF_TO_PLAN = 5  # an error known less well than this says nothing of how many replicates are needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """A factor before it is known whether it matters."""
+
+    levels: Levels | Sampled
+    p_value: float | None
+
+
+def analyse(
+    takes: Sequence[Take],
+    *,
+    confidence: float = 0.95,
+    seeds_shared: bool = True,
+    response: Response = Response.SCORE,
+    worth: float | None = None,
+) -> Analysis:
+    """What these takes say about the settings they were made with.
+
+    `confidence` of intervals; 1 - confidence is the chance of a false claim. `seeds_shared`: takes of one replicate
+    have the same seed, whatever their condition. `worth`: the least difference anyone would act on, in units of the
+    response (5 points, half a star). Takes without a condition are left out; the order of the takes is of no matter.
+
+    Raises ValueError for a confidence outside 0.5 to 1 or a difference that is not positive.
+    """
+    if not 0.5 <= confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must be at least 0.5 and below 1, as in 0.95")
+    if worth is not None and not worth > 0:
+        raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
+    table = read_table(takes, response)
+    scale = scale_of(response, table.response, worth)
+    voice = Voice(scale=scale, confidence=confidence, takes=int(table.scored.sum()))
+    nothing = Analysis(
+        factors=(), interactions=(), conditions=(), winner=None, sentences=(NOTHING_VARIED,),
+        takes=len(table.response), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
+        response=response, confidence=confidence, design=table.design,
+    )  # fmt: skip
+    if not len(table.response):
+        return nothing
+    model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), floor=scale.floor)
+    measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
+    tested = tested_pairs(model)
+    of_factors = _adjusted([one.p_value for one in measured])
+    of_pairs = holm(np.array([one.p_value for one in tested])).tolist()
+    factors = tuple(
+        _effect(model, index, one, p, voice) for index, (one, p) in enumerate(zip(measured, of_factors, strict=True))
+    )
+    interactions = tuple(_interaction(table, one, p, voice) for one, p in zip(tested, of_pairs, strict=True))
+    winner = _winner(model, measured, factors, tested, interactions, voice)
+    return replace(
+        nothing,
+        factors=factors,
+        interactions=interactions,
+        conditions=rank_conditions(model, scale, confidence),
+        winner=winner,
+        sentences=tuple(_sentences(model, factors, interactions, winner, voice, seeds_shared=seeds_shared)),
+    )
+
+
+def _measure(model: Model, factor: int, scale: Scale, confidence: float) -> _Measured:
+    curve = model.curves[factor]
+    if curve is not None:
+        sampled = follow(model, factor, curve, scale, confidence)
+        return _Measured(levels=sampled, p_value=f_test(model, sampled.contrasts))
+    levels = compare_levels(model, factor, scale, confidence)
+    comparable = len(levels.pairs.first) > 0
+    return _Measured(levels=levels, p_value=f_test(model, differences_of(levels.rows)) if comparable else None)
+
+
+def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm-adjusted among those that are known."""
+    known = [at for at, p in enumerate(p_values) if p is not None]
+    adjusted: list[float | None] = [None] * len(p_values)
+    for at, p in zip(known, holm(np.array([p_values[at] for at in known], dtype=np.float64)), strict=True):
+        adjusted[at] = float(p)
+    return adjusted
+
+
+def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | None, voice: Voice) -> FactorEffect:
+    table, level = model.table, 1 - voice.confidence
+    described = table.factors[factor]
+    matters = p_adjusted is not None and p_adjusted <= level
+    sampled = found.levels if isinstance(found.levels, Sampled) else None
+    needed = None
+    if isinstance(found.levels, Sampled):
+        ends = found.levels.ends
+        clear = matters and ends.p_value is not None and ends.p_value <= level
+        contrasts = [replace(ends, significant=clear)]
+    else:
+        pairs = found.levels.pairs
+        contrasts = contrasts_of(described.levels, pairs, voice.scale, level, matters=matters)
+        needed = _replicates_needed(model, found.levels, voice)
+    effect = FactorEffect(
+        name=described.name,
+        levels=found.levels.bins if isinstance(found.levels, Sampled) else found.levels.means,
+        contrasts=tuple(contrasts),
+        p_value=found.p_value,
+        p_adjusted=p_adjusted,
+        matters=matters,
+        sentence="",
+        trend=sampled.trend if sampled else None,
+        baseline=None if table.baseline is None else described.levels[table.baseline[factor]],
+    )
+    return replace(effect, sentence=factor_sentence(effect, voice, needed=needed, replicates=_replicates(model)))
+
+
+def _replicates(model: Model) -> int:
+    """Seeds where takes are compared within them, else the usual number of takes of a condition."""
+    counts = model.adjusted.counts
+    return model.adjusted.seeds if model.adjusted.paired else int(np.median(counts[counts > 0])) if counts.any() else 0
+
+
+def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None:
+    """In all, for the least certain pair to show a difference worth knowing; None where the error is hardly known.
+
+    Only for replicated designs: elsewhere more conditions are needed, not more replicates.
+    """
+    pairs = levels.pairs
+    if not model.within or levels.error is None or levels.error.df < FEWEST_DF_TO_PLAN or not len(pairs.first):
+        return None
+    return replicates_for(
+        voice.scale.worth,
+        standard_error=float(pairs.standard_errors.max()),
+        df=levels.error.df,
+        replicates=_replicates(model),
+        level=(1 - voice.confidence) / len(pairs.first),
+    )
+
+
+def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -> Interaction:
+    interaction = Interaction(
+        factors=(table.factors[found.first].name, table.factors[found.second].name),
+        p_value=found.p_value,
+        p_adjusted=p_adjusted,
+        effect=found.effect,
+        matters=p_adjusted <= 1 - voice.confidence,
+        cells=found.cells,
+        sentence="",
+    )
+    return replace(interaction, sentence=interaction_sentence(interaction, voice))
+
+
+def _winner(
+    model: Model,
+    measured: Sequence[_Measured],
+    factors: Sequence[FactorEffect],
+    tested: Sequence[Tested],
+    interactions: Sequence[Interaction],
+    voice: Voice,
+) -> Winner | None:
+    table = model.table
+    matter = [index for index, effect in enumerate(factors) if effect.matters]
+    everything = len(factors) + len(tested)
+    joined = [
+        (one.first, one.second)
+        for one, found in zip(tested, interactions, strict=True)
+        if found.matters
+        and (one.first in matter or one.second in matter or everything * one.p_value <= 1 - voice.confidence)
+    ]
+    chosen = {
+        factor: (table.factors[factor].levels[level], table.conditions[:, factor] == level)
+        for factor, level in decided_levels(model, matter, joined, 1 - voice.confidence).items()
+    }
+    alone = [factor for factor in matter if not any(factor in pair for pair in joined)]
+    for factor in alone:
+        levels = measured[factor].levels
+        if isinstance(levels, Sampled) and levels.best is not None:
+            chosen[factor] = (levels.bins[levels.best].level, levels.members[levels.best])
+    if not chosen:
+        return None
+    best = settings_of(model, dict(sorted(chosen.items())), voice.scale, voice.confidence)
+    winner = Winner(settings=best.levels, mean=best.mean, low=best.low, high=best.high, n=best.n, sentence="")
+    return replace(winner, sentence=winner_sentence(winner, voice))
+
+
+def _sentences(
+    model: Model,
+    factors: Sequence[FactorEffect],
+    interactions: Sequence[Interaction],
+    winner: Winner | None,
+    voice: Voice,
+    *,
+    seeds_shared: bool,
+) -> Iterator[str]:
+    """The verdict, then every factor, the interactions that matter, how many takes passed, and what to keep in mind."""
+    table = model.table
+    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=len(table.response))
+    yield from (effect.sentence for effect in factors)
+    yield from (interaction.sentence for interaction in interactions if interaction.matters)
+    if interactions and not any(interaction.matters for interaction in interactions):
+        pairs = count(len(interactions), "pair")
+        yield f"No interaction was found among {pairs} of factors."
+    yield pass_sentence(pass_rate(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence), voice)
+    yield from caveats(model, voice.scale, seeds_shared=seeds_shared)

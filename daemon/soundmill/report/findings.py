@@ -1,0 +1,186 @@
+"""Report: what an analysis of takes is made from, and what it says. Plain data; `effects.analyse` fills it.
+
+Differences, means and intervals are in units of the response: points (0 to 100) for the score, stars (1 to 5) for
+ratings. Intervals hold one statement at a time at the analysis's confidence; p values are adjusted where they say so.
+None stands where the takes cannot say: no score at all, or nothing left to estimate the error from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Response(StrEnum):
+    """Which judgement of a take is compared: the measured score or a person's stars."""
+
+    SCORE = "score"
+    STARS = "stars"
+
+
+class Design(StrEnum):
+    """How the conditions lie, read off the takes."""
+
+    FULL_FACTORIAL = "full factorial"
+    ONE_FACTOR_AT_A_TIME = "one factor at a time"
+    SAMPLED = "sampled"  # Latin hypercube, Sobol, or a factorial with conditions missing
+    NONE = "none"  # no factor has two levels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One take of an experiment. `condition` maps factor to level; takes of the same `replicate` share their seed."""
+
+    condition: Mapping[str, str]
+    replicate: int
+    score: float | None  # 0 to 100; None: the job failed or nothing was measured
+    passed: bool  # every quality check
+    stars: int | None = None  # 1 to 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRate:
+    """How many takes passed their checks, 0 to 1, with its Wilson score interval (takes counted as independent)."""
+
+    passed: int
+    takes: int  # with or without a score
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelMean:
+    """The expected response at one level, the other factors averaged out (one factor at a time: at the baseline).
+
+    `low` to `high` is for the mean over all seeds there could be. Where seeds differ much it is wide, and two levels
+    may overlap in it and still differ clearly, because seeds are shared. `paired_low` to `paired_high` leaves out how
+    seeds differ: for looking at levels side by side.
+    Sampled numeric factors have quantile bins for levels: `level` reads "0.5 to 0.8".
+    """
+
+    level: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int  # takes that have the response
+    pass_rate: PassRate
+    paired_low: float | None = None
+    paired_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """Two levels compared within seeds. `difference` = better - worse, never negative; the interval may hold 0."""
+
+    better: str
+    worse: str
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float | None  # Holm-adjusted for the contrasts of this factor
+    significant: bool  # p_value within 1 - confidence, and the factor matters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How the response goes with a sampled numeric factor."""
+
+    slope: float  # of the response per unit of the factor, the other factors held fixed
+    low: float | None
+    high: float | None
+    rank_correlation: float  # Spearman's, over conditions
+    rank_low: float | None
+    rank_high: float | None
+    peak: float | None  # the factor's value with the highest response, when the curve has its top inside the range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorEffect:
+    """What one factor does.
+
+    `contrasts`: every pair of levels, the largest difference first; of more than 12 levels, the best with each other
+    one. One factor at a time: with the baseline only. Sampled numeric factors: the ends of the range, along the trend.
+    """
+
+    name: str
+    levels: tuple[LevelMean, ...]
+    contrasts: tuple[Contrast, ...]
+    p_value: float | None  # that no level differs, this factor alone (F test)
+    p_adjusted: float | None  # Holm-adjusted for the factors of the experiment
+    matters: bool  # p_adjusted within 1 - confidence
+    sentence: str
+    trend: Trend | None = None  # sampled numeric factors
+    baseline: str | None = None  # one factor at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionCell:
+    """The mean response where one level of each factor meets. Sampled numeric factors are split at their median."""
+
+    level_a: str
+    level_b: str
+    mean: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """Whether the effect of one factor depends on the level of another; only pairs that could be tested are listed."""
+
+    factors: tuple[str, str]
+    p_value: float
+    p_adjusted: float  # Holm-adjusted for the pairs tested
+    effect: float  # the most by which a difference between two levels of one changes between two levels of the other
+    matters: bool
+    cells: tuple[InteractionCell, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRank:
+    """One condition's place. `mean` is adjusted for seeds it has no take of; `tied_with_best`: it may be the best.
+
+    The two intervals are as in `LevelMean`.
+    """
+
+    condition: Mapping[str, str]
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+    pass_rate: PassRate
+    rank: int  # from 1; equal means share a rank; conditions without a mean come last
+    tied_with_best: bool
+    paired_low: float | None = None
+    paired_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """The settings the takes support. Factors not named are not decided, by lack of effect or of evidence."""
+
+    settings: Mapping[str, str]  # factor to level, or to the bin of a sampled numeric factor
+    mean: float | None  # None: the levels won apart and no take has them together
+    low: float | None
+    high: float | None
+    n: int  # takes with these settings
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What the takes of one experiment say. `sentences`: the verdict first, then factors, interactions, caveats."""
+
+    factors: tuple[FactorEffect, ...]  # in the order of their names
+    interactions: tuple[Interaction, ...]
+    conditions: tuple[ConditionRank, ...]  # best first
+    winner: Winner | None
+    sentences: tuple[str, ...]
+    takes: int
+    scored: int  # takes that have the response
+    replicates: int  # distinct seeds among them
+    response: Response
+    confidence: float
+    design: Design

@@ -1,0 +1,122 @@
+"""Report: what a factor does, level by level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from soundmill.report.compare import Pairs, all_pairs, compare, differences_of, estimable
+from soundmill.report.design import Bools, Floats, Table
+from soundmill.report.findings import Contrast, LevelMean, PassRate
+from soundmill.report.intervals import t_quantile, wilson
+from soundmill.report.model import Model
+from soundmill.report.scale import Scale
+from soundmill.report.seeds import Adjusted, ErrorTerm
+
+PAIRS_LISTED = 66  # those of 12 levels; of more, only the best level against each other one is listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """One factor's levels, and the pairs they were compared in, largest difference first."""
+
+    means: tuple[LevelMean, ...]
+    pairs: Pairs
+    rows: Floats  # (levels, p)
+    error: ErrorTerm | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far two intervals of a mean reach to each side, see `LevelMean`."""
+
+    overall: float
+    paired: float
+
+
+def compare_levels(model: Model, factor: int, scale: Scale, confidence: float) -> Levels:
+    """Every pair of levels; one factor at a time: each level against the baseline."""
+    table, rows = model.table, model.level_rows[factor]
+    known = estimable(rows)
+    error = model.error_for(differences_of(rows)) if known.sum() > 1 else model.error
+    one, other = all_pairs(rows)
+    if table.baseline is not None:
+        against = (one == table.baseline[factor]) | (other == table.baseline[factor])
+        one, other = one[against], other[against]
+    means = np.where(known, model.value(rows), np.nan)
+    reaches = mean_reaches(model.adjusted, model.variances(rows), model.error, confidence)
+    members = [table.members(factor, level) for level in range(len(rows))]
+    return Levels(
+        means=tuple(
+            level_mean(table, scale, confidence, label, chosen, float(mean), reach)
+            for label, chosen, mean, reach in zip(table.factors[factor].levels, members, means, reaches, strict=True)
+        ),
+        pairs=compare(model, rows, (one, other), error, confidence),
+        rows=rows,
+        error=error,
+    )
+
+
+def level_mean(
+    table: Table, scale: Scale, confidence: float, label: str, chosen: Bools, mean: float, reach: Reach
+) -> LevelMean:
+    """A level, or a bin of levels, for which the chosen conditions (C,) speak."""
+    return LevelMean(
+        level=label,
+        mean=None if np.isnan(mean) else mean,
+        low=scale.clipped(mean - reach.overall),
+        high=scale.clipped(mean + reach.overall),
+        n=table.scored_in(chosen),
+        pass_rate=pass_rate(table, chosen, confidence),
+        paired_low=scale.clipped(mean - reach.paired),
+        paired_high=scale.clipped(mean + reach.paired),
+    )
+
+
+def pass_rate(table: Table, chosen: Bools, confidence: float) -> PassRate:
+    """Of all takes of the chosen conditions (C,)."""
+    passed, takes = int(table.passed_in[chosen].sum()), int(table.takes_in[chosen].sum())
+    low, high = wilson(passed, takes, confidence)
+    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else 0.0, low=low, high=high)
+
+
+def mean_reaches(adjusted: Adjusted, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
+    """Of the intervals of means, nan where nothing says how sure they are.
+
+    `shape` (q,) is the means' variance over the error's. New seeds would bring their own effects, so the seeds'
+    variance over their number is added, with Satterthwaite's degrees of freedom for the sum. With a single seed it is
+    unknown and both intervals hold for that seed.
+    """
+    if error is None:
+        return [Reach(overall=np.nan, paired=np.nan)] * len(shape)
+    by_error, by_seeds = shape * error.variance, adjusted.seed_variance / adjusted.seeds
+    total = by_error + by_seeds
+    terms = by_error**2 / error.df + (by_seeds**2 / (adjusted.seeds - 1) if adjusted.seeds > 1 else 0.0)
+    df = np.divide(total**2, terms, out=np.full_like(total, error.df), where=terms > 0)
+    overall = special.stdtrit(df, (1 + confidence) / 2) * np.sqrt(total)
+    paired = t_quantile(confidence, error.df) * np.sqrt(by_error)
+    return [Reach(overall=float(o), paired=float(p)) for o, p in zip(overall, paired, strict=True)]
+
+
+def contrasts_of(names: tuple[str, ...], pairs: Pairs, scale: Scale, level: float, *, matters: bool) -> list[Contrast]:
+    """The pairs as findings, the largest difference first."""
+    order = np.lexsort((pairs.second, pairs.first, -pairs.differences))
+    if len(order) > PAIRS_LISTED:
+        best = pairs.first[order[0]]
+        order = order[(pairs.first[order] == best) | (pairs.second[order] == best)]
+    return [_contrast(names, pairs, int(at), scale, level, matters=matters) for at in order]
+
+
+def _contrast(names: tuple[str, ...], pairs: Pairs, at: int, scale: Scale, level: float, *, matters: bool) -> Contrast:
+    p_value = float(pairs.p_values[at])
+    return Contrast(
+        better=names[pairs.first[at]],
+        worse=names[pairs.second[at]],
+        difference=float(pairs.differences[at]),
+        low=scale.clipped_difference(pairs.low[at]),
+        high=scale.clipped_difference(pairs.high[at]),
+        p_value=None if np.isnan(p_value) else p_value,
+        significant=matters and p_value <= level,
+    )

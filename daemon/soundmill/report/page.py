@@ -1,0 +1,330 @@
+"""Report: report.html, README.md and the contact sheet, from their templates.
+
+Everything that people wrote is escaped by the templates' engine; beyond that, the page's content security policy lets
+no script run but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from soundmill import __version__
+from soundmill.jobs import JobStatus
+from soundmill.report.choice import Choice
+from soundmill.report.drawing import Plot
+from soundmill.report.factors import PARAMETERS, Factors
+from soundmill.report.findings import Analysis, InteractionCell, PassRate
+from soundmill.report.record import BatchRecord, Defect, JobRecord, TakeRecord
+from soundmill.report.summary import failed_checks, licences, wall_s
+from soundmill.report.words import count, moment, number, one_decimal, percent, shortened, span
+
+TEMPLATES = Path(__file__).parent / "templates"
+ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
+RANKED = 30  # conditions in the page's ranking
+DEFECTS_NAMED = 3  # per take; the picture shows all
+NAMES_LISTED = 12  # jobs that failed for the same reason
+LEVELS_NAMED = 12
+REPLICATES_ABREAST = 6  # on a landscape page
+MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All that the pages are made from.
+
+    `earlier` names the batches whose takes are compared too; `shown` are the takes on the page, in the order of the
+    file, and `left_out` counts the others; `pictures` maps a take's file to its picture's; `files` are the report's
+    own, each with what it is for; `made_at` is when the catalogue was read (Unix seconds).
+    """
+
+    record: BatchRecord
+    factors: Factors
+    earlier: Sequence[str]
+    passed: PassRate
+    choice: Choice
+    analysis: Analysis | None
+    plots: Sequence[Plot]
+    pictures: Mapping[str, str]
+    shown: Sequence[tuple[JobRecord, TakeRecord]]
+    left_out: int
+    files: Sequence[tuple[str, str]]
+    made_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    value: str
+    label: str
+    kind: str = ""  # good, warn or bad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Jobs that ended without a take for one and the same reason."""
+
+    status: str
+    kind: str
+    why: str
+    jobs: tuple[str, ...]
+
+
+def report_html(material: Material) -> str:
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _render("report.html", material, script=script, script_digest=digest)
+
+
+def readme(material: Material) -> str:
+    return re.sub(r"\n{3,}", "\n\n", _render("README.md", material, escape=False))
+
+
+def contact_sheet(material: Material) -> str:
+    """Conditions by replicates, for the jobs that have a condition."""
+    jobs = [job for job in material.record.jobs if job.id in material.factors.conditions]
+    rows: dict[tuple[tuple[str, str], ...], dict[int, list[JobRecord]]] = {}
+    for job in jobs:
+        condition = tuple(material.factors.conditions[job.id].items())
+        rows.setdefault(condition, {}).setdefault(job.replicate, []).append(job)
+    replicates = sorted({job.replicate for job in jobs})
+    columns = [replicates[at : at + REPLICATES_ABREAST] for at in range(0, len(replicates), REPLICATES_ABREAST)]
+    return _render("contact-sheet.html", material, rows=list(rows.items()), columns=columns)
+
+
+# -- what the templates are handed -----------------------------------------------------------
+
+
+def _render(template: str, material: Material, *, escape: bool = True, **more: object) -> str:
+    record, factors = material.record, material.factors
+    takes = [take for _, take in record.takes]
+    prompts = {job.prompt for job in record.jobs}
+    constants, varying = _settings(record.jobs, factors)
+    known = {name: getattr(material, name) for name in Material.__slots__}
+    context: dict[str, object] = {
+        **known,
+        "version": __version__,
+        "css": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "lead": lead(record, material.passed),
+        "unfinished": _unfinished(record, material.made_at),
+        "asked": _asked(record),
+        "tiles": list(_tiles(record, material.passed)),
+        "constants": constants,
+        "settings": lambda job: _chips(job, varying, factors),
+        "one_prompt": next(iter(prompts)) if len(prompts) == 1 else None,
+        "replicated": any(job.replicate > 1 for job in record.jobs),
+        "others": sum(not take.final for _, take in material.shown),
+        "levels_of": lambda job: json.dumps(
+            [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
+        ),
+        "figure": figure,
+        "numbers": _numbers,
+        "failed_checks": failed_checks(take for _, take in record.finals),
+        "failures": _failures(record.jobs),
+        "commands": _commands(record),
+        "licences": licences(takes),
+        "versions": _versions(takes),
+        "rows_together": ROWS_TOGETHER,
+        "ranked": RANKED,
+        "defects_named": DEFECTS_NAMED,
+        "names_listed": NAMES_LISTED,
+        "levels_named": LEVELS_NAMED,
+        **more,
+    }
+    return _environment(escape).get_template(template).render(context)
+
+
+@cache
+def _environment(escape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        url=lambda path: quote(path, safe="/"),
+        moment=moment,
+        percent=percent,
+        score=lambda value: "" if value is None else one_decimal(value),
+        plain=lambda value: "" if value is None else f"{value:.6g}",
+        place=_place,
+        defect_words=_defect_words,
+        levels=_levels,
+        breakable=lambda name: Markup.escape(name).replace("_", Markup("_<wbr>")),
+        short=lambda text: shortened(text, 120),
+        md=markdown,
+        code=lambda text: str(text).replace("`", "'"),
+    )
+    return environment
+
+
+def markdown(text: object) -> str:
+    """Text on one line that Markdown takes literally, also where a line starts with it."""
+    line = MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    return f"\\{line}" if line.startswith(("-", "+")) else line
+
+
+def figure(plot: Plot) -> Markup:
+    return Markup('<figure class="sm-plot{wide}"><figcaption>{title}</figcaption>{svg}</figure>\n').format(
+        wide=" sm-wide" if plot.wide else "",
+        title=plot.title,
+        svg=Markup(plot.svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(plot.alt)}" ', 1)),
+    )
+
+
+def lead(record: BatchRecord, passed: PassRate) -> str:
+    """The batch in one sentence."""
+    have = record.count(JobStatus.SUCCEEDED)
+    start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
+    if passed.takes == 0:
+        return f"{start}."
+    flagged = passed.takes - passed.passed
+    verdict = f"{passed.passed:,} passed every check ({percent(passed.rate)}"
+    if passed.takes > 1:
+        verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
+    return f"{start}; {verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
+
+
+def _unfinished(record: BatchRecord, made_at: float) -> str:
+    rest = record.count(JobStatus.QUEUED) + record.count(JobStatus.RUNNING)
+    if not rest:
+        return ""
+    verb = "waits or runs" if rest == 1 else "wait or run"
+    held = " The batch is paused." if record.paused else ""
+    return f"{count(rest, 'job')} still {verb}: this is what there was on {moment(made_at)}.{held}"
+
+
+def _asked(record: BatchRecord) -> str:
+    what = {"experiment": "an experiment", "template": "a template", "list": "a list"}.get(record.kind, record.kind)
+    design = (record.experiment or {}).get("design")
+    return f"{what} of {count(len(record.jobs), 'job')}" + (f" ({str(design).replace('_', ' ')})" if design else "")
+
+
+def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
+    yield Tile(value=f"{len(record.jobs):,}", label="jobs")
+    if passed.takes:
+        yield Tile(value=f"{passed.passed:,}", label="passed", kind="good")
+    if flagged := passed.takes - passed.passed:
+        yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
+    for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
+        if number_of := record.count(JobStatus(status)):
+            yield Tile(value=f"{number_of:,}", label=status, kind=kind)
+    finals = [take for _, take in record.finals]
+    if finals:
+        yield Tile(value=span(sum(take.duration_s for take in finals)), label="of audio")
+    wall = wall_s(record)
+    if wall:
+        ended = record.count(JobStatus.SUCCEEDED) + record.count(JobStatus.FAILED)
+        yield Tile(value=span(wall), label=f"at {float(f'{ended * 3600 / wall:.3g}'):,.0f} jobs per hour")
+    rated = sum(take.stars is not None for take in finals)
+    if rated:
+        yield Tile(value=f"{rated:,}", label="rated by a person")
+
+
+def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:
+    """Parameters that are the same in all jobs, with their value; and the names of those that are not factors and
+    differ."""
+    constants, varying = [], []
+    for name, value_of in PARAMETERS.items():
+        values = {_value(name, value_of(job)) for job in jobs}
+        if len(values) == 1:
+            constants.append((name, values.pop()))
+        elif name not in factors.names:
+            varying.append(name)
+    return constants, varying
+
+
+def _value(name: str, value: object) -> str:
+    text = number(value) if isinstance(value, int | float) else str(value)
+    return f"{text} s" if name == "duration" else text
+
+
+def _chips(job: JobRecord, varying: Sequence[str], factors: Factors) -> list[tuple[str, str]]:
+    """What sets this job apart: its condition, its other parameters that vary, its labels."""
+    condition = factors.conditions.get(job.id, {})
+    pairs = {name: level for name, level in condition.items() if name != "prompt"}
+    pairs |= {name: _value(name, PARAMETERS[name](job)) for name in varying}
+    pairs |= {name: value for name, value in job.labels.items() if name not in pairs}
+    return list(pairs.items())
+
+
+def _numbers(take: TakeRecord) -> list[str]:
+    loudness, peak = take.measurements.get("loudness_lufs"), take.measurements.get("peak_dbfs")
+    found = [f"{number(round(take.duration_s, 2))} s long", f"made in {span(take.generation_s)}"]
+    if loudness is not None:
+        found.append(f"{one_decimal(loudness)} LUFS")
+    if peak is not None:
+        found.append(f"peak {one_decimal(peak)} dBFS")
+    return found
+
+
+def _place(defect: Defect, take: TakeRecord) -> str:
+    """Where on the picture a defect lies, as a style."""
+    whole = take.duration_s or 1.0
+    left = min(100.0, max(0.0, 100 * defect.start_s / whole))
+    width = min(100.0 - left, max(0.0, 100 * (defect.end_s - defect.start_s) / whole))
+    return f"left:{left:.2f}%;width:{width:.2f}%"
+
+
+def _defect_words(defect: Defect) -> str:
+    name = defect.name.replace("_", " ")
+    at = f"{defect.start_s:.2f}"
+    if defect.end_s - defect.start_s >= 0.01:
+        at += f" to {defect.end_s:.2f}"
+    return f"{name} at {at} s" + (f": {defect.detail}" if defect.detail else "")
+
+
+def _levels(cells: Iterable[InteractionCell], which: str) -> list[str]:
+    return list(dict.fromkeys(getattr(cell, which) for cell in cells))
+
+
+def _failures(jobs: Iterable[JobRecord]) -> list[Failure]:
+    """Failed and cancelled jobs by reason, the most frequent first."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for job in jobs:
+        if job.status is JobStatus.FAILED:
+            key = ("failed", str(job.error_kind).replace("_", " "), job.error or "")
+        elif job.status is JobStatus.CANCELLED:
+            key = ("cancelled", "cancelled", "")
+        else:
+            continue
+        reasons.setdefault(key, []).append(job.name)
+    found = [Failure(status=s, kind=k, why=w, jobs=tuple(names)) for (s, k, w), names in reasons.items()]
+    return sorted(found, key=lambda failure: (failure.status == "cancelled", -len(failure.jobs)))
+
+
+def _commands(record: BatchRecord) -> list[tuple[str, str]]:
+    first = next((job.name for job, _ in record.finals), None)
+    commands = [("this report, of what is known now", f"soundmill report {record.name}")]
+    if first:
+        commands.append(("one take, sample for sample, from its row", f"soundmill rerun {record.name}/{first}"))
+        commands.append(
+            ("stars for a take, which then count before its score", f"soundmill rate {record.name}/{first} 5")
+        )
+    commands.append(
+        (
+            "the whole batch with new seeds, in the home folder",
+            f"soundmill submit --again inbox/accepted/{record.file_name}",
+        )
+    )
+    if any(job.status in (JobStatus.FAILED, JobStatus.CANCELLED) for job in record.jobs):
+        commands.append(("what failed or was cancelled", f"soundmill retry {record.name}"))
+    return commands
+
+
+def _versions(takes: Iterable[TakeRecord]) -> list[str]:
+    """What made the takes, as `audiocraft 1.3.0`; several where they differ."""
+    found = {f"{name} {version}" for take in takes for name, version in take.versions.items() if name != "soundmill"}
+    return sorted(found)

@@ -1,0 +1,172 @@
+"""Report: the conditions in order, and the settings that may be called the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from soundmill.report.compare import DECIMALS, differences_of, unbeaten
+from soundmill.report.design import Bools, Floats, Ints
+from soundmill.report.findings import ConditionRank
+from soundmill.report.intervals import t_quantile
+from soundmill.report.levels import mean_reaches, pass_rate
+from soundmill.report.model import Model, cell_rows
+from soundmill.report.scale import Scale
+from soundmill.report.seeds import ErrorTerm
+
+MOST_CELLS = 400  # of factors that interact: the pairs of more would take seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Levels that won, and what takes that have all of them score. `mean` None: there is no such take."""
+
+    levels: Mapping[str, str]
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[ConditionRank, ...]:
+    """Best first, those without a mean last.
+
+    `tied_with_best` are multiple comparisons with the best: at this confidence, the best condition is among them.
+    One-sided t tests of the leader against each other condition, Bonferroni-adjusted.
+    J. C. Hsu, Simultaneous confidence intervals for all distances from the "best", Ann. Statist. 9 (1981) 1026-1034.
+    """
+    table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
+    order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))
+    rows = np.eye(len(means))
+    shape, error = _judged(model, rows)
+    reaches = mean_reaches(model.adjusted, shape, error, confidence)
+    tied = scored.copy()
+    if error is not None and scored.sum() > 1:
+        gap_shape, _ = _judged(model, rows[order[0]] - rows)
+        limit = float(special.stdtrit(error.df, 1 - (1 - confidence) / (scored.sum() - 1)))
+        tied &= means[order[0]] - np.nan_to_num(means) <= limit * np.sqrt(gap_shape * error.variance) + 1e-12
+    ranking: list[ConditionRank] = []
+    for place, condition in enumerate(order.tolist(), 1):
+        chosen = np.arange(len(means)) == condition
+        mean = float(means[condition]) if scored[condition] else None
+        shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
+        ranking.append(
+            ConditionRank(
+                condition={
+                    f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)
+                },
+                mean=mean,
+                low=scale.clipped(means[condition] - reaches[condition].overall),
+                high=scale.clipped(means[condition] + reaches[condition].overall),
+                n=int(model.adjusted.counts[condition]),
+                pass_rate=pass_rate(table, chosen, confidence),
+                rank=ranking[-1].rank if shared else place,
+                tied_with_best=bool(tied[condition]),
+                paired_low=scale.clipped(means[condition] - reaches[condition].paired),
+                paired_high=scale.clipped(means[condition] + reaches[condition].paired),
+            )
+        )
+    return tuple(ranking)
+
+
+def _judged(model: Model, rows: Floats) -> tuple[Floats, ErrorTerm | None]:
+    """Variances of combinations (q, C) of conditions over the error's, and that error: the one within conditions, or
+    for want of replicates that between them."""
+    if model.adjusted.error is not None:
+        return np.maximum(model.adjusted.variances(rows), 0.0), model.adjusted.error
+    return (rows**2).sum(axis=1), model.error
+
+
+def decided_levels(
+    model: Model, matter: Collection[int], interacting: Sequence[tuple[int, int]], level: float
+) -> dict[int, int]:
+    """Factor to the level that beats every other level of it; factors that interact are decided together, by cells.
+
+    Only factors that matter, or whose interactions do, are asked; sampled ones have their trend instead.
+    """
+    decided: dict[int, int] = {}
+    for group in _groups(matter, interacting):
+        if any(model.curves[factor] is not None for factor in group):
+            continue
+        if len(group) == 1:
+            rows = model.level_rows[group[0]]
+            error = model.error_for(differences_of(rows)) if len(differences_of(rows)) else None
+            best = unbeaten(model, rows, error, level)
+            if best is not None:
+                decided[group[0]] = best
+        elif model.within:
+            cells, rows = cell_rows(model.table, group)
+            if len(cells) > MOST_CELLS:
+                continue
+            error = _widest_error(model, group, rows)
+            best = unbeaten(model, rows, error, level)
+            if best is not None:
+                decided |= dict(zip(group, cells[best].tolist(), strict=True))
+                continue
+            for column, factor in enumerate(group):
+                everywhere = _best_everywhere(
+                    model, np.delete(cells, column, axis=1), cells[:, column], rows, error, level
+                )
+                if everywhere is not None:
+                    decided[factor] = everywhere
+    return decided
+
+
+def _best_everywhere(
+    model: Model, elsewhere: Ints, levels: Ints, rows: Floats, error: ErrorTerm | None, level: float
+) -> int | None:
+    """The level of a factor that beats its every other one wherever the factors it interacts with stand, if any.
+
+    `elsewhere` (cells, others) and `levels` (cells,) say what each row of `rows` is the mean of.
+    """
+    places, which = np.unique(elsewhere, axis=0, return_inverse=True)
+    found = set()
+    for place in range(len(places)):
+        here = np.flatnonzero(which.ravel() == place)
+        best = unbeaten(model, rows[here], error, level / len(places))
+        found.add(None if best is None else int(levels[here[best]]))
+    return found.pop() if len(found) == 1 else None
+
+
+def _groups(matter: Collection[int], interacting: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Factors joined where they interact."""
+    groups = [{factor} for factor in sorted({*matter, *(f for pair in interacting for f in pair)})]
+    for first, second in interacting:
+        joined = [group for group in groups if first in group or second in group]
+        groups = [group for group in groups if group not in joined] + [set().union(*joined)]
+    return sorted(tuple(sorted(group)) for group in groups)
+
+
+def _widest_error(model: Model, group: Sequence[int], cells: Floats) -> ErrorTerm | None:
+    """Differences between cells mix main effects and interactions; the least certain of their errors judges all."""
+    terms = [differences_of(rows) for rows in (*(model.level_rows[factor] for factor in group), cells)]
+    errors = [model.error_for(contrasts) for contrasts in terms if len(contrasts)]
+    known = [error for error in errors if error is not None]
+    return max(known, key=lambda error: error.variance * t_quantile(0.95, error.df) ** 2, default=None)
+
+
+def settings_of(
+    model: Model, chosen_levels: Mapping[int, tuple[str, Bools]], scale: Scale, confidence: float
+) -> Settings:
+    """What the conditions (C,) have in common that have every one of the named levels, score on average."""
+    table, adjusted = model.table, model.adjusted
+    chosen = np.ones(len(table.conditions), dtype=np.bool_)
+    for _, members in chosen_levels.values():
+        chosen &= members
+    scored = chosen & table.has_score
+    names = {table.factors[factor].name: label for factor, (label, _) in chosen_levels.items()}
+    if not scored.any():
+        return Settings(levels=names, mean=None, low=None, high=None, n=0)
+    mean = float(adjusted.means[scored].mean())
+    shape, error = _judged(model, (scored / scored.sum())[None, :])
+    reach = mean_reaches(adjusted, shape, error, confidence)[0].overall
+    return Settings(
+        levels=names,
+        mean=mean,
+        low=scale.clipped(mean - reach),
+        high=scale.clipped(mean + reach),
+        n=int(adjusted.counts[scored].sum()),
+    )

@@ -1,0 +1,245 @@
+"""Report: everything a report is made from, as frozen nouns read from the catalogue's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soundmill.jobs import AttemptStatus, Check, JobStatus, Verdict
+
+Row = Mapping[str, Any]
+
+OWN_SCORER = "soundmill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """Something wrong in a stretch of a clip, seconds from its start."""
+
+    name: str
+    start_s: float
+    end_s: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeRecord:
+    """One output. `file` is relative to the batch's folder; `present` says whether it is there."""
+
+    file: str
+    present: bool
+    attempt: int
+    seed: int
+    worker: str
+    device: str
+    format: str
+    sample_rate: int  # Hz
+    channels: int
+    duration_s: float
+    size_bytes: int
+    sha256: str
+    generation_s: float
+    licence: str
+    versions: Mapping[str, str]
+    verdict: Verdict
+    score: float | None  # 0 to 100
+    scores: Mapping[str, float | None]  # of other scorers
+    measurements: Mapping[str, float | None]
+    checks: tuple[Check, ...]
+    defects: tuple[Defect, ...]
+    stars: int | None  # 1 to 5, by a person
+    note: str | None
+    quarantined: bool
+    kept: bool | None  # of the best of n: None where nothing was chosen
+    final: bool  # the take its job ended with
+    created_at: float
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict is Verdict.PASSED
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The failed checks, as sentences."""
+        return tuple(check.message for check in self.checks if not check.passed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """One job with all its takes, oldest first. `seed` is the job's own; a take's may be another."""
+
+    id: int
+    position: int
+    name: str
+    prompt: str
+    model: str
+    duration: float
+    temperature: float
+    top_k: int
+    top_p: float
+    cfg_coef: float
+    seed: int
+    format: str
+    melody: str | None
+    continue_from: str | None
+    labels: Mapping[str, str]
+    condition: Mapping[str, str]
+    replicate: int
+    status: JobStatus
+    attempts: int
+    error_kind: str | None
+    error: str | None
+    queued_at: float
+    started_at: float | None
+    finished_at: float | None
+    takes: tuple[TakeRecord, ...]
+
+    @property
+    def final(self) -> TakeRecord | None:
+        return next((take for take in self.takes if take.final), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    job: str
+    number: int
+    worker: str
+    device: str
+    model: str
+    status: AttemptStatus
+    started_at: float
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """One batch. `file_name` is the job file it came from, `experiment` that file's section as written."""
+
+    name: str
+    kind: str  # list, template or experiment
+    file_name: str
+    sha256: str
+    ulid: str
+    on_qc_fail: str
+    priority: int
+    experiment: Mapping[str, object] | None
+    extends: str | None
+    paused: bool
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    jobs: tuple[JobRecord, ...]
+    attempts: tuple[AttemptRecord, ...]
+
+    @property
+    def finals(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
+        """Each job that has a final take, with it."""
+        return tuple((job, job.final) for job in self.jobs if job.final is not None)
+
+    @property
+    def takes(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
+        """Every take, also those that were tried again."""
+        return tuple((job, take) for job in self.jobs for take in job.takes)
+
+    def count(self, status: JobStatus) -> int:
+        return sum(job.status is status for job in self.jobs)
+
+
+def read_record(rows: Row, folder: Path) -> BatchRecord:
+    """The record of a batch from the rows of Reader.everything_of; `folder` is where its takes lie."""
+    batch = rows["batch"]
+    attempts = {(row["job_id"], row["number"]): row for row in rows["attempts"]}
+    outputs: dict[int, list[Row]] = {}
+    for row in rows["outputs"]:
+        outputs.setdefault(row["job_id"], []).append(row)
+    jobs = tuple(_job(row, outputs.get(row["id"], ()), attempts, folder) for row in rows["jobs"])
+    names = {job.id: job.name for job in jobs}
+    return BatchRecord(
+        name=batch["name"],
+        kind=batch["kind"],
+        file_name=batch["file_name"],
+        sha256=batch["sha256"],
+        ulid=batch["ulid"],
+        on_qc_fail=batch["on_qc_fail"],
+        priority=batch["priority"],
+        experiment=batch["experiment"],
+        extends=batch["extends_name"],
+        paused=bool(batch["paused"]),
+        created_at=batch["created_at"],
+        started_at=batch["started_at"],
+        finished_at=batch["finished_at"],
+        jobs=jobs,
+        attempts=tuple(_attempt(row, names) for row in rows["attempts"]),
+    )
+
+
+def _job(row: Row, outputs: Iterable[Row], attempts: Mapping[tuple[int, int], Row], folder: Path) -> JobRecord:
+    final = row["final_attempt"] if row["status"] == JobStatus.SUCCEEDED else None
+    return JobRecord(
+        **{
+            name: row[name]
+            for name in (
+                "id", "position", "name", "prompt", "model", "duration", "temperature", "top_k", "top_p", "cfg_coef",
+                "seed", "format", "melody", "continue_from", "labels", "condition", "replicate", "error_kind", "error",
+                "queued_at", "started_at", "finished_at",
+            )
+        },
+        status=JobStatus(row["status"]),
+        attempts=row["attempt"],
+        takes=tuple(
+            _take(one, attempts[row["id"], one["attempt"]], final == one["attempt"], folder) for one in outputs
+        ),
+    )  # fmt: skip
+
+
+def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
+    file = row["path"].split("/", 1)[1]  # the rest is below the batch's own folder
+    rating = row["rating"] or {}
+    return TakeRecord(
+        **{
+            name: row[name]
+            for name in (
+                "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
+                "licence", "versions", "score", "measurements", "created_at",
+            )
+        },
+        file=file,
+        present=(folder / file).is_file(),
+        seed=attempt["seed"],
+        worker=attempt["worker"],
+        device=attempt["device"],
+        verdict=Verdict(row["verdict"]),
+        scores={scorer: score for scorer, score in row["scores"].items() if scorer != OWN_SCORER},
+        checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),
+        defects=tuple(defect for one in row["defects"] if (defect := _defect(one)) is not None),
+        stars=rating.get("stars"),
+        note=rating.get("note"),
+        quarantined=bool(row["quarantined"]),
+        kept=None if row["kept"] is None else bool(row["kept"]),
+        final=final,
+    )  # fmt: skip
+
+
+def _defect(row: Row) -> Defect | None:
+    """None for one without a time: it cannot be pointed at, and its check says the same."""
+    start, end = row.get("start_s"), row.get("end_s")
+    if not isinstance(start, int | float) or not isinstance(end, int | float):
+        return None
+    return Defect(
+        name=str(row.get("name", "defect")), start_s=float(start), end_s=float(end), detail=str(row.get("detail", ""))
+    )
+
+
+def _attempt(row: Row, names: Mapping[int, str]) -> AttemptRecord:
+    return AttemptRecord(
+        job=names[row["job_id"]],
+        number=row["number"],
+        worker=row["worker"],
+        device=row["device"],
+        model=row["model"],
+        status=AttemptStatus(row["status"]),
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )

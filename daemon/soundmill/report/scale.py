@@ -1,0 +1,53 @@
+"""Report: the scale a response is measured on — its unit, its ends, and what counts as a difference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from soundmill.report.design import Floats
+from soundmill.report.findings import Response
+
+POINTS_WORTH_KNOWING = 5.0
+STARS_WORTH_KNOWING = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """`floor`: the error variance is never taken to be less than that of rounding to `step`, step² / 12 (Sheppard), so
+    that takes which happen to score alike do not make a comparison infinitely sure."""
+
+    unit: str  # in the plural
+    low: float
+    high: float
+    step: float
+    worth: float  # the least difference that anyone would act on
+
+    @property
+    def floor(self) -> float:
+        return self.step**2 / 12
+
+    def clipped(self, value: float) -> float | None:
+        """A bound of a mean's interval, kept where the scale ends; None for nan."""
+        return None if math.isnan(value) else float(min(max(value, self.low), self.high))
+
+    def clipped_difference(self, value: float) -> float | None:
+        """A bound of a difference's interval: no difference exceeds the whole scale; None for nan."""
+        span = self.high - self.low
+        return None if math.isnan(value) else float(min(max(value, -span), span))
+
+
+def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:
+    """The documented scale of a response, widened where values (n,), nan for none, lie outside it."""
+    low, high = (0.0, 100.0) if response is Response.SCORE else (1.0, 5.0)
+    known = values[~np.isnan(values)]
+    usual = POINTS_WORTH_KNOWING if response is Response.SCORE else STARS_WORTH_KNOWING
+    return Scale(
+        unit="points" if response is Response.SCORE else "stars",
+        low=min(low, float(known.min(initial=low))),
+        high=max(high, float(known.max(initial=high))),
+        step=0.1 if response is Response.SCORE else 1.0,
+        worth=usual if worth is None else worth,
+    )

@@ -1,0 +1,184 @@
+"""Report: a batch in numbers, for programs (summary.json) and for the page's head."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+from soundmill.jobs import JobStatus
+from soundmill.report.choice import Choice
+from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.record import BatchRecord, TakeRecord
+from soundmill.report.words import iso
+
+# What each key of summary.json means; docs/reports.md shows this table.
+KEYS: Mapping[str, str] = {
+    "batch": "its name",
+    "kind": "list, template or experiment",
+    "file_name": "the job file it came from",
+    "finished": "whether every job had ended when this was written",
+    "counts.jobs": "jobs asked for",
+    "counts.queued": "of them waiting",
+    "counts.running": "being generated",
+    "counts.succeeded": "with a final take",
+    "counts.failed": "failed for good",
+    "counts.cancelled": "cancelled",
+    "counts.takes": "audio files, also those that were tried again",
+    "counts.passed": "final takes that passed every check",
+    "counts.flagged": "final takes with a failed check",
+    "counts.retried": "attempts beyond a job's first",
+    "rates.pass_rate": "share of the final takes that passed, 0 to 1",
+    "rates.pass_rate_low": "lower end of its 95 % Wilson score interval",
+    "rates.pass_rate_high": "upper end",
+    "rates.success_rate": "share of the ended jobs that have a final take, 0 to 1",
+    "rates.jobs_per_hour": "ended jobs per hour between the first start and the last end",
+    "rates.real_time_factor": "generation time per second of audio, all takes",
+    "timing.created_at": "when the job file was accepted (ISO 8601, UTC; so are the next two)",
+    "timing.started_at": "when its first job started",
+    "timing.finished_at": "when its last job ended; null while jobs wait",
+    "timing.wall_s": "seconds from the first start to the last end of an attempt",
+    "timing.audio_s": "seconds of audio in the final takes",
+    "timing.generation_s": "seconds of generation, summed over all takes",
+    "timing.generation_median_s": "median of a final take's generation time",
+    "timing.generation_p95_s": "95th percentile of it",
+    "quality.score_mean": "mean score of the final takes, 0 to 100",
+    "quality.score_median": "median score",
+    "quality.score_low": "lowest score",
+    "quality.score_high": "highest score",
+    "quality.rated": "final takes with a person's stars",
+    "quality.stars_mean": "mean of the stars, 1 to 5",
+    "quality.failed_checks": "check name to number of final takes that failed it",
+    "quality.measurements": "measurement name to its median over the final takes (units in the names)",
+    "models": "model name to jobs, takes, audio_s and generation_s",
+    "errors": "kind of failure to number of failed jobs",
+    "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
+    "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
+    "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
+    "sentences": "the analysis in words",
+    "licences": "licences of the takes",
+}
+
+
+def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: Analysis | None) -> dict[str, object]:
+    """The content of summary.json: the keys of KEYS, dotted ones nested; null where there is nothing to say."""
+    finals = [take for _, take in record.finals]
+    takes = [take for _, take in record.takes]
+    return {
+        "batch": record.name,
+        "kind": record.kind,
+        "file_name": record.file_name,
+        "finished": record.finished_at is not None,
+        "counts": _counts(record, finals, takes),
+        "rates": _rates(record, passed, takes),
+        "timing": _timing(record, finals, takes),
+        "quality": _quality(finals),
+        "models": _models(record),
+        "errors": dict(
+            Counter(str(job.error_kind) for job in record.jobs if job.status is JobStatus.FAILED).most_common()
+        ),
+        "best": [take.file for _, take in choice.takes],
+        "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
+        "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
+        "sentences": list(analysis.sentences) if analysis else [],
+        "licences": licences(takes),
+    }
+
+
+def licences(takes: Iterable[TakeRecord]) -> list[str]:
+    return sorted({take.licence for take in takes if take.licence})
+
+
+def wall_s(record: BatchRecord) -> float | None:
+    """Seconds from the first start to the last end of an attempt; None before one has ended."""
+    ends = [attempt.finished_at for attempt in record.attempts if attempt.finished_at is not None]
+    return max(ends) - min(attempt.started_at for attempt in record.attempts) if ends else None
+
+
+def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[TakeRecord]) -> dict[str, int]:
+    return {
+        "jobs": len(record.jobs),
+        **{str(status): record.count(status) for status in JobStatus},
+        "takes": len(takes),
+        "passed": sum(take.passed for take in finals),
+        "flagged": sum(not take.passed for take in finals),
+        "retried": sum(attempt.number > 1 for attempt in record.attempts),
+    }
+
+
+def _rates(record: BatchRecord, passed: PassRate, takes: Sequence[TakeRecord]) -> dict[str, float | None]:
+    succeeded, failed = record.count(JobStatus.SUCCEEDED), record.count(JobStatus.FAILED)
+    wall = wall_s(record)
+    audio = sum(take.duration_s for take in takes)
+    return {
+        "pass_rate": passed.rate if passed.takes else None,
+        "pass_rate_low": passed.low if passed.takes else None,
+        "pass_rate_high": passed.high if passed.takes else None,
+        "success_rate": succeeded / (succeeded + failed) if succeeded + failed else None,
+        "jobs_per_hour": (succeeded + failed) * 3600 / wall if wall else None,
+        "real_time_factor": sum(take.generation_s for take in takes) / audio if audio else None,
+    }
+
+
+def _timing(
+    record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[TakeRecord]
+) -> dict[str, float | str | None]:
+    generation = sorted(take.generation_s for take in finals)
+    return {
+        "created_at": iso(record.created_at),
+        "started_at": iso(record.started_at),
+        "finished_at": iso(record.finished_at),
+        "wall_s": wall_s(record),
+        "audio_s": sum(take.duration_s for take in finals),
+        "generation_s": sum(take.generation_s for take in takes),
+        "generation_median_s": statistics.median(generation) if generation else None,
+        "generation_p95_s": generation[-(-len(generation) * 95 // 100) - 1] if generation else None,
+    }
+
+
+def _quality(finals: Sequence[TakeRecord]) -> dict[str, object]:
+    scores = [take.score for take in finals if take.score is not None]
+    stars = [take.stars for take in finals if take.stars is not None]
+    measured: dict[str, list[float]] = {}
+    for take in finals:
+        for name, value in take.measurements.items():
+            if value is not None:
+                measured.setdefault(name, []).append(value)
+    return {
+        "score_mean": statistics.fmean(scores) if scores else None,
+        "score_median": statistics.median(scores) if scores else None,
+        "score_low": min(scores, default=None),
+        "score_high": max(scores, default=None),
+        "rated": len(stars),
+        "stars_mean": statistics.fmean(stars) if stars else None,
+        "failed_checks": failed_checks(finals),
+        "measurements": {name: statistics.median(values) for name, values in measured.items()},
+    }
+
+
+def failed_checks(finals: Iterable[TakeRecord]) -> dict[str, int]:
+    """Check name to the takes that failed it, most first."""
+    names = Counter(check.name for take in finals for check in take.checks if not check.passed)
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _models(record: BatchRecord) -> dict[str, dict[str, float]]:
+    models: dict[str, dict[str, float]] = {}
+    for job in record.jobs:
+        row = models.setdefault(job.model, {"jobs": 0, "takes": 0, "audio_s": 0.0, "generation_s": 0.0})
+        row["jobs"] += 1
+        row["takes"] += len(job.takes)
+        row["audio_s"] += sum(take.duration_s for take in job.takes)
+        row["generation_s"] += sum(take.generation_s for take in job.takes)
+    return models
+
+
+def _factor(effect: object) -> dict[str, object]:
+    row = asdict(effect)  # type: ignore[call-overload]
+    del row["sentence"]
+    return dict(row)
+
+
+def _condition(rank: object) -> dict[str, object]:
+    return dict(asdict(rank))  # type: ignore[call-overload]

@@ -1,0 +1,63 @@
+"""Report: how numbers, times and counts are put into words."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+
+def number(value: float) -> str:
+    """Two decimals from one upwards, three significant digits below, none where there are none."""
+    if not math.isfinite(value):
+        return "not a number"
+    if float(value).is_integer():
+        return str(int(value))
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
+
+
+def one_decimal(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    """`0.8235` as `82 %`; what is not quite none or all is never written as 0 or 100 %."""
+    rounded = round(100 * share)
+    if rounded == 0 and share > 0:
+        return "under 1 %"
+    if rounded == 100 and share < 1:
+        return "over 99 %"
+    return f"{rounded} %"
+
+
+def count(number_of: int, noun: str) -> str:
+    """`1 take`, `1,200 takes`."""
+    return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """`90061` as `1 d 1 h`, `4.2` as `4.2 s`: what a person plans by."""
+    if seconds < 9.95:
+        return f"{number(round(max(seconds, 0.0), 1))} s"
+    parts = []
+    rest = round(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        whole, rest = divmod(rest, size)
+        if whole:
+            parts.append(f"{whole} {unit}")
+    return " ".join(parts[:2])
+
+
+def moment(at: float) -> str:
+    """Unix seconds as `2026-03-01 14:05 UTC`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def iso(at: float | None) -> str | None:
+    """Unix seconds as ISO 8601 in UTC."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shortened(text: str, longest: int) -> str:
+    """On one line, and cut with an ellipsis where it is longer."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

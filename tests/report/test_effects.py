@@ -1,0 +1,525 @@
+"""What an analysis says of one experiment: against references computed another way, and at the edges."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from report.experiments import (
+    BASELINE,
+    FACTORS,
+    by_level,
+    full_factorial,
+    latin_hypercube,
+    one_factor_at_a_time,
+    take,
+    takes_of,
+)
+from soundmill.report.effects import (
+    Analysis,
+    Design,
+    FactorEffect,
+    Interaction,
+    Response,
+    Take,
+    analyse,
+)
+from soundmill.report.intervals import holm, replicates_for, spearman, wilson
+
+TEMPERATURE = by_level("temperature", {"0.7": 11.0, "1.0": 5.0, "1.3": 0.0})
+CROSSED = [{"a": a, "b": b} for a, b in itertools.product("xy", "uv")]
+
+
+def factor(analysis: Analysis, name: str) -> FactorEffect:
+    return next(effect for effect in analysis.factors if effect.name == name)
+
+
+def interaction(analysis: Analysis, *names: str) -> Interaction:
+    return next(found for found in analysis.interactions if set(found.factors) == set(names))
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+# Against references
+
+
+def test_two_levels_are_compared_as_by_a_paired_t_test() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 7, rng())
+    x, y = (np.array([t.score for t in takes if t.condition["a"] == level]) for level in "xy")
+    reference = stats.ttest_rel(x, y)
+    interval = reference.confidence_interval(0.95)
+    (contrast,) = factor(analyse(takes), "a").contrasts
+    sign = 1 if contrast.better == "x" else -1
+    assert contrast.difference == pytest.approx(sign * (x - y).mean())
+    assert sorted([sign * interval.low, sign * interval.high]) == pytest.approx([contrast.low, contrast.high])
+    assert contrast.p_value == pytest.approx(reference.pvalue)
+    assert factor(analyse(takes), "a").p_value == pytest.approx(reference.pvalue)
+
+
+def test_missing_takes_are_adjusted_for_as_by_least_squares_with_dummy_variables() -> None:
+    levels = ["u", "v", "w"]
+    takes = takes_of([{"a": level} for level in levels], 5, rng(1))
+    kept = [t for at, t in enumerate(takes) if at not in (0, 6, 7)]
+    columns = [
+        [1.0, *(t.condition["a"] == level for level in levels[1:]), *(t.replicate == seed for seed in range(2, 6))]
+        for t in kept
+    ]
+    matrix, scores = np.array(columns, dtype=float), np.array([t.score for t in kept], dtype=float)
+    solution, squares, rank, _ = np.linalg.lstsq(matrix, scores, rcond=None)
+    df = len(kept) - rank
+    scale = np.linalg.inv(matrix.T @ matrix) * squares[0] / df
+    for contrast in factor(analyse(kept), "a").contrasts:
+        row = np.zeros(matrix.shape[1])
+        for level, sign in ((contrast.better, 1), (contrast.worse, -1)):
+            if level != "u":
+                row[levels.index(level)] = sign
+        reach = stats.t.ppf(0.975, df) * np.sqrt(row @ scale @ row)
+        assert contrast.difference == pytest.approx(row @ solution)
+        assert [contrast.low, contrast.high] == pytest.approx([row @ solution - reach, row @ solution + reach])
+
+
+def test_seeds_not_shared_are_an_ordinary_analysis_of_variance() -> None:
+    takes = takes_of([{"a": level} for level in "uvw"], 6, rng(2))
+    groups = [[t.score for t in takes if t.condition["a"] == level] for level in "uvw"]
+    assert factor(analyse(takes, seeds_shared=False), "a").p_value == pytest.approx(stats.f_oneway(*groups).pvalue)
+
+
+def test_an_interaction_is_tested_as_by_comparing_models_with_and_without_it() -> None:
+    takes = takes_of(CROSSED, 4, rng(3))
+    scores = np.array([t.score for t in takes], dtype=float)
+    a, b = (
+        np.array([1.0 if t.condition[name] == high else -1.0 for t in takes]) for name, high in (("a", "y"), ("b", "v"))
+    )
+    without = np.column_stack([np.ones_like(a), a, b])
+    squares = [
+        np.linalg.lstsq(matrix, scores, rcond=None)[1][0] for matrix in (without, np.column_stack([without, a * b]))
+    ]
+    df = len(takes) - 4
+    reference = stats.f.sf((squares[0] - squares[1]) / (squares[1] / df), 1, df)
+    assert interaction(analyse(takes, seeds_shared=False), "a", "b").p_value == pytest.approx(reference)
+
+
+@pytest.mark.parametrize(
+    ("passed", "takes", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_intervals_are_those_published(passed: int, takes: int, low: float, high: float) -> None:
+    """R. G. Newcombe, Two-sided confidence intervals for the single proportion, Statist. Med. 17 (1998), table I."""
+    assert wilson(passed, takes, 0.95) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_intervals_are_mirrored_and_end_at_0_and_1() -> None:
+    low, high = wilson(3, 10, 0.9)
+    assert wilson(7, 10, 0.9) == pytest.approx((1 - high, 1 - low))
+    assert wilson(10, 10, 0.95)[1] == 1.0
+    assert wilson(0, 10, 0.95)[0] == 0.0
+    assert wilson(0, 0, 0.95) == (0.0, 1.0)
+
+
+def test_holm_multiplies_by_how_many_hypotheses_are_left() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    x, y = rng(4).integers(0, 9, (2, 40)).astype(float)
+    r, low, high = spearman(x, y, 0.95)
+    assert r == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert low is not None
+    assert high is not None
+    assert -1 < low < r < high < 1
+
+
+@pytest.mark.parametrize("difference", [3.0, 5.0, 12.0])
+def test_the_replicates_said_to_be_needed_give_the_power_promised(difference: float) -> None:
+    """Of a paired t test, by the noncentral t distribution; one replicate fewer falls short."""
+    deviation = 7.0
+
+    def power(replicates: int) -> float:
+        centre = difference / (deviation / np.sqrt(replicates))
+        limit = stats.t.ppf(0.975, replicates - 1)
+        return float(stats.nct.sf(limit, replicates - 1, centre))
+
+    needed = replicates_for(
+        difference, standard_error=deviation / np.sqrt(4), df=3, replicates=4, level=0.05, power=0.8
+    )
+    assert power(needed) >= 0.78
+    assert power(needed - 2) < 0.8
+
+
+# What is said
+
+
+def test_the_setting_that_matters_is_named_with_how_much_and_how_sure() -> None:
+    analysis = analyse(takes_of(full_factorial(), 6, rng(5), TEMPERATURE))
+    assert analysis.winner is not None
+    assert analysis.winner.settings == {"temperature": "0.7"}
+    assert analysis.winner.n == 36
+    assert analysis.sentences[0] == analysis.winner.sentence
+    assert factor(analysis, "temperature").sentence == (
+        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.3 to 12.9) and 1.0 by 5.0 points (95 % CI 2.7 to 7.3)."
+    )
+    assert not factor(analysis, "top_k").matters
+    assert "top_k makes no measurable difference" in factor(analysis, "top_k").sentence
+
+
+def test_takes_that_cannot_tell_say_what_it_would_need() -> None:
+    analysis = analyse(
+        takes_of(full_factorial({"temperature": ("0.7", "1.0"), "top_k": ("50", "250")}), 6, rng(6), noise=14)
+    )
+    assert analysis.winner is None
+    assert analysis.sentences[0] == "No winner: these 24 takes do not show that any setting matters."
+    sentence = factor(analysis, "temperature").sentence
+    assert sentence.startswith("These 24 takes cannot tell temperature")
+    assert "more replicates would be needed to see a difference of 5 points." in sentence
+
+
+def test_levels_of_several_words_are_quoted() -> None:
+    prompts = {"soft rain on a tin roof": 20.0, "a marching band": 0.0}
+    analysis = analyse(takes_of([{"prompt": text} for text in prompts], 6, rng(38), by_level("prompt", prompts)))
+    assert factor(analysis, "prompt").sentence.startswith(
+        "prompt “soft rain on a tin roof” beats “a marching band” by "
+    )
+    assert analysis.sentences[0].startswith("Best settings: prompt “soft rain on a tin roof”, ")
+
+
+def test_levels_that_tie_at_the_top_are_not_a_winner() -> None:
+    tie = by_level("temperature", {"0.7": 15.0, "1.0": 15.0, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 4, rng(7), tie))
+    assert factor(analysis, "temperature").matters
+    assert analysis.winner is None
+    assert "cannot be told from" in factor(analysis, "temperature").sentence
+    assert (
+        analysis.sentences[0]
+        == "No winner: temperature matters, but its best level cannot be told from all others yet."
+    )
+
+
+def test_factors_that_interact_win_or_lose_together() -> None:
+    def crossing(condition: Mapping[str, str]) -> float:
+        return 18.0 if (condition["a"], condition["b"]) in (("x", "v"), ("y", "u")) else 0.0
+
+    analysis = analyse(
+        takes_of(CROSSED, 8, rng(8), lambda c: crossing(c) + (9.0 if c["a"] == "x" and c["b"] == "v" else 0))
+    )
+    found = interaction(analysis, "a", "b")
+    assert found.matters
+    assert found.effect == pytest.approx(45, abs=10)
+    assert "interact (p < 0.001): a " in found.sentence
+    assert "but loses by" in found.sentence
+    assert analysis.winner is not None
+    assert analysis.winner.settings == {"a": "x", "b": "v"}
+
+
+def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_interaction() -> None:
+    stronger = {("x", "u"): 12.0, ("x", "v"): 30.0, ("y", "u"): 0.0, ("y", "v"): 6.0}
+    tied = {**stronger, ("x", "u"): 30.0}
+    for effects, settings in ((stronger, {"a": "x", "b": "v"}), (tied, {"a": "x"})):
+        analysis = analyse(takes_of(CROSSED, 8, rng(9), lambda c, e=effects: e[c["a"], c["b"]], noise=2))
+        assert interaction(analysis, "a", "b").matters
+        assert analysis.winner is not None
+        assert analysis.winner.settings == settings
+
+
+def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -> None:
+    effect = by_level("temperature", {"0.7": 40.0, "1.0": 0.0, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 5, rng(10), effect, noise=3))
+    means = [condition.mean or 0.0 for condition in analysis.conditions]
+    assert means == sorted(means, reverse=True)
+    assert [condition.rank for condition in analysis.conditions] == list(range(1, 19))
+    assert {c.condition["temperature"] for c in analysis.conditions[:6]} == {"0.7"}
+    assert not any(condition.tied_with_best for condition in analysis.conditions[6:])
+    assert analysis.conditions[0].tied_with_best
+
+
+def test_the_order_of_the_takes_changes_nothing() -> None:
+    for conditions in (full_factorial(), one_factor_at_a_time(), latin_hypercube(12, rng(11))):
+        takes = takes_of(conditions, 3, rng(12), noise=9)
+        turned = [takes[at] for at in rng(13).permutation(len(takes))]
+        assert analyse(turned) == analyse(takes)
+
+
+# Designs
+
+
+def test_one_factor_at_a_time_compares_with_the_baseline_only() -> None:
+    effect = lambda c: 20.0 if c["temperature"] == "0.7" else 0.0  # noqa: E731
+    analysis = analyse(takes_of(one_factor_at_a_time(), 6, rng(14), effect))
+    assert analysis.design is Design.ONE_FACTOR_AT_A_TIME
+    for effects in analysis.factors:
+        assert effects.baseline == BASELINE[effects.name]
+        assert len(effects.contrasts) == 2
+        assert all(effects.baseline in (contrast.better, contrast.worse) for contrast in effects.contrasts)
+        assert [level.n for level in effects.levels] == [6, 6, 6]
+    assert "0.7 beats the baseline 1.0 by" in factor(analysis, "temperature").sentence
+    assert analysis.winner is not None
+    assert analysis.winner.settings == {"temperature": "0.7"}
+    assert analysis.interactions == ()
+
+
+def test_changes_that_won_alone_are_not_said_to_have_been_tried_together() -> None:
+    effect = lambda c: (20.0 if c["temperature"] == "0.7" else 0.0) + (20.0 if c["cfg_coef"] == "5" else 0.0)  # noqa: E731
+    winner = analyse(takes_of(one_factor_at_a_time(), 6, rng(15), effect)).winner
+    assert winner is not None
+    assert winner.settings == {"cfg_coef": "5", "temperature": "0.7"}
+    assert (winner.mean, winner.n) == (None, 0)
+    assert "never tried together" in winner.sentence
+
+
+def test_a_baseline_without_a_score_leaves_nothing_to_compare_with() -> None:
+    takes = takes_of(one_factor_at_a_time(), 4, rng(16))
+    failed = [take(t.condition, t.replicate, None) if t.condition == BASELINE else t for t in takes]
+    analysis = analyse(failed)
+    assert analysis.design is Design.ONE_FACTOR_AT_A_TIME
+    assert all(effect.contrasts == () and effect.p_value is None for effect in analysis.factors)
+    assert analysis.winner is None
+
+
+def test_a_sampled_range_is_followed_by_its_trend() -> None:
+    conditions = latin_hypercube(40, rng(17))
+    analysis = analyse(takes_of(conditions, 1, rng(18), lambda c: -24 * float(c["temperature"])))
+    assert analysis.design is Design.SAMPLED
+    found = factor(analysis, "temperature")
+    assert found.trend is not None
+    assert found.trend.low is not None
+    assert found.trend.high is not None
+    assert found.trend.low < -24 < found.trend.high
+    assert found.trend.rank_correlation < -0.5
+    assert found.trend.peak is None
+    assert [len(found.levels), len(found.contrasts)] == [5, 1]
+    assert sum(level.n for level in found.levels) == 40
+    assert "temperature: lower is better" in found.sentence
+    assert analysis.winner is not None
+    assert analysis.winner.settings == {"temperature": found.levels[0].level}
+
+
+def test_a_sampled_range_may_be_best_in_its_middle() -> None:
+    conditions = latin_hypercube(40, rng(19))
+    hump = lambda c: -120 * (float(c["temperature"]) - 0.95) ** 2  # noqa: E731
+    found = factor(analyse(takes_of(conditions, 1, rng(20), hump)), "temperature")
+    assert found.matters
+    assert found.trend is not None
+    assert found.trend.peak == pytest.approx(0.95, abs=0.1)
+    assert "temperature is best near" in found.sentence
+
+
+def test_replicates_of_a_sampled_point_do_not_pass_for_more_points() -> None:
+    """Points lie off the trend by far more than replicates differ: the slope's interval must say so."""
+    conditions = latin_hypercube(15, rng(21))
+    off = dict(zip([c["temperature"] for c in conditions], rng(22).normal(0, 10, 15), strict=True))
+    takes = takes_of(conditions, 30, rng(23), lambda c: off[c["temperature"]], noise=1)
+    trend = factor(analyse(takes), "temperature").trend
+    assert trend is not None
+    assert trend.low is not None
+    assert trend.high is not None
+    assert trend.low < 0 < trend.high
+    assert trend.high - trend.low > 15
+
+
+def test_a_categorical_factor_may_be_sampled_with_the_ranges() -> None:
+    styles = itertools.cycle(["jazz", "folk", "drone"])
+    conditions = [{**c, "style": style} for c, style in zip(latin_hypercube(36, rng(24)), styles, strict=False)]
+    found = factor(
+        analyse(takes_of(conditions, 1, rng(25), by_level("style", {"jazz": 15, "folk": 0, "drone": 0}))), "style"
+    )
+    assert found.trend is None
+    assert [level.level for level in found.levels] == ["drone", "folk", "jazz"]
+    assert found.matters
+    assert found.contrasts[0].better == "jazz"
+
+
+def test_confounded_factors_are_not_told_apart() -> None:
+    conditions = [{"a": level, "b": level, "c": other} for level in "xyz" for other in "uvw"]
+    takes = takes_of(conditions, 3, rng(26), by_level("a", {"x": 30, "y": 0, "z": 0}))
+    analysis = analyse(takes)
+    assert analysis.winner is None
+    for name in "ab":
+        assert not factor(analysis, name).matters
+        assert factor(analysis, name).contrasts == ()
+
+
+def test_levels_alike_within_seeds_do_not_pass_for_more_takes() -> None:
+    """top_k that never truncates gives identical takes: nine of each level are worth three."""
+    alike = {}
+    for t in takes_of([{"temperature": level} for level in FACTORS["temperature"]], 3, rng(27)):
+        alike[t.condition["temperature"], t.replicate] = t.score
+    takes = [
+        take({"temperature": t, "top_k": k}, replicate - 1, score)
+        for (t, replicate), score in alike.items()
+        for k in ("50", "250", "1000")
+    ]
+    once = factor(analyse([t for t in takes if t.condition["top_k"] == "50"]), "temperature").contrasts[0]
+    thrice = factor(analyse(takes), "temperature").contrasts[0]
+    assert once.high is not None
+    assert thrice.high is not None
+    assert thrice.high - thrice.difference > 0.65 * (once.high - once.difference)
+    assert factor(analyse(takes), "top_k").sentence == "top_k makes no difference: every level scores the same."
+
+
+# Edges
+
+
+def test_one_replicate_judges_by_interactions_and_says_so() -> None:
+    analysis = analyse(takes_of(full_factorial(), 1, rng(28), TEMPERATURE))
+    assert factor(analysis, "temperature").contrasts[0].low is not None
+    assert any("interactions count as error" in sentence for sentence in analysis.sentences)
+
+
+@pytest.mark.parametrize("conditions", [one_factor_at_a_time(), [{"a": "x"}, {"a": "y"}], CROSSED[:3]])
+def test_nothing_to_judge_by_means_no_intervals(conditions: list[dict[str, str]]) -> None:
+    analysis = analyse(takes_of(conditions, 1, rng(29)))
+    assert analysis.winner is None
+    for effect in analysis.factors:
+        assert effect.p_value is None
+        assert not effect.matters
+        assert all(contrast.low is None and not contrast.significant for contrast in effect.contrasts)
+        assert all(level.mean is not None and level.low is None for level in effect.levels)
+    assert all(condition.tied_with_best and condition.low is None for condition in analysis.conditions)
+    assert "leave nothing to judge" in analysis.sentences[0]
+
+
+def test_takes_without_a_score_are_left_out_but_count_as_not_passed() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
+    failed = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=False) for t in takes[-2:])]
+    analysis = analyse(failed)
+    assert (analysis.takes, analysis.scored) == (10, 8)
+    level = factor(analysis, "a").levels[1]
+    assert (level.n, level.pass_rate.takes, level.pass_rate.passed) == (3, 5, 3)
+    assert "2 of 10 takes have nothing to compare and are left out." in analysis.sentences
+    first = factor(analyse(takes[:3] + takes[5:8]), "a").contrasts[0]
+    assert factor(analysis, "a").contrasts[0].difference == pytest.approx(first.difference)
+
+
+def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
+    takes = takes_of(full_factorial(), 3, rng(31), TEMPERATURE)
+    holes = [take(t.condition, t.replicate - 1, None, passed=False) if at < 3 else t for at, t in enumerate(takes)]
+    analysis = analyse(holes)
+    assert analysis.design is Design.SAMPLED
+    assert factor(analysis, "temperature").matters
+    assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
+    last = analysis.conditions[-1]
+    assert (last.mean, last.n, last.pass_rate.takes, last.tied_with_best, last.rank) == (None, 0, 3, False, 18)
+
+
+def test_a_level_that_failed_for_good_has_no_mean_and_no_contrast() -> None:
+    takes = takes_of(full_factorial(), 3, rng(32))
+    failed = [take(t.condition, t.replicate - 1, None) if t.condition["temperature"] == "1.3" else t for t in takes]
+    found = factor(analyse(failed), "temperature")
+    assert [level.mean is None for level in found.levels] == [False, False, True]
+    assert [(c.better, c.worse) for c in found.contrasts] in ([("0.7", "1.0")], [("1.0", "0.7")])
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_equal_scores_have_no_winner(replicates: int) -> None:
+    takes = [take(condition, r, 80.0) for condition in full_factorial() for r in range(replicates)]
+    analysis = analyse(takes)
+    assert analysis.winner is None
+    assert all(not effect.matters and effect.contrasts[0].difference == 0 for effect in analysis.factors)
+    assert {condition.rank for condition in analysis.conditions} == {1}
+    assert factor(analysis, "top_k").sentence == "top_k makes no difference: every level scores the same."
+
+
+def test_a_single_level_has_nothing_to_compare() -> None:
+    analysis = analyse(takes_of([{"a": "x"}], 4, rng(33)))
+    assert analysis.design is Design.NONE
+    assert factor(analysis, "a").contrasts == ()
+    assert analysis.sentences[0] == "No setting was varied, so there is nothing to compare."
+    assert analysis.conditions[0].mean is not None
+
+
+def test_a_factor_with_one_level_does_not_disturb_the_others() -> None:
+    takes = takes_of([{"a": "x", "b": "u"}, {"a": "y", "b": "u"}], 5, rng(34))
+    without = [take({"a": t.condition["a"]}, t.replicate - 1, t.score) for t in takes]
+    assert factor(analyse(takes), "a") == factor(analyse(without), "a")
+
+
+@pytest.mark.parametrize("takes", [[], [take({}, 0, 50.0)], [take({"a": "x"}, 0, None)], [take({"a": "x"}, 0, 50.0)]])
+def test_next_to_nothing_is_no_error(takes: list[Take]) -> None:
+    analysis = analyse(takes)
+    assert analysis.winner is None
+    assert analysis.sentences[0] == "No setting was varied, so there is nothing to compare."
+
+
+def test_no_score_at_all_still_tells_pass_rates() -> None:
+    analysis = analyse([take({"a": level}, r, None, passed=level == "x") for level in "xy" for r in range(4)])
+    assert analysis.sentences[0] == "No winner: of 8 takes none has anything to compare."
+    assert [level.pass_rate.rate for level in factor(analysis, "a").levels] == [1.0, 0.0]
+    assert factor(analysis, "a").levels[0].pass_rate.high == 1.0
+    assert factor(analysis, "a").levels[1].pass_rate.low == 0.0
+
+
+def test_intervals_stay_on_the_scale() -> None:
+    takes = [
+        take({"a": level}, r, score)
+        for level, scores in (("x", (100, 97)), ("y", (2, 0)))
+        for r, score in enumerate(scores)
+    ]
+    analysis = analyse(takes)
+    for mean in (*factor(analysis, "a").levels, *analysis.conditions):
+        for low, high in ((mean.low, mean.high), (mean.paired_low, mean.paired_high)):
+            assert low is not None
+            assert high is not None
+            assert 0 <= low <= high <= 100
+    contrast = factor(analysis, "a").contrasts[0]
+    assert contrast.high == 100
+
+
+def test_scores_at_the_ceiling_are_remarked_on() -> None:
+    takes = [take({"a": level}, r, 100.0 if r else 90.0) for level in "xy" for r in range(4)]
+    assert "6 of 8 takes have the full 100 points, which hides differences among the best." in analyse(takes).sentences
+
+
+def test_stars_are_compared_as_stars() -> None:
+    takes = [
+        Take(condition={"a": level}, replicate=r, score=50.0, passed=True, stars=stars if r < 6 else None)
+        for level, stars in (("x", 5), ("y", 2))
+        for r in range(8)
+    ]
+    analysis = analyse(takes, response=Response.STARS)
+    assert (analysis.response, analysis.scored) == (Response.STARS, 12)
+    assert analysis.winner is not None
+    assert "a x beats y by 3.00 stars (95 % CI" in factor(analysis, "a").sentence
+    assert factor(analysis, "a").contrasts[0].low != factor(analysis, "a").contrasts[0].high
+    assert analyse(takes).winner is None
+
+
+def test_conditions_that_share_no_seed_are_compared_with_seeds_as_error() -> None:
+    takes = [take({"a": level}, r + shift, 60.0 + r) for level, shift in (("x", 0), ("y", 10)) for r in range(5)]
+    analysis = analyse(takes)
+    assert "The conditions do not share their seeds, so differences between seeds count as error." in analysis.sentences
+    assert factor(analysis, "a").contrasts[0].low is not None
+
+
+def test_numeric_levels_come_in_numeric_order() -> None:
+    analysis = analyse(takes_of([{"top_k": level} for level in ("1000", "50", "250")], 2, rng(35)))
+    assert [level.level for level in factor(analysis, "top_k").levels] == ["50", "250", "1000"]
+
+
+def test_a_wrong_confidence_or_difference_is_refused() -> None:
+    wrong: list[Callable[[], Analysis]] = [
+        lambda: analyse([], confidence=95),
+        lambda: analyse([], confidence=0.2),
+        lambda: analyse([], worth=0),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError, match=r"it must be at least 0\.5|must be above 0"):
+            call()
+
+
+@pytest.mark.parametrize("kind", ["factorial", "sampled", "many levels"])
+def test_a_thousand_takes_cost_well_under_a_second(kind: str) -> None:
+    conditions, replicates = {
+        "factorial": (full_factorial(), 55),
+        "sampled": (latin_hypercube(250, rng(36)), 4),
+        "many levels": ([{"prompt": f"p{p}", "model": m} for p in range(50) for m in "xy"], 10),
+    }[kind]
+    takes = takes_of(conditions, replicates, rng(37))
+    started = time.process_time()
+    analyse(takes)
+    assert time.process_time() - started < 1.0

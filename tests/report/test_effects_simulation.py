@@ -1,0 +1,221 @@
+"""What an analysis claims, held against the truth in many synthetic experiments (seeded, so the counts never change).
+
+Bounds are the nominal rate less or plus three standard deviations of a binomial count of that many runs, unless a
+test says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from report.experiments import (
+    BASE,
+    FACTORS,
+    by_level,
+    full_factorial,
+    generators,
+    latin_hypercube,
+    one_factor_at_a_time,
+    take,
+    takes_of,
+)
+from soundmill.report.design import read_table
+from soundmill.report.effects import Analysis, FactorEffect, Response, Take, analyse
+from soundmill.report.levels import compare_levels
+from soundmill.report.model import fit
+from soundmill.report.scale import scale_of
+from soundmill.report.seeds import adjust
+
+PLANTED = {"temperature": {"0.7": 9.0, "1.0": 4.0, "1.3": 0.0}, "cfg_coef": {"2": 0.0, "4": 6.0}}
+SMALLER = {"temperature": ("0.7", "1.3"), "top_k": ("50", "250"), "cfg_coef": ("2", "4")}
+
+
+def planted(condition: Mapping[str, str]) -> float:
+    return sum(levels[condition[name]] for name, levels in PLANTED.items())
+
+
+def tolerance(rate: float, runs: int) -> float:
+    return 3 * float(np.sqrt(rate * (1 - rate) / runs))
+
+
+def factor(analysis: Analysis, name: str) -> FactorEffect:
+    return next(effect for effect in analysis.factors if effect.name == name)
+
+
+def compared(takes: list[Take]) -> dict[tuple[str, frozenset[str]], tuple[str, float, float]]:
+    """Factor and two levels to the leader and the interval of its lead: the part of `analyse` that is simulated."""
+    table = read_table(takes, Response.SCORE)
+    scale = scale_of(Response.SCORE, table.response, None)
+    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor), floor=scale.floor)
+    found = {}
+    for at, described in enumerate(table.factors):
+        pairs, levels = compare_levels(model, at, scale, 0.95).pairs, described.levels
+        for one, other, low, high in zip(pairs.first, pairs.second, pairs.low, pairs.high, strict=True):
+            found[described.name, frozenset({levels[one], levels[other]})] = (levels[one], float(low), float(high))
+    return found
+
+
+def holds(leader: str, low: float, high: float, level: str, truth: float) -> bool:
+    """Whether the interval of a lead holds the true lead of `level`."""
+    return low <= (truth if leader == level else -truth) <= high
+
+
+def coverage(make: Callable[[np.random.Generator], list[Take]], runs: int, seed: int) -> dict[str, float]:
+    """How often the intervals of three main effects hold the planted truth."""
+    truths = {("temperature", "0.7", "1.3"): 9.0, ("cfg_coef", "4", "2"): 6.0, ("top_k", "50", "250"): 0.0}
+    hits = dict.fromkeys(FACTORS, 0)
+    for rng in generators(runs, seed):
+        found = compared(make(rng))
+        for (name, level, other), truth in truths.items():
+            hits[name] += holds(*found[name, frozenset({level, other})], level, truth)
+    return {name: count / runs for name, count in hits.items()}
+
+
+def test_what_is_simulated_is_what_an_analysis_says() -> None:
+    takes = takes_of(full_factorial(), 3, np.random.default_rng(0), planted)
+    said = {
+        (effect.name, frozenset({found.better, found.worse})): (found.better, found.low, found.high)
+        for effect in analyse(takes).factors
+        for found in effect.contrasts
+    }
+    assert said == compared(takes)
+
+
+def test_intervals_of_main_effects_hold_the_truth_at_their_nominal_rate() -> None:
+    runs = 400
+    for name, rate in coverage(lambda rng: takes_of(full_factorial(), 3, rng, planted), runs, 1).items():
+        assert 0.95 - tolerance(0.95, runs) <= rate <= 0.985, name
+
+
+def test_intervals_hold_the_truth_when_a_fifth_of_the_takes_failed() -> None:
+    def with_failures(rng: np.random.Generator) -> list[Take]:
+        takes = takes_of(full_factorial(SMALLER), 5, rng, planted)
+        return [take(t.condition, t.replicate - 1, None if rng.random() < 0.2 else t.score) for t in takes]
+
+    runs = 300
+    for name, rate in coverage(with_failures, runs, 2).items():
+        assert rate >= 0.95 - tolerance(0.95, runs), name
+
+
+def test_intervals_hold_the_truth_for_skewed_scores_that_pile_up_at_the_ceiling() -> None:
+    """The truth is then the difference of the clipped scores' means, taken from a large sample."""
+
+    temperatures = {level: 80 + 2 * effect for level, effect in PLANTED["temperature"].items()}
+
+    def scores(level: str, rng: np.random.Generator, size: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.minimum(temperatures[level] + 14 - rng.exponential(14, size), 100.0)
+
+    truth = {level: scores(level, np.random.default_rng(0), 400_000).mean() for level in temperatures}
+    runs, hits = 400, 0
+    for rng in generators(runs, 3):
+        takes = [
+            take(condition, replicate, scores(condition["temperature"], rng, 1)[0])
+            for condition in full_factorial({name: FACTORS[name] for name in ("temperature", "cfg_coef")})
+            for replicate in range(5)
+        ]
+        lead = compared(takes)["temperature", frozenset({"0.7", "1.3"})]
+        hits += holds(*lead, "0.7", float(truth["0.7"] - truth["1.3"]))
+    assert hits / runs >= 0.95 - tolerance(0.95, runs)
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["a seed suits one temperature", "top_k leaves takes alike"])
+def test_intervals_hold_the_truth_when_seeds_do_not_only_add(alike: bool) -> None:
+    """Nearly: 0.92 to 0.94 is what is promised for three seeds. The common residual alone reaches 0.66 to 0.68 here."""
+
+    def interacting(rng: np.random.Generator) -> list[Take]:
+        takes = takes_of(full_factorial(), 3, rng, planted, noise=0.5 if alike else 5.0)
+        shared: dict[tuple[object, ...], float] = {}
+        for t in takes:
+            shared.setdefault(_together(t, alike=alike), float(rng.normal(0, 5)))
+        return [take(t.condition, t.replicate - 1, (t.score or 0.0) + shared[_together(t, alike=alike)]) for t in takes]
+
+    runs = 300
+    rate = coverage(interacting, runs, 4)["temperature"]
+    assert rate >= 0.92 - tolerance(0.92, runs)
+
+
+def _together(one: Take, *, alike: bool) -> tuple[object, ...]:
+    """What takes have in common that share an error."""
+    others = (one.condition["cfg_coef"],) if alike else ()
+    return one.replicate, one.condition["temperature"], *others
+
+
+def test_the_slope_of_a_sampled_range_holds_the_truth_at_its_nominal_rate() -> None:
+    runs, hits = 150, 0
+    for rng in generators(runs, 5):
+        takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: -12 * float(c["temperature"]))
+        trend = factor(analyse(takes), "temperature").trend
+        assert trend is not None
+        assert trend.low is not None
+        assert trend.high is not None
+        hits += trend.low <= -12 <= trend.high
+    assert abs(hits / runs - 0.95) <= tolerance(0.95, runs)
+
+
+def test_means_of_levels_hold_the_truth_though_seeds_differ() -> None:
+    runs, hits = 200, 0
+    for rng in generators(runs, 6):
+        takes = takes_of([{"a": level} for level in "xyz"], 6, rng)
+        level = factor(analyse(takes), "a").levels[0]
+        assert level.low is not None
+        assert level.high is not None
+        hits += level.low <= BASE <= level.high
+    assert abs(hits / runs - 0.95) <= tolerance(0.95, runs)
+
+
+def test_an_interaction_is_found() -> None:
+    """A difference that changes by 18 points, noise of 5 points, 3 x 3 x 2 conditions, 3 replicates: power 0.9."""
+
+    def crossing(condition: Mapping[str, str]) -> float:
+        return 18.0 if (condition["temperature"], condition["cfg_coef"]) == ("1.3", "4") else 0.0
+
+    runs, found, false = 100, 0, 0
+    for rng in generators(runs, 7):
+        analysis = analyse(takes_of(full_factorial(), 3, rng, crossing))
+        mattering = {frozenset(one.factors) for one in analysis.interactions if one.matters}
+        found += frozenset({"temperature", "cfg_coef"}) in mattering
+        false += bool(mattering - {frozenset({"temperature", "cfg_coef"})})
+    assert found / runs >= 0.9
+    assert false / runs <= 0.05 + tolerance(0.05, runs)
+
+
+@pytest.mark.parametrize("design", ["full factorial", "one factor at a time", "Latin hypercube"])
+def test_a_null_experiment_names_no_winner(design: str) -> None:
+    """In 95 % of runs, without tolerance; and hardly more often than that does a factor seem to matter."""
+    runs, winners, mattering = 200, 0, 0
+    for rng in generators(runs, 8):
+        if design == "Latin hypercube":
+            takes = takes_of(latin_hypercube(30, rng), 1, rng)
+        else:
+            takes = takes_of(full_factorial() if design == "full factorial" else one_factor_at_a_time(), 3, rng)
+        analysis = analyse(takes)
+        winners += analysis.winner is not None
+        mattering += any(effect.matters for effect in analysis.factors)
+    assert winners / runs <= 0.05
+    assert mattering / runs <= 0.05 + tolerance(0.05, runs)
+
+
+def test_a_winner_that_is_named_is_the_best_and_often_named() -> None:
+    runs, named, right = 100, 0, 0
+    effect = by_level("temperature", {"0.7": 10.0, "1.0": 0.0, "1.3": 0.0})
+    for rng in generators(runs, 9):
+        winner = analyse(takes_of(full_factorial(), 3, rng, effect)).winner
+        named += winner is not None
+        right += winner is not None and winner.settings == {"temperature": "0.7"}
+    assert named / runs >= 0.9
+    assert right / named >= 0.95
+
+
+def test_the_best_condition_is_among_those_tied_with_the_best() -> None:
+    runs, kept, left = 150, 0, 0
+    effect = by_level("temperature", {"0.7": 3.0, "1.0": 0.0, "1.3": -12.0})
+    conditions = full_factorial({"temperature": FACTORS["temperature"]})
+    for rng in generators(runs, 10):
+        ranking = analyse(takes_of(conditions, 5, rng, effect)).conditions
+        kept += any(one.tied_with_best and one.condition["temperature"] == "0.7" for one in ranking)
+        left += any(not one.tied_with_best and one.condition["temperature"] == "1.3" for one in ranking)
+    assert kept / runs >= 0.95 - tolerance(0.95, runs)
+    assert left / runs >= 0.9

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from report.conftest import jobs_with
+from soundmill.jobs import JobStatus
+from soundmill.report.factors import find_factors, response_of, takes_of
+from soundmill.report.findings import Response
+
+
+def test_an_experiment_says_its_factors() -> None:
+    jobs = jobs_with([({"condition": {"temperature": level}, "temperature": 9.0}, {}) for level in ("1.3", "0.7")])
+    factors = find_factors(jobs)
+    assert factors.designed and factors.names == ("temperature",) and factors.levels("temperature") == ("0.7", "1.3")
+
+
+def test_a_column_that_takes_a_few_values_is_a_factor() -> None:
+    jobs = jobs_with([({"temperature": 0.7 + 0.3 * (n % 2), "labels": {"cue": f"m{n}"}}, {}) for n in range(12)])
+    factors = find_factors(jobs)
+    assert factors.names == ("temperature",) and not factors.designed
+    assert factors.conditions[1] == {"temperature": "0.7"} and factors.conditions[2] == {"temperature": "1"}
+
+
+def test_a_label_that_names_each_job_is_no_factor() -> None:
+    assert find_factors(jobs_with([({"labels": {"cue": f"m{n}"}}, {}) for n in range(12)])).names == ()
+
+
+def test_columns_that_say_the_same_are_one_factor() -> None:
+    jobs = jobs_with([({"labels": {"style": s}, "prompt": f"a {s} tune"}, {}) for s in ("jazz", "folk") * 6])
+    assert find_factors(jobs).names == ("style",)
+
+
+def test_a_short_list_has_no_factors() -> None:
+    assert find_factors(jobs_with([({"temperature": 0.7 + 0.3 * (n % 2)}, {}) for n in range(11)])).names == ()
+
+
+@pytest.mark.parametrize("levels", [1, 13])
+def test_one_level_or_more_than_twelve_is_no_factor(levels: int) -> None:
+    assert find_factors(jobs_with([({"temperature": float(n % levels)}, {}) for n in range(39)])).names == ()
+
+
+def test_failed_jobs_count_as_takes_that_did_not_pass_and_waiting_ones_not_at_all() -> None:
+    jobs = jobs_with(
+        [
+            ({"condition": {"a": "1"}}, {}),
+            ({"condition": {"a": "2"}, "status": JobStatus.FAILED}, {"final": False}),
+            ({"condition": {"a": "2"}, "status": JobStatus.QUEUED}, {"final": False}),
+        ]
+    )
+    takes = takes_of(jobs, find_factors(jobs))
+    assert [(take.score, take.passed) for take in takes] == [(80.0, True), (None, False)]
+
+
+def test_stars_are_compared_once_nearly_all_takes_have_them() -> None:
+    jobs = jobs_with([({"condition": {"a": str(n % 2)}}, {"stars": 4 if n < 8 else None}) for n in range(10)])
+    takes = takes_of(jobs, find_factors(jobs))
+    assert response_of(takes) is Response.STARS and response_of(takes[1:]) is Response.SCORE

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from report.conftest import BATCH, jobs_with
+from soundmill.jobs import AttemptStatus
+from soundmill.report.batch import analysed
+from soundmill.report.drawing import VARIABLES, Plot
+from soundmill.report.factors import find_factors
+from soundmill.report.plots import plots
+from soundmill.report.record import AttemptRecord, BatchRecord
+
+HOSTILE = "<b>&$x_1$"
+
+
+def sweep(
+    levels: tuple[str, ...] = ("0.7", "1.0", "1.3"), names: tuple[str, ...] = ("temperature", "top_k")
+) -> BatchRecord:
+    jobs = jobs_with(
+        [
+            (
+                {"condition": {names[0]: level, names[1]: other}, "replicate": replicate},
+                {"score": 50.0 + 10 * at + 5 * replicate + 7 * int(other == "50"), "generation_s": 1.0 + at},
+            )
+            for at, level in enumerate(levels)
+            for other in ("50", "250")
+            for replicate in (1, 2, 3)
+        ]
+    )
+    attempts = tuple(
+        AttemptRecord(
+            job=job.name, number=1, worker=f"gpu-{job.id % 2}", device="cuda:0", model="tiny",
+            status=AttemptStatus.SUCCEEDED if job.id % 5 else AttemptStatus.FAILED,
+            started_at=100.0 + job.id, finished_at=103.0 + job.id,
+        )
+        for job in jobs
+    )  # fmt: skip
+    return replace(BATCH, jobs=jobs, attempts=attempts, kind="experiment")
+
+
+def drawn(record: BatchRecord) -> list[Plot]:
+    factors = find_factors(record.jobs)
+    return list(plots(record, record.jobs, factors, analysed(record.jobs, factors)))
+
+
+def text_of(plot: Plot) -> str:
+    return " ".join(ET.fromstring(plot.svg).itertext())
+
+
+def test_an_experiment_has_every_plot() -> None:
+    found = {plot.name for plot in drawn(sweep())}
+    assert found == {
+        "factor-1-temperature", "factor-2-top_k", "parallel-coordinates", "scores", "durations", "timeline",
+    }  # fmt: skip
+
+
+def test_a_batch_without_factors_leaves_out_the_plots_that_need_them() -> None:
+    assert {plot.name for plot in drawn(BATCH)} == {"scores", "durations"}
+
+
+def test_a_batch_without_takes_has_no_plots() -> None:
+    assert drawn(replace(BATCH, jobs=())) == []
+
+
+def test_takes_without_a_score_are_drawn_around() -> None:
+    assert "durations" in {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {"score": None})] * 3)))}
+
+
+def test_the_same_batch_gives_the_same_bytes() -> None:
+    assert drawn(sweep()) == drawn(sweep())
+
+
+def test_words_in_a_plot_are_text_and_what_they_say_is_taken_literally() -> None:
+    plot = next(plot for plot in drawn(sweep(levels=(HOSTILE, "b", "c"))) if plot.name == "factor-1-temperature")
+    assert HOSTILE in text_of(plot) and "temperature" in text_of(plot)
+    assert "<b>" not in plot.svg
+
+
+def test_factor_names_in_any_script_give_file_names_of_their_own() -> None:
+    names = [plot.name for plot in drawn(sweep(names=("Tempo/速度", "速度")))]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in names)
+
+
+def test_no_id_occurs_twice_on_a_page() -> None:
+    ids = [found for plot in drawn(sweep()) for found in re.findall(r'\sid="([^"]*)"', plot.svg)]
+    assert len(set(ids)) == len(ids) > 0
+    used = {found for plot in drawn(sweep()) for found in re.findall(r'(?:url\(|href=")#([^)"]*)', plot.svg)}
+    assert used <= set(ids)
+
+
+def test_colours_follow_the_page_and_stand_alone() -> None:
+    for plot in drawn(sweep()):
+        bare = re.sub(r"var\(--sm-\w+, #[0-9a-f]{6}\)", "", plot.svg)
+        assert not [colour for colour in VARIABLES if colour in bare], plot.name
+        assert "var(--sm-text, #1d2125)" in plot.svg
+
+
+def test_many_attempts_do_not_make_a_plot_large() -> None:
+    record = sweep()
+    many = tuple(
+        replace(record.attempts[0], job=f"clip-{n}", started_at=100.0 + n, finished_at=140.0 + n) for n in range(5000)
+    )
+    timeline = next(plot for plot in drawn(replace(record, attempts=many)) if plot.name == "timeline")
+    assert len(timeline.svg) < 200_000
+
+
+@pytest.mark.parametrize("name", ["temperature", "cfg_coef"])
+def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
+    jobs = jobs_with(
+        [
+            ({"condition": {name: f"{0.5 + n / 40:.3f}", "top_p": f"{(n * 7 % 40) / 50:.3f}"}}, {"score": 40.0 + n})
+            for n in range(40)
+        ]
+    )
+    found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "latin_hypercube"}))
+    plot = next(plot for plot in found if name in plot.name)
+    assert "1.4" in text_of(plot)  # a tick of the numeric axis

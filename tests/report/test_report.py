@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publish.conftest import HOSTILE, Home, job
+from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
+from soundmill.catalog.reader import Reader
+from soundmill.jobs import BatchSpec, Source
+from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes
+from soundmill.report.page import lead, markdown
+from soundmill.report.summary import KEYS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reports.md"
+
+
+def summary(home: Home, batch: str) -> dict[str, Any]:
+    found = json.loads((home.outputs / batch / "summary.json").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def page(home: Home, batch: str) -> str:
+    return (home.outputs / batch / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("batch", ["forest", "sweep", "evening", "later"])
+def test_everything_the_page_links_to_is_there(reported: Home, batch: str) -> None:
+    folder = reported.outputs / batch
+    links = re.findall(r'(?:href|src)="([^"#]+)"', page(reported, batch))
+    assert links and not [link for link in links if not (folder / link).exists()]
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
+
+
+def test_the_same_batch_gives_the_same_bytes(reported: Home) -> None:
+    files = [path for path in (reported.outputs / "forest").rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    report_on(reported, "forest")
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == before
+
+
+def test_the_summary_counts_what_the_catalogue_has(reported: Home) -> None:
+    found = summary(reported, "forest")
+    assert found["counts"] == {
+        "jobs": 12, "queued": 0, "running": 0, "succeeded": 11, "failed": 1, "cancelled": 0,
+        "takes": 12, "passed": 9, "flagged": 2, "retried": 2,
+    }  # fmt: skip
+    assert found["finished"] and found["quality"]["failed_checks"] == {"clipping": 1, "repetition": 1}
+    assert found["errors"] == {"bad_parameter": 1}
+    assert found["rates"]["pass_rate_low"] < found["rates"]["pass_rate"] == pytest.approx(9 / 11)
+    assert found["best"][0] == "clip-001.wav"  # four stars, before better scores
+
+
+@pytest.mark.parametrize("batch", ["forest", "sweep", "later"])
+def test_every_key_of_the_summary_is_documented_and_there(reported: Home, batch: str) -> None:
+    found = summary(reported, batch)
+    nested = {"counts", "rates", "timing", "quality"}
+    keys = {f"{key}.{inner}" for key in nested for inner in found[key]} | (found.keys() - nested)
+    assert keys == KEYS.keys()
+    table = DOCS.read_text(encoding="utf-8").split("## summary.json")[1]
+    described = dict(re.findall(r"^\| `([\w.]+)` \| (.+) \|$", table, re.MULTILINE))
+    assert described == dict(KEYS)
+
+
+def test_the_experiment_is_ranked_and_printed(reported: Home) -> None:
+    found = summary(reported, "sweep")
+    assert [factor["name"] for factor in found["factors"]] == ["temperature"]
+    assert len(found["conditions"]) == 4 and found["sentences"]
+    assert (reported.outputs / "sweep" / "contact-sheet.html").exists()
+    assert not (reported.outputs / "forest" / "contact-sheet.html").exists()
+
+
+def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
+    assert "still wait or run: this is what there was on 2025-10-09" in page(reported, "evening")
+    assert summary(reported, "evening")["finished"] is False
+    assert "The batch is paused." in page(reported, "later")
+
+
+def test_failures_are_told_with_their_reason(reported: Home) -> None:
+    text = page(reported, "forest")
+    assert "duration 300 s is more than tiny can do: at most 30 s" in text
+    assert "soundmill retry forest" in text
+
+
+def test_what_people_wrote_is_escaped(reported: Home) -> None:
+    text = page(reported, "forest")
+    assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+    assert text.count("<script>") == 1
+    readme = (reported.outputs / "forest" / "README.md").read_text(encoding="utf-8")
+    assert "<script>" not in readme and "<b>" not in readme
+
+
+def test_markdown_takes_a_prompt_literally() -> None:
+    assert markdown("*a*\n[b](c) <i>") == r"\*a\* \[b\](c) \<i\>"
+    assert markdown("- no list") == r"\- no list"
+
+
+def test_a_take_that_was_tried_again_is_there_but_not_counted(reported: Home) -> None:
+    text = page(reported, "forest")
+    assert 'src="quarantine/clip-004.take1.wav"' in text
+    assert "also the 1 that were tried again" in text
+
+
+def test_a_take_whose_file_is_gone_is_said_to_be(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    home.ingest("bells", [job(1, "a bell"), job(2, HOSTILE, name="käse & brot #2 100%")])
+    for attempt in home.claim(2):
+        home.finish(attempt, score=80.0)
+    folder = report_on(home, "bells")
+    assert (folder / "pictures" / "clip-001.wav.png").exists()
+    assert 'src="k%C3%A4se%20%26%20brot%20%232%20100%25.wav"' in page(home, "bells")
+    (folder / "clip-001.wav").unlink()
+    report_on(home, "bells")
+    assert "the file is gone" in page(home, "bells") and 'src="clip-001.wav"' not in page(home, "bells")
+    assert [path.name for path in (folder / "pictures").iterdir()] == ["käse & brot #2 100%.wav.png"]
+
+
+def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+
+    def sweep(name: str, replicates: list[int], extends: str | None) -> None:
+        jobs = [
+            job(n, "brass", temperature=level, seed=r, condition={"temperature": f"{level:g}"}, replicate=r)
+            for n, (level, r) in enumerate([(level, r) for level in (0.7, 1.3) for r in replicates], 1)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(len(jobs)):
+            home.finish(attempt, score=60.0 + attempt.job.position)
+
+    sweep("first", [1, 2], None)
+    sweep("second", [3, 4, 5], "first")
+    with Reader.open(home.database) as reader:
+        assert reader.goes_on_with("second") == ["first"] and reader.goes_on_with("first") == []
+    report_on(home, "second", earlier=[record_of(home, "first")])
+    assert [condition["n"] for condition in summary(home, "second")["conditions"]] == [5, 5]
+    assert "With the takes of first" in page(home, "second")
+
+
+def test_reading_a_batch_takes_as_many_queries_however_many_jobs_it_has(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    asked = []
+    for size in (1, 30):
+        home.ingest(f"batch-{size}", [job(n, "a bell") for n in range(1, size + 1)])
+        for attempt in home.claim(size):
+            home.finish(attempt, score=80.0)
+        with Reader.open(home.database) as reader:
+            statements: list[str] = []
+            reader._connection.set_trace_callback(statements.append)
+            reader.everything_of(f"batch-{size}")
+            asked.append(len(statements))
+    assert asked[0] == asked[1] < 20
+
+
+def test_a_report_sees_the_batch_as_of_one_moment(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    home.ingest("bells", [job(n, "a bell") for n in range(1, 4)])
+    first, *rest = home.claim(3)
+    home.finish(first, score=80.0)
+    with Reader.open(home.database) as reader:
+
+        def interrupt(statement: str) -> None:
+            if "FROM measurements" in statement and rest:
+                home.finish(rest.pop(), score=80.0)
+
+        reader._connection.set_trace_callback(interrupt)
+        found = reader.everything_of("bells")
+    assert len(rest) == 1
+    done = [row for row in found["jobs"] if row["status"] == "succeeded"]  # type: ignore[attr-defined]
+    assert len(done) == len(found["outputs"]) == 1  # type: ignore[arg-type]
+
+
+def test_of_very_many_takes_the_page_has_the_best() -> None:
+    jobs = jobs_with([({}, {"score": float(n % 100)}) for n in range(PAGE_TAKES + 500)])
+    shown = shown_takes(replace(BATCH, jobs=jobs))
+    assert len(shown) == PAGE_TAKES
+    assert min(take.score or 0.0 for _, take in shown) == 20.0
+    assert [job.position for job, _ in shown] == sorted(job.position for job, _ in shown)
+
+
+def test_the_lead_counts_in_plain_words() -> None:
+    assert lead(BATCH, passed_of(BATCH)) == "1 of 1 job has a take; 1 passed every check (100 %)."
+    two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
+    assert lead(two, passed_of(two)).endswith("1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged.")
+    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(replace(BATCH, jobs=()))).endswith("a take.")
+
+
+def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    """A batch whose jobs were all cancelled before they ran still has a report."""
+    home = fresh(tmp_path / "home")
+    source = Source(ulid="01JZ0000000000000000000000", file_name="a.csv", sha256="ef" * 32, size_bytes=10)
+    home.catalog.ingest(BatchSpec(name="none", jobs=[job(1, "a bell")], job_count=1), source)
+    home.catalog.cancel("none")
+    folder = report_on(home, "none")
+    assert summary(home, "none")["counts"]["cancelled"] == 1
+    assert "No take of this batch can be proposed" in page(home, "none")
+    assert not (folder / "plots").exists()
+    with sqlite3.connect(home.database) as db:
+        assert db.execute("SELECT count(*) FROM outputs").fetchone() == (0,)
+    db.close()
