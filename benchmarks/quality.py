@@ -1,19 +1,23 @@
 """How long measuring and loudness of one clip take, beside a version that loops in Python.
 
-    python benchmarks/quality.py [--seconds 30] [--runs 7]
+    python benchmarks/quality.py [--seconds 30] [--runs 7] [--labelled]
 
 Prints a table: median wall and processor time of the runs, and how much more processor time the loop takes. The loop
 goes over windows, frames and segments in Python with numpy on each, as one would write it down first; it must agree
-with ours or the benchmark fails.
+with ours or the benchmark fails. `everything` is what the engine does to a finished clip: measurements with all
+defects, loudness, loudness range and true peak. --labelled prints what is found on the tests' labelled audio.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core, as in the engine process beside its decoder
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -22,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from soundmill.audio.loudness import integrated_loudness, k_weighting
+from soundmill.audio.loudness import integrated_loudness, k_weighting, meter
+from soundmill.audio.true_peak import PHASES, true_peak_dbtp
 from soundmill.quality.measure import measure
 
 RATE = 32_000
@@ -57,7 +62,7 @@ def measure_by_loops(samples: Samples) -> dict[str, float]:
         window = np.hanning(2049)[:-1]
         window = window * 2 / window.sum()
         decibels = []
-        for at in range(0, len(x) - 2047, 512):
+        for at in range(0, len(x) - 2047, 1024):
             frame = x[at : at + 2048]
             if np.mean(frame**2) >= 1e-6:
                 decibels.append(20 * np.log10(np.maximum(np.abs(np.fft.rfft(frame * window)), 1e-6)))
@@ -82,6 +87,23 @@ def loudness_by_loops(samples: Samples, rate: int) -> float:
     return float(-0.691 + 10 * np.log10(powers[powers > powers.mean() / 10].mean()))
 
 
+def true_peak_by_loops(samples: Samples) -> float:
+    return 20 * np.log10(
+        max(float(np.abs(np.convolve(channel, phase)).max()) for channel in samples for phase in PHASES)
+    )
+
+
+def everything(samples: Samples) -> object:
+    read = meter(samples, RATE)
+    return measure(
+        samples, RATE, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=dataclasses.asdict(read)
+    )
+
+
+def everything_by_loops(samples: Samples) -> object:
+    return measure_by_loops(samples), loudness_by_loops(samples, RATE), true_peak_by_loops(samples)
+
+
 def median_ms(work: Callable[[], object], runs: int) -> tuple[float, float]:
     """Wall and processor time; on a busy machine only the second says what the work costs."""
     work()
@@ -103,21 +125,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the clip (at least 3)")
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--labelled", action="store_true", help="what is found, beside the four classic checks")
     options = parser.parse_args()
+    if options.labelled:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+        from quality import labelled
+
+        print(labelled.table(labelled.examine_all(labelled.clips(range(labelled.SEEDS)), os.cpu_count() or 1)))
+        return
     samples = clip(options.seconds)
 
     def ours() -> dict[str, float | None]:
-        found = measure(samples, RATE, requested_s=options.seconds, loudness_lufs=None, before=samples)
+        found = measure(samples, RATE, requested_s=options.seconds, loudness_lufs=None, before=None)
         return dict(found.values)
 
     loops = measure_by_loops(samples)
     for name, value in loops.items():
         agree(name, ours()[name], value)
+    agree("true_peak_dbtp", true_peak_dbtp(samples, RATE), true_peak_by_loops(samples))
     agree("loudness_lufs", integrated_loudness(samples, RATE), loudness_by_loops(samples, RATE))
 
     rows = [
         ("measure", ours, lambda: measure_by_loops(samples)),
         ("loudness", lambda: integrated_loudness(samples, RATE), lambda: loudness_by_loops(samples, RATE)),
+        ("true peak", lambda: true_peak_dbtp(samples, RATE), lambda: true_peak_by_loops(samples)),
+        ("everything", lambda: everything(samples), lambda: everything_by_loops(samples)),
     ]
     print(f"{options.seconds:g} s stereo at {RATE} Hz, one core, median of {options.runs} runs")
     print(f"{'':10} {'ours: wall':>12} {'processor':>12} {'loop: wall':>12} {'processor':>12} {'ratio':>7}")

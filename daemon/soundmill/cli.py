@@ -22,6 +22,7 @@ from soundmill import __version__, show
 from soundmill import home as homes
 from soundmill.config import Config, Home, find_home, load
 from soundmill.errors import SoundmillError, UsageError
+from soundmill.jobs import QualityKind
 
 if TYPE_CHECKING:
     from soundmill.catalog.reader import Reader
@@ -83,48 +84,9 @@ def run(home: Home, once: bool, no_web: bool) -> None:
 
 
 def _run(home: Home, config: Config, *, once: bool, site: bool) -> None:
-    from soundmill.catalog.reader import Reader
-    from soundmill.engine.devices import find_devices
-    from soundmill.service import Service
+    from soundmill.running import run as work
 
-    devices = find_devices(config.engine.devices)
-    bars = show.BatchBars(time.monotonic)
-    shown_at = 0.0
-    reader: Reader | None = None
-    url: str | None = None
-
-    def show_progress() -> None:
-        nonlocal shown_at, reader, url
-        if service.site_url != url:
-            url = service.site_url
-            click.echo(f"site: {url}")
-        if time.monotonic() - shown_at >= 0.5:
-            shown_at = time.monotonic()
-            reader = reader or Reader.open(home.catalog)
-            bars.update(reader.batches(limit=50))
-
-    click.echo(f"soundmill {__version__} on {', '.join(devices)}, home {home.root}")
-    service = Service(home, config, devices=devices, with_site=site, on_tick=show_progress)
-    try:
-        ended = service.run(once=once)
-        if reader is not None:
-            bars.update(reader.batches(limit=50))
-    finally:
-        bars.close()
-        if reader is not None:
-            reader.close()
-    if once:
-        if ended.problem:
-            raise SoundmillError(ended.problem)
-        click.echo(f"{ended.accepted} files accepted, {ended.rejected} rejected, {ended.failed} jobs failed")
-        if not ended.ok:
-            raise SoundmillError(_what_failed(home, ended.rejected))
-
-
-def _what_failed(home: Home, rejected: int) -> str:
-    if rejected:
-        return f"files were rejected; the reasons are beside them in {home.inbox / 'rejected'}"
-    return "jobs failed; see them with: soundmill jobs --status failed"
+    work(home, config, once=once, site=site, say=click.echo)
 
 
 @main.command()
@@ -195,7 +157,7 @@ def check(home: Home, files: tuple[Path, ...], as_json: bool) -> None:
     from soundmill.checking import preview
 
     config = load(home)
-    previews = [preview(file, config) for file in files]
+    previews = [preview(file, config, home) for file in files]
     if as_json:
         show.as_json(previews)
     else:
@@ -348,14 +310,22 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @AS_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in QualityKind]),
+    default=QualityKind.MUSIC.value,
+    show_default=True,
+    help="Whose limits, as in soundmill.yaml.",
+)
 @click.pass_obj
-def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: str) -> None:
     """Judge audio files and folders with the daemon's quality checks."""
     from soundmill import qc as judging
     from soundmill.wiring import thresholds_of
 
     files = judging.audio_files(paths)
-    rows = list(judging.judge_files(files, thresholds_of(load(home)), os.cpu_count() or 1))
+    whose = QualityKind(kind)
+    rows = list(judging.judge_files(files, thresholds_of(load(home), whose), whose, os.cpu_count() or 1))
     if as_json:
         show.as_json(rows)
     elif as_csv:
@@ -366,6 +336,30 @@ def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None
     failed = sum(not judging.passed(row) for row in rows)
     if failed:
         raise SoundmillError(f"{failed} of {len(rows)} files did not pass")
+
+
+@main.command()
+@click.argument("batch")
+@click.pass_obj
+def report(home: Home, batch: str) -> None:
+    """Write a BATCH's report into its folder: report.html, README.md, tables, pictures and plots."""
+    from soundmill.reporting import make_report, progress_bar
+
+    with progress_bar(batch) as progress:
+        page = make_report(home, batch, progress)
+    click.echo(page)
+
+
+@main.command()
+@click.pass_obj
+def score(home: Home) -> None:
+    """Have the scorers of soundmill.yaml hear every take they have not heard yet, without the daemon."""
+    from soundmill import scoring, service
+
+    config = load(home)
+    with _reader(home), service.lock_home(home):  # the reader says when there is no catalogue yet
+        count = scoring.score_all(home, config, clock=time.time)
+    click.echo(f"{count} takes scored by {' and '.join(config.scoring.scorers)}")
 
 
 @main.group()

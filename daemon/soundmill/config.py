@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from soundmill.errors import ConfigError
 from soundmill.jobs import AudioFormat, Normalization, QcAction
@@ -104,6 +104,7 @@ class AudioConfig(Section):
     loudness_lufs: float = Field(-14.0, ge=-70, le=0, description="target of loudness normalization")
     peak_dbfs: float = Field(-1.0, ge=-60, le=0, description="target of peak normalization")
     rms_dbfs: float = Field(-18.0, ge=-60, le=0, description="target of rms normalization")
+    fade_ms: float = Field(10.0, ge=0, le=1000, description="fade where a clip is cut, so it does not click; 0: none")
 
     @property
     def normalization_target(self) -> float:
@@ -115,14 +116,90 @@ class AudioConfig(Section):
         }[self.normalization]
 
 
-class QualityConfig(Section):
+class QualityLimits(Section):
+    """The limits one kind of sound is judged by; a value exactly at its limit passes."""
+
     silence_share_max: float = Field(0.30, ge=0, le=1, description="share of 1024-sample windows below -60 dBFS RMS")
+    silence_head_max_s: float = Field(3.0, ge=0, description="silence before the first sound")
+    silence_tail_max_s: float = Field(2.5, ge=0, description="silence after the last sound")
+    silence_inside_max_s: float = Field(2.0, ge=0, description="longest silence between two sounds")
+    dropout_max_s: float = Field(0.004, ge=0, description="summed length of silences that begin and end abruptly")
     clipping_share_max: float = Field(0.01, ge=0, le=1, description="share of samples over 0.99 of full scale")
+    flat_share_max: float = Field(0.002, ge=0, le=1, description="share of samples in tops cut flat at any level")
+    true_peak_max_dbtp: float = Field(2.0, ge=0, description="how far the wave may exceed full scale between samples")
     repetition_max: float = Field(0.95, ge=0, le=1.01, description="correlation of consecutive one-second segments")
+    loop_share_max: float = Field(0.5, ge=0, le=1, description="share that copies what was one period earlier")
     spectral_range_min_db: float = Field(30.0, ge=0, description="range of the time-averaged spectrum")
-    dc_offset_max: float = Field(0.02, ge=0, le=1, description="mean of the samples, full scale = 1")
-    duration_tolerance_s: float = Field(0.10, ge=0, description="difference from the duration asked for")
+    noise_max_s: float = Field(1.0, ge=0, description="longest passage of white noise")
+    stuck_tone_max_s: float = Field(4.5, ge=0, description="longest that one tone may sound on unchanged")
+    clicks_max: int = Field(0, ge=0, description="clicks that are let pass")
+    level_step_max_db: float = Field(20.0, ge=0, description="sudden, lasting change of level in all bands alike")
     loudness_min_lufs: float = Field(-40.0, ge=-100, le=0, description="quieter takes fail")
+    channel_difference_max_db: float = Field(15.0, ge=0, description="level of one stereo channel over the other")
+    opposite_phase_max: float = Field(0.7, ge=0, le=1, description="correlation of left with right turned over")
+    nonfinite_max: int = Field(0, ge=0, description="samples that are not numbers")
+    dc_offset_max: float = Field(0.02, ge=0, le=1, description="lasting offset of the wave, full scale = 1")
+    duration_tolerance_s: float = Field(0.10, ge=0, description="difference from the duration asked for")
+
+
+class MusicLimits(QualityLimits):
+    """Loud masters touch full scale on purpose, and what is cut flat has a limit of its own; at 120 beats a minute a
+    second comes back by itself, and loops have a limit of their own."""
+
+    clipping_share_max: float = Field(0.03, ge=0, le=1, description="share of samples over 0.99 of full scale")
+    repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
+
+
+class SoundEffectsLimits(QualityLimits):
+    """Steps are silent between steps, a slam ends in silence, rain is broadband, an alarm repeats itself, shots are
+    recorded beyond the limit: published effects hold all of this."""
+
+    silence_share_max: float = Field(0.98, ge=0, le=1, description="share of 1024-sample windows below -60 dBFS RMS")
+    silence_head_max_s: float = Field(3.0, ge=0, description="silence before the first sound")
+    silence_tail_max_s: float = Field(300.0, ge=0, description="silence after the last sound")
+    silence_inside_max_s: float = Field(10.0, ge=0, description="longest silence between two sounds")
+    dropout_max_s: float = Field(0.25, ge=0, description="summed length of silences that begin and end abruptly")
+    clipping_share_max: float = Field(0.10, ge=0, le=1, description="share of samples over 0.99 of full scale")
+    flat_share_max: float = Field(0.10, ge=0, le=1, description="share of samples in tops cut flat at any level")
+    true_peak_max_dbtp: float = Field(6.0, ge=0, description="how far the wave may exceed full scale between samples")
+    repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
+    spectral_range_min_db: float = Field(0.0, ge=0, description="range of the time-averaged spectrum")
+    noise_max_s: float = Field(300.0, ge=0, description="longest passage of white noise")
+    clicks_max: int = Field(2, ge=0, description="clicks that are let pass")
+    loudness_min_lufs: float = Field(-50.0, ge=-100, le=0, description="quieter takes fail")
+    dc_offset_max: float = Field(0.05, ge=0, le=1, description="lasting offset of the wave, full scale = 1")
+    level_step_max_db: float = Field(100.0, ge=0, description="sudden, lasting change of level in all bands alike")
+
+
+class QualityConfig(Section):
+    """Limits by kind of sound. A job names its kind, or its model decides: AudioGen makes sound effects."""
+
+    music: MusicLimits = MusicLimits()
+    sound_effects: SoundEffectsLimits = SoundEffectsLimits()
+    custom: QualityLimits = Field(QualityLimits(), description="your own, for jobs with quality: custom")
+
+
+class ScoringConfig(Section):
+    scorers: tuple[Literal["clap", "audiobox"], ...] = Field(
+        (), description="models that score takes, any of clap (fits the prompt?) and audiobox (is it enjoyable?)"
+    )
+    rank_by: Literal["soundmill", "stars", "clap", "audiobox_ce", "audiobox_cu", "audiobox_pc", "audiobox_pq"] = Field(
+        "soundmill", description="what decides which takes keep_best keeps; stars: people's ratings, then soundmill"
+    )
+    device: str = Field(
+        "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
+    )
+    clap_model: str = Field("laion/clap-htsat-unfused", min_length=1, description="Hugging Face id or folder")
+    audiobox_model: str = Field("facebook/audiobox-aesthetics", min_length=1, description="Hugging Face id or folder")
+
+    @model_validator(mode="after")
+    def _can_rank(self) -> ScoringConfig:
+        scorer = self.rank_by.partition("_")[0]
+        if scorer not in ("soundmill", "stars", *self.scorers):
+            raise ValueError(f"rank_by {self.rank_by} needs {scorer} among scorers")
+        if len(set(self.scorers)) < len(self.scorers):
+            raise ValueError("scorers names one twice")
+        return self
 
 
 class WebConfig(Section):
@@ -141,6 +218,7 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     audio: AudioConfig = AudioConfig()
     quality: QualityConfig = QualityConfig()
+    scoring: ScoringConfig = ScoringConfig()
     web: WebConfig = WebConfig()
 
 

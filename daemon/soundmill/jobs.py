@@ -7,7 +7,7 @@ output is the audio file of one attempt. Times are Unix seconds (float, UTC), du
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -238,6 +238,7 @@ class GenerationRequest:
     deadline_s: float
     melody: Path | None = None
     continue_from: Path | None = None
+    fade_s: float = 0.0  # at the end, and at the start of a clip that continues none; 0 leaves the cut as it is
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -317,6 +318,10 @@ class Judgement:
     verdict: Verdict
     score: float
     ruleset: str  # identifies the thresholds that were applied
+
+
+# Judges a take by its job's model and kind of sound, what was measured on it, and where something was found.
+Judge = Callable[[str, QualityKind | None, Mapping[str, float | None], Sequence[Mapping[str, object]]], Judgement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

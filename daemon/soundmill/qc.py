@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import TextIO
 
 from soundmill.errors import MissingInput, UsageError
-from soundmill.jobs import Verdict
-from soundmill.quality.checks import Thresholds, judge
+from soundmill.jobs import QualityKind, Verdict
+from soundmill.quality.checks import judge
+from soundmill.quality.thresholds import Thresholds
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
+FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
@@ -33,30 +36,28 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def judge_file(path: Path, thresholds: Thresholds) -> dict[str, object]:
-    """Verdict, score, failed checks and measurements of one file; `error` when it cannot be read."""
+def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
+    """Verdict, score, failed checks, measurements and defects of one file; `error` when it cannot be judged."""
     from soundmill.audio.encode import read_audio
-    from soundmill.audio.loudness import integrated_loudness
+    from soundmill.audio.loudness import meter
     from soundmill.quality.measure import measure
 
     try:
         samples, sample_rate = read_audio(path)
     except (OSError, MissingInput) as error:
         return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
+    read = meter(samples, sample_rate)
     measured = measure(
-        samples,
-        sample_rate,
-        requested_s=None,
-        loudness_lufs=integrated_loudness(samples, sample_rate),
-        before=None,
+        samples, sample_rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read)
     )
-    judgement = judge(measured.values, thresholds)
+    judgement = judge(measured.values, thresholds, measured.defects, kind)
     return {
         "file": str(path),
         "verdict": str(judgement.verdict),
         "score": round(judgement.score, 1),
         "failed_checks": [check.name for check in judgement.checks if not check.passed],
         "reasons": [check.message for check in judgement.checks if not check.passed],
+        "kind": str(kind),
         "sample_rate": sample_rate,
         "channels": samples.shape[0],
         "measurements": dict(measured.values),
@@ -65,14 +66,23 @@ def judge_file(path: Path, thresholds: Thresholds) -> dict[str, object]:
     }
 
 
-def judge_files(paths: list[Path], thresholds: Thresholds, processes: int) -> Iterator[dict[str, object]]:
+def judge_files(
+    paths: list[Path], thresholds: Thresholds, kind: QualityKind, processes: int
+) -> Iterator[dict[str, object]]:
     """One row per file, in order; several processes once there are enough files to pay for them."""
-    work = partial(judge_file, thresholds=thresholds)
-    if processes < 2 or len(paths) < 8:
+    work = partial(judge_file, thresholds=thresholds, kind=kind)
+    processes = min(processes, len(paths) // FILES_PER_PROCESS)
+    if processes < 2:
         yield from map(work, paths)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, paths, chunksize=4)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        yield from pool.map(work, paths, chunksize=FILES_PER_PROCESS)
+
+
+def _one_thread() -> None:
+    """Each process is a core's; matrix products on all cores in each would only get in each other's way."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
 
 
 def passed(row: Mapping[str, object]) -> bool:
@@ -80,25 +90,35 @@ def passed(row: Mapping[str, object]) -> bool:
 
 
 def why(row: Mapping[str, object]) -> str:
-    """What is wrong with a file, in words; blank when nothing is."""
+    """What is wrong with a file and where, in words; blank when nothing is."""
     reasons = row.get("reasons", [])
     assert isinstance(reasons, list)
-    return "; ".join(reasons) or str(row.get("error", ""))
+    return " ".join(reasons) or str(row.get("error", ""))
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict, score, failed checks, then every measurement."""
+    """One line per file: verdict, score, failed checks, where, then every measurement."""
     names = sorted({name for row in rows for name in _measurements(row)})
     writer = csv.writer(out)
-    writer.writerow(["file", "verdict", "score", "failed_checks", "error", *names])
+    writer.writerow(["file", "verdict", "score", "failed_checks", "defects", "error", *names])
     for row in rows:
         failed = row.get("failed_checks", [])
         assert isinstance(failed, list)
         values = _measurements(row)
         writer.writerow(
-            [row["file"], row["verdict"], row.get("score", ""), " ".join(failed), row.get("error", "")]
+            [row["file"], row["verdict"], row.get("score", ""), " ".join(failed), _places(row), row.get("error", "")]
             + [values.get(name) for name in names]
         )
+
+
+def _places(row: Mapping[str, object]) -> str:
+    """The defects as "clicks 4.18; silence_tail 3.2-10" in seconds."""
+    defects = row.get("defects", [])
+    assert isinstance(defects, list)
+    return "; ".join(
+        f"{each['name']} {each['start_s']:g}" + (f"-{each['end_s']:g}" if each["end_s"] > each["start_s"] else "")
+        for each in defects
+    )
 
 
 def _measurements(row: Mapping[str, object]) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ from typing import IO
 
 from ulid import ULID
 
-from soundmill import wiring
+from soundmill import choosing, wiring
 from soundmill.catalog import files
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, Home
@@ -31,9 +31,11 @@ from soundmill.inbox.spool import Spool
 from soundmill.inbox.watch import Watcher
 from soundmill.publish import site
 from soundmill.publish.site import Site
+from soundmill.reporting import Reporter, report_command
 from soundmill.schedule.pool import LoopThread, Pool
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
+from soundmill.scoring import ScoringThread
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Ended:
     rejected: int
     failed: int
     problem: str | None = None
+    reports: tuple[str, ...] = ()  # batches whose report was made
 
     @property
     def ok(self) -> bool:
@@ -102,6 +105,7 @@ class Service:
         *,
         devices: Sequence[str],
         with_site: bool,
+        with_reports: bool,
         clock: Callable[[], float] = time.time,
         engine_for: Callable[[str], Engine] | None = None,
         on_tick: Callable[[], None] = lambda: None,
@@ -110,6 +114,7 @@ class Service:
         self.config = config
         self._devices = devices
         self._with_site = with_site
+        self._with_reports = with_reports
         self._clock = clock
         self._engine_for = engine_for or self._engine_process
         self._on_tick = on_tick
@@ -121,7 +126,9 @@ class Service:
         self._inbox_quiet = False
         self._site: Site | None = None
         self._site_started = 0.0
+        self._reporter: Reporter | None = None
         self._rejudging = True
+        self._unmovable: str | None = None  # why takes that were chosen among are not where they belong yet
         self._complaint = ""
         self._complained_at = 0.0
 
@@ -134,6 +141,7 @@ class Service:
         self.catalog = Catalog.open(self.home.catalog, clock=self._clock)
         self._shelf = wiring.OutputFolder(self.home.outputs)
         self._judge = wiring.judge_with(self.config)
+        self.catalog.use_ranking(self.config.scoring.rank_by)
         self._recover()
         self._gate = StorageGate(self._probe_storage, self._record)
         self._gate.close(self._clock())  # before the first clip rather than after it; stays open where there is room
@@ -148,6 +156,11 @@ class Service:
             lambda kind, message, worker: self._record(kind, message, worker=worker),
             self._clock,
         )
+        if self._with_reports:
+            self._reporter = Reporter(self.catalog, report_command(self.home), self._clock)
+        self._scoring = ScoringThread(
+            self.catalog, self.home.outputs, self.config, self._devices, self._record, self._clock
+        )
         if self._with_site:
             self._start_site()
         self._record("daemon started", f"soundmill started on {', '.join(self._devices)}")
@@ -158,8 +171,11 @@ class Service:
         self._inbox.stop()
         self._wake_inbox.set()
         self._watcher.stop()
+        if self._reporter is not None:
+            self._reporter.stop()
         self._pool.stop(grace_s if self._signals < 2 else 0.0, "the daemon was stopped")
         self._inbox.join(30.0)
+        self._scoring.stop()
         if self._site is not None:
             self._site.stop()
         try:
@@ -183,6 +199,8 @@ class Service:
                         break
                     pause.wait(TICK_S)
                 failed = self.catalog.failed_count() - self._failed_before
+                if once and problem is None and self._reporter is not None and (missing := self._reporter.given_up):
+                    problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
             finally:
                 self.stop(STOP_GRACE_S)
         finally:
@@ -190,7 +208,8 @@ class Service:
                 signal.signal(number, handler)
         if self._signals and once:
             problem = "stopped by a signal before the queue was empty"
-        return Ended(self._accepted, self._rejected, failed, problem)
+        reports = tuple(self._reporter.made) if self._reporter is not None else ()
+        return Ended(self._accepted, self._rejected, failed, problem, reports)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
@@ -206,6 +225,10 @@ class Service:
             self.catalog.wake_due(self._clock())
             self._rejudge()
             self._pool.check()
+            self._scoring.check()
+            self._choose()
+            if self._reporter is not None:
+                self._reporter.tick()
         except (StorageUnavailable, CatalogError) as error:
             self._complain(str(error))
         if self._watcher.ensure():
@@ -220,10 +243,16 @@ class Service:
 
     @property
     def worked_off(self) -> bool:
-        """True when no file waits in the inbox and no job waits or runs."""
+        """True when no file waits in the inbox, no job waits or runs, every take is scored and
+        chosen among as far as that can be done, and no report is owed."""
         if not self._inbox_quiet or self._stuck:
             return False
-        return not control.pending(self.home.control) and self.catalog.unfinished() == 0
+        if control.pending(self.home.control) or self.catalog.unfinished() > 0:
+            return False
+        # In this order: a score may be what a choice waits for, and a choice what a report waits for.
+        if not self._scoring.worked_off or (self.catalog.undecided() and self._unmovable is None):
+            return False
+        return self._reporter is None or self._reporter.idle
 
     def _hopeless(self) -> str | None:
         if self._inbox_quiet and self._stuck and self.catalog.unfinished() == 0:
@@ -259,8 +288,18 @@ class Service:
     def _rejudge(self) -> None:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
         if self._rejudging:
-            ruleset = wiring.ruleset_of(self.config)
-            self._rejudging = self.catalog.rejudge(self._judge, ruleset, REJUDGE_CHUNK) == REJUDGE_CHUNK
+            rulesets = wiring.rulesets_of(self.config)
+            self._rejudging = self.catalog.rejudge(self._judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
+
+    def _choose(self) -> None:
+        """Best of n. Files that cannot be moved now are tried again at every tick, and hold nothing else up."""
+        try:
+            choosing.step(self.catalog, self.home.outputs)
+        except StorageUnavailable as error:
+            self._unmovable = str(error)
+            self._complain(self._unmovable)
+        else:
+            self._unmovable = None
 
     def _probe_storage(self) -> None:
         """Raise StorageUnavailable unless both a take and the catalogue could be written now."""
@@ -299,7 +338,7 @@ class Service:
         return Intake(
             spool,
             self.catalog,
-            wiring.rules_for(self.config, self.home.inbox),
+            wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment),
             max_bytes=int(self.config.inbox.max_file_mb * 1024 * 1024),
         )
 
@@ -382,6 +421,11 @@ class Service:
     @property
     def site_url(self) -> str | None:
         return self._site.url if self._site is not None else None
+
+    @property
+    def reporting_on(self) -> str | None:
+        """The batch whose report is in the making."""
+        return self._reporter.busy_with if self._reporter is not None else None
 
     def _check_site(self) -> None:
         if self._site is None or self._site.running or self._clock() - self._site_started < SITE_RESTART_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from soundmill import __version__
 from soundmill.catalog import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
-from soundmill.inbox.rules import Rules
-from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judgement
+from soundmill.errors import UnknownModel
+from soundmill.inbox.rules import EarlierExperiment, Rules, no_experiments
+from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judge, Judgement, QualityKind
 from soundmill.quality.checks import Thresholds, judge, ruleset
 from soundmill.schedule.worker import Policy
 
@@ -38,8 +39,11 @@ class OutputFolder:
         files.probe(self._root, MIN_FREE_BYTES)
 
 
-def rules_for(config: Config, folder: Path) -> Callable[[str], Rules]:
-    """The rules a job file is read by; melody files are looked for in `folder`."""
+def rules_for(
+    config: Config, folder: Path, find_experiment: Callable[[str], EarlierExperiment] = no_experiments
+) -> Callable[[str], Rules]:
+    """The rules a job file is read by; melody files are looked for in `folder`, batches to extend by
+    `find_experiment`."""
 
     def rules(ulid: str) -> Rules:
         return Rules(
@@ -51,6 +55,7 @@ def rules_for(config: Config, folder: Path) -> Callable[[str], Rules]:
             default_format=config.audio.format,
             default_on_qc_fail=config.on_qc_fail,
             max_jobs=config.inbox.max_jobs,
+            find_experiment=find_experiment,
         )
 
     return rules
@@ -71,6 +76,7 @@ def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
             deadline_s=config.schedule.clip_deadline_s(job.parameters.duration),
             melody=job.melody,
             continue_from=job.continue_from,
+            fade_s=config.audio.fade_ms / 1000,
             tags={"batch": job.batch_name, "job": job.name},
         )
 
@@ -111,17 +117,39 @@ def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapp
     }
 
 
-def thresholds_of(config: Config) -> Thresholds:
-    return Thresholds(**config.quality.model_dump())
+def thresholds_of(config: Config, kind: QualityKind) -> Thresholds:
+    return Thresholds(**getattr(config.quality, kind.value).model_dump())
 
 
-def judge_with(config: Config) -> Callable[[Mapping[str, float | None]], Judgement]:
-    thresholds = thresholds_of(config)
-    return lambda measurements: judge(measurements, thresholds)
+def kind_of(model: str, chosen: QualityKind | None) -> QualityKind:
+    """Whose thresholds judge a take: the job's choice, or what its model makes."""
+    if chosen is not None:
+        return chosen
+    try:
+        effects = resolve(model).makes_sound_effects
+    except UnknownModel:  # a checkpoint folder that has gone since
+        effects = False
+    return QualityKind.SOUND_EFFECTS if effects else QualityKind.MUSIC
 
 
-def ruleset_of(config: Config) -> str:
-    return ruleset(thresholds_of(config))
+def judge_with(config: Config) -> Judge:
+    thresholds = {kind: thresholds_of(config, kind) for kind in QualityKind}
+
+    def judged(
+        model: str,
+        chosen: QualityKind | None,
+        measurements: Mapping[str, float | None],
+        defects: Sequence[Mapping[str, object]],
+    ) -> Judgement:
+        kind = kind_of(model, chosen)
+        return judge(measurements, thresholds[kind], defects, kind)
+
+    return judged
+
+
+def rulesets_of(config: Config) -> frozenset[str]:
+    """The names of all rules that a take may be judged by."""
+    return frozenset(ruleset(kind, thresholds_of(config, kind)) for kind in QualityKind)
 
 
 def policy_of(config: Config) -> Policy:

@@ -41,7 +41,9 @@ def worked_home(home: Home) -> Home:
     home.create()
     drop(home, "songs.csv", 3)
     drop(home, "bad.csv", 1, column="promt")
-    Service(home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine).run(once=True)
+    Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine).run(
+        once=True
+    )
     return home
 
 

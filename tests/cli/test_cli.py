@@ -16,9 +16,13 @@ import yaml
 
 from cli.conftest import Command, parsed
 from service.conftest import config, never_ending, quick_engine, until
-from soundmill.config import Home
+from soundmill.catalog.catalog import Catalog
+from soundmill.config import Config, Home
 from soundmill.inbox import control
+from soundmill.inbox.parse import read_jobs
+from soundmill.jobs import Source
 from soundmill.service import Service
+from soundmill.wiring import rules_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "inbox_examples"
 
@@ -49,6 +53,28 @@ def test_check_lists_every_problem_and_fails(soundmill: Command, tmp_path: Path)
     assert result.exit_code == 1
     assert all(word in result.output for word in ("line 2", "line 3", "duration", "temperature", "prompt"))
     assert {p["line"] for p in parsed(soundmill("check", "--json", str(bad)))[0]["problems"]} == {2, 3}
+
+
+def test_check_counts_only_what_the_extended_batch_lacks(soundmill: Command, home: Home) -> None:
+    more = str(EXAMPLES / "more-replicates.yaml")
+    without = soundmill("check", more)
+    assert without.exit_code == 1 and "there is no catalogue here, and so no batch to extend" in without.output
+    home.create()
+    data = (EXAMPLES / "factorial.yaml").read_bytes()
+    spec = read_jobs(data, "factorial.yaml", rules_for(Config(), home.inbox)("01F"))
+    catalog = Catalog.open(home.catalog, clock=lambda: 0.0)
+    catalog.ingest(spec, Source(ulid="01F", file_name="factorial.yaml", sha256="f", size_bytes=1))
+    catalog.close()
+    checked = parsed(soundmill("check", "--json", more))[0]
+    assert (checked["jobs"], checked["extends"]) == (12, "temperature-by-guidance")
+    assert "only what batch temperature-by-guidance lacks" in checked["text"]
+    assert "0001-temperature-0.7_cfg_coef-2-r3" in checked["text"]
+
+
+def test_check_says_what_a_sampled_design_would_do(soundmill: Command) -> None:
+    result = soundmill("check", str(EXAMPLES / "sobol.yaml"))
+    assert result.exit_code == 0
+    assert "sobol, 8 conditions, 1 replicate each" in result.output
 
 
 def test_submit_puts_a_copy_into_the_inbox(soundmill: Command, home: Home) -> None:
@@ -104,7 +130,9 @@ def test_an_unknown_batch_is_answered_with_the_nearest_name(soundmill: Command, 
 def test_a_command_is_handed_over_and_done_by_the_next_daemon(soundmill: Command, worked_home: Home) -> None:
     assert "next start" in soundmill("rate", "1", "5", "--note", "keep").output
     assert len(control.pending(worked_home.control)) == 1
-    Service(worked_home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine).run(once=True)
+    Service(worked_home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine).run(
+        once=True
+    )
     with_stars = parsed(soundmill("jobs", "songs", "--json"))
     assert control.pending(worked_home.control) == [] and len(with_stars) == 3
 
@@ -135,6 +163,44 @@ def test_qc_writes_csv_and_passes_what_is_good(soundmill: Command, sounds: Path)
     assert result.exit_code == 0
     [row] = csv.DictReader(io.StringIO(result.stdout))
     assert row["verdict"] == "passed" and float(row["duration_s"]) == 3.0
+
+
+def test_qc_says_where_the_defects_are(soundmill: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    sound = np.cumsum(rng.standard_normal((5 * 22050, 2)), axis=0)
+    sound -= np.linspace(0, 1, len(sound))[:, None] * sound[-1]
+    sound = 0.3 * (sound - sound.mean(axis=0)) / np.abs(sound).max()
+    sound[2 * 22050 :] = 0
+    soundfile.write(tmp_path / "ends.wav", sound, 22050)
+    result = soundmill("qc", "--csv", str(tmp_path / "ends.wav"))
+    [row] = csv.DictReader(io.StringIO(result.stdout))
+    assert result.exit_code == 1 and "silence_tail" in row["failed_checks"]
+    assert "silence_tail 2.04" in row["defects"]
+    assert "to the end" in soundmill("qc", str(tmp_path / "ends.wav")).output
+
+
+def test_qc_judges_effects_by_their_own_limits(soundmill: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    hiss = 0.1 * rng.standard_normal(3 * 16000)
+    soundfile.write(tmp_path / "rain.wav", hiss, 16000)
+    assert soundmill("qc", str(tmp_path / "rain.wav")).exit_code == 1
+    assert soundmill("qc", "--kind", "sound_effects", str(tmp_path / "rain.wav")).exit_code == 0
+    assert soundmill("qc", "--kind", "speech", str(tmp_path / "rain.wav")).exit_code == 2
+
+
+@pytest.mark.parametrize("rate", [8000, 192_000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_qc_reads_mono_to_five_point_one_at_any_rate(
+    soundmill: Command, tmp_path: Path, rate: int, channels: int
+) -> None:
+    time_s = np.arange(3 * rate) / rate
+    sweep = sum(0.1 * np.sin(2 * np.pi * f * time_s * (1 + 0.1 * time_s)) for f in (110, 220, 331, 447))
+    sound = np.stack([sweep] * channels, axis=1)
+    if channels == 6:
+        sound[:, 3] = 0  # nothing in the LFE is no fault
+    soundfile.write(tmp_path / "sound.wav", sound, rate)
+    rows = parsed(soundmill("qc", "--json", str(tmp_path / "sound.wav")))
+    assert (rows[0]["verdict"], rows[0]["channels"]) == ("passed", channels), rows[0].get("reasons")
 
 
 def test_qc_of_nothing_is_wrong_usage(soundmill: Command, tmp_path: Path) -> None:
@@ -173,7 +239,9 @@ def test_an_error_is_one_line_and_a_traceback_only_with_debug(soundmill: Command
 
 def test_status_watch_draws_a_bar_on_a_terminal(worked_home: Home) -> None:
     (worked_home.inbox / "slow.csv").write_text("prompt\n" + "x\n" * 3)
-    service = Service(worked_home, config(), devices=["cpu"], with_site=False, engine_for=never_ending)
+    service = Service(
+        worked_home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=never_ending
+    )
     service.start()
     until(service, lambda: service._accepted == 1)
     service.stop(0.0)

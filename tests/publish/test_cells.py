@@ -89,6 +89,13 @@ def test_verdict_score_stars_and_flags_are_shown_as_such() -> None:
     assert "★★★★☆" in (show("stars", 4) or "")
     assert show("is_final", 1) == "yes"
     assert "no" in (show("quarantined", 0) or "")
+    assert (show("kept", 1), show("kept", None)) == ("yes", None)
+
+
+def test_only_soundmills_own_score_is_out_of_100() -> None:
+    assert "<meter" in (show("score", 71.26, scorer="soundmill") or "")
+    assert show("score", 0.31, scorer="clap") is None
+    assert "clap" in (show("scores", '{"clap":0.31,"soundmill":71.2}') or "")
 
 
 def test_links_lead_from_a_batch_to_its_page_and_from_a_job_to_its_row() -> None:

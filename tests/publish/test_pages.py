@@ -42,11 +42,11 @@ def test_takes_are_newest_first_with_players_facets_and_search(get: Get) -> None
     assert page.index("/-/soundmill/audio/evening/clip-002.wav") < page.index("/-/soundmill/audio/forest/clip-001.wav")
     assert 'name="_search"' in page
     assert 'data-column-description="0 to 100, from the measurements"' in page
-    for facet in ("batch", "model", "verdict"):
+    for facet in ("batch", "model", "verdict", "kept"):
         assert f'data-column="{facet}"' in page
     data = get("/catalog/takes.json?_search=choir&_shape=objects").json()
     assert [row["job"] for row in data["rows"]] == ["clip-007"]
-    assert {facet["name"] for facet in data["facet_results"].values()} == {"batch", "model", "verdict"}
+    assert {facet["name"] for facet in data["facet_results"].values()} == {"batch", "model", "verdict", "kept"}
 
 
 def test_a_hostile_prompt_is_text_on_every_page_that_shows_it(get: Get) -> None:

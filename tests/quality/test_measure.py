@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -16,6 +17,25 @@ from soundmill.quality.measure import MEASUREMENTS, Measured, measure
 Samples = NDArray[np.float32]
 RATE = 32_000
 NAMES = {
+    "silence_head_s",
+    "silence_tail_s",
+    "silence_inside_s",
+    "dropout_s",
+    "flat_share",
+    "flat_share_before",
+    "true_peak_dbtp",
+    "loudness_range_lu",
+    "loudness_momentary_max_lufs",
+    "loudness_short_term_max_lufs",
+    "loop_share",
+    "loop_period_s",
+    "stuck_tone_s",
+    "stuck_tone_hz",
+    "noise_s",
+    "clicks",
+    "level_step_db",
+    "channel_difference_db",
+    "stereo_correlation",
     "silence_share",
     "clipping_share",
     "repetition_correlation",
@@ -40,6 +60,12 @@ def of(samples: Samples, before: Samples | None = None) -> dict[str, float | Non
 
 def measured(samples: Samples, before: Samples | None = None) -> Measured:
     return measure(samples.astype(np.float32), RATE, requested_s=None, loudness_lufs=None, before=before)
+
+
+def places(samples: Samples, before: Samples | None = None) -> tuple[Mapping[str, object], ...]:
+    """The defects that say where it is silent, clipped at full scale or broken."""
+    wanted = ("silence", "clipping", "nonfinite")
+    return tuple(found for found in measured(samples, before).defects if str(found["name"]).startswith(wanted))
 
 
 def number(samples: Samples, name: str) -> float:
@@ -315,7 +341,7 @@ def test_samples_without_a_channel_axis_or_a_rate_are_refused() -> None:
 def test_a_silent_span_is_a_defect_with_its_place() -> None:
     samples = noise()
     samples[:, 1024 * 20 : 1024 * 50] = 0
-    (defect,) = measured(samples).defects
+    (defect,) = places(samples)
     assert defect == {
         "name": "silence",
         "start_s": pytest.approx(0.64),
@@ -327,29 +353,29 @@ def test_a_silent_span_is_a_defect_with_its_place() -> None:
 def test_a_short_pause_is_no_defect() -> None:
     samples = noise()
     samples[:, 1024 * 20 : 1024 * 35] = 0
-    assert measured(samples).defects == ()
+    assert places(samples) == ()
 
 
 def test_a_silent_end_reaches_to_the_end_of_the_clip() -> None:
     samples = noise(seconds=2.0)
     samples[:, RATE:] = 0
-    (defect,) = measured(samples).defects
+    (defect,) = places(samples)
     assert defect["end_s"] == 2.0
 
 
 def test_defects_name_the_channel() -> None:
     stereo = noise(channels=2)
     stereo[1] = 0
-    (defect,) = measured(stereo).defects
+    (defect,) = places(stereo)
     assert defect["detail"] == "below -60 dBFS in channel right"
-    (both,) = measured(np.zeros((2, RATE), np.float32)).defects
+    (both,) = places(np.zeros((2, RATE), np.float32))
     assert both["detail"] == "below -60 dBFS in all channels"
 
 
 def test_clipped_samples_close_together_are_one_defect() -> None:
     samples = noise()
     samples[0, [1000, 1010, 1500, 40_000]] = 1.0
-    near, far = measured(samples).defects
+    near, far = places(samples)
     assert (near["name"], near["start_s"], near["end_s"]) == ("clipping", 0.0312, 0.0469)
     assert str(near["detail"]).startswith("3 samples over 0.99")
     assert far["start_s"] == 1.25
@@ -359,7 +385,7 @@ def test_clipping_before_normalisation_and_broken_samples_are_defects_of_their_o
     samples, before = noise(), noise()
     before[0, 64_000] = 1.5
     samples[0, 32_000] = np.nan
-    broken, clipped = measured(samples, before).defects
+    broken, clipped = places(samples, before)
     assert (broken["name"], broken["start_s"]) == ("nonfinite", 1.0)
     assert (clipped["name"], clipped["start_s"]) == ("clipping_before", 2.0)
 

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from schedule.conftest import Mill
+from soundmill import choosing
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, UnknownModel
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
@@ -185,7 +186,7 @@ def test_quarantine_files_the_take_apart(mill: Mill) -> None:
     assert paths(mill) == {"batch-1/quarantine/0001-clip.take1.wav", "batch-1/0002-clip.wav"}
 
 
-def test_retry_takes_new_recorded_seeds_and_keeps_the_last_take(mill: Mill) -> None:
+def test_retry_takes_new_recorded_seeds_and_of_equal_takes_keeps_the_last(mill: Mill) -> None:
     mill.batch("silence", on_qc_fail=QcAction.RETRY)
     engine = mill.engine()
     mill.run(mill.worker(engine, qc_retries=2))
@@ -212,6 +213,23 @@ def test_retry_stops_at_the_first_take_that_passes(mill: Mill) -> None:
     with mill.catalog._read() as db:
         takes = [tuple(row) for row in db.execute("SELECT attempt, verdict, quarantined FROM outputs ORDER BY attempt")]
     assert takes == [(1, "failed", 1), (2, "passed", 0)]
+
+
+@pytest.mark.parametrize(("clipped", "best"), [((0.5, 0.1, 0.3), 2), ((0.1, 0.5, 0.3), 1), ((0.5, 0.3, 0.1), 3)])
+def test_when_all_tries_are_used_up_the_best_take_counts(mill: Mill, clipped: tuple[float, ...], best: int) -> None:
+    mill.batch("x", on_qc_fail=QcAction.RETRY)
+    engine = mill.engine(measurements=lambda request: {"clipping_share": clipped[request.attempt - 1]})
+    mill.run(mill.worker(engine, qc_retries=2))
+    while mill.catalog.undecided():
+        choosing.step(mill.catalog, mill.outputs)
+    with mill.catalog._read() as db:
+        takes = [tuple(row) for row in db.execute("SELECT audio, is_final, quarantined FROM takes ORDER BY attempt")]
+        flagged = db.execute("SELECT flagged FROM batch_progress").fetchone()[0]
+    expected = [(f"batch-1/quarantine/0001-clip.take{number}.wav", 0, 1) for number in (1, 2, 3)]
+    expected[best - 1] = ("batch-1/0001-clip.wav", 1, 0)
+    assert takes == expected
+    assert paths(mill) == {path for path, *_ in expected}
+    assert (statuses(mill), flagged) == ({"succeeded": 1}, 1)
 
 
 def started(mill: Mill, worker: Worker) -> None:

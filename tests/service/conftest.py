@@ -47,7 +47,9 @@ def serving(
     devices: tuple[str, ...] = ("cpu",),
 ) -> Iterator[Service]:
     """A started service; the test ticks it."""
-    service = Service(home, settings or config(), devices=devices, with_site=False, engine_for=engine_for)
+    service = Service(
+        home, settings or config(), devices=devices, with_site=False, with_reports=False, engine_for=engine_for
+    )
     service.start()
     try:
         yield service

@@ -43,7 +43,15 @@ def main() -> int:
             said = True
             print("ready", flush=True)
 
-    service = Service(Home(chosen.home), config, devices=["cpu"], with_site=False, engine_for=engine, on_tick=say_ready)
+    service = Service(
+        Home(chosen.home),
+        config,
+        devices=["cpu"],
+        with_site=False,
+        with_reports=False,
+        engine_for=engine,
+        on_tick=say_ready,
+    )
     ended = service.run(once=chosen.once)
     return 0 if ended.ok else 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.fake_engine import FakeEngine
 from service.conftest import config, drop, never_ending, quick_engine, serving, until
-from soundmill.config import Config, Home, QualityConfig
+from soundmill.config import Config, Home, MusicLimits, QualityConfig
 from soundmill.errors import HomeInUse
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
@@ -62,7 +62,7 @@ def test_two_devices_share_the_work(home: Home) -> None:
 
 def test_only_one_daemon_works_on_a_home(home: Home) -> None:
     with serving(home):
-        second = Service(home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine)
+        second = Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
         with pytest.raises(HomeInUse, match="another daemon"):
             second.start()
 
@@ -164,7 +164,7 @@ def test_a_changed_threshold_judges_old_takes_anew_without_running_anything(home
         drop(home, "a.csv", 3)
         until(service, lambda: count(home, "succeeded") == 3)
     assert rows(home, "SELECT DISTINCT verdict FROM outputs") == [("passed",)]
-    strict = config().model_copy(update={"quality": QualityConfig(loudness_min_lufs=-1.0)})
+    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
     with serving(home, settings=strict) as service:
         until(service, lambda: rows(home, "SELECT DISTINCT verdict FROM outputs") == [("failed",)])
     assert rows(home, "SELECT count(*) FROM attempts") == [(3,)]
@@ -174,7 +174,7 @@ def test_a_changed_threshold_judges_old_takes_anew_without_running_anything(home
 def test_run_once_ends_when_everything_is_worked_off(home: Home) -> None:
     drop(home, "a.csv", 3)
     drop(home, "bad.csv", 1, column="nothing")
-    service = Service(home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine)
+    service = Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
     ended = service.run(once=True)
     assert (ended.accepted, ended.rejected, ended.failed, ended.ok) == (1, 1, 0, False)
     assert count(home, "succeeded") == 3
@@ -190,6 +190,7 @@ def test_run_once_waits_for_retries_and_counts_only_what_failed_for_good(home: H
         config(backoff_max_s=0.2),
         devices=["cpu"],
         with_site=False,
+        with_reports=False,
         engine_for=lambda device: FakeEngine(device, failure=fails_once, wait=lambda s: time.sleep(0.01)),
     )
     assert service.run(once=True).ok
@@ -197,7 +198,11 @@ def test_run_once_waits_for_retries_and_counts_only_what_failed_for_good(home: H
 
 
 def test_an_empty_home_is_worked_off_at_once(home: Home) -> None:
-    assert Service(home, config(), devices=["cpu"], with_site=False, engine_for=quick_engine).run(once=True).ok
+    assert (
+        Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
+        .run(once=True)
+        .ok
+    )
 
 
 def test_no_thread_outlives_the_service(home: Home) -> None:

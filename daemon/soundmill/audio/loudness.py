@@ -1,21 +1,33 @@
-"""The audio room, loudness: how loud a clip is (ITU-R BS.1770-4) and bringing it to a target level."""
+"""The audio room, loudness: how loud a clip is (ITU-R BS.1770-4, EBU Tech 3341 and 3342) and bringing it to a target
+level."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
+from soundmill.audio.true_peak import true_peak_dbtp
 from soundmill.jobs import Normalization
 
-BLOCK_S = 0.4  # gating block, BS.1770-4 annex 1
-STEP_S = 0.1  # 75 % overlap
+STEP_S = 0.02
+STEPS_APART = 5  # gating blocks and short-term windows start every 100 ms, momentary ones every 20 ms
+BLOCK_STEPS = 20  # gating block of BS.1770-4 annex 1, momentary loudness of Tech 3341: 400 ms
+SHORT_TERM_STEPS = 150  # Tech 3341: 3 s
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
+RANGE_GATE_LU = -20.0  # Tech 3342
+RANGE_PERCENTILES = (10, 95)
 OFFSET_LU = -0.691  # makes a full-scale 997 Hz sine in one channel read -3.01 LUFS
 SURROUND_WEIGHT = 1.41
+# Channel weights of BS.1770-4 by the number of channels, in the order of a WAV file; other numbers weigh 1 each.
+WEIGHTS = {
+    5: (1.0, 1.0, 1.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C Ls Rs
+    6: (1.0, 1.0, 1.0, 0.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C LFE Ls Rs
+}
 
 CEILING_DBFS = -1.0  # no gain of ours lifts a sample above this
 RMS_FLOOR = 2e-3  # AudioCraft's energy floor (-54 dBFS): what is quieter is left alone
@@ -75,45 +87,138 @@ def _lufs(power: float) -> float:
     return OFFSET_LU + 10 * math.log10(power) if power > 0 else -math.inf
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loudness:
+    """What a loudness meter reads off a clip; None where there is no number (silence, or a clip shorter than the time
+    that is looked at: 400 ms for momentary, 3 s for short-term loudness and loudness range)."""
+
+    loudness_lufs: float | None
+    loudness_range_lu: float | None
+    loudness_momentary_max_lufs: float | None
+    loudness_short_term_max_lufs: float | None
+    true_peak_dbtp: float | None
+
+
+def meter(samples: NDArray[np.float32], sample_rate: int) -> Loudness:
+    """Everything a loudness meter says of samples [channels, time], full scale = 1.
+
+    Integrated loudness as `integrated_loudness`; the largest momentary (400 ms, every 20 ms) and short-term (3 s, every
+    100 ms) loudness, ungated (EBU Tech 3341); loudness range from the short-term loudness, 10th to 95th percentile
+    of what lies above −70 LUFS and above 20 LU under the mean of that (EBU Tech 3342); true peak (BS.1770-4 annex 2).
+    Non-finite samples count as 0. Raises ValueError unless samples are 2-D.
+    """
+    sound = _finite(_checked(samples))
+    steps = _step_powers(sound, sample_rate)
+    momentary = _windows(steps, BLOCK_STEPS)
+    short_term = _windows(steps, SHORT_TERM_STEPS)[::STEPS_APART]
+    return Loudness(
+        loudness_lufs=_integrated(momentary[::STEPS_APART] if momentary.size else _whole(sound, sample_rate)),
+        loudness_range_lu=_range(short_term),
+        loudness_momentary_max_lufs=_highest(momentary),
+        loudness_short_term_max_lufs=_highest(short_term),
+        true_peak_dbtp=true_peak_dbtp(sound, sample_rate),
+    )
+
+
 def integrated_loudness(samples: NDArray[np.float32], sample_rate: int) -> float | None:
     """Integrated (gated) loudness in LUFS of samples [channels, time], full scale = 1.
 
     ITU-R BS.1770-4 annex 1: mean square z of every 400 ms block of the K-weighted channels, blocks starting
     every 100 ms (an incomplete last block is dropped), loudness −0.691 + 10 log₁₀ Σ Gᵢ zᵢ (equation 2) averaged
     over the blocks above −70 LUFS and above a second gate 10 LU under the mean of those (equations 5 to 7).
-    Channel weights G are 1, and 1.41 for channels 4 and 5 of a five-channel clip (L R C Ls Rs).
+    Channel weights G are 1, for the surround channels of five (L R C Ls Rs) and of six (L R C LFE Ls Rs) 1.41, and for
+    the LFE 0.
 
     A clip shorter than one block is measured as one block of its own length. Non-finite samples count as 0.
     None when nothing passes the absolute gate, as for silence. Raises ValueError unless samples are 2-D.
     """
+    sound = _finite(_checked(samples))
+    blocks = _windows(_step_powers(sound, sample_rate), BLOCK_STEPS)[::STEPS_APART]
+    return _integrated(blocks if blocks.size else _whole(sound, sample_rate))
+
+
+def _checked(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if samples.ndim != 2:
         raise ValueError(f"samples of shape {samples.shape}: must be [channels, time]")
-    channels, length = samples.shape
-    if channels == 0 or length == 0:
-        return None
-    weights = np.ones(channels)
-    if channels == 5:
-        weights[3:] = SURROUND_WEIGHT
-    weighted = sosfilt(k_weighting(sample_rate), _finite(samples).astype(np.float64), axis=1)
-    power = weights @ np.square(weighted, out=weighted)
-    block = min(max(1, round(BLOCK_S * sample_rate)), length)
-    count = int((length - block) / (STEP_S * sample_rate) + 1e-9) + 1
-    starts = np.rint(np.arange(count) * STEP_S * sample_rate).astype(np.int64)
-    starts = np.minimum(starts, length - block)  # a start rounded up must not run over the end
-    total = np.concatenate(([0.0], np.cumsum(power)))
-    blocks = np.maximum(total[starts + block] - total[starts], 0.0) / block
+    return samples
 
-    heard = blocks[blocks > 10 ** ((ABSOLUTE_GATE_LUFS - OFFSET_LU) / 10)]
+
+def _weighted(sound: NDArray[np.float32], sample_rate: int) -> list[tuple[float, NDArray[np.float64]]]:
+    """Channel weight and K-weighted samples [time] of each channel that counts."""
+    weights = WEIGHTS.get(len(sound), (1.0,) * len(sound))
+    sections = k_weighting(sample_rate)
+    return [
+        (weight, sosfilt(sections, channel.astype(np.float64)))
+        for weight, channel in zip(weights, sound, strict=True)
+        if weight
+    ]
+
+
+def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+    """Mean square of the weighted channels, added up, of each whole 20 ms [steps]."""
+    # The small number keeps a step that ends with the clip from being lost to rounding.
+    count = int(sound.shape[1] / (STEP_S * sample_rate) + 1e-9)
+    edges = np.rint(np.arange(count + 1) * STEP_S * sample_rate).astype(np.int64)
+    if count == 0 or edges[1] == 0:
+        return np.zeros(0)
+    power = np.zeros(count)
+    for weight, channel in _weighted(sound, sample_rate):
+        part = channel[: edges[-1]]
+        if edges[1] * count == edges[-1]:  # steps of equal length need no pass of their own for the squares
+            rows = part.reshape(count, edges[1])
+            power += weight * np.vecdot(rows, rows)
+        else:
+            power += weight * np.add.reduceat(np.square(part), edges[:-1])
+    means: NDArray[np.float64] = power / np.diff(edges)
+    return means
+
+
+def _whole(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
+    """The mean square of a clip too short for a block, as one block [1]."""
+    if sound.size == 0:
+        return np.zeros(0)
+    parts = [weight * float(np.vecdot(part, part)) for weight, part in _weighted(sound, sample_rate)]
+    return np.array([sum(parts) / sound.shape[1]])
+
+
+def _windows(steps: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Mean of every `width` steps in a row."""
+    if steps.size < width:
+        return np.zeros(0)
+    sums = np.concatenate(([0.0], np.cumsum(steps)))
+    means: NDArray[np.float64] = np.maximum(sums[width:] - sums[:-width], 0.0) / width
+    return means
+
+
+def _heard(powers: NDArray[np.float64], relative_gate_lu: float) -> NDArray[np.float64]:
+    """What passes the absolute gate, and the relative gate under the mean of that."""
+    heard = powers[powers > 10 ** ((ABSOLUTE_GATE_LUFS - OFFSET_LU) / 10)]
+    return heard[heard > heard.mean() * 10 ** (relative_gate_lu / 10)] if heard.size else heard
+
+
+def _integrated(blocks: NDArray[np.float64]) -> float | None:
+    heard = _heard(blocks, RELATIVE_GATE_LU)
+    return _lufs(float(heard.mean())) if heard.size else None
+
+
+def _range(short_term: NDArray[np.float64]) -> float | None:
+    heard = np.sort(_heard(short_term, RANGE_GATE_LU))
     if heard.size == 0:
         return None
-    relative_gate = heard.mean() * 10 ** (RELATIVE_GATE_LU / 10)
-    return _lufs(float(heard[heard > relative_gate].mean()))
+    low, high = (heard[round((heard.size - 1) * percentile / 100)] for percentile in RANGE_PERCENTILES)
+    return 10 * math.log10(high / low)
+
+
+def _highest(powers: NDArray[np.float64]) -> float | None:
+    """None for silence: what a filter's ringing leaves of it is no loudness."""
+    return _lufs(float(powers.max())) if powers.size and float(powers.max()) > 1e-13 else None
 
 
 def _finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """The samples with NaN and infinities as 0; the same array when there are none."""
-    if np.isfinite(samples).all():
-        return samples
+    with np.errstate(over="ignore", invalid="ignore"):  # the first look is ten times faster than the second
+        if np.isfinite(np.vecdot(samples, samples)).all() or np.isfinite(samples).all():
+            return samples
     return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
 
 

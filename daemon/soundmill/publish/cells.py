@@ -17,9 +17,9 @@ from soundmill.publish.stream import looks_like_audio, url_path
 
 Url = Callable[[str], str]  # a path of this site as a link on it, whatever its base URL
 
-CHIP_COLUMNS = {"labels", "condition", "versions", "defects"}
+CHIP_COLUMNS = {"labels", "condition", "versions", "defects", "scores"}
 BADGE_COLUMNS = {"verdict", "status", "state"}
-FLAG_COLUMNS = {"is_final", "quarantined", "held"}
+FLAG_COLUMNS = {"is_final", "quarantined", "held", "kept"}
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 
@@ -29,6 +29,8 @@ def cell(column: str, value: object, row: Mapping[str, object], database: str, u
         return None
     if isinstance(value, str):
         return _text(column, value, row, database, url)
+    if column == "score" and row.get("scorer", "soundmill") != "soundmill":
+        return None  # another scorer's number, which is not out of 100
     if isinstance(value, int | float):
         return _number(column, value)
     return None

@@ -7,32 +7,38 @@ channel of a stereo clip is not hidden by a sound one; MEASUREMENTS says what "w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
-import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from soundmill.quality.defects import Defect, bounded, sample_defects, silence_defects
-from soundmill.quality.measurements import MEASUREMENTS, MeasurementSpec
+from soundmill.quality import defects as places
+from soundmill.quality.clicks import clicks
+from soundmill.quality.clipping import flat_tops
+from soundmill.quality.defects import Defect
+from soundmill.quality.dropouts import Pauses, pauses
+from soundmill.quality.loops import Loop, find_loop
+from soundmill.quality.measurements import MEASUREMENTS, METER, MeasurementSpec
+from soundmill.quality.noise import noise_span
+from soundmill.quality.spectra import NO_SOUND, Spectra, range_and_tilt, spectra
+from soundmill.quality.steps import level_step
+from soundmill.quality.stereo import balance, correlation
+from soundmill.quality.tones import StuckTone, stuck_tone
 
 __all__ = ["MEASUREMENTS", "Measured", "MeasurementSpec", "measure"]
 
 Samples = NDArray[np.float32]
 
+BLOCK = 64  # samples of the finest level; windows and frames are made of these
 WINDOW = 1024  # samples of a silence window
 SILENCE_DBFS = -60.0
 CLIPPED_ABOVE = 0.99  # of full scale
 SEGMENT_S = 1.0  # compared for repetition
-N_FFT = 2048
-HOP = 512
-SPECTRUM_FLOOR = 1e-12  # power, −120 dB under a sine of the channel's peak: rounding noise of float32 lies below
-NO_SOUND = 1e-6  # power, −60 dB under the channel's peak: pauses say nothing about a spectrum
-BAND_FROM_HZ = 50.0
-BAND_TO_HZ = 16_000.0
-FRAMES_AT_ONCE = 126  # fits a core's cache
+OFFSET_BLOCK_S = 0.1
+STEP_FROM_DB = 3.0  # smaller steps are not listed as defects
+LFE = 3  # of six channels: bass effects, which are silent or rumbling without fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +57,15 @@ def measure(
     requested_s: float | None,
     loudness_lufs: float | None,
     before: Samples | None,
+    meter: Mapping[str, float | None] = MappingProxyType({}),
 ) -> Measured:
     """Measure delivered samples [channels, time] (float32, full scale = 1).
 
-    `requested_s` is the duration asked for; `loudness_lufs` is passed through, since audio/ measures it; `before` are
-    the samples before normalisation, any length, for peak and clipping alone. Formulas: MEASUREMENTS. Peak-relative
-    numbers (repetition, range, tilt) do not change with gain. A clip without samples counts as silent.
+    `requested_s` is the duration asked for; `loudness_lufs`, and in `meter` the other names of METER, are passed
+    through, since audio/ measures them; `before` are the samples before normalisation, any length, for peak and
+    clipping alone. Formulas: MEASUREMENTS. Peak-relative numbers (repetition, range, tilt) do not change with gain. A
+    clip without samples counts as silent. Of six channels the fourth is the LFE, looked at for peaks and clipping
+    alone; of more than two, those without any sound are left out unless all are.
 
     Raises ValueError unless samples are 2-D and the sample rate positive; never for what the samples hold.
     """
@@ -64,65 +73,193 @@ def measure(
         raise ValueError(f"samples of shape {samples.shape} at {sample_rate} Hz: must be [channels, time], above 0 Hz")
     samples = np.ascontiguousarray(samples, dtype=np.float32)
     sound, bad = _finite(samples)
-    peaks = _peaks(sound)
+    lows, highs = _extremes(sound)
+    peaks = np.maximum(highs, -lows)
     scale = np.where(peaks > 0, peaks, 1).astype(np.float32)
     scaled: Samples = sound / scale[:, None]  # samples up to 1e38 can then be squared
     blocks = _block_power(scaled)
-    silent = _silent_windows(scaled, blocks, peaks)
-    means = sound.mean(axis=1, dtype=np.float64) if sound.size else np.zeros(1)
+    power = np.vecdot(scaled, scaled).astype(np.float64)
     duration_s = samples.shape[1] / sample_rate
-    range_db, tilt = _spectrum(scaled, blocks, peaks, sample_rate)
+    judged = _judged(peaks)
+    silent = _silent_windows(scaled, blocks, peaks)
+    found = {c: spectra(scaled[c], blocks[c], BLOCK, sample_rate) for c in judged if peaks[c] > 0}
+    shapes = [range_and_tilt(each, sample_rate) for each in found.values()]
 
     clipped = _clipped(sound, peaks)
-    raw_peaks = raw_clipped = None
-    if before is not None:
-        raw, _ = _finite(np.asarray(before, dtype=np.float32))
-        raw_peaks = _peaks(raw)
-        raw_clipped = _clipped(raw, raw_peaks)
+    flat = [flat_tops(sound[c], lows[c], highs[c]) for c in range(len(sound))]
     values: dict[str, float | None] = {
-        "silence_share": float(silent.mean(axis=1).max()) if silent.size else 1.0,
+        "silence_share": float(silent[judged].mean(axis=1).max()) if silent.size else 1.0,
         "clipping_share": _share(clipped),
-        "repetition_correlation": _repetition(scaled, sample_rate),
-        "spectral_range_db": range_db,
-        "spectral_tilt_db_per_octave": tilt,
+        "repetition_correlation": _repetition(scaled[judged], sample_rate),
+        "spectral_range_db": min((span for span, _ in shapes if span is not None), default=None),
+        "spectral_tilt_db_per_octave": max((tilt for _, tilt in shapes if tilt is not None), key=abs, default=None),
+        **dict.fromkeys(METER),
+        **meter,
         "loudness_lufs": loudness_lufs,
         "peak_dbfs": _dbfs(peaks.max(initial=0.0)),
-        "peak_before_dbfs": None if raw_peaks is None else _dbfs(raw_peaks.max(initial=0.0)),
-        "clipping_share_before": None if raw_peaks is None else _share(raw_clipped),
-        "rms_dbfs": _rms_dbfs(scaled, peaks),
-        "dc_offset": float(means[np.abs(means).argmax()]) if means.size else 0.0,
+        "peak_before_dbfs": None,
+        "clipping_share_before": None,
+        "rms_dbfs": _rms_dbfs(power / max(samples.shape[1], 1), peaks),
+        "dc_offset": max((_offset(scaled[c], sample_rate) * float(peaks[c]) for c in judged), key=abs, default=0.0),
         "nonfinite_samples": float(0 if bad is None else np.count_nonzero(bad)),
         "duration_s": duration_s,
         "duration_error_s": None if requested_s is None else duration_s - requested_s,
+        "flat_share": _listed_share(flat, samples.shape[1]),
+        "flat_share_before": None,
     }
-    defects = silence_defects(silent, WINDOW, samples.shape[1], sample_rate)
+    where = places.silence_defects(silent[judged], WINDOW, samples.shape[1], sample_rate)
     for name, mask, what in (
         ("clipping", clipped, "over 0.99 of full scale"),
-        ("clipping_before", raw_clipped, "over 0.99 of full scale before normalisation"),
         ("nonfinite", bad, "NaN or infinite"),
     ):
         if mask is not None:
-            defects += sample_defects(name, mask, what, sample_rate)
-    return Measured(values=values, defects=bounded(defects))
+            where += places.sample_defects(name, mask, what, sample_rate)
+    where += places.listed_defects("flat_tops", flat, "in flat tops", sample_rate)
+    for more, there in (
+        _before(before, sample_rate),
+        _pauses(blocks, peaks, judged, sample_rate, duration_s),
+        _clicks(scaled, peaks, judged, sample_rate),
+        _course(found, scaled, judged, sample_rate, duration_s),
+        _stereo(scaled, power * np.square(peaks), duration_s),
+    ):
+        values |= more
+        where += there
+    return Measured(values=values, defects=places.bounded(where))
+
+
+Part = tuple[dict[str, float | None], list[Defect]]
+
+
+def _judged(peaks: NDArray[np.float64]) -> list[int]:
+    """The channels whose sound is judged."""
+    channels = list(range(len(peaks)))
+    if len(channels) <= 2:
+        return channels
+    if len(channels) == 6:
+        channels.remove(LFE)
+    return [channel for channel in channels if peaks[channel] > 0] or channels
+
+
+def _before(before: Samples | None, sample_rate: int) -> Part:
+    """Peak and clipping of what normalisation or encoding may have hidden."""
+    if before is None:
+        return {}, []
+    raw, _ = _finite(np.asarray(before, dtype=np.float32))
+    lows, highs = _extremes(raw)
+    peaks = np.maximum(highs, -lows)
+    clipped = _clipped(raw, peaks)
+    flat = [flat_tops(raw[c], lows[c], highs[c]) for c in range(len(raw))]
+    where = places.listed_defects("flat_tops_before", flat, "in flat tops before normalisation", sample_rate)
+    if clipped is not None:
+        what = "over 0.99 of full scale before normalisation"
+        where += places.sample_defects("clipping_before", clipped, what, sample_rate)
+    return {
+        "peak_before_dbfs": _dbfs(peaks.max(initial=0.0)),
+        "clipping_share_before": _share(clipped),
+        "flat_share_before": _listed_share(flat, raw.shape[1]),
+    }, where
+
+
+def _pauses(
+    blocks: NDArray[np.float64], peaks: NDArray[np.float64], judged: list[int], sample_rate: int, duration_s: float
+) -> Part:
+    levels = blocks[judged] / BLOCK * np.square(peaks[judged])[:, None]
+    block_s = BLOCK / sample_rate
+    together = pauses(levels.max(axis=0), block_s, duration_s) if levels.size else pauses(levels.ravel(), block_s, 0.0)
+    alone: Sequence[Pauses] = [pauses(each, block_s, duration_s) for each in levels]
+    values: dict[str, float | None] = {
+        "silence_head_s": together.head_s,
+        "silence_tail_s": together.tail_s,
+        "silence_inside_s": together.inside_s,
+        "dropout_s": max((sum(end - start for start, end in each.dropouts) for each in alone), default=0.0),
+    }
+    return values, places.span_defects("dropouts", [each.dropouts for each in alone], "the sound drops out")
+
+
+def _clicks(scaled: Samples, peaks: NDArray[np.float64], judged: list[int], sample_rate: int) -> Part:
+    found = [clicks(scaled[c], sample_rate) if peaks[c] > 0 else np.zeros(0) for c in judged]
+    spans = [[(float(at), float(at)) for at in each] for each in found]
+    count = float(max((each.size for each in found), default=0))
+    return {"clicks": count}, places.span_defects("clicks", spans, "a click")
+
+
+def _course(
+    found: Mapping[int, Spectra], scaled: Samples, judged: list[int], sample_rate: int, duration_s: float
+) -> Part:
+    """What the spectra say over time: loops, stuck tones, noise, level steps."""
+    tones: list[StuckTone] = [tone for each in found.values() if (tone := stuck_tone(each))]
+    tone = max(tones, key=lambda each: each.end_s - each.start_s, default=None)
+    noises = [span for each in found.values() if (span := noise_span(each))]
+    noise = max(noises, key=lambda span: span[1] - span[0], default=None)
+    steps = [level_step(each) for each in found.values()]
+    step, step_at = max(steps, default=(0.0, 0.0))
+    loop: Loop | None = None
+    if found:
+        first = next(iter(found.values()))
+        together = np.sum([each.bands for each in found.values()], axis=0)
+        loop = find_loop(scaled[judged], sample_rate, together, first.frame_rate)
+    where = []
+    if tone:
+        where.append(places.defect("stuck_tone", tone.start_s, tone.end_s, f"a steady tone of {tone.hertz:.0f} Hz"))
+    if noise:
+        where.append(places.defect("noise", *noise, "white noise"))
+    if step >= STEP_FROM_DB:
+        where.append(places.defect("level_step", step_at, step_at, f"the level jumps by {step:.1f} dB"))
+    if loop:
+        detail = f"repeats what was {loop.period_s:.3f} s earlier"
+        where.append(places.defect("loops", loop.start_s, loop.end_s, detail))
+    return {
+        "stuck_tone_s": tone.end_s - tone.start_s if tone else 0.0,
+        "stuck_tone_hz": tone.hertz if tone else None,
+        "noise_s": noise[1] - noise[0] if noise else 0.0,
+        "level_step_db": step,
+        "loop_share": (loop.end_s - loop.start_s) / duration_s if loop else 0.0,
+        "loop_period_s": loop.period_s if loop else None,
+    }, where
+
+
+def _stereo(scaled: Samples, power: NDArray[np.float64], duration_s: float) -> Part:
+    if len(scaled) != 2:
+        return {"channel_difference_db": None, "stereo_correlation": None}, []
+    own = np.vecdot(scaled, scaled).astype(np.float64)
+    return {
+        "channel_difference_db": balance(power),
+        "stereo_correlation": correlation(scaled[0], scaled[1], own),
+    }, []
 
 
 def _finite(samples: Samples) -> tuple[Samples, NDArray[np.bool_] | None]:
     """The samples with non-finite ones as 0, and where those were (None when nowhere)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.vecdot(samples, samples)).all():  # a tenth of the time; what overflows is looked at again
+            return samples, None
     good = np.isfinite(samples)
     if good.all():
         return samples, None
     return np.where(good, samples, np.float32(0)), ~good
 
 
-def _peaks(sound: Samples) -> NDArray[np.float64]:
+def _extremes(sound: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest sample of each channel, at least 0 on either side."""
     if sound.size == 0:
-        return np.zeros(sound.shape[0])
-    peaks = np.maximum(sound.max(axis=1), -sound.min(axis=1))  # half the passes of abs().max()
-    return np.asarray(peaks, dtype=np.float64)
+        return np.zeros(sound.shape[0]), np.zeros(sound.shape[0])
+    lows, highs = np.minimum(sound.min(axis=1), 0), np.maximum(sound.max(axis=1), 0)
+    return lows.astype(np.float64), highs.astype(np.float64)
 
 
 def _dbfs(level: float) -> float | None:
     return 20 * math.log10(level) if level > 0 else None
+
+
+def _offset(channel: Samples, sample_rate: int) -> float:
+    """The offset from zero that lasts: of the means of 0.1 s blocks, the lower quartile towards zero."""
+    block = min(max(1, round(OFFSET_BLOCK_S * sample_rate)), channel.size)
+    if block == 0:
+        return 0.0
+    count = channel.size // block
+    means = channel[: count * block].reshape(count, block).mean(axis=1)
+    sign = 1.0 if float(means.mean()) >= 0 else -1.0
+    return sign * max(float(np.quantile(sign * means, 0.25)), 0.0)
 
 
 def _clipped(sound: Samples, peaks: NDArray[np.float64]) -> NDArray[np.bool_] | None:
@@ -134,10 +271,14 @@ def _share(clipped: NDArray[np.bool_] | None) -> float:
     return 0.0 if clipped is None else float(clipped.mean(axis=1).max())
 
 
+def _listed_share(samples: Sequence[NDArray[np.int64]], length: int) -> float:
+    return max((each.size for each in samples), default=0) / max(length, 1)
+
+
 def _block_power(scaled: Samples) -> NDArray[np.float64]:
-    """Sum of squares of each whole HOP-sample block [channels, blocks]; windows and frames are made of these."""
-    count = scaled.shape[1] // HOP
-    blocks = scaled[:, : count * HOP].reshape(scaled.shape[0], count, HOP)
+    """Sum of squares of each whole block [channels, blocks]."""
+    count = scaled.shape[1] // BLOCK
+    blocks = scaled[:, : count * BLOCK].reshape(scaled.shape[0], count, BLOCK)
     power: NDArray[np.float64] = np.vecdot(blocks, blocks).astype(np.float64)
     return power
 
@@ -150,16 +291,17 @@ def _silent_windows(scaled: Samples, blocks: NDArray[np.float64], peaks: NDArray
     if length < WINDOW:
         power = np.mean(np.square(scaled), axis=1, keepdims=True, dtype=np.float64)
     else:
-        power = blocks[:, : length // WINDOW * 2].reshape(channels, length // WINDOW, 2).sum(axis=2) / WINDOW
+        per, count = WINDOW // BLOCK, length // WINDOW
+        power = blocks[:, : count * per].reshape(channels, count, per).sum(axis=2) / WINDOW
     rms: NDArray[np.float64] = np.sqrt(power) * peaks[:, None]
     return rms < 10 ** (SILENCE_DBFS / 20)
 
 
-def _rms_dbfs(scaled: Samples, peaks: NDArray[np.float64]) -> float | None:
-    heard = np.flatnonzero(peaks)
-    if heard.size == 0:
+def _rms_dbfs(mean_square: NDArray[np.float64], peaks: NDArray[np.float64]) -> float | None:
+    heard = peaks > 0
+    if not heard.any():
         return None
-    return _dbfs(min(float(np.sqrt(np.vecdot(scaled[c], scaled[c]) / scaled.shape[1]) * peaks[c]) for c in heard))
+    return _dbfs(float((np.sqrt(mean_square[heard]) * peaks[heard]).min()))
 
 
 def _repetition(scaled: Samples, sample_rate: int) -> float | None:
@@ -177,59 +319,3 @@ def _repetition(scaled: Samples, sample_rate: int) -> float | None:
         return None
     highest = float((cross[both] / np.sqrt(power[:, :-1][both] * power[:, 1:][both])).max())
     return min(max(highest, -1.0), 1.0)
-
-
-def _hann() -> Samples:
-    """Periodic Hann window, scaled so that a full-scale sine on a bin has power 1 there."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)
-    return np.asarray(window * 2 / window.sum(), dtype=np.float32)
-
-
-HANN = _hann()
-
-
-def _spectrum(
-    scaled: Samples, blocks: NDArray[np.float64], peaks: NDArray[np.float64], sample_rate: int
-) -> tuple[float | None, float | None]:
-    """Spectral range in dB and tilt in dB per octave."""
-    averages = [_average_spectrum(scaled[c], blocks[c]) for c in np.flatnonzero(peaks)]
-    spectra = [average for average in averages if average is not None]
-    if not spectra:
-        return None, None
-    frequencies = np.fft.rfftfreq(N_FFT, 1 / sample_rate)
-    band = (frequencies >= BAND_FROM_HZ) & (frequencies <= min(BAND_TO_HZ, 0.9 * sample_rate / 2))
-    octaves = np.log2(frequencies[band])
-    octaves -= octaves.mean() if octaves.size else 0.0
-    spread = float(octaves @ octaves)
-    tilts = [float(octaves @ spectrum[band]) / spread for spectrum in spectra] if spread > 0 else []
-    # Outside the band MP3's low-pass and a DC offset would decide the range, whatever the sound is.
-    ranges = [float(np.ptp(spectrum[band])) for spectrum in spectra] if band.any() else []
-    return min(ranges, default=None), max(tilts, key=abs, default=None)
-
-
-def _average_spectrum(channel: Samples, blocks: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Mean over time of the log power spectrum in dB [N_FFT / 2 + 1]; None when no frame has sound."""
-    if channel.size < N_FFT:
-        channel = np.pad(channel, (0, N_FFT - channel.size))
-        chosen = np.zeros(1, dtype=np.int64)
-    else:
-        power = sliding_window_view(blocks, N_FFT // HOP).sum(axis=1) / N_FFT
-        chosen = np.flatnonzero(power >= NO_SOUND)
-    if chosen.size == 0:
-        return None
-    frames = sliding_window_view(channel, N_FFT)[::HOP]
-    total = np.zeros(N_FFT // 2 + 1)
-    for at in range(0, chosen.size, FRAMES_AT_ONCE):
-        some = chosen[at : at + FRAMES_AT_ONCE]
-        unbroken = some[-1] - some[0] + 1 == some.size  # then a slice does, which copies nothing
-        windowed = (frames[some[0] : some[-1] + 1] if unbroken else frames[some]) * HANN
-        parts = scipy.fft.rfft(windowed, axis=1, overwrite_x=True).view(np.float32)  # real and imaginary in turn
-        np.square(parts, out=parts)
-        power = parts[:, 0::2] + parts[:, 1::2]
-        np.maximum(power, np.float32(SPECTRUM_FLOOR), out=power)
-        third = -(-len(power) // 3)
-        product = power[:third]  # log a + log b + log c = log abc: a third of the logarithms; 1e-36 is still a float32
-        for part in (power[third : 2 * third], power[2 * third :]):
-            product[: len(part)] *= part
-        total += np.log(product).sum(axis=0)
-    return total * (10 / math.log(10) / chosen.size)

@@ -21,6 +21,15 @@ class MeasurementSpec:
 
 _OWN = "Soundmill's definition"
 
+# What audio/loudness.py reads off a clip and the quality room only passes on.
+METER = (
+    "loudness_lufs",
+    "loudness_range_lu",
+    "loudness_momentary_max_lufs",
+    "loudness_short_term_max_lufs",
+    "true_peak_dbtp",
+)
+
 MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
     {
         "silence_share": MeasurementSpec(
@@ -43,7 +52,7 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
             description="highest minus lowest value of the log magnitude spectrum averaged over the frames that are "
             "not 60 dB under the channel's peak, from 50 Hz to 16 kHz or 0.9 of the Nyquist frequency; floor 120 dB "
             "under a sine of that peak; lowest over sounding channels",
-            source="short-time Fourier transform, n_fft 2048, hop 512, Hann window",
+            source="short-time Fourier transform, n_fft 2048, hop 1024, Hann window",
         ),
         "spectral_tilt_db_per_octave": MeasurementSpec(
             unit="dB/octave",
@@ -78,8 +87,9 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         ),
         "dc_offset": MeasurementSpec(
             unit="full scale",
-            description="mean of the samples, with sign; largest magnitude over channels",
-            source="mean",
+            description="the mean that three quarters of the 0.1 s blocks reach or exceed, with sign: a burst to one "
+            "side is none; 0 where the blocks disagree; largest magnitude over channels",
+            source="lower quartile of the blocks' means",
         ),
         "nonfinite_samples": MeasurementSpec(
             unit="samples",
@@ -89,6 +99,92 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "duration_s": MeasurementSpec(unit="s", description="samples divided by sample rate", source=_OWN),
         "duration_error_s": MeasurementSpec(
             unit="s", description="delivered minus asked duration; none when no duration was asked", source=_OWN
+        ),
+        "silence_head_s": MeasurementSpec(
+            unit="s", description="silence before the first sound: all channels below -60 dBFS", source=_OWN
+        ),
+        "silence_tail_s": MeasurementSpec(
+            unit="s", description="silence after the last sound: all channels below -60 dBFS", source=_OWN
+        ),
+        "silence_inside_s": MeasurementSpec(
+            unit="s", description="longest silence between two sounds: all channels below -60 dBFS", source=_OWN
+        ),
+        "dropout_s": MeasurementSpec(
+            unit="s",
+            description="summed length of the silences of 3 ms to 1 s into which a sound falls by 24 dB or more "
+            "within 6 ms and from which it returns as abruptly; highest over channels",
+            source=_OWN,
+        ),
+        "flat_share": MeasurementSpec(
+            unit="share",
+            description="share of samples in runs of three and more equal ones at the channel's own highest or lowest "
+            "level, entered by a corner: clipping at any level; highest over channels",
+            source=_OWN,
+        ),
+        "flat_share_before": MeasurementSpec(
+            unit="share", description="the same before normalisation and encoding", source=_OWN
+        ),
+        "true_peak_dbtp": MeasurementSpec(
+            unit="dBTP",
+            description="highest level between the samples, four times oversampled; highest over channels",
+            source="ITU-R BS.1770-4 annex 2",
+        ),
+        "loudness_range_lu": MeasurementSpec(
+            unit="LU",
+            description="10th to 95th percentile of the gated short-term loudness; none under 3 s",
+            source="EBU Tech 3342",
+        ),
+        "loudness_momentary_max_lufs": MeasurementSpec(
+            unit="LUFS", description="loudest 400 ms; none under 400 ms", source="EBU Tech 3341"
+        ),
+        "loudness_short_term_max_lufs": MeasurementSpec(
+            unit="LUFS", description="loudest 3 s; none under 3 s", source="EBU Tech 3341"
+        ),
+        "loop_share": MeasurementSpec(
+            unit="share",
+            description="share of the clip that repeats what was one period earlier, as the longest passage of at "
+            "least three plays; the period is 0.15 to 10 s, the wave's correlation with its copy at least 0.9",
+            source=_OWN,
+        ),
+        "loop_period_s": MeasurementSpec(unit="s", description="period of that loop; none without one", source=_OWN),
+        "stuck_tone_s": MeasurementSpec(
+            unit="s",
+            description="longest time for which one bin of the spectrum keeps its power within 0.6 dB while it holds "
+            "0.3 % or more of all power; longest over channels",
+            source=_OWN,
+        ),
+        "stuck_tone_hz": MeasurementSpec(
+            unit="Hz", description="frequency of that tone; none without one", source=_OWN
+        ),
+        "noise_s": MeasurementSpec(
+            unit="s",
+            description="longest time for which the bands from 150 Hz up to 16 kHz (or 0.9 of Nyquist) lie within 9 dB "
+            "of each other: white noise; longest over channels",
+            source=_OWN,
+        ),
+        "clicks": MeasurementSpec(
+            unit="clicks",
+            description="places where the wave's second difference leaps, for at most 8 samples, to eight times the "
+            "highest of the 12 ms before and after with five times the slope, or to 1.6 times with the wave itself "
+            "2.5 times as high; most over channels",
+            source=_OWN,
+        ),
+        "level_step_db": MeasurementSpec(
+            unit="dB",
+            description="largest sudden, lasting change of level, up to 30 dB, that all bands of the spectrum share; "
+            "largest over channels; 0 under 2 s",
+            source=_OWN,
+        ),
+        "channel_difference_db": MeasurementSpec(
+            unit="dB",
+            description="level of left over right or right over left, at most 100; none unless there are two channels "
+            "with sound",
+            source="10 log10 of the ratio of the powers",
+        ),
+        "stereo_correlation": MeasurementSpec(
+            unit="correlation",
+            description="of left with right at no delay: -1 is opposite phase; none unless there are two channels",
+            source="Pearson's r without removing the means",
         ),
     }
 )

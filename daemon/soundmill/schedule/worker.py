@@ -30,6 +30,7 @@ from soundmill.jobs import (
     GenerationRequest,
     Job,
     JobStatus,
+    Judge,
     Judgement,
     ModelInfo,
     ModelQueue,
@@ -68,7 +69,9 @@ class Ledger(Protocol):
         judgement: Judgement,
         *,
         retry_for_quality: bool,
+        final_attempt: int | None = None,
     ) -> bool: ...
+    def better_take(self, job_id: int, judgement: Judgement) -> int | None: ...
     def fail(
         self,
         attempt: Attempt,
@@ -135,7 +138,7 @@ class Worker:
         gate: StorageGate,
         request_for: Callable[[Attempt], GenerationRequest],
         sidecar_for: Callable[[Attempt, Generated, Judgement], Mapping[str, object]],
-        judge: Callable[[Mapping[str, float | None]], Judgement],
+        judge: Judge,
         policy: Policy,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -336,8 +339,9 @@ class Worker:
     def _finish(self, attempt: Attempt, clip: Generated) -> None:
         if not self._is_current(attempt):
             return
-        judgement = self._judge(clip.measurements)
-        retry, quarantined = self._consequence(attempt, judgement)
+        job = attempt.job
+        judgement = self._judge(job.model, job.quality, clip.measurements, clip.defects)
+        retry, quarantined, final_attempt = self._consequence(attempt, judgement)
         relative = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
         try:
             filed = self._shelf.file(relative, clip.audio, self._sidecar_for(attempt, clip, judgement))
@@ -363,7 +367,14 @@ class Worker:
             versions=clip.versions,
             defects=clip.defects,
         )
-        done = self._ledger.succeed(attempt, output, clip.measurements, judgement, retry_for_quality=retry)
+        done = self._ledger.succeed(
+            attempt,
+            output,
+            clip.measurements,
+            judgement,
+            retry_for_quality=retry,
+            final_attempt=final_attempt,
+        )
         if not done and not self._ledger.knows_output(relative):
             self._shelf.discard(relative)  # cancelled while it was being filed
 
@@ -372,14 +383,20 @@ class Worker:
         job = self._ledger.job(attempt.job.id)
         return job.status is JobStatus.RUNNING and job.attempt == attempt.number
 
-    def _consequence(self, attempt: Attempt, judgement: Judgement) -> tuple[bool, bool]:
-        """(try again with a new seed, put this take into quarantine)."""
-        if judgement.verdict is Verdict.PASSED or attempt.job.on_qc_fail is QcAction.KEEP:
-            return False, False
-        if attempt.job.on_qc_fail is QcAction.QUARANTINE:
-            return False, True
-        again = attempt.job.qc_retries < self._policy.qc_retries
-        return again, again
+    def _consequence(self, attempt: Attempt, judgement: Judgement) -> tuple[bool, bool, int]:
+        """(try again with a new seed, put this take into quarantine, the attempt whose take counts).
+
+        When all tries are used up the best take is the job's, which need not be the last one.
+        """
+        job = attempt.job
+        if judgement.verdict is Verdict.PASSED or job.on_qc_fail is QcAction.KEEP:
+            return False, False, attempt.number
+        if job.on_qc_fail is QcAction.QUARANTINE:
+            return False, True, attempt.number
+        if job.qc_retries < self._policy.qc_retries:
+            return True, True, attempt.number
+        better = self._ledger.better_take(job.id, judgement)
+        return False, better is not None, better or attempt.number
 
     # -- reporting --------------------------------------------------------------------------
 

@@ -1,0 +1,73 @@
+"""The quality room, clicks: a few samples that do not follow from their neighbours.
+
+The second difference of a wave is its curvature. A click makes it leap for a millisecond, and it is as calm after as
+before; the onset of a sound makes it leap too, but what follows stays lively, and a drop or a crackle of fire takes
+many samples for its leap. Where the sound is lively by itself, a click must stick out of the wave as well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+Samples = NDArray[np.float32]
+
+BLOCK = 32  # samples
+CALM_S = 0.012  # on either side
+LEAP = 8.0  # times the highest curvature of either side,
+JUMP = 5.0  # with a slope that many times the steepest of either side (a corner has only curvature), or
+SMALL_LEAP = 1.6  # that, together with
+HEIGHT = 2.5  # times the highest sample of either side
+WIDEST = 8  # samples over a quarter of the leap, from first to last
+LIKELY = 1.8  # a leap has this times the energy of curvature of either side; it is what is looked at more closely
+LEAST = 0.02  # of the channel's peak: less is not heard
+
+
+def clicks(channel: Samples, sample_rate: int) -> NDArray[np.float64]:
+    """Where clicks are, in seconds [n], in one channel [time] whose peak is 1."""
+    calm = max(4, round(CALM_S * sample_rate / BLOCK))
+    count = (channel.size - 2) // BLOCK
+    if count <= 2 * calm:
+        return np.zeros(0)
+    curvature: Samples = np.diff(channel, 2)[: count * BLOCK]
+    rows = curvature.reshape(count, BLOCK)
+    energy = np.vecdot(rows, rows)
+    # A leap may straddle two blocks, so a block's direct neighbours are not asked.
+    around = maximum_filter1d(energy, calm, mode="nearest")
+    sides = np.maximum(_moved(around, -(2 + calm // 2), calm), _moved(around, 2 + (calm - 1) // 2, calm))
+    found: list[int] = []
+    for block in np.flatnonzero((energy > LIKELY * sides) & (energy > LEAST * LEAST)):
+        top = int(block) * BLOCK + int(np.abs(rows[block]).argmax())
+        if not (found and top - found[-1] < 2 * BLOCK) and _is_click(channel, curvature, top, calm * BLOCK):
+            found.append(top)
+    return np.asarray([top + 1 for top in found], dtype=np.float64) / sample_rate
+
+
+def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool:
+    height = float(abs(curvature[top]))
+    near = np.flatnonzero(np.abs(curvature[max(top - BLOCK, 0) : top + BLOCK]) > height / 4)
+    if height <= LEAST or near[-1] - near[0] >= WIDEST:
+        return False
+    sides = _higher_side(curvature, top, calm)
+    before = max(top - BLOCK - calm, 0)
+    slope = np.diff(channel[before : top + BLOCK + calm + 2])
+    jump = float(np.abs(slope[max(top - before - 2, 0) : top - before + 4]).max())
+    if height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm):
+        return True
+    return height > SMALL_LEAP * sides and float(
+        np.abs(channel[max(top + 1 - WIDEST, 0) : top + 2 + WIDEST]).max()
+    ) > HEIGHT * _higher_side(channel, top + 1, calm)
+
+
+def _higher_side(values: Samples, at: int, calm: int) -> float:
+    """The largest magnitude within `calm` samples before and after `at`, but for what lies next to it."""
+    sides = values[max(at - BLOCK - calm, 0) : max(at - BLOCK, 0)], values[at + BLOCK : at + BLOCK + calm]
+    return max(float(np.abs(side).max(initial=0.0)) for side in sides)
+
+
+def _moved(values: Samples, by: int, calm: int) -> Samples:
+    """values[i + by], and beyond the ends of the clip the largest there is: an end is nobody's calm."""
+    padded = np.pad(values, calm + 2, constant_values=np.inf)
+    start = calm + 2 + by
+    return padded[start : start + values.size]

@@ -1,0 +1,47 @@
+"""The quality room, flat tops: clipping at any level.
+
+A clipped wave runs along its limit: several samples of one value, entered by a corner, at the channel's own highest or
+lowest point. The limit moves with the gain, so clipping that normalisation hid is found too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+TOP = 0.99  # of the channel's extreme: where flat tops are looked for
+FLAT_RUN = 3  # samples
+SIXTEEN_BITS = 1 / 32768
+CORNER = 8.0  # how much steeper the wave enters a flat top than it runs along it
+
+
+def flat_tops(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
+    """The samples [n] of one channel that lie in flat tops, in order; `low` and `high` are its extremes."""
+    with np.errstate(over="ignore"):  # samples up to 1e38 are no reason to stop; their differences may be infinite
+        found = [_flat(channel, channel >= high * TOP, high)] if high > 0 else []
+        found += [_flat(channel, channel <= low * TOP, low)] if low < 0 else []
+    return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def _flat(channel: Samples, near: NDArray[np.bool_], extreme: float) -> NDArray[np.int64]:
+    """Runs of equal samples among those near an extreme, if a corner leads into them."""
+    at = np.flatnonzero(near)
+    if at.size < FLAT_RUN:
+        return at[:0]
+    tolerance = max(1.5 * SIXTEEN_BITS, abs(extreme) * 2e-4)
+    value = channel[at]
+    joined = (np.diff(at) == 1) & (np.abs(np.diff(value)) <= tolerance)
+    starts = np.flatnonzero(np.concatenate(([True], ~joined)))
+    ends = np.concatenate((starts[1:], [at.size]))
+    long = ends - starts >= FLAT_RUN
+    starts, ends = starts[long], ends[long]
+    if starts.size == 0:
+        return at[:0]
+    first, last = at[starts], at[ends - 1]
+    inner = np.abs(channel[np.maximum(first - 1, 0)] - channel[first])
+    outer = np.abs(channel[np.minimum(last + 1, channel.size - 1)] - channel[last])
+    cornered = np.maximum(inner, outer) >= CORNER * tolerance
+    chosen = [np.arange(a, b + 1) for a, b in zip(first[cornered], last[cornered], strict=True)]
+    return np.concatenate(chosen) if chosen else at[:0]

@@ -1,0 +1,84 @@
+"""The quality room, level steps: the loudness of a clip jumps while its sound stays the same.
+
+Music grows loud by other instruments and other notes: its spectrum changes with its level. A fault in the chain changes
+all bands alike, from one moment to the next, and for good.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundmill.quality.spectra import Spectra
+
+LONG_S = 1.0  # compared before and after: it stays
+SHORT_S = 0.16  # and this: it is sudden
+LEAST_DB = 4.0  # of the whole level, to be looked at
+MOST_DB = 30.0  # what falls further has all but stopped: that is a pause
+LOOKED_AT = 4
+APART_S = 0.3
+DEPTH_DB = 85.0  # what is further below the loudest band counts as nothing
+HEARD_DB = 30.0  # above that, on the louder side, a band says something
+FEWEST_BANDS = 4
+SOUNDING = 0.4  # share of the frames on either side; a pause is no step
+APART_DB = 4.0  # bands that differ by more do not change alike
+
+Floats = NDArray[np.float64]
+
+
+def level_step(found: Spectra) -> tuple[float, float]:
+    """(Step in dB, where in seconds): the largest change of level that all bands share; (0, 0) when there is none.
+
+    Looked at are the moments at which the level changes most, both from the 0.16 s before to the 0.16 s after and from
+    second to second. The step is the median over bands of either change, whichever is smaller, and none where the bands
+    differ by more than 4 dB (median deviation) in either.
+    """
+    power = found.bands
+    long, short = round(LONG_S * found.frame_rate), max(3, round(SHORT_S * found.frame_rate))
+    if power.shape[1] < FEWEST_BANDS or len(power) < 2 * long + 2 or not power.any():
+        return 0.0, 0.0
+    floor = float(power.max()) * 10 ** (-DEPTH_DB / 10)
+    level = 10 * np.log10(np.maximum(power.sum(axis=1), np.float32(floor)))
+    centres = np.arange(long, len(power) - long)
+    slow, quick = _change(level, centres, long), _change(level, centres, short)
+    change = np.where(slow * quick > 0, np.minimum(np.abs(slow), np.abs(quick)), 0.0)
+    best, best_at = 0.0, 0.0
+    for _ in range(LOOKED_AT):
+        top = int(change.argmax())
+        if change[top] < LEAST_DB:
+            break
+        step = min(abs(_shared(power, int(centres[top]), width, floor)) for width in (long, short))
+        if best < step <= MOST_DB:
+            best, best_at = step, found.seconds(float(centres[top]))
+        near = round(APART_S * found.frame_rate)
+        change[max(top - near, 0) : top + near + 1] = 0
+    return best, best_at
+
+
+def _change(level: NDArray[np.float32], centres: NDArray[np.int64], width: int) -> Floats:
+    """Mean of the `width` frames after each centre less that of those before [centres]. A frame reaches over a step, so
+    the one at the centre and its neighbours are not asked."""
+    sums = np.concatenate(([0.0], np.cumsum(level, dtype=np.float64)))
+    after = (sums[centres + width] - sums[centres + 2]) / (width - 2)
+    before = (sums[centres - 1] - sums[centres - width]) / (width - 1)
+    changed: Floats = after - before
+    return changed
+
+
+def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -> float:
+    """The change all bands share, in dB; 0 when they do not."""
+
+    def decibels(frames: NDArray[np.float32]) -> Floats:
+        mean: Floats = (10 * np.log10(np.maximum(frames, np.float32(floor)))).mean(axis=0, dtype=np.float64)
+        return mean
+
+    sides = power[centre - width : centre - 1], power[centre + 2 : centre + width]
+    if min(float(side.any(axis=1).mean()) for side in sides) < SOUNDING:
+        return 0.0
+    before, after = (decibels(side) for side in sides)
+    heard = np.maximum(before, after) > 10 * np.log10(floor) + HEARD_DB
+    if np.count_nonzero(heard) < FEWEST_BANDS:
+        return 0.0
+    change = (after - before)[heard]
+    middle = float(np.median(change))
+    return middle if float(np.median(np.abs(change - middle))) <= APART_DB else 0.0

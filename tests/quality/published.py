@@ -1,0 +1,129 @@
+"""Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
+
+The thresholds were set without it: they were tuned on our own clips and on the packages alienblaster-data, asc-music,
+bomberclone-data, btanks-data, bzflag-data, chromium-bsu-data, circuslinux-data, criticalmass-data, enigma-data,
+frozen-bubble-data, hex-a-hop-data, holotz-castle-data, lbreakout2-data, lincity-ng-data, lordsawar-data,
+mirrormagic-data, openarena-data, opencity-data, parsec47-data, pathological, pinball-table-gnu-data, pingus-data,
+tecnoballz-data, teeworlds-data, titanion-data, torus-trooper-data, tumiki-fighters-data, tuxpaint-data and xmoto-data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from quality.labelled import KINDS
+from soundmill.audio.encode import read_audio
+from soundmill.audio.loudness import meter
+from soundmill.errors import MissingInput
+from soundmill.jobs import QualityKind
+from soundmill.quality.checks import judge
+from soundmill.quality.measure import measure
+
+PACKAGES = (
+    "bugsquish",
+    "glhack",
+    "kbounce",
+    "noiz2sa-data",
+    "singularity-music",
+    "slimevolley-data",
+    "tuxmath-data",
+    "tuxtype-data",
+)
+MUSIC_FROM_S = 20.0
+LISTENED_S = 60
+SUFFIXES = (".ogg", ".oga", ".wav", ".mp3", ".flac")
+
+
+class Unavailable(Exception):
+    """No apt, no network, or no such package; says which."""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "soundmill-tests" / "published"
+
+
+def published(root: Path) -> list[Path]:
+    """The audio files of all packages, sorted; fetched to `root` when they are not there. Raises Unavailable."""
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"{tool} is not here: published audio comes from Debian's packages")
+    root.mkdir(parents=True, exist_ok=True)
+    for package in PACKAGES:
+        if not (root / package).is_dir():
+            _fetch(package, root)
+    found = [path for package in PACKAGES for path in (root / package).rglob("*") if path.is_file()]
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+
+
+def _fetch(package: str, root: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        workshop = Path(folder)
+        done = subprocess.run(
+            ["apt-get", "download", package], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
+        )
+        archives = list(workshop.glob("*.deb"))
+        if done.returncode != 0 or not archives:
+            raise Unavailable(f"apt-get download {package}: {done.stderr.strip() or 'nothing came'}")
+        made = workshop / "made"
+        subprocess.run(["dpkg-deb", "-x", str(archives[0]), str(made)], check=True, capture_output=True)
+        made.rename(root / package)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """`plain`: of the failed checks those whose fault a plain look at the samples shows as well."""
+
+    file: str
+    kind: str
+    failed: tuple[str, ...]
+    plain: tuple[str, ...]
+
+
+def plainly_faulty(check: str, samples: NDArray[np.float32], loop: int | None) -> bool:
+    """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
+    full scale, a wave that is not about zero at all or that goes 2 dB over full scale, all
+    of it the same as `loop` samples earlier, or nothing in it."""
+    level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
+    match check:
+        case "channel_balance":
+            return bool(level.min() < level.max() / 1000)
+        case "silence" | "loudness" | "spectral_balance":
+            return bool(level.min() < 1e-3)
+        case "clipping" | "flat_tops":
+            return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)
+        case "loops" if loop is not None:
+            return bool(np.corrcoef(samples[0, loop:], samples[0, :-loop])[0, 1] > 0.9)
+        case "true_peak":
+            return bool(np.abs(resample_poly(samples, 8, 1, axis=1)).max() > 10 ** (2 / 20))
+        case "dc_offset":
+            return bool(np.abs(samples.mean(axis=1)).max() > 0.05)
+        case _:
+            return False
+
+
+def hear(path: Path) -> Heard | None:
+    try:
+        samples, rate = read_audio(path)
+    except MissingInput:
+        return None
+    samples = samples[:, : LISTENED_S * rate]
+    kind = "music" if samples.shape[1] >= MUSIC_FROM_S * rate else "sound_effects"
+    read = meter(samples, rate)
+    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
+    period = found.values["loop_period_s"]
+    loop = None if period is None else round(period * rate)
+    checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
+    failed = tuple(check.name for check in checks if not check.passed)
+    return Heard(
+        file=path.name, kind=kind, failed=failed, plain=tuple(f for f in failed if plainly_faulty(f, samples, loop))
+    )

@@ -1,0 +1,42 @@
+"""What the checks find on labelled audio: every promised defect, and next to nothing where there is none."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from quality.defective import INJECTIONS
+from quality.labelled import SEEDS, Found, alarms, clips, examine_all, scores, table
+from quality.tiny_takes import tiny_takes
+from soundmill.quality.rules import RULES
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Found]:
+    found = examine_all([*clips(range(SEEDS)), *tiny_takes()], os.cpu_count() or 1)
+    print("\n" + table(found))
+    return found
+
+
+def test_every_defect_is_found_at_its_stated_strength(rows: list[Found]) -> None:
+    missed = [(s.defect, s.strength, s.found, s.clips) for s in scores(rows) if s.recall < 0.95]
+    assert missed == []
+
+
+def test_clean_audio_raises_next_to_no_alarm(rows: list[Found]) -> None:
+    count, ours, _ = alarms(rows)
+    assert count >= 30
+    assert ours <= 0.02 * count, [(row.sound, row.failed) for row in rows if not row.defect and row.failed]
+
+
+def test_the_four_classic_checks_alone_do_worse_on_the_same_files(rows: list[Found]) -> None:
+    count, ours, classic = alarms(rows)
+    assert classic / count > 0.1 > ours / count
+    assert sum(s.found for s in scores(rows)) > 2 * sum(s.classic for s in scores(rows))
+
+
+def test_every_injected_defect_names_checks_there_are() -> None:
+    names = {rule.name for rule in RULES}
+    assert {name for injection in INJECTIONS for name in injection.finds} <= names
+    assert names - {name for injection in INJECTIONS for name in injection.finds} == {"loudness"}
