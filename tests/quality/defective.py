@@ -180,7 +180,7 @@ INJECTIONS = (
     Injection(name="silent tail", finds=SILENCE, strengths=(0.35, 0.6), unit="of the clip", inject=_tail,
               kinds=("music",)),
     Injection(name="hole", finds=SILENCE, strengths=(2.5, 4.0), unit="s", inject=_pause, kinds=("music",)),
-    Injection(name="dropout", finds=("dropouts",), strengths=(10, 30, 100, 300), unit="ms", inject=_dropout,
+    Injection(name="dropout", finds=("dropouts",), strengths=(20, 50, 100, 300), unit="ms", inject=_dropout,
               kinds=("music",)),
     Injection(name="long dropout", finds=("dropouts", "silence_inside"), strengths=(300, 500), unit="ms",
               inject=_dropout, kinds=("sound_effects",)),

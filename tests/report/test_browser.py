@@ -206,6 +206,8 @@ def test_the_contact_sheet_prints(page: Page, errors: list[str], reported: Home,
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 2
     width, height = map(float, re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", pdf).groups())  # type: ignore[union-attr]
     assert width > height  # landscape
+    page.emulate_media(media="print")
+    assert page.evaluate("document.querySelector('.sm-sheet').getBoundingClientRect().width > 0.9 * innerWidth")
     assert errors == []
 
 
