@@ -1,10 +1,12 @@
 """Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
 
-The thresholds were set without it: they were tuned on our own clips and on the packages alienblaster-data, asc-music,
-bomberclone-data, btanks-data, bzflag-data, chromium-bsu-data, circuslinux-data, criticalmass-data, enigma-data,
-frozen-bubble-data, hex-a-hop-data, holotz-castle-data, lbreakout2-data, lincity-ng-data, lordsawar-data,
-mirrormagic-data, openarena-data, opencity-data, parsec47-data, pathological, pinball-table-gnu-data, pingus-data,
-tecnoballz-data, teeworlds-data, titanion-data, torus-trooper-data, tumiki-fighters-data, tuxpaint-data and xmoto-data.
+The limits were set before these packages were fetched for the first time. They were tuned on our own clips and on
+alienblaster-data, asc-music, bomberclone-data, btanks-data, bugsquish, bzflag-data, chromium-bsu-data, circuslinux-data,
+criticalmass-data, enigma-data, frozen-bubble-data, glhack, hex-a-hop-data, holotz-castle-data, kbounce, lbreakout2-data,
+lincity-ng-data, lordsawar-data, mirrormagic-data, noiz2sa-data, openarena-data, opencity-data, parsec47-data,
+pathological, pinball-table-gnu-data, pingus-data, singularity-music, slimevolley-data, tecnoballz-data, teeworlds-data,
+titanion-data, torus-trooper-data, tumiki-fighters-data, tuxmath-data, tuxpaint-data, tuxtype-data and xmoto-data. Whoever
+changes a limit because of what these say must put fresh packages in their place.
 """
 
 from __future__ import annotations
@@ -29,14 +31,18 @@ from soundmill.quality.checks import judge
 from soundmill.quality.measure import measure
 
 PACKAGES = (
-    "bugsquish",
-    "glhack",
-    "kbounce",
-    "noiz2sa-data",
-    "singularity-music",
-    "slimevolley-data",
-    "tuxmath-data",
-    "tuxtype-data",
+    "amoebax-data",
+    "ceferino-data",
+    "funnyboat",
+    "gnujump-data",
+    "kobodeluxe-data",
+    "monsterz-data",
+    "neverball-data",
+    "njam-data",
+    "powermanga-data",
+    "ri-li-data",
+    "solarwolf",
+    "trophy-data",
 )
 MUSIC_FROM_S = 20.0
 LISTENED_S = 60
@@ -97,7 +103,7 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], loop: int | None) -
     match check:
         case "channel_balance":
             return bool(level.min() < level.max() / 1000)
-        case "silence" | "loudness" | "spectral_balance":
+        case "silence" | "silence_head" | "silence_tail" | "loudness" | "spectral_balance":
             return bool(level.min() < 1e-3)
         case "clipping" | "flat_tops":
             return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)

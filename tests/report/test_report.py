@@ -15,7 +15,8 @@ from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import BatchSpec, Source
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes
-from soundmill.report.page import lead, markdown
+from soundmill.report.page import lead
+from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reports.md"

@@ -26,6 +26,7 @@ VARIABLES = {
     TEXT: "text", FAINT: "faint", LINE: "line", PANEL: "panel", BUSY: "busy", GOOD: "good", BAD: "bad", WARN: "warn",
 }  # fmt: skip
 WIDTH, WIDE = 4.3, 7.6  # inches at 72 points
+LONGEST_TICK = 22  # characters
 MANY = 400  # marks, beyond which they go into the SVG as an image instead of one element each
 
 STYLE: dict[Any, Any] = {

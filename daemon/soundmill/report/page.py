@@ -12,11 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from soundmill import __version__
@@ -24,19 +20,18 @@ from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
-from soundmill.report.findings import Analysis, InteractionCell, PassRate
-from soundmill.report.record import BatchRecord, Defect, JobRecord, TakeRecord
+from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, shortened, span
+from soundmill.report.words import count, moment, number, one_decimal, percent, span
 
-TEMPLATES = Path(__file__).parent / "templates"
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
 DEFECTS_NAMED = 3  # per take; the picture shows all
 NAMES_LISTED = 12  # jobs that failed for the same reason
 LEVELS_NAMED = 12
 REPLICATES_ABREAST = 6  # on a landscape page
-MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,48 +135,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "levels_named": LEVELS_NAMED,
         **more,
     }
-    return _environment(escape).get_template(template).render(context)
-
-
-@cache
-def _environment(escape: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        url=lambda path: quote(path, safe="/"),
-        moment=moment,
-        percent=percent,
-        score=lambda value: "" if value is None else one_decimal(value),
-        plain=lambda value: "" if value is None else f"{value:.6g}",
-        place=_place,
-        defect_words=_defect_words,
-        levels=_levels,
-        breakable=lambda name: Markup.escape(name).replace("_", Markup("_<wbr>")),
-        short=lambda text: shortened(text, 120),
-        md=markdown,
-        code=lambda text: str(text).replace("`", "'"),
-    )
-    return environment
-
-
-def markdown(text: object) -> str:
-    """Text on one line that Markdown takes literally, also where a line starts with it."""
-    line = MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
-    return f"\\{line}" if line.startswith(("-", "+")) else line
-
-
-def figure(plot: Plot) -> Markup:
-    return Markup('<figure class="sm-plot{wide}"><figcaption>{title}</figcaption>{svg}</figure>\n').format(
-        wide=" sm-wide" if plot.wide else "",
-        title=plot.title,
-        svg=Markup(plot.svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(plot.alt)}" ', 1)),
-    )
+    return environment(escape).get_template(template).render(context)
 
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
@@ -268,26 +222,6 @@ def _numbers(take: TakeRecord) -> list[str]:
     if peak is not None:
         found.append(f"peak {one_decimal(peak)} dBFS")
     return found
-
-
-def _place(defect: Defect, take: TakeRecord) -> str:
-    """Where on the picture a defect lies, as a style."""
-    whole = take.duration_s or 1.0
-    left = min(100.0, max(0.0, 100 * defect.start_s / whole))
-    width = min(100.0 - left, max(0.0, 100 * (defect.end_s - defect.start_s) / whole))
-    return f"left:{left:.2f}%;width:{width:.2f}%"
-
-
-def _defect_words(defect: Defect) -> str:
-    name = defect.name.replace("_", " ")
-    at = f"{defect.start_s:.2f}"
-    if defect.end_s - defect.start_s >= 0.01:
-        at += f" to {defect.end_s:.2f}"
-    return f"{name} at {at} s" + (f": {defect.detail}" if defect.detail else "")
-
-
-def _levels(cells: Iterable[InteractionCell], which: str) -> list[str]:
-    return list(dict.fromkeys(getattr(cell, which) for cell in cells))
 
 
 def _failures(jobs: Iterable[JobRecord]) -> list[Failure]:

@@ -1,0 +1,82 @@
+"""Report: the templates' engine, and how values look in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from soundmill.report.drawing import Plot
+from soundmill.report.findings import InteractionCell
+from soundmill.report.record import Defect, TakeRecord
+from soundmill.report.words import moment, one_decimal, percent, shortened
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
+
+
+@cache
+def environment(escape: bool) -> Environment:
+    """The templates of this folder; with `escape`, every value in them is HTML-escaped."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(
+        url=lambda path: quote(path, safe="/"),
+        moment=moment,
+        percent=percent,
+        score=lambda value: "" if value is None else one_decimal(value),
+        plain=lambda value: "" if value is None else f"{value:.6g}",
+        place=_place,
+        defect_words=_defect_words,
+        levels=_levels,
+        breakable=lambda name: Markup.escape(name).replace("_", Markup("_<wbr>")),
+        short=lambda text: shortened(text, 120),
+        md=markdown,
+        code=lambda text: str(text).replace("`", "'"),
+    )
+    return made
+
+
+def markdown(text: object) -> str:
+    """Text on one line that Markdown takes literally, also where a line starts with it."""
+    line = MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    return f"\\{line}" if line.startswith(("-", "+")) else line
+
+
+def figure(plot: Plot) -> Markup:
+    return Markup('<figure class="sm-plot{wide}"><figcaption>{title}</figcaption>{svg}</figure>\n').format(
+        wide=" sm-wide" if plot.wide else "",
+        title=plot.title,
+        svg=Markup(plot.svg.replace("<svg ", f'<svg role="img" aria-label="{Markup.escape(plot.alt)}" ', 1)),
+    )
+
+
+def _place(defect: Defect, take: TakeRecord) -> str:
+    """Where on the picture a defect lies, as a style."""
+    whole = take.duration_s or 1.0
+    left = min(100.0, max(0.0, 100 * defect.start_s / whole))
+    width = min(100.0 - left, max(0.0, 100 * (defect.end_s - defect.start_s) / whole))
+    return f"left:{left:.2f}%;width:{width:.2f}%"
+
+
+def _defect_words(defect: Defect) -> str:
+    name = defect.name.replace("_", " ")
+    at = f"{defect.start_s:.2f}"
+    if defect.end_s - defect.start_s >= 0.01:
+        at += f" to {defect.end_s:.2f}"
+    return f"{name} at {at} s" + (f": {defect.detail}" if defect.detail else "")
+
+
+def _levels(cells: Iterable[InteractionCell], which: str) -> list[str]:
+    return list(dict.fromkeys(getattr(cell, which) for cell in cells))
