@@ -1,12 +1,12 @@
 """Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
 
 The limits were set before these packages were fetched for the first time. They were tuned on our own clips and on
-alienblaster-data, asc-music, bomberclone-data, btanks-data, bugsquish, bzflag-data, chromium-bsu-data, circuslinux-data,
-criticalmass-data, enigma-data, frozen-bubble-data, glhack, hex-a-hop-data, holotz-castle-data, kbounce, lbreakout2-data,
-lincity-ng-data, lordsawar-data, mirrormagic-data, noiz2sa-data, openarena-data, opencity-data, parsec47-data,
-pathological, pinball-table-gnu-data, pingus-data, singularity-music, slimevolley-data, tecnoballz-data, teeworlds-data,
-titanion-data, torus-trooper-data, tumiki-fighters-data, tuxmath-data, tuxpaint-data, tuxtype-data and xmoto-data. Whoever
-changes a limit because of what these say must put fresh packages in their place.
+alienblaster-data, asc-music, bomberclone-data, btanks-data, bugsquish, bzflag-data, chromium-bsu-data, circuslinux-
+data, criticalmass-data, enigma-data, frozen-bubble-data, glhack, hex-a-hop-data, holotz-castle-data, kbounce,
+lbreakout2-data, lincity-ng-data, lordsawar-data, mirrormagic-data, noiz2sa-data, openarena-data, opencity-data,
+parsec47-data, pathological, pinball-table-gnu-data, pingus-data, singularity-music, slimevolley-data, tecnoballz-
+data, teeworlds-data, titanion-data, torus-trooper-data, tumiki-fighters-data, tuxmath-data, tuxpaint-data, tuxtype-
+data and xmoto-data. Whoever changes a limit because of what these say must put fresh packages in their place.
 """
 
 from __future__ import annotations
