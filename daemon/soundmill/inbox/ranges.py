@@ -46,8 +46,8 @@ class Range:
         if not self.log:
             span = self.high - self.low
             return self._rounded(self.low + share * span, span)
-        ratio = math.log(self.high / self.low)
-        found = self.low * math.exp(share * ratio)
+        ratio = math.log(self.high) - math.log(self.low)  # the quotient itself may be too large for a float
+        found = math.exp(math.log(self.low) + share * ratio)
         if self.step is not None:
             return self._stepped(min(round((found - self.low) / self.step), self.count - 1))
         return self._rounded(found, found * ratio)
