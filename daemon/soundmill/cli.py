@@ -376,7 +376,7 @@ def models_list(as_json: bool) -> None:
     from soundmill.doctor import weights_cached
     from soundmill.engine.models import TABLE
 
-    rows = [{**asdict(spec), "here": spec.name == "tiny" or weights_cached(spec)} for spec in TABLE]
+    rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
     if as_json:
         show.as_json(rows)
         return

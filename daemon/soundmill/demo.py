@@ -9,7 +9,7 @@ from soundmill import home as homes
 from soundmill.config import Home
 from soundmill.inbox.spool import submit
 
-EXAMPLES = ("simple-list.csv", "labels-and-parameters.csv", "template.yaml", "factorial.yaml")
+EXAMPLES = ("simple-list.csv", "labels-and-parameters.csv", "template.yaml", "factorial.yaml", "built-in-effects.csv")
 
 
 def fresh_home(chosen: Path) -> Home:

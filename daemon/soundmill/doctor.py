@@ -65,7 +65,7 @@ def _model(config: Config) -> Iterator[Finding]:
     except UnknownModel as error:
         yield Finding("problem", "default model", str(error), "set default_model in soundmill.yaml")
         return
-    if spec.name == "tiny" or Path(spec.name).is_absolute() or weights_cached(spec):
+    if spec.is_built_in or Path(spec.name).is_absolute() or weights_cached(spec):
         yield Finding("ok", "default model", f"{spec.name}: its weights are here")
     else:
         yield Finding(

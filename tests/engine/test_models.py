@@ -24,15 +24,22 @@ def test_every_model_of_the_table_resolves_to_itself() -> None:
     assert len({spec.short for spec in models.TABLE}) == len(models.TABLE)
 
 
-def test_tiny_is_built_in_and_free() -> None:
-    spec = models.resolve("tiny")
+@pytest.mark.parametrize("name", ["tiny", "tiny-effects"])
+def test_tiny_is_built_in_and_free(name: str) -> None:
+    spec = models.resolve(name)
     assert not spec.is_hub
+    assert spec.is_built_in
     assert spec.licence == "MIT"
     assert spec.download_gb == 0
 
 
+def test_what_a_model_makes_goes_by_its_name() -> None:
+    effects = {spec.short for spec in models.TABLE if spec.makes_sound_effects}
+    assert effects == {"audiogen-medium", "audio-magnet-small", "audio-magnet-medium", "tiny-effects"}
+
+
 def test_every_published_model_carries_its_licence() -> None:
-    assert {spec.licence for spec in models.TABLE if spec.name != "tiny"} == {"CC-BY-NC-4.0"}
+    assert {spec.licence for spec in models.TABLE if not spec.is_built_in} == {"CC-BY-NC-4.0"}
 
 
 def test_what_our_decode_loop_cannot_do_goes_through_audiocraft() -> None:

@@ -26,6 +26,7 @@ class Traits:
 
 MODELS = {
     "tiny": Traits("tiny", False, 30.0),
+    "tiny-effects": Traits("tiny-effects", False, 30.0),
     "musicgen-small": Traits("facebook/musicgen-small", False, 300.0),
     "facebook/musicgen-small": Traits("facebook/musicgen-small", False, 300.0),
     "musicgen-melody": Traits("facebook/musicgen-melody", True, 300.0),

@@ -12,6 +12,7 @@ from soundmill.jobs import Source
 
 EXAMPLES = Path(__file__).parent.parent.parent / "inbox_examples"
 JOBS = {
+    "built-in-effects.csv": 6,
     "simple-list.csv": 5,
     "labels-and-parameters.csv": 10,
     "sound-effects.csv": 14,
@@ -64,6 +65,7 @@ def test_the_one_factor_example_changes_one_factor_at_a_time(rules: Rules) -> No
 
 
 def test_only_the_sound_effects_ask_for_a_model(rules: Rules) -> None:
+    named = {"sound-effects.csv": "facebook/audiogen-medium", "built-in-effects.csv": "tiny-effects"}
     for name in JOBS:
         models = {job.model for job in read_jobs((EXAMPLES / name).read_bytes(), name, rules).jobs}
-        assert models == ({"facebook/audiogen-medium"} if name == "sound-effects.csv" else {"tiny"})
+        assert models == {named.get(name, "tiny")}

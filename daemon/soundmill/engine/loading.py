@@ -22,7 +22,7 @@ from audiocraft.models.musicgen import MusicGen
 from audiocraft.modules.transformer import set_efficient_attention_backend
 
 from soundmill.engine import attention, hub, text_encoder, tiny
-from soundmill.engine.models import CHECKPOINT_FILES, TINY_NAME, Family, ModelSpec
+from soundmill.engine.models import CHECKPOINT_FILES, Family, ModelSpec
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
 LM_FILE, CODEC_FILE = CHECKPOINT_FILES
@@ -75,7 +75,7 @@ def load(
 ) -> LoadedModel:
     """Read the model onto `device` ("cpu", "cuda", "cuda:1", "mps"): float16 on a GPU, float32 on the CPU.
 
-    `cache` is where `tiny` is kept (None: the user's cache folder), `source` the hub to ask.
+    `cache` is where a built-in model is kept (None: the user's cache folder), `source` the hub to ask.
 
     Raises ModelUnavailable, UnknownModel, OutOfMemory.
     """
@@ -108,7 +108,7 @@ def pull(
     Raises ModelUnavailable, UnknownModel.
     """
     source = source if source is not None else hub.Hub()
-    if spec.name == TINY_NAME:
+    if spec.is_built_in:
         folder = tiny.folder(cache)
     elif spec.is_hub:
         folder = _with_audiocrafts_cache(source).fetch(spec.name, CHECKPOINT_FILES, report)

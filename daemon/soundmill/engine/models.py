@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,8 @@ from soundmill.errors import UnknownModel
 Family = Literal["musicgen", "audiogen", "magnet", "unknown"]
 Route = Literal["decoder", "audiocraft"]
 
-TINY_NAME = "tiny"
+# One checkpoint under two names: by the second its takes are judged as sound effects, as AudioGen's are.
+TINY_NAME, TINY_EFFECTS_NAME = "tiny", "tiny-effects"
 META_LICENCE = "CC-BY-NC-4.0"
 CHECKPOINT_FILES = ("state_dict.bin", "compression_state_dict.bin")
 
@@ -34,7 +35,7 @@ class ModelSpec:
     replaces them by what the checkpoint says.
     """
 
-    name: str  # canonical: the hub id, "tiny", or an absolute folder
+    name: str  # canonical: the hub id, that of a built-in model, or an absolute folder
     short: str
     family: Family
     sample_rate: int  # Hz
@@ -50,13 +51,19 @@ class ModelSpec:
 
     @property
     def makes_sound_effects(self) -> bool:
-        """AudioGen and the MAGNeT of the same data, by what they are called; everything else is taken for music."""
-        return self.family == "audiogen" or self.short.lower().startswith(("audiogen", "audio-magnet"))
+        """AudioGen, the MAGNeT of the same data and tiny-effects, by their names; everything else is taken for music."""
+        called = self.short.lower()
+        return self.family == "audiogen" or called.startswith(("audiogen", "audio-magnet", TINY_EFFECTS_NAME))
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the weights came with the package."""
+        return self.name in (TINY_NAME, TINY_EFFECTS_NAME)
 
     @property
     def is_hub(self) -> bool:
         """Whether the weights come from the Hugging Face hub."""
-        return self.name != TINY_NAME and not Path(self.name).is_absolute()
+        return not self.is_built_in and not Path(self.name).is_absolute()
 
 
 def _spec(
@@ -104,6 +111,7 @@ TINY = ModelSpec(
     licence="MIT",
     path="decoder",
 )
+TINY_EFFECTS = replace(TINY, name=TINY_EFFECTS_NAME, short=TINY_EFFECTS_NAME)
 
 TABLE: tuple[ModelSpec, ...] = (
     _spec("musicgen-small", "musicgen", 300, 2.5, 2.0),
@@ -124,6 +132,7 @@ TABLE: tuple[ModelSpec, ...] = (
     _spec("audio-magnet-small", "magnet", 300, 4.0, 4.0, sample_rate=16_000, window_s=10.0),
     _spec("audio-magnet-medium", "magnet", 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
     TINY,
+    TINY_EFFECTS,
 )
 
 _BY_NAME = {name: spec for spec in TABLE for name in (spec.name, spec.short)}
@@ -201,9 +210,9 @@ def models_table() -> str:
 
 
 def _makes(spec: ModelSpec) -> str:
-    if spec.name == TINY_NAME:
-        return "music and sound effects, small and rough"
     what = "sound effects" if spec.makes_sound_effects else "music"
+    if spec.is_built_in:
+        return f"{what}, small and rough"
     if spec.family == "magnet":
         return f"{what}, up to {spec.window_s:g} s"
     return f"{what}, also after a melody" if spec.takes_melody else what
