@@ -40,18 +40,18 @@ def main() -> None:
     chosen.work.mkdir(parents=True, exist_ok=True)
     for stage in STAGES:
         if stage in chosen.stages:
-            run(stage, settings, chosen.work, chosen.target)
+            run(stage, settings, chosen.work, chosen.target, chosen.threads)
 
 
-def run(stage: str, settings: Settings, work: Path, target: Path) -> None:
+def run(stage: str, settings: Settings, work: Path, target: Path, threads: int) -> None:
     from recipe import codec, corpus, export, lm
 
     if stage == "synth":
-        corpus.synthesise(settings, work)
+        corpus.synthesise(settings, work, threads)
     elif stage == "codec":
         codec.begin(settings, work)
     elif stage == "tokens":
-        corpus.tokenise(settings, work)
+        corpus.tokenise(settings, work, threads)
     elif stage == "decoder":
         codec.train_decoder(settings, work)
     elif stage == "lm":

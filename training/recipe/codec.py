@@ -43,6 +43,7 @@ SCALE = 8.0  # brings coefficients below one, where ELU of one more is linear
 RECTIFIER = 200.0  # gain before the rectifier: ELU(u) + ELU(-u) is near |u| for large u
 ENERGY_WEIGHT = 0.05  # of the energies beside the coefficients in the quantiser's distance
 BANDS = ((2_700.0, 4_500.0), (4_500.0, 8_000.0))  # Hz, of the two energies
+SLOPE = 4.5  # of the bursts' spectrum within a band, as an exponent of frequency: 27 dB per octave
 RESOLUTIONS = (2048, 512, 128)
 
 
@@ -165,7 +166,7 @@ def _initialise_decoder(network: Any, basis: Tensor) -> None:
 def _noises(generator: torch.Generator) -> Tensor:
     """Kernels [ENERGIES, 2 × STRIDE]: bursts of noise in the bands of the energies.
 
-    There is one for each band, so a hole in its spectrum is heard as a hole in all noise: the spectrum is flattened and
+    There is one for each band, so a hole in its spectrum is heard as a hole in all noise: the spectrum is smoothed and
     the burst windowed, in turn.
     """
     size = 2 * STRIDE
@@ -173,7 +174,8 @@ def _noises(generator: torch.Generator) -> Tensor:
     window = torch.sin(math.pi * (torch.arange(size) + 0.5) / size)
     kernels = []
     for low, high in BANDS:
-        inside = ((f > low) & (f < min(high, 7_500))).float()
+        # As sound does, it falls towards the top: what is flat there is white noise to the ear and to the checks.
+        inside = ((f > low) & (f < min(high, 7_500))).float() * (f.clamp(min=low) / low) ** -SLOPE
         burst = torch.randn(size, generator=generator) * window
         for _ in range(100):
             phase = torch.fft.rfft(burst, 4 * size).angle()
@@ -287,6 +289,15 @@ def begin(chosen: Settings, work: Path) -> Path:
     return file
 
 
+def begun(file: Path) -> Any:
+    """The codec in `file`, as `begin` left it, ready to use."""
+    state = read(file)
+    assert state is not None
+    codec = build()
+    codec.load_state_dict(state["codec"])
+    return codec.eval()
+
+
 def decode(decoder: Any, latents: Tensor) -> Tensor:
     """What `decoder(latents)` gives, its long transposed convolution as a product: half the time on a CPU."""
     last = [module for module in decoder.model if hasattr(module, "convtr")][-1]
@@ -326,10 +337,7 @@ def train_decoder(chosen: Settings, work: Path) -> Path:
     state = read(file)
     if state and state["step"] >= chosen.codec_steps:
         return file
-    codec = build().eval()
-    begun = read(begin(chosen, work))
-    assert begun is not None
-    codec.load_state_dict(begun["codec"])
+    codec = begun(begin(chosen, work))
     decoder = codec.decoder.train()
     groups = _groups(decoder)
     optimizer = torch.optim.AdamW(groups, lr=chosen.codec_rate, betas=(0.9, 0.97), weight_decay=0.0)
@@ -387,10 +395,7 @@ def train_decoder(chosen: Settings, work: Path) -> Path:
 
 def trained(chosen: Settings, work: Path) -> Any:
     """The codec with the best decoder there is in `work`, ready to use."""
-    codec = build().eval()
-    begun, state = read(begin(chosen, work)), read(work / "decoder.pt")
-    assert begun is not None
-    codec.load_state_dict(begun["codec"])
+    codec, state = begun(begin(chosen, work)), read(work / "decoder.pt")
     if state:
         codec.decoder.load_state_dict(state["decoder"])
     return codec.eval()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -10,61 +13,77 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from recipe.clips import Spec, clip, from_json, to_json
-from recipe.progress import Progress, read
+from recipe.progress import Progress
 from recipe.settings import SAMPLE_RATE, Settings
 
 FIRST = 1_000  # numbers below are free for trying things out
 
 
-def synthesise(chosen: Settings, work: Path) -> list[Path]:
-    """Write the clips, int16 [shard, samples] per file, skipping what is there; returns the files."""
-    files = []
-    progress = Progress("clips", chosen.clips)
-    for start in range(0, chosen.clips, chosen.shard):
-        file = work / f"clips-{chosen.seed}-{start:05d}.npy"
-        files.append(file)
-        if file.exists():
-            continue
-        sounds, specs = [], []
-        for number in range(start, min(chosen.clips, start + chosen.shard)):
-            spec, samples = clip(chosen.seed, FIRST + number, chosen.clip_s)
-            sounds.append((samples * 32_767).astype(np.int16))
-            specs.append(json.dumps(to_json(spec)))
-            progress.show(number + 1)
-        file.with_suffix(".jsonl").write_text("\n".join(specs) + "\n", encoding="utf-8")
-        part = file.with_suffix(".part.npy")
-        np.save(part, np.stack(sounds))
-        part.replace(file)
+def shards(chosen: Settings, work: Path) -> list[Path]:
+    """The files of clips, int16 [shard, samples] each, whether they are there yet or not."""
+    return [work / f"clips-{chosen.seed}-{start:05d}.npy" for start in range(0, chosen.clips, chosen.shard)]
+
+
+def synthesise(chosen: Settings, work: Path, processes: int = 1) -> list[Path]:
+    """Write the clips that are not there yet; returns their files."""
+    files = shards(chosen, work)
+    missing = [(chosen, file, number * chosen.shard) for number, file in enumerate(files) if not file.exists()]
+    _each(_synthesise, missing, "shards of clips", processes)
     return files
 
 
-def tokenise(chosen: Settings, work: Path) -> Path:
-    """Encode every clip once; returns the file of uint8 or int16 tokens [clips, codebooks, frames]."""
+def _synthesise(chosen: Settings, file: Path, start: int) -> None:
+    sounds, specs = [], []
+    for number in range(start, min(chosen.clips, start + chosen.shard)):
+        spec, samples = clip(chosen.seed, FIRST + number, chosen.clip_s)
+        sounds.append((samples * 32_767).astype(np.int16))
+        specs.append(json.dumps(to_json(spec)))
+    file.with_suffix(".jsonl").write_text("\n".join(specs) + "\n", encoding="utf-8")
+    _save(file, np.stack(sounds))
+
+
+def tokenise(chosen: Settings, work: Path, processes: int = 1) -> Path:
+    """Encode every clip once; returns the file of int16 tokens [clips, codebooks, frames]."""
     target = work / "tokens.npy"
     if target.exists():
         return target
     from recipe import codec as codecs  # which reads clips from here
 
-    state = read(codecs.begin(chosen, work))
-    assert state is not None
-    codec: Any = codecs.build()
-    codec.load_state_dict(state["codec"])
-    codec.eval()
-    files = synthesise(chosen, work)
-    progress = Progress("tokens", len(files))
-    parts: list[NDArray[np.int16]] = []
-    with torch.inference_mode():
-        for done, file in enumerate(files, 1):
-            part = file.with_name(file.stem.replace("clips", "tokens") + ".npy")
-            if not part.exists():
-                sounds = torch.from_numpy(np.load(file)).float()[:, None] / 32_767
-                codes = torch.cat([codec.encode(some)[0] for some in torch.split(sounds, 10)])
-                np.save(part, codes.numpy().astype(np.int16))
-            parts.append(np.load(part))
-            progress.show(done)
-    np.save(target.with_suffix(".part.npy"), np.concatenate(parts))
-    target.with_suffix(".part.npy").replace(target)
+    codec = codecs.begin(chosen, work)
+    files = synthesise(chosen, work, processes)
+    parts = [file.with_name(file.stem.replace("clips", "tokens") + ".npy") for file in files]
+    missing = [(codec, file, part) for file, part in zip(files, parts, strict=True) if not part.exists()]
+    _each(_tokenise, missing, "shards of tokens", processes)
+    _save(target, np.concatenate([np.load(part) for part in parts]))
     return target
+
+
+def _tokenise(trained: Path, file: Path, part: Path) -> None:
+    from recipe import codec as codecs
+
+    codec = codecs.begun(trained)
+    with torch.inference_mode():
+        sounds = torch.from_numpy(np.load(file)).float()[:, None] / 32_767
+        codes = torch.cat([codec.encode(some)[0] for some in torch.split(sounds, 10)])
+    _save(part, codes.numpy().astype(np.int16))
+
+
+def _save(file: Path, array: NDArray[np.int16]) -> None:
+    """By rename: what is there is whole."""
+    part = file.with_suffix(".part.npy")
+    np.save(part, array)
+    part.replace(file)
+
+
+def _each(do: Callable[..., None], calls: list[tuple[Any, ...]], what: str, processes: int) -> None:
+    """Call `do` with each of `calls`, a few at a time, each process on one thread."""
+    if not calls:
+        return
+    progress = Progress(what, len(calls))
+    with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for done, call in enumerate(as_completed([pool.submit(do, *call) for call in calls]), 1):
+            call.result()
+            progress.show(done)
 
 
 class Reader:
@@ -88,6 +107,6 @@ def sounds(chosen: Settings, work: Path, numbers: range) -> torch.Tensor:
 
 def specs(chosen: Settings, work: Path) -> list[Spec]:
     lines: list[str] = []
-    for start in range(0, chosen.clips, chosen.shard):
-        lines += (work / f"clips-{chosen.seed}-{start:05d}.jsonl").read_text(encoding="utf-8").splitlines()
+    for file in shards(chosen, work):
+        lines += file.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
     return [from_json(json.loads(line)) for line in lines]

@@ -31,13 +31,27 @@ def _pick(degree: Degree, low: float, medium: float, high: float) -> float:
     return {"low": low, "medium": medium, "high": high}[degree]
 
 
-def _every(spec: EffectSpec, length: int, intervals_s: tuple[float, float, float], hit: Wave, gain: float) -> Wave:
-    """`hit` again and again, its onsets on the 20 ms grid."""
-    track = np.zeros(length + len(hit))
+def _every(
+    spec: EffectSpec, length: int, intervals_s: tuple[float, float, float], hit: Wave, gain: float,
+    rng: np.random.Generator, soft: float = 0.5,
+) -> Wave:  # fmt: skip
+    """`hit` again and again, its onsets on the 20 ms grid, now a little early, now late, at `soft` to 1 × `gain`.
+
+    Nothing in the world strikes twice alike, and a clip of exact copies is what the loop check rejects.
+    """
+    track = np.zeros(length + GRID + len(hit))
     interval = round(_pick(spec.rate, *intervals_s) * SAMPLE_RATE / GRID) * GRID
-    for start in range(0, length, interval):
-        track[start : start + len(hit)] += gain * hit
+    for beat in range(0, length, interval):
+        start = beat + GRID * int(rng.integers(0, 2))
+        track[start : start + len(hit)] += gain * rng.uniform(soft, 1.0) * hit
     return track[:length]
+
+
+def _drift(length: int, share: float, rng: np.random.Generator) -> Wave:
+    """A factor around 1 that wanders by up to `share`, for what would otherwise repeat to the sample."""
+    t = _time(length)
+    slow, slower = (np.sin(2 * np.pi * rng.uniform(0.05, 0.4) * t + rng.uniform(0, 6.28)) for _ in range(2))
+    return np.asarray(1 + share / 2 * (slow + slower))
 
 
 def _rain(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
@@ -78,33 +92,33 @@ def _footsteps(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(2_560)
     thud = np.sin(2 * np.pi * 85 * t) * np.exp(-t / 0.03)
     scuff = unit(shaped(noise(2_560, 7), 500, 2_500)) * np.exp(-((t - 0.03) ** 2) / 0.0006)
-    return _every(spec, length, (0.8, 0.54, 0.32), 0.7 * thud + 0.16 * scuff, _pick(spec.strength, 0.35, 0.6, 0.9))
+    return _every(spec, length, (0.8, 0.54, 0.32), 0.7 * thud + 0.16 * scuff, _pick(spec.strength, 0.35, 0.6, 0.9), rng)
 
 
 def _beeps(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(2_560)
     frequency = _pick(spec.strength, 600, 1_000, 1_800)
     tone = np.sin(2 * np.pi * frequency * t) * np.minimum(1, np.minimum(t, t[-1] - t) / 0.005)
-    return _every(spec, length, (1.0, 0.5, 0.26), tone, 0.4)
+    return _every(spec, length, (1.0, 0.5, 0.26), tone, 0.4, rng)
 
 
 def _alarm(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(length)
     high = np.floor(t / _pick(spec.rate, 0.6, 0.4, 0.24)) % 2
-    phase = 2 * np.pi * np.cumsum(np.where(high > 0, 950, 700)) / SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(np.where(high > 0, 950, 700) * _drift(length, 0.02, rng)) / SAMPLE_RATE
     return _pick(spec.strength, 0.15, 0.22, 0.3) * (np.sin(phase) + 0.3 * np.sin(3 * phase))
 
 
 def _siren(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(length)
     sweep = 800 + 300 * np.sin(2 * np.pi * _pick(spec.rate, 0.25, 0.5, 1.0) * t)
-    phase = 2 * np.pi * np.cumsum(sweep) / SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(sweep * _drift(length, 0.03, rng)) / SAMPLE_RATE
     return _pick(spec.strength, 0.15, 0.22, 0.3) * (np.sin(phase) + 0.2 * np.sin(2 * phase))
 
 
 def _engine(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(length)
-    base = _pick(spec.rate, 33, 52, 85) * (1 + 0.04 * np.sin(2 * np.pi * 0.7 * t))
+    base = _pick(spec.rate, 33, 52, 85) * (1 + 0.04 * np.sin(2 * np.pi * 0.7 * t)) * _drift(length, 0.04, rng)
     phase = 2 * np.pi * np.cumsum(base) / SAMPLE_RATE
     hum = sum(np.sin(k * phase) / k**0.8 for k in range(1, 12))
     grit = unit(shaped(rng.standard_normal(length), 150, 900, 1)) * (1 + np.sin(phase))
@@ -118,7 +132,7 @@ def _explosion(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     crack = unit(shaped(noise(size, 12), 500, 4_000, 1)) * np.exp(-t / 0.05)
     boom = np.sin(2 * np.pi * (38 * t + 1.2 * (1 - np.exp(-t / 0.08)))) * np.exp(-t / 0.4)
     hit = 0.28 * blast + 0.15 * crack + 0.35 * boom
-    return _every(spec, length, (3.0, 2.4, 1.6), hit, _pick(spec.strength, 0.4, 0.8, 1.1))
+    return _every(spec, length, (3.0, 2.4, 1.6), hit, _pick(spec.strength, 0.4, 0.8, 1.1), rng)
 
 
 def _thunder(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
@@ -132,13 +146,13 @@ def _bell(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     base = _pick(spec.strength, 220, 330, 520)
     parts = ((0.5, 0.5, 1.2), (1.0, 1.0, 0.9), (1.19, 0.6, 0.7), (2.0, 0.5, 0.45), (2.74, 0.4, 0.3), (4.1, 0.25, 0.2))
     hit = sum(a * np.sin(2 * np.pi * base * r * t) * np.exp(-t / d) for r, a, d in parts)
-    return _every(spec, length, (2.0, 1.4, 0.8), np.asarray(hit), 0.13)
+    return _every(spec, length, (2.0, 1.4, 0.8), np.asarray(hit), 0.13, rng)
 
 
 def _clock(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(640)
     tick = (np.sin(2 * np.pi * 2_400 * t) + 0.5 * np.sin(2 * np.pi * 3_700 * t)) * np.exp(-t / 0.006)
-    return _every(spec, length, (1.0, 0.5, 0.26), tick, _pick(spec.strength, 0.25, 0.4, 0.55))
+    return _every(spec, length, (1.0, 0.5, 0.26), tick, _pick(spec.strength, 0.25, 0.4, 0.55), rng)
 
 
 def _knock(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
@@ -147,7 +161,7 @@ def _knock(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     three = np.zeros(10_240)
     for start in (0, 3_200, 6_400):
         three[start : start + 1_600] += knock
-    return _every(spec, length, (1.8, 1.4, 1.0), three, _pick(spec.strength, 0.3, 0.45, 0.65))
+    return _every(spec, length, (1.8, 1.4, 1.0), three, _pick(spec.strength, 0.3, 0.45, 0.65), rng)
 
 
 def _birds(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
@@ -164,7 +178,7 @@ def _laser(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(4_800)
     phase = 2 * np.pi * (300 * t + 2_800 * 0.08 * (1 - np.exp(-t / 0.08)))
     return _every(
-        spec, length, (1.2, 0.7, 0.36), np.sin(phase) * np.exp(-t / 0.12), _pick(spec.strength, 0.25, 0.4, 0.5)
+        spec, length, (1.2, 0.7, 0.36), np.sin(phase) * np.exp(-t / 0.12), _pick(spec.strength, 0.25, 0.4, 0.5), rng
     )
 
 
@@ -172,7 +186,7 @@ def _heartbeat(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:
     t = _time(6_400)
     beat = np.sin(2 * np.pi * 55 * t) * np.exp(-t / 0.06)
     beat[3_200:] += 0.7 * beat[:3_200]
-    return _every(spec, length, (1.1, 0.8, 0.5), beat, _pick(spec.strength, 0.4, 0.6, 0.8))
+    return _every(spec, length, (1.1, 0.8, 0.5), beat, _pick(spec.strength, 0.4, 0.6, 0.8), rng)
 
 
 def _static(spec: EffectSpec, length: int, rng: np.random.Generator) -> Wave:

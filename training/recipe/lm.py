@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 HELD_OUT_CLIPS = 96
-CODEBOOK_WEIGHTS = (2.0, 1.0, 0.6, 0.4)  # the first codebook holds most of what is heard
+CODEBOOK_WEIGHTS = (2.0, 1.0, 0.6, 0.4, 0.3, 0.3)  # the first codebook holds most of what is heard
 
 
 def build(folder: Path, trainable: bool) -> Any:

@@ -25,8 +25,8 @@ RELEASE_S = 0.03
 TOP_HZ = 7_000.0  # no harmonic above: room for the codec's filters below Nyquist
 
 # How much steeper (positive) or flatter the harmonics fall, as an exponent of their number.
-_SLOPE: dict[Brightness, float] = {"dark": 1.3, "neutral": 0.3, "bright": -0.4}
-_LOWPASS_HZ: dict[Brightness, float] = {"dark": 900.0, "neutral": 6_000.0, "bright": 8_000.0}
+_SLOPE: dict[Brightness, float] = {"dark": 1.3, "neutral": 0.3, "bright": -0.25}
+_LOWPASS_HZ: dict[Brightness, float] = {"dark": 900.0, "neutral": 6_000.0, "bright": 4_500.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

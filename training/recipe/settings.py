@@ -13,6 +13,7 @@ TINY = checkpoint.Shape(
     dim=128,
     layers=4,
     heads=4,
+    codebooks=6,
     cardinality=256,
     sample_rate=SAMPLE_RATE,
     ratios=(2, 2, 160),
@@ -32,13 +33,13 @@ class Settings:
 
     seed: int = 4
     codebook_clips: int = 400
-    codec_steps: int = 1_500
+    codec_steps: int = 600
     codec_batch: int = 6
     codec_frames: int = 25  # of a crop
     codec_rate: float = 3e-4
     wave_weight: float = 1.0
     save_every: int = 50
-    clips: int = 6_000  # that the language model learns from
+    clips: int = 10_000  # that the language model learns from
     clip_s: float = 10.0
     shard: int = 100  # clips in a file
     lm_steps: int = 12_000
