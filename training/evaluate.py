@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,13 @@ def generate(backend: DecoderBackend, asks: Sequence[Ask]) -> dict[Ask, Wave]:
                 made[asks[event.request.job_id]] = event.samples[0]
                 progress.show(len(made))
     return made
+
+
+def real_time_factor(backend: DecoderBackend, asks: Sequence[Ask]) -> float:
+    """Processor time of all threads for a second of audio, in seconds, codec included."""
+    begun = time.process_time()
+    generate(backend, asks)
+    return (time.process_time() - begun) / (SECONDS * len(asks))
 
 
 def tempo_asks(seeds: Iterable[int], cfg_coef: float) -> list[tuple[int, Ask]]:
@@ -271,6 +279,10 @@ def main() -> None:
     usual = list(dict.fromkeys([*strong.asks, *flat(drums), *flat(energy), *flat(varied[1.0])]))
     asks = list(dict.fromkeys([*usual, *weak.asks, *(ask for groups in varied.values() for ask in flat(groups))]))
     made = generate(backend, asks)
+    speed = [
+        (f"processor time for a second of audio, {what}", f"{real_time_factor(backend, some):.2f} s", "below 1 s")
+        for what, some in (("one clip alone", asks[:1]), ("24 clips at once", asks[:24]))
+    ]
     backend.close()
 
     judge_kind = classifier()
@@ -287,6 +299,7 @@ def main() -> None:
     )
     buzz = np.mean([instruments.buzz_db(made[ask], 25.0) for kind, ask in strong.kinds if kind == "rain"])
     table.append(("buzz: rain's lines at multiples of 25 Hz", f"{buzz:.1f} dB", "0 dB"))
+    table += speed
     print("| measured on held-out captions | result | chance or ideal |\n|---|---|---|")
     print("\n".join(f"| {what} | {result} | {chance} |" for what, result, chance in table))
     if chosen.pictures:

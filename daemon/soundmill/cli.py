@@ -449,6 +449,46 @@ def doctor(home: Home, as_json: bool) -> None:
         raise SoundmillError("something needed is missing")
 
 
+@main.command()
+@click.option("--model", help="Which model [default: default_model of soundmill.yaml].")
+@click.option("--clips", type=click.IntRange(1), help="How many clips [default: three for each slot].")
+@click.option("--duration", type=click.FloatRange(0.5, 300), default=5.0, show_default=True, help="Seconds of a clip.")
+@AS_JSON
+@click.pass_obj
+def bench(home: Home, model: str | None, clips: int | None, duration: float, as_json: bool) -> None:
+    """Measure how fast each device of this machine makes clips; writes nothing anywhere."""
+    from soundmill import bench as benches
+    from soundmill.engine.devices import find_devices
+    from soundmill.engine.process import ProcessEngine
+
+    config = load(home)
+    if homes.daemon_running(home):
+        click.echo("a daemon works in this home: what it does meanwhile slows the figures down", err=True)
+    slots = None if config.engine.slots == "auto" else config.engine.slots
+    speeds = []
+    for device in find_devices(config.engine.devices):
+        engine = ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
+        with contextlib.closing(engine):
+            speeds.append(
+                benches.measure(
+                    engine,
+                    config,
+                    device=device,
+                    model=model or config.default_model,
+                    clips=clips,
+                    duration_s=duration,
+                    clock=time.monotonic,
+                )
+            )
+    rows = [speed.row() for speed in speeds]
+    if as_json:
+        show.as_json(rows)
+        return
+    show.table(rows, benches.COLUMNS, "no device")
+    together = sum(speed.clips_per_h for speed in speeds)
+    click.echo(f"300 clips of {duration:g} s would take about {show.duration(300 * 3600 / together)}")
+
+
 @contextlib.contextmanager
 def _reader(home: Home) -> Iterator[Reader]:
     from soundmill.catalog.reader import Reader

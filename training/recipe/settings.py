@@ -42,7 +42,7 @@ class Settings:
     clips: int = 10_000  # that the language model learns from
     clip_s: float = 10.0
     shard: int = 100  # clips in a file
-    lm_steps: int = 12_000
+    lm_steps: int = 20_000
     lm_batch: int = 30
     lm_frames: int = 50  # of a crop: the text tells most about a clip's start; every third batch has whole clips
     lm_rate: float = 3e-3

@@ -51,7 +51,7 @@ class ModelSpec:
 
     @property
     def makes_sound_effects(self) -> bool:
-        """AudioGen, the MAGNeT of the same data and tiny-effects, by their names; everything else is taken for music."""
+        """AudioGen, the MAGNeT of the same data and tiny-effects, by their names; all else is taken for music."""
         called = self.short.lower()
         return self.family == "audiogen" or called.startswith(("audiogen", "audio-magnet", TINY_EFFECTS_NAME))
 
