@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,24 @@ def test_captions_never_join_the_words_that_the_evaluation_joins() -> None:
     assert not any(captions.held_out(text) for text in texts)
     assert any("flute" in text for text in texts)
     assert any("90" in text for text in texts)
+
+
+def test_every_word_that_is_held_back_from_another_is_learnt_elsewhere() -> None:
+    """Else the evaluation would ask for a word nobody taught the model, and not for a new combination."""
+    rng = np.random.default_rng(6)
+    drawn = (effects.draw(rng) if number % 2 else music.draw(rng) for number in range(3_000))
+    heard = Counter(word for spec in drawn for word in captions.words(captions.describe(spec, rng)))
+    assert min(heard[word] for pair in captions.HELD_OUT for word in pair) >= 20
+
+
+def test_strokes_of_an_effect_differ() -> None:
+    for kind in ("footsteps", "beeps", "clock"):
+        spec = EffectSpec(kind=kind, strength="medium", rate="medium")
+        samples = effects.render(spec, 6.0, np.random.default_rng(1))
+        peaks = np.abs(samples[: len(samples) // 1600 * 1600]).reshape(-1, 1600).max(axis=1)
+        strokes = peaks[peaks > 0.3 * peaks.max()]
+        assert strokes.max() > 1.2 * strokes.min()
+
 
 
 def test_every_word_of_a_caption_is_known_but_for_the_invented_ones() -> None:

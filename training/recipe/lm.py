@@ -105,8 +105,8 @@ class Batch:
 
 def batch(chosen: Settings, tokens: Tensor, specs: list[Any], step: int) -> Batch:
     rng = np.random.default_rng((chosen.seed, 2, step))
-    whole = step % 3 == 2
-    frames = tokens.shape[2] if whole else chosen.lm_frames
+    # Short crops teach how a clip begins, which its caption tells most about; long ones that a beat goes on.
+    frames = (chosen.lm_frames, 2 * chosen.lm_frames, tokens.shape[2])[step % 3]
     count = chosen.lm_batch * chosen.lm_frames // frames
     rows = rng.integers(0, len(tokens), count)
     # A piece begins on its first beat: from there the tempo alone says where all others are.

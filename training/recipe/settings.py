@@ -43,8 +43,8 @@ class Settings:
     clip_s: float = 10.0
     shard: int = 100  # clips in a file
     lm_steps: int = 20_000
-    lm_batch: int = 30
-    lm_frames: int = 50  # of a crop: the text tells most about a clip's start; every third batch has whole clips
+    lm_batch: int = 30  # of the shortest crops; fewer of longer ones
+    lm_frames: int = 50  # of the shortest crops; others have twice as many, or are whole clips
     lm_rate: float = 3e-3
     text_dropout: float = 0.15  # rows trained without their caption, for classifier-free guidance
 
