@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
+from soundmill.audio.blockwise import BlockFilter, block_filter
 from soundmill.audio.true_peak import true_peak_dbtp
 from soundmill.jobs import Normalization
 
@@ -28,6 +29,8 @@ WEIGHTS = {
     5: (1.0, 1.0, 1.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C Ls Rs
     6: (1.0, 1.0, 1.0, 0.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C LFE Ls Rs
 }
+
+LOUDEST = 1e30  # sum of squares; what is louder is brought down before it is squared again in float32
 
 CEILING_DBFS = -1.0  # no gain of ours lifts a sample above this
 RMS_FLOOR = 2e-3  # AudioCraft's energy floor (-54 dBFS): what is quieter is left alone
@@ -143,15 +146,25 @@ def _checked(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples
 
 
-def _weighted(sound: NDArray[np.float32], sample_rate: int) -> list[tuple[float, NDArray[np.float64]]]:
-    """Channel weight and K-weighted samples [time] of each channel that counts."""
+@lru_cache(maxsize=8)
+def _filter(sample_rate: int) -> BlockFilter:
+    return block_filter(k_weighting(sample_rate))
+
+
+def _weighted(sound: NDArray[np.float32], sample_rate: int) -> list[tuple[float, NDArray[np.float32]]]:
+    """Weight of the power and K-weighted samples [time] of each channel that counts."""
     weights = WEIGHTS.get(len(sound), (1.0,) * len(sound))
-    sections = k_weighting(sample_rate)
-    return [
-        (weight, sosfilt(sections, channel.astype(np.float64)))
-        for weight, channel in zip(weights, sound, strict=True)
-        if weight
-    ]
+    weighted = []
+    for weight, channel in zip(weights, sound, strict=True):
+        if not weight:
+            continue
+        with np.errstate(over="ignore"):
+            too_loud = not np.vecdot(channel, channel) < LOUDEST
+        if too_loud:
+            peak = np.abs(channel).max()
+            weight, channel = weight * float(peak) ** 2, channel / peak
+        weighted.append((weight, _filter(sample_rate)(channel)))
+    return weighted
 
 
 def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
@@ -166,9 +179,9 @@ def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
         part = channel[: edges[-1]]
         if edges[1] * count == edges[-1]:  # steps of equal length need no pass of their own for the squares
             rows = part.reshape(count, edges[1])
-            power += weight * np.vecdot(rows, rows)
+            power += weight * np.vecdot(rows, rows).astype(np.float64)
         else:
-            power += weight * np.add.reduceat(np.square(part), edges[:-1])
+            power += weight * np.add.reduceat(np.square(part, dtype=np.float64), edges[:-1])
     means: NDArray[np.float64] = power / np.diff(edges)
     return means
 

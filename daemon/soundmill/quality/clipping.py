@@ -20,8 +20,8 @@ CORNER = 8.0  # how much steeper the wave enters a flat top than it runs along i
 def flat_tops(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
     """The samples [n] of one channel that lie in flat tops, in order; `low` and `high` are its extremes."""
     with np.errstate(over="ignore"):  # samples up to 1e38 are no reason to stop; their differences may be infinite
-        found = [_flat(channel, channel >= high * TOP, high)] if high > 0 else []
-        found += [_flat(channel, channel <= low * TOP, low)] if low < 0 else []
+        found = [_flat(channel, channel >= np.float32(high * TOP), high)] if high > 0 else []
+        found += [_flat(channel, channel <= np.float32(low * TOP), low)] if low < 0 else []
     return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
 

@@ -85,12 +85,13 @@ def measure(
     found = {c: spectra(scaled[c], blocks[c], BLOCK, sample_rate) for c in judged if peaks[c] > 0}
     shapes = [range_and_tilt(each, sample_rate) for each in found.values()]
 
-    clipped = _clipped(sound, peaks)
+    heard = scaled if len(judged) == len(scaled) else scaled[judged]
+    clipped = [_clipped(sound[c], lows[c], highs[c]) for c in range(len(sound))]
     flat = [flat_tops(sound[c], lows[c], highs[c]) for c in range(len(sound))]
     values: dict[str, float | None] = {
         "silence_share": float(silent[judged].mean(axis=1).max()) if silent.size else 1.0,
-        "clipping_share": _share(clipped),
-        "repetition_correlation": _repetition(scaled[judged], sample_rate),
+        "clipping_share": _listed_share(clipped, samples.shape[1]),
+        "repetition_correlation": _repetition(heard, sample_rate),
         "spectral_range_db": min((span for span, _ in shapes if span is not None), default=None),
         "spectral_tilt_db_per_octave": max((tilt for _, tilt in shapes if tilt is not None), key=abs, default=None),
         **dict.fromkeys(METER),
@@ -108,19 +109,16 @@ def measure(
         "flat_share_before": None,
     }
     where = places.silence_defects(silent[judged], WINDOW, samples.shape[1], sample_rate)
-    for name, mask, what in (
-        ("clipping", clipped, "over 0.99 of full scale"),
-        ("nonfinite", bad, "NaN or infinite"),
-    ):
-        if mask is not None:
-            where += places.sample_defects(name, mask, what, sample_rate)
+    if bad is not None:
+        where += places.sample_defects("nonfinite", bad, "NaN or infinite", sample_rate)
+    where += places.listed_defects("clipping", clipped, "over 0.99 of full scale", sample_rate)
     where += places.listed_defects("flat_tops", flat, "in flat tops", sample_rate)
     for more, there in (
         _before(before, sample_rate),
         _pauses(blocks, peaks, judged, sample_rate, duration_s),
         _clicks(scaled, peaks, judged, sample_rate),
-        _course(found, scaled, judged, sample_rate, duration_s),
-        _stereo(scaled, power * np.square(peaks), duration_s),
+        _course(found, heard, sample_rate, duration_s),
+        _stereo(scaled, power, peaks),
     ):
         values |= more
         where += there
@@ -147,15 +145,14 @@ def _before(before: Samples | None, sample_rate: int) -> Part:
     raw, _ = _finite(np.asarray(before, dtype=np.float32))
     lows, highs = _extremes(raw)
     peaks = np.maximum(highs, -lows)
-    clipped = _clipped(raw, peaks)
+    clipped = [_clipped(raw[c], lows[c], highs[c]) for c in range(len(raw))]
     flat = [flat_tops(raw[c], lows[c], highs[c]) for c in range(len(raw))]
     where = places.listed_defects("flat_tops_before", flat, "in flat tops before normalisation", sample_rate)
-    if clipped is not None:
-        what = "over 0.99 of full scale before normalisation"
-        where += places.sample_defects("clipping_before", clipped, what, sample_rate)
+    what = "over 0.99 of full scale before normalisation"
+    where += places.listed_defects("clipping_before", clipped, what, sample_rate)
     return {
         "peak_before_dbfs": _dbfs(peaks.max(initial=0.0)),
-        "clipping_share_before": _share(clipped),
+        "clipping_share_before": _listed_share(clipped, raw.shape[1]),
         "flat_share_before": _listed_share(flat, raw.shape[1]),
     }, where
 
@@ -183,9 +180,7 @@ def _clicks(scaled: Samples, peaks: NDArray[np.float64], judged: list[int], samp
     return {"clicks": count}, places.span_defects("clicks", spans, "a click")
 
 
-def _course(
-    found: Mapping[int, Spectra], scaled: Samples, judged: list[int], sample_rate: int, duration_s: float
-) -> Part:
+def _course(found: Mapping[int, Spectra], heard: Samples, sample_rate: int, duration_s: float) -> Part:
     """What the spectra say over time: loops, stuck tones, noise, level steps."""
     tones: list[StuckTone] = [tone for each in found.values() if (tone := stuck_tone(each))]
     tone = max(tones, key=lambda each: each.end_s - each.start_s, default=None)
@@ -197,7 +192,7 @@ def _course(
     if found:
         first = next(iter(found.values()))
         together = np.sum([each.bands for each in found.values()], axis=0)
-        loop = find_loop(scaled[judged], sample_rate, together, first.frame_rate)
+        loop = find_loop(heard, sample_rate, together, first.frame_rate)
     where = []
     if tone:
         where.append(places.defect("stuck_tone", tone.start_s, tone.end_s, f"a steady tone of {tone.hertz:.0f} Hz"))
@@ -218,13 +213,12 @@ def _course(
     }, where
 
 
-def _stereo(scaled: Samples, power: NDArray[np.float64], duration_s: float) -> Part:
+def _stereo(scaled: Samples, power: NDArray[np.float64], peaks: NDArray[np.float64]) -> Part:
     if len(scaled) != 2:
         return {"channel_difference_db": None, "stereo_correlation": None}, []
-    own = np.vecdot(scaled, scaled).astype(np.float64)
     return {
-        "channel_difference_db": balance(power),
-        "stereo_correlation": correlation(scaled[0], scaled[1], own),
+        "channel_difference_db": balance(power * np.square(peaks)),
+        "stereo_correlation": correlation(scaled[0], scaled[1], power),
     }, []
 
 
@@ -262,13 +256,11 @@ def _offset(channel: Samples, sample_rate: int) -> float:
     return sign * max(float(np.quantile(sign * means, 0.25)), 0.0)
 
 
-def _clipped(sound: Samples, peaks: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """[channels, time], or None without reading the samples again when no peak is high enough."""
-    return np.abs(sound) > CLIPPED_ABOVE if peaks.max(initial=0.0) > CLIPPED_ABOVE else None
-
-
-def _share(clipped: NDArray[np.bool_] | None) -> float:
-    return 0.0 if clipped is None else float(clipped.mean(axis=1).max())
+def _clipped(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
+    """The samples [n] of one channel that are over 0.99 of full scale, in order; `low` and `high` are its extremes."""
+    found = [np.flatnonzero(channel > CLIPPED_ABOVE)] if high > CLIPPED_ABOVE else []
+    found += [np.flatnonzero(channel < -CLIPPED_ABOVE)] if low < -CLIPPED_ABOVE else []
+    return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
 
 def _listed_share(samples: Sequence[NDArray[np.int64]], length: int) -> float:
@@ -310,9 +302,14 @@ def _repetition(scaled: Samples, sample_rate: int) -> float | None:
     if count < 2:
         return None
     segments = scaled[:, : count * length].reshape(-1, count, length)
-    segments = segments - segments.mean(axis=2, keepdims=True)
+    offsets = segments.mean(axis=2, dtype=np.float32).astype(np.float64)
     power = np.vecdot(segments, segments).astype(np.float64)
-    cross = np.vecdot(segments[:, :-1], segments[:, 1:]).astype(np.float64)
+    if (length * np.square(offsets) > 0.1 * power).any():  # taking large ones off the sums would leave rounding errors
+        segments = segments - offsets.astype(np.float32)[..., None]
+        offsets[:] = 0
+        power = np.vecdot(segments, segments).astype(np.float64)
+    power -= length * np.square(offsets)
+    cross = np.vecdot(segments[:, :-1], segments[:, 1:]) - length * offsets[:, :-1] * offsets[:, 1:]
     sounding = power >= NO_SOUND * length
     both = sounding[:, :-1] & sounding[:, 1:]
     if not both.any():

@@ -27,7 +27,8 @@ BAND_FROM_HZ = 50.0
 BAND_TO_HZ = 16_000.0
 BANDS = 24
 SEGMENT_S = 0.5
-MOST_FRAMES_AT_ONCE = 32  # fits a core's cache
+MOST_FRAMES_AT_ONCE = 64  # fits a core's cache
+FACTORS = 6  # log a + log b + … = log ab…: a sixth of the logarithms; the floor's root to the sixth is still a float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,7 @@ def spectra(channel: Samples, blocks: NDArray[np.float64], block: int, sample_ra
     count = len(frames) // size
     mean = np.zeros((count, BINS), dtype=np.float32)
     wavering = np.full((count, BINS), np.inf, dtype=np.float32)
+    each = np.full(size, 1 / size, dtype=np.float32)
     total = np.zeros(BINS)
     at_once = size * max(1, MOST_FRAMES_AT_ONCE // size)
     for start in range(0, len(frames), at_once):
@@ -103,9 +105,10 @@ def spectra(channel: Samples, blocks: NDArray[np.float64], block: int, sample_ra
         heard = sounding[here]
         if not heard.any():
             continue
-        found = _power(frames[here] if heard.all() else frames[here][heard])
+        levels = _magnitude(frames[here] if heard.all() else frames[here][heard])
+        found = np.square(levels)
         if bands.shape[1]:
-            sums = np.add.reduceat(found, edges, axis=1)[:, :-1]
+            sums = np.add.reduceat(found[:, : edges[-1]], edges[:-1], axis=1)
             bands[here][heard] = sums / np.diff(edges).astype(np.float32)
         whole = min(here.stop // size, count) - start // size
         full = np.flatnonzero(heard[: whole * size].reshape(whole, size).all(axis=1))
@@ -115,11 +118,11 @@ def spectra(channel: Samples, blocks: NDArray[np.float64], block: int, sample_ra
                 found[firsts[full * size][:, None] + np.arange(size)] if full.size < whole else found[: whole * size]
             )
             these = these.reshape(full.size, size, BINS)
-            average = np.maximum(these.mean(axis=1), np.float32(SPECTRUM_FLOOR))
+            average = np.maximum(each @ these, np.float32(SPECTRUM_FLOOR))
             mean[start // size + full] = average
             spread = np.einsum("sfb,sfb->sb", these, these) / np.float32(size)
             wavering[start // size + full] = spread / np.square(average) - 1
-        total += _log_sum(found)
+        total += _log_sum(levels)
     heard_frames = int(sounding.sum())
     return Spectra(
         frame_rate=sample_rate / HOP,
@@ -133,22 +136,21 @@ def spectra(channel: Samples, blocks: NDArray[np.float64], block: int, sample_ra
     )
 
 
-def _power(frames: Samples) -> Floats:
-    """Power of each bin [frames, BINS]."""
-    parts = scipy.fft.rfft(frames * HANN, axis=1, overwrite_x=True).view(np.float32)  # real and imaginary in turn
-    np.square(parts, out=parts)
-    power: Floats = parts[:, 0::2] + parts[:, 1::2]
-    return power
+def _magnitude(frames: Samples) -> Floats:
+    """Square root of the power of each bin [frames, BINS]."""
+    levels: Floats = np.abs(scipy.fft.rfft(frames * HANN, axis=1, overwrite_x=True))
+    return levels
 
 
-def _log_sum(power: Floats) -> NDArray[np.float64]:
-    """Sum over the frames of the log power of each bin; `power` is used up."""
-    np.maximum(power, np.float32(SPECTRUM_FLOOR), out=power)
-    third = -(-len(power) // 3)
-    product = power[:third]  # log a + log b + log c = log abc: a third of the logarithms; 1e-36 is still a float32
-    for part in (power[third : 2 * third], power[2 * third :]):
+def _log_sum(levels: Floats) -> Floats:
+    """Sum over the frames of the log power of each bin, from its root; `levels` is used up."""
+    np.maximum(levels, np.float32(math.sqrt(SPECTRUM_FLOOR)), out=levels)
+    rows = -(-len(levels) // FACTORS)
+    product = levels[:rows]
+    for start in range(rows, len(levels), rows):
+        part = levels[start : start + rows]
         product[: len(part)] *= part
-    summed: NDArray[np.float64] = np.log(product).sum(axis=0, dtype=np.float64)
+    summed: Floats = 2 * np.log(product).sum(axis=0)
     return summed
 
 
