@@ -14,7 +14,7 @@ from markupsafe import Markup
 from soundmill.report.drawing import Plot
 from soundmill.report.findings import InteractionCell
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.words import moment, one_decimal, percent, shortened
+from soundmill.report.words import moment, one_decimal, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
@@ -35,6 +35,7 @@ def environment(escape: bool) -> Environment:
         url=lambda path: quote(path, safe="/"),
         moment=moment,
         percent=percent,
+        span=span,
         score=lambda value: "" if value is None else one_decimal(value),
         plain=lambda value: "" if value is None else f"{value:.6g}",
         place=_place,
