@@ -17,17 +17,19 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from soundmill import show
 from soundmill.catalog.reader import Reader
+from soundmill.catalog.reports import Owed
 from soundmill.config import Home
 from soundmill.errors import StorageUnavailable
-from soundmill.jobs import Batch
 
 if TYPE_CHECKING:
     from soundmill.report.batch import Progress
 
 log = logging.getLogger(__name__)
 
-TRIES = 3  # per start of the daemon; the report stays owed, so the next start tries again
+TRIES = 3  # per start of the daemon; the report stays owed, so the next start, or the next change, tries again
 RETRY_WAIT_S = 5.0  # times the tries so far
+QUIET_S = 15.0  # after a change, before the report is made again: who rates one take mostly rates others too
+PATIENCE_S = 300.0  # but no longer than this while changes keep coming
 DEADLINE_S = 600.0
 DEADLINE_PER_JOB_S = 0.5
 LOWEST_PRIORITY = 19
@@ -95,7 +97,7 @@ def progress_bar(batch: str) -> Iterator[Callable[[Progress], None]]:
 class Ledger(Protocol):
     """What the reporter needs of the catalogue."""
 
-    def unreported(self) -> list[Batch]: ...
+    def unreported(self) -> list[Owed]: ...
     def mark_reported(self, batch_id: int, *, read_at: float) -> None: ...
     def event(self, kind: str, message: str, *, batch_id: int) -> None: ...
 
@@ -104,7 +106,7 @@ class Ledger(Protocol):
 class Running:
     """A report in the making. `said` holds what its process writes to standard error."""
 
-    batch: Batch
+    owed: Owed
     process: subprocess.Popen[bytes]
     said: IO[bytes]
     started_at: float
@@ -126,26 +128,40 @@ def report_command(home: Home) -> Callable[[str], list[str]]:
     return lambda batch: [sys.executable, "-m", "soundmill", "--home", str(home.root), "report", "--", batch]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A report that could not be made of what was known at `changed_at`, after so many tries."""
+
+    changed_at: float | None
+    tries: int
+    not_before: float
+
+
 class Reporter:
-    """Has the report of every finished batch made, one at a time. `tick` never waits.
+    """Has the report of every finished batch made, one at a time, and made again some time after the last of the
+    changes that it should tell of. `tick` never waits.
 
     `command(batch)` is the process to start. One that fails or overruns its deadline is tried again, TRIES times in
-    all; then that is on record and the batch is left alone until the daemon starts anew.
+    all; then that is on record and the batch is left alone until something of it changes or the daemon starts anew.
+    A batch whose folder in `outputs` somebody has taken away gets no new report.
     """
 
-    def __init__(self, ledger: Ledger, command: Callable[[str], Sequence[str]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: Ledger, outputs: Path, command: Callable[[str], Sequence[str]], clock: Callable[[], float]
+    ) -> None:
         self._ledger = ledger
+        self._outputs = outputs
         self._command = command
         self._clock = clock
         self._running: Running | None = None
-        self._tries: dict[int, int] = {}
-        self._not_before: dict[int, float] = {}
+        self._failed: dict[int, Failed] = {}
+        self._waiting_since: dict[int, float] = {}  # for the changes to end
         self.made: list[str] = []  # names of batches, in the order of their reports
 
     @property
     def busy_with(self) -> str | None:
         """The batch whose report is in the making."""
-        return self._running.batch.name if self._running is not None else None
+        return self._running.owed.name if self._running is not None else None
 
     @property
     def idle(self) -> bool:
@@ -155,16 +171,16 @@ class Reporter:
     @property
     def given_up(self) -> tuple[str, ...]:
         """Batches whose report could not be made."""
-        return tuple(batch.name for batch in self._ledger.unreported() if self._tries.get(batch.id, 0) >= TRIES)
+        return tuple(owed.name for owed in self._ledger.unreported() if self._tries(owed) >= TRIES)
 
     def tick(self) -> None:
         now = self._clock()
         if self._running is not None:
             self._look_after(self._running, now)
         if self._running is None:
-            ready = (batch for batch in self._owed() if self._not_before.get(batch.id, 0.0) <= now)
-            if (batch := next(ready, None)) is not None:
-                self._running = self._start(batch, now)
+            ready = (owed for owed in self._owed() if self._is_ready(owed, now))
+            if (owed := next(ready, None)) is not None:
+                self._running = self._start(owed, now)
 
     def stop(self) -> None:
         """End the report in the making; the next start of the daemon makes it anew."""
@@ -173,15 +189,32 @@ class Reporter:
             self._running.said.close()
             self._running = None
 
-    def _owed(self) -> list[Batch]:
-        busy = self._running.batch.id if self._running is not None else None
-        return [b for b in self._ledger.unreported() if b.id != busy and self._tries.get(b.id, 0) < TRIES]
+    def _owed(self) -> list[Owed]:
+        busy = self._running.owed.id if self._running is not None else None
+        return [owed for owed in self._ledger.unreported() if owed.id != busy and self._tries(owed) < TRIES]
 
-    def _start(self, batch: Batch, now: float) -> Running:
-        self._tries[batch.id] = self._tries.get(batch.id, 0) + 1
+    def _tries(self, owed: Owed) -> int:
+        """How often the report of what is known now has failed."""
+        failed = self._failed.get(owed.id)
+        return failed.tries if failed is not None and failed.changed_at == owed.changed_at else 0
+
+    def _is_ready(self, owed: Owed, now: float) -> bool:
+        if self._tries(owed) and now < self._failed[owed.id].not_before:
+            return False
+        if not owed.again or owed.changed_at is None:
+            return True
+        if self._outputs.is_dir() and not (self._outputs / owed.name).is_dir():
+            log.info("%s: its folder is gone, so its report is not made again", owed.name)
+            self._ledger.mark_reported(owed.id, read_at=now)
+            return False
+        since = self._waiting_since.setdefault(owed.id, now)
+        return now - owed.changed_at >= QUIET_S or now - since >= PATIENCE_S
+
+    def _start(self, owed: Owed, now: float) -> Running:
+        self._waiting_since.pop(owed.id, None)
         said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
         process = subprocess.Popen(
-            self._command(batch.name),
+            self._command(owed.name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -189,8 +222,8 @@ class Reporter:
         )
         with contextlib.suppress(OSError):  # it has ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
-        due = now + DEADLINE_S + DEADLINE_PER_JOB_S * batch.job_count
-        return Running(batch=batch, process=process, said=said, started_at=now, due=due)
+        due = now + DEADLINE_S + DEADLINE_PER_JOB_S * owed.job_count
+        return Running(owed=owed, process=process, said=said, started_at=now, due=due)
 
     def _look_after(self, running: Running, now: float) -> None:
         status = running.process.poll()
@@ -203,21 +236,22 @@ class Reporter:
             trouble = running.last_words()
         running.said.close()
         self._running = None
-        batch = running.batch
+        owed = running.owed
         if status == 0:
-            del self._tries[batch.id]
-            self.made.append(batch.name)
-            self._ledger.mark_reported(batch.id, read_at=running.started_at)
-            self._record("report made", f"{batch.name}: outputs/{batch.name}/report.html", batch)
+            self._failed.pop(owed.id, None)
+            self.made.append(owed.name)
+            self._ledger.mark_reported(owed.id, read_at=running.started_at)
+            self._record("report made", f"{owed.name}: outputs/{owed.name}/report.html", owed)
             return
-        tries = self._tries[batch.id]
-        self._not_before[batch.id] = now + RETRY_WAIT_S * tries
+        tries = self._tries(owed) + 1
+        not_before = now + RETRY_WAIT_S * tries
+        self._failed[owed.id] = Failed(changed_at=owed.changed_at, tries=tries, not_before=not_before)
         if tries >= TRIES:
-            mend = f"; given up after {tries} tries: soundmill report {batch.name} makes it by hand"
+            mend = f"; given up after {tries} tries: soundmill report {owed.name} makes it by hand"
         else:
             mend = ""
-        self._record("report failed", f"{batch.name}: {trouble}{mend}", batch)
+        self._record("report failed", f"{owed.name}: {trouble}{mend}", owed)
 
-    def _record(self, kind: str, message: str, batch: Batch) -> None:
+    def _record(self, kind: str, message: str, owed: Owed) -> None:
         log.log(logging.WARNING if kind == "report failed" else logging.INFO, "%s: %s", kind, message)
-        self._ledger.event(kind, message, batch_id=batch.id)
+        self._ledger.event(kind, message, batch_id=owed.id)

@@ -157,7 +157,7 @@ class Service:
             self._clock,
         )
         if self._with_reports:
-            self._reporter = Reporter(self.catalog, report_command(self.home), self._clock)
+            self._reporter = Reporter(self.catalog, self.home.outputs, report_command(self.home), self._clock)
         self._scoring = ScoringThread(
             self.catalog, self.home.outputs, self.config, self._devices, self._record, self._clock
         )
@@ -208,7 +208,7 @@ class Service:
                 signal.signal(number, handler)
         if self._signals and once:
             problem = "stopped by a signal before the queue was empty"
-        reports = tuple(self._reporter.made) if self._reporter is not None else ()
+        reports = tuple(dict.fromkeys(self._reporter.made)) if self._reporter is not None else ()
         return Ended(self._accepted, self._rejected, failed, problem, reports)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -36,9 +36,9 @@ def report_on(home: Home, batch: str, earlier: Sequence[BatchRecord] = ()) -> Pa
     return page.parent
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh() -> Iterator[Callable[[Path], Home]]:
-    """Makes an empty home; its catalogue is closed after the test."""
+    """Makes an empty home; its catalogue is closed after the module's tests."""
     made: list[Home] = []
 
     def make(root: Path) -> Home:

@@ -61,17 +61,23 @@ def test_every_report_opens_from_its_folder_without_an_error(
     assert errors == []
 
 
-def test_players_fetch_nothing_before_and_take_turns(page: Page, errors: list[str], reported: Home) -> None:
+def test_nothing_is_fetched_before_a_take_is_asked_for_and_they_take_turns(
+    page: Page, errors: list[str], reported: Home
+) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url.rsplit("/", 1)[1]))
     page.goto(address(reported, "forest"))
-    assert page.evaluate("[...document.querySelectorAll('audio')].every(a => a.readyState === 0)")
-    first = row(page, "clip-012").locator("audio").element_handle()
-    second = row(page, "clip-001").locator("audio").element_handle()
-    first.evaluate("a => a.play()")
-    page.wait_for_function("a => a.currentTime > 0", arg=first)
-    second.evaluate("a => a.play()")
-    page.wait_for_function("a => a.paused", arg=first)
-    page.wait_for_function("a => a.ended", arg=second)
-    assert second.evaluate("a => [a.error, a.duration]") == [None, 1]
+    assert page.locator("audio").count() == 0 and not [name for name in fetched if name.endswith(".wav")]
+    first, second = row(page, "clip-012"), row(page, "clip-001")
+    first.locator(".sm-play").click()
+    playing = first.locator("audio").element_handle()
+    page.wait_for_function("a => a.currentTime > 0", arg=playing)
+    second.locator(".sm-play").click()
+    assert page.locator("audio").count() == second.locator("audio").count() == 1
+    page.wait_for_function("a => a.ended", arg=playing)
+    assert playing.evaluate("a => [a.error, a.duration, a.src.split('/').pop()]") == [None, 1, "clip-001.wav"]
+    assert first.locator(".sm-play").is_visible() and page.locator(".sm-cursor").count() == 0
+    assert [name for name in fetched if name.endswith(".wav")] == ["clip-012.wav", "clip-001.wav"]
     assert errors == []
 
 
@@ -85,15 +91,39 @@ def test_a_click_on_a_picture_plays_from_there(page: Page, errors: list[str], re
     audio = take.locator("audio").element_handle()
     page.wait_for_function("a => a.currentTime >= 4.4", arg=audio)
     assert page.url.endswith("report.html") and take.locator(".sm-cursor").count() == 1
+    picture.click(position={"x": 0.1 * box["width"], "y": 20})
+    page.wait_for_function("a => a.currentTime < 4 && a.currentTime >= 0.6 && !a.paused", arg=audio)
+    assert errors == []
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_a_take_is_played_with_the_keyboard(page: Page, errors: list[str], reported: Home, key: str) -> None:
+    page.goto(address(reported, "forest"))
+    take = row(page, "clip-012")
+    take.locator(".sm-play").focus()
+    page.keyboard.press(key)
+    page.wait_for_function("a => a.currentTime > 0", arg=take.locator("audio").element_handle())
+    assert page.evaluate("document.activeElement.tagName") == "AUDIO"
+    assert errors == []
+
+
+def test_a_take_plays_on_while_the_others_are_sorted(page: Page, errors: list[str], reported: Home) -> None:
+    page.goto(address(reported, "forest"))
+    row(page, "clip-012").locator(".sm-play").click()
+    audio = row(page, "clip-012").locator("audio").element_handle()
+    page.wait_for_function("a => a.currentTime > 0", arg=audio)
+    page.select_option("select[name=order]", label="best score first")
+    page.wait_for_function("a => !a.paused && a.currentTime > 0.5", arg=audio)
     assert errors == []
 
 
 def test_the_takes_play_one_after_another_when_that_is_wished(page: Page, errors: list[str], reported: Home) -> None:
     page.goto(address(reported, "forest"))
     page.check("#sm-continue")
-    row(page, "clip-001").locator("audio").evaluate("a => a.play()")
-    following = row(page, "clip-002").locator("audio").element_handle()
-    page.wait_for_function("a => a.currentTime > 0", arg=following)
+    row(page, "clip-001").locator(".sm-play").click()
+    following = row(page, "clip-002").locator("audio")
+    page.wait_for_function("a => a.currentTime > 0", arg=following.element_handle())
+    assert page.locator("audio").count() == 1
     assert errors == []
 
 
@@ -116,6 +146,8 @@ def test_takes_are_sorted_by_a_heading_and_by_the_list(page: Page, errors: list[
 def test_takes_are_filtered_by_words_verdict_and_level(page: Page, errors: list[str], reported: Home) -> None:
     page.goto(address(reported, "forest"))
     assert len(visible(page)) == 11  # the one tried again is hidden
+    page.fill("input[name=words]", "audio controls")  # the player's own words are no text of the takes
+    assert visible(page) == []
     page.fill("input[name=words]", "BATS cave")
     assert visible(page) == ["clip-007"]
     page.fill("input[name=words]", "")
@@ -173,6 +205,7 @@ def test_the_page_can_be_used_without_scripts(browser: Browser, reported: Home) 
     page = context.new_page()
     page.goto(address(reported, "forest"))
     assert page.is_hidden("#sm-filter") and page.locator("#sm-takes audio[controls]").count() == 12
+    assert page.locator(".sm-play").count() > 12 and not page.locator(".sm-play").first.is_visible()
     assert row(page, "clip-001").locator("a.sm-picture").get_attribute("href") == "clip-001.wav"
     context.close()
 

@@ -30,7 +30,7 @@ def finished(home: Home, name: str = "bells") -> int:
 
 
 def reporter(home: Home, command: Command) -> Reporter:
-    return Reporter(home.catalog, command, lambda: home.now[0])
+    return Reporter(home.catalog, home.outputs, command, lambda: home.now[0])
 
 
 def says(program: str) -> Command:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from soundmill.catalog import claims, commands, experiments, ingest, outputs, scores, selection, state
+from soundmill.catalog import claims, commands, experiments, ingest, outputs, reports, scores, selection, state
 from soundmill.catalog.connection import connect_writer, transaction, translated
 from soundmill.catalog.migrations import migrate
+from soundmill.catalog.reports import Owed
 from soundmill.catalog.rows import JOB, add_event, batch_of, job_of
 from soundmill.catalog.scores import Unscored
 from soundmill.catalog.selection import Move
@@ -378,16 +379,16 @@ class Catalog:
             row = db.execute("SELECT finished_at FROM batches WHERE id = ?", (batch_id,)).fetchone()
         return row is not None and row[0] is not None
 
-    def unreported(self) -> list[Batch]:
-        """Finished batches whose report is still owed, also after a restart; oldest first."""
+    def unreported(self) -> list[Owed]:
+        """Finished batches whose report is owed, for the first time or again, also after a restart."""
         with self._read() as db:
-            return state.unreported(db)
+            return reports.unreported(db)
 
     def mark_reported(self, batch_id: int, *, read_at: float) -> None:
         """The batch's report is written, of what was known at `read_at`; ignored when the batch was taken up
-        again meanwhile, and perhaps finished again."""
-        with self._write() as (db, now):
-            state.mark_reported(db, now, batch_id, read_at)
+        again meanwhile, and perhaps finished again. What changed after `read_at` makes it owed again."""
+        with self._write() as (db, _):
+            reports.mark_reported(db, batch_id, read_at)
 
     def get_setting(self, key: str) -> str | None:
         with self._read() as db:

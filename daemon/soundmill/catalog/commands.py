@@ -6,6 +6,8 @@ import difflib
 import sqlite3
 from dataclasses import dataclass
 
+from soundmill.catalog.outputs import batches_of
+from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
@@ -149,6 +151,7 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         (row["id"], stars, note, now),
     )
     note_rating(db, row["id"])
+    changed(db, now, batches_of(db, [row["id"]]))
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:

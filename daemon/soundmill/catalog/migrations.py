@@ -349,7 +349,25 @@ def m0004_measurements(db: Database) -> None:
         db.execute(f"ALTER TABLE measurements ADD COLUMN {name} REAL")
 
 
-STEPS = (m0001_initial, m0002_judgement, m0003_selection, m0004_measurements)
+REPORTS = """
+ALTER TABLE batches RENAME COLUMN chosen_at TO changed_at;  -- when anything its report tells last changed
+UPDATE batches SET changed_at = (
+    SELECT max(coalesce(batches.changed_at, 0), max(r.rated_at))
+    FROM ratings r JOIN outputs o ON o.id = r.output_id WHERE o.batch_id = batches.id
+) WHERE id IN (SELECT o.batch_id FROM ratings r JOIN outputs o ON o.id = r.output_id);
+DROP INDEX batches_unreported;
+CREATE INDEX batches_report_owed ON batches (id)
+    WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_at);
+"""
+
+
+def m0005_reports(db: Database) -> None:
+    """A report is owed again when a rating, a score, a verdict or a choice came after it."""
+    for statement in statements(REPORTS):
+        db.execute(statement)
+
+
+STEPS = (m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports)
 
 
 def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
+from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import finite, to_json
 from soundmill.jobs import Attempt, Judge, Judgement, Output, QualityKind, Verdict
 
@@ -111,6 +112,12 @@ def _write_judgement(db: sqlite3.Connection, now: float, output_id: int, judgeme
     )
 
 
+def batches_of(db: sqlite3.Connection, output_ids: Iterable[int]) -> set[int]:
+    """The batches that these outputs are takes of."""
+    found = (db.execute("SELECT batch_id FROM outputs WHERE id = ?", (one,)).fetchone() for one in output_ids)
+    return {int(row["batch_id"]) for row in found}
+
+
 def rejudge(
     db: sqlite3.Connection,
     now: float,
@@ -143,4 +150,5 @@ def rejudge(
         change = (judgement.verdict is Verdict.FAILED) - (row["verdict"] == Verdict.FAILED.value)
         if row["is_final"] and change:
             db.execute("UPDATE batches SET n_flagged = n_flagged + ? WHERE id = ?", (change, row["batch_id"]))
+    changed(db, now, {row["batch_id"] for row in rows})
     return len(rows)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from pathlib import Path
 
+from soundmill.catalog.reports import changed
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
 JOB = """
@@ -128,6 +129,7 @@ def close_finished_batches(db: sqlite3.Connection, now: float, batch_ids: set[in
             (now, batch_id),
         ).fetchone()
         if row is not None:
+            changed(db, now, [batch_id])  # for the reports of those that go on with it
             counts = ", ".join(
                 f"{row['n_' + what]} {what}"
                 for what in ("succeeded", "failed", "cancelled", "flagged")

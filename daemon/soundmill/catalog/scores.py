@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from soundmill.catalog.outputs import batches_of
+from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event, finite
 from soundmill.catalog.state import get_setting, set_setting
 
@@ -71,6 +73,7 @@ def record_scores(
             for name, score in by_name.items()
         ),
     )
+    changed(db, now, batches_of(db, scores))
     _set_heard(
         db,
         scorer,

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from soundmill.catalog.outputs import SCORER
+from soundmill.catalog.outputs import SCORER, batches_of
+from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event
 from soundmill.catalog.state import get_setting, set_setting
 from soundmill.jobs import Job, Judgement, Verdict
@@ -102,17 +103,17 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
         return False
     best = ranked(takes, by_stars=rank_by == STARS)[: takes[0]["keep_best"]]
     kept = {take["id"] for take in best}
-    changed = 0
+    different = 0
     for take in takes:
         keep = int(take["id"] in kept)
         if keep != take["kept"]:
-            changed += 1
+            different += 1
             db.execute("UPDATE outputs SET kept = ? WHERE id = ?", (keep, take["id"]))
         target = place_of(take["path"], kept=bool(keep))
         if target != take["path"]:
             order_move(db, take["id"], batch_id, target)
-    if changed:
-        db.execute("UPDATE batches SET chosen_at = ?, reported_at = NULL WHERE id = ?", (now, batch_id))
+    if different:
+        changed(db, now, [batch_id])
         _log(db, now, batch_id, position, takes, kept)
     return True
 
@@ -174,11 +175,7 @@ def arrived(db: sqlite3.Connection, now: float, moves: Sequence[tuple[Move, str]
     for move, place in moves:
         db.execute("UPDATE moves SET leftover = ? WHERE output_id = ?", (move.path, move.output_id))
         db.execute("UPDATE outputs SET path = ? WHERE id = ?", (place, move.output_id))
-        db.execute(
-            "UPDATE batches SET chosen_at = ?, reported_at = NULL"
-            " WHERE id = (SELECT batch_id FROM outputs WHERE id = ?)",
-            (now, move.output_id),
-        )
+    changed(db, now, batches_of(db, (move.output_id for move, _ in moves)))
 
 
 def settled(db: sqlite3.Connection, moves: Sequence[Move]) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from soundmill.catalog.rows import batch_of
-from soundmill.jobs import Batch
-
 
 def set_worker(
     db: sqlite3.Connection,
@@ -59,22 +56,6 @@ def failed_count(db: sqlite3.Connection) -> int:
 
 def knows_output(db: sqlite3.Connection, path: str) -> bool:
     return db.execute("SELECT 1 FROM outputs WHERE path = ?", (path,)).fetchone() is not None
-
-
-def unreported(db: sqlite3.Connection) -> list[Batch]:
-    rows = db.execute(  # a report names files, so it waits until they are where they belong
-        "SELECT * FROM batches b WHERE finished_at IS NOT NULL AND reported_at IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM selections_due WHERE batch_id = b.id)"
-        " AND NOT EXISTS (SELECT 1 FROM moves WHERE batch_id = b.id) ORDER BY id"
-    )
-    return [batch_of(row) for row in rows]
-
-
-def mark_reported(db: sqlite3.Connection, now: float, batch_id: int, read_at: float) -> None:
-    db.execute(
-        "UPDATE batches SET reported_at = ? WHERE id = ? AND max(finished_at, coalesce(chosen_at, 0)) <= ?",
-        (now, batch_id, read_at),
-    )
 
 
 def get_setting(db: sqlite3.Connection, key: str) -> str | None:

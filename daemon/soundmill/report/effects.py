@@ -36,6 +36,7 @@ from soundmill.report.findings import (
     Take,
     Trend,
     Winner,
+    clearest_first,
 )
 from soundmill.report.interplay import Tested, tested_pairs
 from soundmill.report.intervals import holm, replicates_for
@@ -259,10 +260,11 @@ def _sentences(
     *,
     seeds_shared: bool,
 ) -> Iterator[str]:
-    """The verdict, then every factor, the interactions that matter, how many takes passed, and what to keep in mind."""
+    """The verdict, then every factor, those that matter first, the interactions that matter, how many takes passed,
+    and what to keep in mind."""
     table = model.table
     yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=len(table.response))
-    yield from (effect.sentence for effect in factors)
+    yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
         pairs = count(len(interactions), "pair")

@@ -7,7 +7,7 @@ None stands where the takes cannot say: no score at all, or nothing left to esti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -184,3 +184,8 @@ class Analysis:
     response: Response
     confidence: float
     design: Design
+
+
+def clearest_first(factors: Sequence[FactorEffect]) -> list[FactorEffect]:
+    """Those that matter, then those not shown to; each by how sure that is."""
+    return sorted(factors, key=lambda one: (not one.matters, 1.0 if one.p_adjusted is None else one.p_adjusted))

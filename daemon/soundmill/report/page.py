@@ -93,7 +93,12 @@ def contact_sheet(material: Material) -> str:
         rows.setdefault(condition, {}).setdefault(job.replicate, []).append(job)
     replicates = sorted({job.replicate for job in jobs})
     columns = [replicates[at : at + REPLICATES_ABREAST] for at in range(0, len(replicates), REPLICATES_ABREAST)]
-    return _render("contact-sheet.html", material, rows=list(rows.items()), columns=columns)
+    groups: dict[str | None, list[tuple[dict[str, str], dict[int, list[JobRecord]]]]] = {}
+    for condition, of_condition in rows.items():
+        settings = dict(condition)
+        prompt = settings.pop("prompt", None) if len(settings) > 1 else None  # a heading over its conditions
+        groups.setdefault(prompt, []).append((settings, of_condition))
+    return _render("contact-sheet.html", material, groups=list(groups.items()), columns=columns)
 
 
 # -- what the templates are handed -----------------------------------------------------------

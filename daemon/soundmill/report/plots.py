@@ -14,7 +14,7 @@ from soundmill.jobs import AttemptStatus
 from soundmill.report.drawing import BAD, BUSY, FAINT, GOOD, LONGEST_TICK, MANY, PANEL, WARN, Plot, figure, finished
 from soundmill.report.factor_plots import by_factor
 from soundmill.report.factors import Factors
-from soundmill.report.findings import Analysis
+from soundmill.report.findings import Analysis, clearest_first
 from soundmill.report.record import AttemptRecord, BatchRecord, JobRecord, TakeRecord
 from soundmill.report.words import count, number, one_decimal, shortened, span
 
@@ -34,7 +34,7 @@ def plots(
     finals = record.finals
     takes = [(job, job.final) for job in compared if job.final is not None]
     if analysis is not None:
-        for at, effect in enumerate(analysis.factors[:MOST_FACTORS], 1):
+        for at, effect in enumerate(clearest_first(analysis.factors)[:MOST_FACTORS], 1):
             yield by_factor(at, effect, factors, takes, analysis.response)
     if len(factors.names) >= 2 and takes:
         yield parallel_coordinates(factors, takes)

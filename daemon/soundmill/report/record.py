@@ -61,6 +61,11 @@ class TakeRecord:
         return self.verdict is Verdict.PASSED
 
     @property
+    def failed_checks(self) -> tuple[str, ...]:
+        """Their names, as words."""
+        return tuple(check.name.replace("_", " ") for check in self.checks if not check.passed)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """The failed checks, as sentences."""
         return tuple(check.message for check in self.checks if not check.passed)

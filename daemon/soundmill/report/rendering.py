@@ -12,11 +12,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from soundmill.report.drawing import Plot
+from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.words import moment, one_decimal, percent, shortened
+from soundmill.report.words import moment, one_decimal, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"
+SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
+LONGEST_WHOLE = 30  # characters that are kept on one line
 MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
 
 
@@ -35,17 +38,26 @@ def environment(escape: bool) -> Environment:
         url=lambda path: quote(path, safe="/"),
         moment=moment,
         percent=percent,
+        span=span,
         score=lambda value: "" if value is None else one_decimal(value),
         plain=lambda value: "" if value is None else f"{value:.6g}",
         place=_place,
         defect_words=_defect_words,
         levels=_levels,
-        breakable=lambda name: Markup.escape(name).replace("_", Markup("_<wbr>")),
+        breakable=breakable,
         short=lambda text: shortened(text, 120),
         md=markdown,
         code=lambda text: str(text).replace("`", "'"),
     )
     return made
+
+
+def breakable(name: str) -> Markup:
+    """A job's name that may be broken between its settings, `temperature-1.3` and `cfg_coef-2-r1`, not within one."""
+    first, *settings = SETTING_END.split(name)
+    whole = Markup('<span class="sm-whole">{}</span>')
+    parts = [whole.format(part) if len(part) <= LONGEST_WHOLE else Markup.escape(part) for part in settings]
+    return Markup("_<wbr>").join([Markup.escape(first), *parts])
 
 
 def markdown(text: object) -> str:

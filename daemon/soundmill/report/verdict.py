@@ -38,7 +38,7 @@ class Voice:
         if value != 0 and round(value, decimals) == 0:
             decimals = 2 if decimals == 0 and round(value, 1) == 0 else decimals + 1
         text = f"{value:.{decimals}f}"
-        return "0" if float(text) == 0 else text
+        return "0" if float(text) == 0 else text.replace("-", "−")
 
     def units(self, text: str) -> str:
         return f"{text} {self.scale.unit[:-1] if text == '1' else self.scale.unit}"

@@ -1,4 +1,4 @@
-// Players that take turns and can be started from the picture; sorting and filtering of the takes.
+// A player that goes from take to take and can be started from the picture; sorting and filtering of the takes.
 (function () {
   "use strict";
 
@@ -6,57 +6,82 @@
     return Array.prototype.slice.call((within || document).querySelectorAll(query));
   };
 
-  // One player at a time, and the next of the list when that is wished.
-  document.addEventListener("play", function (event) {
-    all("audio").forEach(function (other) {
-      if (other !== event.target) other.pause();
-    });
-    follow(event.target);
-  }, true);
+  // One player for all takes, put where it is asked for: a browser lays out, paints and watches each of its own, and
+  // with a thousand of them that was half the work of scrolling.
+  var player = document.createElement("audio");
+  var start = 0; // where the take is to start, as a share of it
+  player.controls = true;
+  player.preload = "none";
+  all("noscript").forEach(function (one) { one.remove(); }); // its text is no text of the take
 
-  document.addEventListener("ended", function (event) {
+  function play(link, share) {
+    start = share;
+    if (player.previousElementSibling === link && player.readyState >= 1) seek();
+    else if (player.previousElementSibling !== link) {
+      var former = player.previousElementSibling;
+      if (former) {
+        former.hidden = false;
+        cursor(former).remove();
+      }
+      player.src = link.href;
+      player.setAttribute("aria-label", link.getAttribute("aria-label"));
+      link.after(player);
+      link.hidden = true;
+    }
+    player.play().catch(function () {}); // another take was asked for meanwhile, or the player shows what is wrong
+  }
+
+  function seek() {
+    player.currentTime = Math.max(0, Math.min(1, start)) * player.duration;
+  }
+  player.addEventListener("loadedmetadata", function () { if (start > 0) seek(); });
+
+  player.addEventListener("ended", function () {
     var wish = document.getElementById("sm-continue");
-    if (!wish || !wish.checked) return;
-    var players = all("#sm-takes tbody audio");
-    var next = players[players.indexOf(event.target) + 1];
-    if (!next || players.indexOf(event.target) < 0) return;
-    next.play();
-    next.closest("tr").scrollIntoView({ block: "nearest" });
-  }, true);
+    var links = all("#sm-takes tbody .sm-play");
+    var at = links.indexOf(player.previousElementSibling);
+    if (!wish || !wish.checked || at < 0 || at + 1 === links.length) return;
+    play(links[at + 1], 0);
+    player.closest("tr").scrollIntoView({ block: "nearest" });
+  });
 
   // A line that wanders over the picture while its take plays.
-  function follow(audio) {
-    var picture = audio.parentNode.querySelector(".sm-picture");
-    if (!picture) return;
-    var cursor = picture.querySelector(".sm-cursor");
-    if (!cursor) {
-      cursor = document.createElement("span");
-      cursor.className = "sm-cursor";
-      picture.appendChild(cursor);
+  function cursor(link) {
+    var picture = link.parentNode.querySelector(".sm-picture");
+    var found = picture.querySelector(".sm-cursor");
+    if (!found) {
+      found = document.createElement("span");
+      found.className = "sm-cursor";
+      picture.appendChild(found);
     }
-    (function move() {
-      if (audio.duration > 0) cursor.style.left = 100 * audio.currentTime / audio.duration + "%";
-      if (audio.paused || audio.ended) {
-        if (audio.ended) cursor.remove();
-      } else window.requestAnimationFrame(move);
-    })();
+    return found;
   }
+  player.addEventListener("play", function () {
+    var link = player.previousElementSibling;
+    var line = cursor(link);
+    (function move() {
+      if (player.previousElementSibling !== link) return;
+      if (player.duration > 0) line.style.left = 100 * player.currentTime / player.duration + "%";
+      if (player.ended) line.remove();
+      else if (!player.paused) window.requestAnimationFrame(move);
+    })();
+  });
 
   // A click on a picture plays from there; without a script it opens the file.
   document.addEventListener("click", function (event) {
-    var picture = event.target.closest(".sm-picture[data-seek]");
-    if (!picture || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    var audio = picture.parentNode.querySelector("audio");
-    if (!audio) return;
+    var clicked = event.target.closest(".sm-play, .sm-picture[data-seek]");
+    if (!clicked || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    var box = picture.getBoundingClientRect();
-    var share = event.detail === 0 ? 0 : (event.clientX - box.left) / box.width; // 0 clicks: the Enter key
-    var seek = function () {
-      audio.currentTime = Math.max(0, Math.min(1, share)) * audio.duration;
-    };
-    if (audio.readyState >= 1) seek();
-    else audio.addEventListener("loadedmetadata", seek, { once: true });
-    audio.play();
+    var link = clicked.parentNode.querySelector(".sm-play");
+    var box = clicked.getBoundingClientRect();
+    var keyed = event.detail === 0; // 0 clicks: the Enter key
+    play(link, clicked === link || keyed ? 0 : (event.clientX - box.left) / box.width);
+    if (keyed && clicked === link) player.focus(); // its button is hidden now
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== " " || !event.target.matches(".sm-play")) return;
+    event.preventDefault(); // a button is pressed with the space bar too
+    event.target.click();
   });
 
   // The takes: which are shown, and in which order.

@@ -1,0 +1,62 @@
+"""Which reports are owed: those of batches that have ended, and those that something was changed under since.
+
+A batch's `changed_at` is when what its report tells last changed other than by a job's end: a rating, a score, a
+verdict, a take kept or set aside. `reported_at` is the moment that its report is true of. Both are in the catalogue, so
+the wish for a new report outlives the daemon.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from soundmill.catalog.experiments import family
+
+# As the partial index batches_report_owed says it, word for word: this is asked several times a second.
+OWED = """
+SELECT id, name, job_count, changed_at, reported_at FROM batches b
+WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_at)
+    -- A report names files, so it waits until they are where they belong.
+    AND NOT EXISTS (SELECT 1 FROM selections_due WHERE batch_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM moves WHERE batch_id = b.id)
+ORDER BY reported_at IS NOT NULL, CASE WHEN reported_at IS NOT NULL THEN changed_at END DESC, id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A batch whose report is owed; `again` when it has one that is out of date since `changed_at` or before."""
+
+    id: int
+    name: str
+    job_count: int
+    changed_at: float | None
+    again: bool
+
+
+def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> None:
+    """Something changed that the reports of these batches tell, and those of batches that go on with them."""
+    telling = {row["id"] for batch_id in set(batch_ids) for row in family(db, batch_id) if row["id"] >= batch_id}
+    db.executemany("UPDATE batches SET changed_at = ? WHERE id = ?", ((now, batch_id) for batch_id in sorted(telling)))
+
+
+def unreported(db: sqlite3.Connection) -> list[Owed]:
+    """First reports before new ones, the oldest batch first; of the others the one changed last."""
+    return [
+        Owed(
+            id=row["id"],
+            name=row["name"],
+            job_count=row["job_count"],
+            changed_at=row["changed_at"],
+            again=row["reported_at"] is not None,
+        )
+        for row in db.execute(OWED)
+    ]
+
+
+def mark_reported(db: sqlite3.Connection, batch_id: int, read_at: float) -> None:
+    db.execute(
+        "UPDATE batches SET reported_at = ? WHERE id = ? AND finished_at <= ?",
+        (read_at, batch_id, read_at),
+    )

@@ -1,0 +1,144 @@
+"""Whose report is owed: every change of what a report tells makes it owed again, and nothing else does."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from soundmill.catalog import reports
+from soundmill.catalog.connection import connect_writer
+from soundmill.catalog.migrations import migrate
+from soundmill.jobs import BatchSpec
+
+
+def finish(mill: Any, name: str = "themes", extends: str | None = None) -> int:
+    """A batch of two takes, all done; its id."""
+    jobs = [mill.spec(n) for n in (1, 2)]
+    batch = mill.catalog.ingest(BatchSpec(name=name, jobs=jobs, job_count=2, extends=extends), mill.source())
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt)
+    return int(batch.id)
+
+
+def report_all(mill: Any) -> None:
+    mill.clock.now += 10
+    for owed in mill.catalog.unreported():
+        mill.catalog.mark_reported(owed.id, read_at=mill.clock.now)
+    assert mill.catalog.unreported() == []
+    mill.clock.now += 10
+
+
+def rate(mill: Any) -> None:
+    mill.catalog.rate("themes/job-0001", 5, None)
+
+
+def score(mill: Any) -> None:
+    takes = mill.catalog.unscored("clap", 8)
+    mill.catalog.record_scores("clap", {take.output_id: {"clap": 0.5} for take in takes})
+
+
+def judge_anew(mill: Any) -> None:
+    assert mill.catalog.rejudge(lambda *_: mill.judgement(passed=False, ruleset="r2"), {"r2"}, limit=9) == 2
+
+
+@pytest.mark.parametrize("change", [rate, score, judge_anew])
+def test_what_changes_after_a_report_makes_it_owed_again(mill: Any, change: Callable[[Any], None]) -> None:
+    mill.catalog.use_scorer("clap", "laion/clap", ("clap",))
+    finish(mill)
+    report_all(mill)
+    change(mill)
+    (owed,) = mill.catalog.unreported()
+    assert (owed.name, owed.again, owed.changed_at) == ("themes", True, mill.clock.now)
+    report_all(mill)
+
+
+def test_what_is_no_fact_of_a_report_leaves_it_alone(mill: Any) -> None:
+    finish(mill)
+    report_all(mill)
+    mill.catalog.event("daemon started", "on cpu")
+    mill.catalog.pause("themes")
+    mill.catalog.resume("themes")
+    mill.catalog.rejudge(lambda *_: mill.judgement(), {"r1"}, limit=9)
+    assert mill.catalog.unreported() == []
+
+
+def test_a_change_while_the_report_was_being_made_is_not_forgotten(mill: Any) -> None:
+    batch = finish(mill)
+    read_at = mill.clock.now
+    mill.clock.now += 5
+    rate(mill)
+    mill.catalog.mark_reported(batch, read_at=read_at)
+    assert [(owed.name, owed.again) for owed in mill.catalog.unreported()] == [("themes", True)]
+
+
+def test_the_wish_outlives_the_daemon(mill: Any, make_mill: Any) -> None:
+    finish(mill)
+    report_all(mill)
+    rate(mill)
+    changed_at = mill.clock.now
+    mill.close()
+    again = make_mill(mill.path, mill.clock)
+    assert [owed.changed_at for owed in again.catalog.unreported()] == [changed_at]
+
+
+def test_a_change_is_told_by_the_batches_that_go_on_with_the_changed_one(mill: Any) -> None:
+    """Their reports compare its takes with their own; the one it goes on with, and strangers, have nothing to tell."""
+    for name, extends in (("first", None), ("themes", "first"), ("last", "themes"), ("stranger", None)):
+        finish(mill, name, extends)
+    report_all(mill)
+    rate(mill)
+    assert sorted(owed.name for owed in mill.catalog.unreported()) == ["last", "themes"]
+
+
+def test_a_batch_that_ends_late_is_told_by_those_that_go_on_with_it(mill: Any) -> None:
+    mill.ingest(1, name="first")
+    (slow,) = mill.claim(limit=1)
+    finish(mill, "second", "first")
+    report_all(mill)
+    mill.succeed(slow)
+    assert [(owed.name, owed.again) for owed in mill.catalog.unreported()] == [("first", False), ("second", True)]
+
+
+def test_first_reports_come_before_new_ones_and_of_those_the_latest_change(mill: Any) -> None:
+    for name in ("a", "b", "c"):
+        finish(mill, name)
+    report_all(mill)
+    for name in ("c", "a", "b"):
+        mill.clock.now += 1
+        mill.catalog.rate(f"{name}/job-0001", 4, None)
+    finish(mill, "e")
+    finish(mill, "d")
+    assert [owed.name for owed in mill.catalog.unreported()] == ["e", "d", "b", "a", "c"]
+
+
+def test_the_owed_ones_are_found_by_their_index(mill: Any) -> None:
+    db = sqlite3.connect(mill.path)
+    steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {reports.OWED}")]
+    db.close()
+    assert "USING INDEX batches_report_owed" in steps[0]
+
+
+def test_a_rating_from_before_the_catalogue_knew_of_changes_is_told_too(tmp_path: Any) -> None:
+    db = connect_writer(tmp_path / "old.db")
+    migrate(db, before="m0005_reports")
+    db.execute("PRAGMA foreign_keys = OFF")
+    for batch, finished_at, reported_at, rated_at in ((1, 10, 20, 30), (2, 10, 20, 15), (3, 10, 20, None)):
+        db.execute(
+            "INSERT INTO batches (id, ulid, name, file_name, sha256, size_bytes, kind, priority, on_qc_fail, job_count,"
+            " created_at, finished_at, reported_at) VALUES (?1, ?1, 'batch' || ?1, '', '', 0, '', 0, '', 1, 1, ?, ?)",
+            (batch, finished_at, reported_at),
+        )
+        db.execute(
+            "INSERT INTO outputs (id, job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s,"
+            " size_bytes, sha256, generation_s, normalization, normalization_target, licence, verdict, ruleset,"
+            " created_at) VALUES (?1, ?1, ?1, 1, ?1, '', 1, 1, 1, 1, '', 1, '', 1, '', 'passed', '', 1)",
+            (batch,),
+        )
+        if rated_at is not None:
+            db.execute("INSERT INTO ratings (output_id, stars, rated_at) VALUES (?, 5, ?)", (batch, rated_at))
+    migrate(db)
+    assert [(owed.id, owed.again) for owed in reports.unreported(db)] == [(1, True)]
+    db.close()
