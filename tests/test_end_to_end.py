@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (home / "inbox" / "missing.csv").write_text("prompt,model\nany,facebook/musicgen-small\n")
     done = soundmill(home, "run", "--once", expect=1)
-    assert "1 jobs failed" in done.stdout
+    assert "jobs: 1 failed" in done.stdout
     return home
 
 

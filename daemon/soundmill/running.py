@@ -60,7 +60,7 @@ def _conclude(home: Home, ended: Ended, say: Callable[[str], None]) -> None:
         say(f"report: {home.outputs / batch / 'report.html'}")
     if ended.problem:
         raise SoundmillError(ended.problem)
-    say(f"{ended.accepted} files accepted, {ended.rejected} rejected, {ended.failed} jobs failed")
+    say(f"files: {ended.accepted} accepted, {ended.rejected} rejected; jobs: {ended.failed} failed")
     if ended.rejected:
         raise SoundmillError(f"files were rejected; the reasons are beside them in {home.inbox / 'rejected'}")
     if not ended.ok:

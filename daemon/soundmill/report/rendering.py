@@ -15,6 +15,7 @@ from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
 from soundmill.report.record import Defect, TakeRecord
+from soundmill.report.verdict import spoken
 from soundmill.report.words import moment, one_decimal, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,6 +40,7 @@ def environment(escape: bool) -> Environment:
         moment=moment,
         percent=percent,
         span=span,
+        spoken=spoken,
         score=lambda value: "" if value is None else one_decimal(value),
         plain=lambda value: "" if value is None else f"{value:.6g}",
         place=_place,
