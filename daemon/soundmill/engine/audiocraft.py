@@ -102,6 +102,7 @@ class AudioCraftBackend:
         self._spec = loaded.spec
         self._device = loaded.device
         self._model: Any = loaded.model
+        self._weights = loaded.weights
         self._slots = slots if slots is not None else fitting_slots(loaded)
         self._clock = clock
         self._queue: list[tuple[_Group, GenerationRequest]] = []
@@ -110,7 +111,7 @@ class AudioCraftBackend:
 
     @property
     def info(self) -> ModelInfo:
-        return info_of(self._spec, self._model, self._slots, self._device)
+        return info_of(self._spec, self._model, self._slots, self._device, self._weights)
 
     @property
     def busy(self) -> bool:
@@ -339,7 +340,7 @@ def fitting_slots(loaded: loading.LoadedModel) -> int:
     return max(1, min(MOST_SLOTS.get(kind, MOST_SLOTS_GPU), int(0.7 * free / (cache + codec))))
 
 
-def info_of(spec: ModelSpec, model: Any, slots: int, device: str) -> ModelInfo:
+def info_of(spec: ModelSpec, model: Any, slots: int, device: str, weights: str) -> ModelInfo:
     """What a backend says of its loaded model; the versions are those a rerun is compared by."""
     return ModelInfo(
         name=spec.name,
@@ -354,6 +355,7 @@ def info_of(spec: ModelSpec, model: Any, slots: int, device: str) -> ModelInfo:
             "audiocraft": metadata.version("audiocraft"),
             "torch": torch.__version__,
             "device": device_name(device),
+            "weights": weights,
         },
     )
 
