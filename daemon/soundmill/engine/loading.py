@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.quiet import quiet  # before AudioCraft
+from soundmill.engine import lean  # noqa: F401  before AudioCraft, both
+from soundmill.engine.quiet import quiet
 
 # isort: split
 import torch
