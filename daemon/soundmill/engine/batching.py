@@ -16,11 +16,11 @@ from soundmill.engine import loading  # before AudioCraft
 
 # isort: split
 from soundmill.engine import conditioning
-from soundmill.engine.audiocraft import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
 from soundmill.engine.decoder import GPU_BATCHES, Decoder
 from soundmill.engine.graphs import CudaRecorder
+from soundmill.engine.info import info_of
 from soundmill.engine.inputs import check, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.engine.slots import Run, plan_run
