@@ -52,11 +52,13 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What `verify` found: each file with its size in bytes, and a line for everything wrong."""
+    """What `verify` found: each file with its size in bytes, a line for everything wrong, and as `weights` the digest
+    that takes of this model record (digest.py), "" where something is wrong with the files."""
 
     name: str
     folder: Path | None
     files: tuple[tuple[str, int], ...]
+    weights: str
     problems: tuple[str, ...]
 
     @property
@@ -66,7 +68,8 @@ class Verification:
     def __str__(self) -> str:
         if self.problems:
             return "; ".join(self.problems)
-        return f"whole: {', '.join(f'{name} {size / 1e6:.1f} MB' for name, size in self.files)} in {self.folder}"
+        files = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in self.files)
+        return f"whole: {files} in {self.folder}; weights {self.weights}"
 
 
 def load(
@@ -161,16 +164,18 @@ def verify(spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None
     problems: list[str] = []
     files: list[tuple[str, int]] = []
     folder: Path | None = None
+    weights = ""
     try:
-        folder = pull(spec, cache=cache, source=source)
+        folder, read = _gather(spec, cache, source, None)
         for name in CHECKPOINT_FILES:
             package = _read(folder / name)
             files.append((name, (folder / name).stat().st_size))
             if "pretrained" not in package and not package.get("best_state"):
                 problems.append(f"{name}: holds no weights")
-    except EngineError as error:
+        weights = digest_of(read)
+    except (EngineError, OSError) as error:
         problems.append(str(error))
-    return Verification(name=spec.name, folder=folder, files=tuple(files), problems=tuple(problems))
+    return Verification(name=spec.name, folder=folder, files=tuple(files), weights=weights, problems=tuple(problems))
 
 
 def set_threads(count: int | None) -> int:
