@@ -13,8 +13,9 @@ READY  := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
 
+# A module's tests stay together, for they share what is costly to make. Four workers at most: each holds torch.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 check: lint test
 

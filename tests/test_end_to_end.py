@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +14,21 @@ import pytest
 import soundfile
 
 from soundmill.audio.tags import read_tags
+from soundmill.engine import checkpoint
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which `run --once` has worked off two files: one that can be made, one whose model is not to be had."""
+    """A home in which `run --once` has worked off two files: one for `tiny` and a model somebody trained, one whose
+    model is not to be had."""
     home = tmp_path_factory.mktemp("end-to-end") / "home"
     soundmill(home, "init", "--model", "tiny")
+    trained = checkpoint.build(home.parent / "trained", checkpoint.TEST_MUSICGEN, 1)
     (home / "inbox" / "songs.csv").write_text(
-        "id,prompt,duration,format,temperature,scene\n"
-        "calm,slow piano,1.5,wav,0.7,temple\n"
-        'chase,"fast drums, brass",1,mp3,1.3,arena\n'
+        "id,prompt,duration,format,temperature,scene,model\n"
+        "calm,slow piano,1.5,wav,0.7,temple,\n"
+        'chase,"fast drums, brass",1,mp3,1.3,arena,\n'
+        f"bell,a bell,1,wav,1,temple,{trained}\n"
     )
     (home / "inbox" / "missing.csv").write_text("prompt,model\nany,facebook/musicgen-small\n")
     done = soundmill(home, "run", "--once", expect=1)
@@ -50,7 +55,7 @@ def jobs(home: Path, batch: str) -> list[dict[str, Any]]:
 
 
 def test_the_audio_is_there_in_the_format_and_length_asked_for(home: Path) -> None:
-    calm, chase = jobs(home, "songs")
+    calm, chase, _ = jobs(home, "songs")
     assert (calm["audio"], chase["audio"]) == ("songs/calm.wav", "songs/chase.mp3")
     for row, seconds in ((calm, 1.5), (chase, 1.0)):
         info = soundfile.info(home / "outputs" / row["audio"])
@@ -75,3 +80,18 @@ def test_a_model_that_cannot_be_had_fails_its_job_with_the_mend(home: Path) -> N
 def test_a_take_can_be_made_again_from_its_row_to_the_last_sample(home: Path) -> None:
     """Then it ran beside another clip; now it runs alone, in a process of its own."""
     assert soundmill(home, "rerun", "songs/calm").stdout.strip() == "songs/calm: identical"
+
+
+def test_a_take_of_a_model_trained_anew_since_then_says_so(home: Path) -> None:
+    """One name, other weights: the only thing that differs between then and now."""
+    sidecar = json.loads((home / "outputs" / "songs/bell.wav.json").read_text())
+    made_with = sidecar["versions"]["weights"]
+    assert re.fullmatch(r"[0-9a-f]{16}", made_with)
+    assert read_tags(home / "outputs" / "songs/bell.wav")["version_weights"] == made_with
+    checkpoint.build(home.parent / "trained", checkpoint.TEST_MUSICGEN, 2)
+    [said] = soundmill(home, "rerun", "songs/bell", expect=1).stdout.splitlines()
+    found = re.fullmatch(
+        rf"songs/bell: samples differ by up to \S+ of full scale; the weights differ: made with {made_with}, now (\w+)",
+        said,
+    )
+    assert found and found[1] != made_with

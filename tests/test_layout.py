@@ -78,6 +78,25 @@ def test_torch_and_its_kin_are_imported_under_engine_alone() -> None:
         assert not heavy or name.startswith("engine/"), f"{name} imports {heavy}"
 
 
+def reached(start: str) -> set[str]:
+    """All modules that importing `start` can bring in, ours and others'."""
+    found, waiting = set[str](), [start]
+    while waiting:
+        name = waiting.pop()
+        path = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
+        if name not in found and path.is_file():
+            waiting += imports(path, for_types=False)
+        found.add(name)
+    return found
+
+
+def test_the_scoring_process_does_without_audiocraft() -> None:
+    """Which takes longer to import than the scorers' own libraries."""
+    assert "soundmill.engine.scorers.clap" in reached("soundmill.engine.scorers.host")
+    assert not {name for name in reached("soundmill.engine.scorers.host") if name.split(".")[0] == "audiocraft"}
+    assert "audiocraft" in {name.split(".")[0] for name in reached("soundmill.engine.host")}
+
+
 def test_sql_that_writes_lives_in_the_catalog() -> None:
     for name, path in modules():
         if name.startswith("catalog/"):

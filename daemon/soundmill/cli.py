@@ -354,10 +354,10 @@ def report(home: Home, batch: str) -> None:
 @click.pass_obj
 def score(home: Home) -> None:
     """Have the scorers of soundmill.yaml hear every take they have not heard yet, without the daemon."""
-    from soundmill import scoring, service
+    from soundmill import scoring
 
     config = load(home)
-    with _reader(home), service.lock_home(home):  # the reader says when there is no catalogue yet
+    with _reader(home), homes.lock_home(home):  # the reader says when there is no catalogue yet
         count = scoring.score_all(home, config, clock=time.time)
     click.echo(f"{count} takes scored by {' and '.join(config.scoring.scorers)}")
 

@@ -1,14 +1,17 @@
-"""Setting up a home folder: its folders, a commented soundmill.yaml, and whether a daemon works there."""
+"""Setting up a home folder: its folders, a commented soundmill.yaml, and the one daemon that may work there."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
+from typing import IO
 
 from pydantic import BaseModel
 
 from soundmill.config import Config, Home
+from soundmill.errors import HomeInUse
 
 HEADER = """\
 # Soundmill's settings. Every key is optional; a line that starts with "# " shows the default.
@@ -54,3 +57,19 @@ def daemon_running(home: Home) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def lock_home(home: Home) -> IO[str]:
+    """Hold the home's lock for as long as the returned file is open; raises HomeInUse."""
+    handle = home.lock.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        handle.close()
+        raise HomeInUse(f"{home.root}: another daemon (process {holder}) works here; stop it first") from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle

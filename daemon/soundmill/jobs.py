@@ -216,7 +216,7 @@ class ModelInfo:
     slots: int
     device: str
     licence: str
-    versions: Mapping[str, str] = field(default_factory=dict)  # soundmill, audiocraft, torch, device name
+    versions: Mapping[str, str] = field(default_factory=dict)  # soundmill, audiocraft, torch, device, weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ Row = Mapping[str, object]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """`identical`: every delivered sample is the same. `largest_difference`: of full scale, None when
-    the shapes differ. `changed`: what differs between then and now, as {name: (then, now)}."""
+    the shapes differ. `changed`: what differs between then and now, as {name: (then, now)}; "" is unknown."""
 
     job: str
     identical: bool
@@ -32,10 +32,23 @@ class Comparison:
             what = "another length or sample rate"
         else:
             what = f"samples differ by up to {self.largest_difference:.2g} of full scale"
-        why = ", ".join(
-            f"{name} was {then or 'unknown'} and is {now or 'unknown'}" for name, (then, now) in self.changed.items()
-        )
-        return f"{self.job}: {what}; " + (f"since then changed: {why}" if why else "device and versions are the same")
+        return "; ".join([f"{self.job}: {what}", *self._reasons()])
+
+    def _reasons(self) -> list[str]:
+        """Why they may differ. Other weights come first: they alone explain any difference."""
+        changed = dict(self.changed)
+        made_with, weights = changed.pop("weights", ("", ""))
+        reasons = []
+        if made_with:
+            reasons.append(f"the weights differ: made with {made_with}, now {weights or 'unknown'}")
+        if changed:
+            pairs = ((name, then or "unknown", now or "unknown") for name, (then, now) in changed.items())
+            reasons.append(
+                "since then changed: " + ", ".join(f"{name} was {then} and is {now}" for name, then, now in pairs)
+            )
+        if weights and not made_with:  # rows of earlier releases have none
+            reasons.append(f"the row does not say which weights made it; now they are {weights}")
+        return reasons or ["device, versions and weights are the same"]
 
 
 def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import random
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import IO
 
 from ulid import ULID
 
@@ -23,7 +21,8 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, Home
 from soundmill.engine.process import ProcessEngine
 from soundmill.engine.protocol import Engine
-from soundmill.errors import CatalogError, HomeInUse, InvalidControl, SoundmillError, StorageUnavailable
+from soundmill.errors import CatalogError, InvalidControl, SoundmillError, StorageUnavailable
+from soundmill.home import lock_home
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.inbox.intake import Intake, Outcome
@@ -64,22 +63,6 @@ class Ended:
 
 def new_ulid() -> str:
     return str(ULID())
-
-
-def lock_home(home: Home) -> IO[str]:
-    """Hold the home's lock for as long as the returned file is open; raises HomeInUse."""
-    handle = home.lock.open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read().strip() or "unknown"
-        handle.close()
-        raise HomeInUse(f"{home.root}: another daemon (process {holder}) works here; stop it first") from error
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
 
 
 def notify_systemd(message: str) -> None:

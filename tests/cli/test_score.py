@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.conftest import Command
 from soundmill.config import Home
-from soundmill.service import lock_home
+from soundmill.home import lock_home
 
 
 def switch_on(home: Home, model: Path) -> None:

@@ -32,6 +32,7 @@ from soundmill.jobs import (
 SLOTS = 4
 POLL_S = 0.05
 PATIENCE_S = 60.0  # for a clip of the slowest engine on a busy machine
+LOAD_PATIENCE_S = 180.0  # AudioCraft alone takes six seconds of a core to import, and may get a tenth of one
 
 _job_ids = itertools.count(1)
 
@@ -135,7 +136,7 @@ def _unknown(model: str) -> EngineError | None:
 
 
 def _process(backend_for: str) -> Callable[[], Engine]:
-    return lambda: ProcessEngine("cpu", backend_for=backend_for, slots=SLOTS, load_deadline_s=PATIENCE_S)
+    return lambda: ProcessEngine("cpu", backend_for=backend_for, slots=SLOTS, load_deadline_s=LOAD_PATIENCE_S)
 
 
 ENGINES: list[Case] = [

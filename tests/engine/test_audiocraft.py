@@ -424,7 +424,7 @@ def test_info_says_what_a_file_should_record(load: Load) -> None:
     info = on(loaded, slots=3).info
     assert (info.sample_rate, info.channels, info.frame_rate, info.slots) == (RATE, 2, 25.0, 3)
     assert (info.name, info.device, info.licence) == (str(loaded.folder), "cpu", "unknown")
-    assert set(info.versions) == {"soundmill", "audiocraft", "torch", "device"}
+    assert set(info.versions) == {"soundmill", "audiocraft", "torch", "device", "weights"}
     assert info.versions["audiocraft"] == "1.3.0"
 
 

@@ -112,7 +112,7 @@ def test_a_file_cut_short_is_named(copy: Path, file: str) -> None:
     with pytest.raises(ModelUnavailable, match=rf"{file}: damaged or not a checkpoint"):
         loading.load(models.resolve(str(copy)), "cpu", cache=None)
     found = loading.verify(models.resolve(str(copy)), cache=None)
-    assert not found.ok
+    assert not found.ok and found.weights == ""
     assert file in found.problems[0]
 
 
@@ -147,6 +147,12 @@ def test_verify_lists_the_files_of_a_whole_model(folder: Path) -> None:
     assert [name for name, _ in found.files] == list(models.CHECKPOINT_FILES)
     assert all(size == (folder / name).stat().st_size for name, size in found.files)
     assert str(found).startswith("whole: state_dict.bin 0.2 MB, ")
+    assert str(found).endswith(f" in {folder}; weights {found.weights}")
+
+
+def test_verify_names_the_weights_as_takes_record_them(folder: Path) -> None:
+    spec = models.resolve(str(folder))
+    assert loading.verify(spec).weights == loading.load(spec, "cpu", cache=None).weights
 
 
 # -- the hub -----------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ float16 on a GPU that can tip a draw now and then.
 from __future__ import annotations
 
 import itertools
-import platform
 import queue
 import threading
 import time
@@ -22,7 +21,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +28,10 @@ import numpy as np
 import psutil
 import torch
 
-from soundmill import __version__
 from soundmill.engine import loading  # before AudioCraft
 from soundmill.engine.backend import Clip
 from soundmill.engine.hub import one_line
+from soundmill.engine.info import info_of
 from soundmill.engine.inputs import check, read_audio, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, EngineError, MissingInput, OutOfMemory
@@ -102,6 +100,7 @@ class AudioCraftBackend:
         self._spec = loaded.spec
         self._device = loaded.device
         self._model: Any = loaded.model
+        self._weights = loaded.weights
         self._slots = slots if slots is not None else fitting_slots(loaded)
         self._clock = clock
         self._queue: list[tuple[_Group, GenerationRequest]] = []
@@ -110,7 +109,7 @@ class AudioCraftBackend:
 
     @property
     def info(self) -> ModelInfo:
-        return info_of(self._spec, self._model, self._slots, self._device)
+        return info_of(self._spec, self._model, self._slots, self._device, self._weights)
 
     @property
     def busy(self) -> bool:
@@ -337,28 +336,3 @@ def fitting_slots(loaded: loading.LoadedModel) -> int:
     # The codec's last layers hold a few float32 tensors of 64 channels at the full sample rate.
     codec = 4 * 4 * 64 * model.max_duration * model.sample_rate * model.audio_channels
     return max(1, min(MOST_SLOTS.get(kind, MOST_SLOTS_GPU), int(0.7 * free / (cache + codec))))
-
-
-def info_of(spec: ModelSpec, model: Any, slots: int, device: str) -> ModelInfo:
-    """What a backend says of its loaded model; the versions are those a rerun is compared by."""
-    return ModelInfo(
-        name=spec.name,
-        sample_rate=spec.sample_rate,
-        channels=spec.channels,
-        frame_rate=float(model.frame_rate),
-        slots=slots,
-        device=device,
-        licence=spec.licence,
-        versions={
-            "soundmill": __version__,
-            "audiocraft": metadata.version("audiocraft"),
-            "torch": torch.__version__,
-            "device": device_name(device),
-        },
-    )
-
-
-def device_name(device: str) -> str:
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name()
-    return f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -16,11 +16,11 @@ from soundmill.engine import loading  # before AudioCraft
 
 # isort: split
 from soundmill.engine import conditioning
-from soundmill.engine.audiocraft import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
 from soundmill.engine.decoder import GPU_BATCHES, Decoder
 from soundmill.engine.graphs import CudaRecorder
+from soundmill.engine.info import info_of
 from soundmill.engine.inputs import check, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.engine.slots import Run, plan_run
@@ -56,7 +56,7 @@ class DecoderBackend:
         if loaded is None:
             loading.set_threads(None)
             loaded = loading.load(spec, device, cache=None)
-        self._spec, self._device, self._clock = loaded.spec, loaded.device, clock
+        self._spec, self._device, self._weights, self._clock = loaded.spec, loaded.device, loaded.weights, clock
         self._model: Any = loaded.model
         if reason := unsupported(self._model.lm):
             raise BadParameter(f"model {spec.short}: the decode loop cannot run {reason}; use the audiocraft path")
@@ -77,7 +77,7 @@ class DecoderBackend:
 
     @property
     def info(self) -> ModelInfo:
-        return info_of(self._spec, self._model, self._slots, self._device)
+        return info_of(self._spec, self._model, self._slots, self._device, self._weights)
 
     @property
     def busy(self) -> bool:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from soundmill.engine.quiet import quiet  # before AudioCraft
+from soundmill.engine import lean  # noqa: F401  before AudioCraft, both
+from soundmill.engine.quiet import quiet
 
 # isort: split
 import audiocraft

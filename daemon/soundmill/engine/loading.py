@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.quiet import quiet  # before AudioCraft
+from soundmill.engine import lean  # noqa: F401  before AudioCraft, both
+from soundmill.engine.quiet import quiet
 
 # isort: split
 import torch
@@ -22,6 +23,7 @@ from audiocraft.models.musicgen import MusicGen
 from audiocraft.modules.transformer import set_efficient_attention_backend
 
 from soundmill.engine import attention, hub, text_encoder, tiny
+from soundmill.engine.digest import digest_of
 from soundmill.engine.models import CHECKPOINT_FILES, Family, ModelSpec
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
@@ -38,21 +40,25 @@ _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A model on its device. `spec` has what the checkpoint says in place of what the table said."""
+    """A model on its device. `spec` has what the checkpoint says in place of what the table said; `weights` is the
+    digest of the files it was loaded from (digest.py)."""
 
     spec: ModelSpec
     model: BaseGenModel
     device: str
     folder: Path
+    weights: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What `verify` found: each file with its size in bytes, and a line for everything wrong."""
+    """What `verify` found: each file with its size in bytes, a line for everything wrong, and as `weights` the digest
+    that takes of this model record (digest.py), "" where something is wrong with the files."""
 
     name: str
     folder: Path | None
     files: tuple[tuple[str, int], ...]
+    weights: str
     problems: tuple[str, ...]
 
     @property
@@ -62,7 +68,8 @@ class Verification:
     def __str__(self) -> str:
         if self.problems:
             return "; ".join(self.problems)
-        return f"whole: {', '.join(f'{name} {size / 1e6:.1f} MB' for name, size in self.files)} in {self.folder}"
+        files = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in self.files)
+        return f"whole: {files} in {self.folder}; weights {self.weights}"
 
 
 def load(
@@ -79,13 +86,14 @@ def load(
 
     Raises ModelUnavailable, UnknownModel, OutOfMemory.
     """
-    folder = pull(spec, cache=cache, source=source, report=report)
+    folder, files = _gather(spec, cache, source, report)
     config = read_config(folder / LM_FILE)
     family: Family = spec.family if spec.family != "unknown" else _family(config)
     # xformers' compiled kernels do not match this torch.
     set_efficient_attention_backend("torch")
     attention.install()
     try:
+        weights = digest_of(files)
         with quiet(), hub.offline():
             model: BaseGenModel = _CLASSES[family].get_pretrained(str(folder), device=_place(device))
     except EngineError:
@@ -97,7 +105,8 @@ def load(
             f"model {spec.short}: AudioCraft cannot read {folder} ({type(error).__name__}: {hub.one_line(error)}); "
             f"run `soundmill models verify {spec.name}`"
         ) from error
-    return LoadedModel(spec=_as_loaded(spec, family, model, config), model=model, device=device, folder=folder)
+    spec = _as_loaded(spec, family, model, config)
+    return LoadedModel(spec=spec, model=model, device=device, folder=folder, weights=weights)
 
 
 def pull(
@@ -107,6 +116,14 @@ def pull(
 
     Raises ModelUnavailable, UnknownModel.
     """
+    return _gather(spec, cache, source, report)[0]
+
+
+def _gather(
+    spec: ModelSpec, cache: Path | None, source: hub.Hub | None, report: hub.Report | None
+) -> tuple[Path, list[Path]]:
+    """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
+    and its codec's. What a melody is heard through is Demucs's own, and not among them."""
     source = source if source is not None else hub.Hub()
     if spec.is_built_in:
         folder = tiny.folder(cache)
@@ -114,18 +131,29 @@ def pull(
         folder = _with_audiocrafts_cache(source).fetch(spec.name, CHECKPOINT_FILES, report)
     else:
         folder = Path(spec.name)
+    files = [folder / name for name in CHECKPOINT_FILES]
     config = read_config(folder / LM_FILE)
     for name in text_encoder.names(config):
         local = folder / name
         if not (local / "config.json").is_file():
             local = source.fetch(name, _T5_FILES, report, also=_T5_ALSO)
         text_encoder.register(name, local)
+        files += [local / file for file in (*_T5_FILES, *_T5_ALSO) if (local / file).is_file()]
     codec = _read(folder / CODEC_FILE)
-    if "pretrained" in codec and not Path(codec["pretrained"]).exists():
-        source.fetch(codec["pretrained"], _CODEC_FILES, report)
+    if "pretrained" in codec:
+        files += _codec_files(codec["pretrained"], source, report)
     if _takes_melody(config):
         _pull_stem_separator(source)
-    return folder
+    return folder, files
+
+
+def _codec_files(pretrained: str, source: hub.Hub, report: hub.Report | None) -> list[Path]:
+    """Of a codec that a checkpoint names instead of holding it: a file, a folder of AudioCraft's, or the hub's."""
+    local = Path(pretrained)
+    if local.exists():
+        return [local if local.is_file() else local / CODEC_FILE]
+    folder = source.fetch(pretrained, _CODEC_FILES, report)
+    return [folder / file for file in _CODEC_FILES]
 
 
 def verify(spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None = None) -> Verification:
@@ -136,16 +164,18 @@ def verify(spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None
     problems: list[str] = []
     files: list[tuple[str, int]] = []
     folder: Path | None = None
+    weights = ""
     try:
-        folder = pull(spec, cache=cache, source=source)
+        folder, read = _gather(spec, cache, source, None)
         for name in CHECKPOINT_FILES:
             package = _read(folder / name)
             files.append((name, (folder / name).stat().st_size))
             if "pretrained" not in package and not package.get("best_state"):
                 problems.append(f"{name}: holds no weights")
-    except EngineError as error:
+        weights = digest_of(read)
+    except (EngineError, OSError) as error:
         problems.append(str(error))
-    return Verification(name=spec.name, folder=folder, files=tuple(files), problems=tuple(problems))
+    return Verification(name=spec.name, folder=folder, files=tuple(files), weights=weights, problems=tuple(problems))
 
 
 def set_threads(count: int | None) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.quiet import quiet  # before AudioCraft
+from soundmill.engine import lean  # noqa: F401  before AudioCraft, both
+from soundmill.engine.quiet import quiet
 
 # isort: split
 from audiocraft.modules import conditioners

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from soundmill.errors import (
     EngineDied,
@@ -28,17 +28,16 @@ from soundmill.jobs import (
     Generated,
     GenerationFailed,
     GenerationRequest,
-    Job,
     JobStatus,
     Judge,
     Judgement,
     ModelInfo,
-    ModelQueue,
     Output,
     Progress,
     QcAction,
     Verdict,
 )
+from soundmill.schedule.ledger import Ledger, Shelf
 from soundmill.schedule.retry import TOOK_THE_ENGINE_DOWN, decide
 from soundmill.schedule.scheduler import choose_model
 from soundmill.schedule.storage import StorageGate
@@ -53,65 +52,6 @@ LOAD_FAILURES: tuple[tuple[type[EngineError], FailureKind], ...] = (
     (OutOfMemory, FailureKind.OUT_OF_MEMORY),
     (EngineDied, FailureKind.ENGINE_DIED),
 )
-
-
-class Ledger(Protocol):
-    """What a worker needs of the catalogue; each call is one transaction."""
-
-    def model_queues(self) -> list[ModelQueue]: ...
-    def claim(self, *, worker: str, device: str, model: str, limit: int, engine_idle: bool) -> list[Attempt]: ...
-    def job(self, job_id: int) -> Job: ...
-    def succeed(
-        self,
-        attempt: Attempt,
-        output: Output,
-        measurements: Mapping[str, float | None],
-        judgement: Judgement,
-        *,
-        retry_for_quality: bool,
-        final_attempt: int | None = None,
-    ) -> bool: ...
-    def better_take(self, job_id: int, judgement: Judgement) -> int | None: ...
-    def fail(
-        self,
-        attempt: Attempt,
-        kind: FailureKind,
-        message: str,
-        *,
-        retry_at: float | None,
-        counts: bool,
-        suspect: bool,
-    ) -> bool: ...
-    def knows_output(self, path: str) -> bool: ...
-    def release(self, attempts: Sequence[Attempt], reason: str) -> int: ...
-    def progress(self, progresses: Sequence[Progress]) -> None: ...
-    def worker_state(
-        self,
-        name: str,
-        *,
-        device: str,
-        model: str | None,
-        status: str,
-        slots: int,
-        running: int,
-        error: str | None = None,
-        restarted: bool = False,
-    ) -> None: ...
-
-
-class Filed(Protocol):
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-
-
-class Shelf(Protocol):
-    """Where takes are filed."""
-
-    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str: ...
-    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> Filed: ...
-    def discard(self, relative: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
