@@ -55,7 +55,7 @@ def job_of(seconds: float) -> GenerationRequest:
 
 
 def audiocraft_s(folder: Path, device: str, seconds: float, rounds: int) -> dict[str, float]:
-    model: Any = loading.load(models.resolve(str(folder)), device, cache=None).model
+    model: Any = loading.load(models.resolve(str(folder)), device).model
     model.set_generation_params(duration=seconds, temperature=1.0, top_k=250, cfg_coef=3.0)
     prompt = job_of(seconds).prompt
     attributes, _ = model._prepare_tokens_and_attributes([prompt], None)
@@ -201,7 +201,7 @@ def main() -> None:
         took = fast_musicgen_s(shape, folder, device, args.seconds, args.rounds)
         times["fast-musicgen"] = {"tokens only": took}
     spec = models.resolve(str(folder))
-    one = DecoderBackend(spec, device, 1, loaded=loading.load(spec, device, cache=None))
+    one = DecoderBackend(spec, device, 1, loaded=loading.load(spec, device))
     times["Soundmill"] = soundmill_s(one, device, args.seconds, args.rounds)
     one.close()
     print(f"\n### One clip of {args.seconds:g} s, musicgen-{args.shape}'s shape, {device}\n")
@@ -211,7 +211,7 @@ def main() -> None:
         cells = [f"{row[k]:.2f} s | {first[k] / row[k]:.1f}×" if k in row else "|" for k in first]
         print(f"| {name} | {' | '.join(cells)} |")
 
-    backend = DecoderBackend(spec, device, args.slots, loaded=loading.load(spec, device, cache=None))
+    backend = DecoderBackend(spec, device, args.slots, loaded=loading.load(spec, device))
     with torch.inference_mode():
         reach = copy_speed(device, args.rounds)
         print(f"\nA copy on the device reads and writes {reach / 1e9:.0f} GB/s.\n")

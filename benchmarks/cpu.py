@@ -132,7 +132,7 @@ def agreement(folder: Path, rows: int, steps: int) -> None:
 
 def open_decoder(folder: Path, slots: int, pack: Pack) -> Decoder:
     transformer.pack = pack
-    model = loading.load(models.resolve(str(folder)), "cpu", cache=None).model
+    model = loading.load(models.resolve(str(folder)), "cpu").model
     return Decoder(model.lm, slots, int(model.max_duration * model.frame_rate), None)
 
 

@@ -132,7 +132,7 @@ def static(
 def run_audiocraft(
     folder: Path, device: str, jobs: list[GenerationRequest], sample: int, grouped: bool
 ) -> dict[str, float]:
-    model: Any = loading.load(models.resolve(str(folder)), device, cache=None).model
+    model: Any = loading.load(models.resolve(str(folder)), device).model
 
     def call(group: list[GenerationRequest], duration: float) -> None:
         p = group[0].parameters
@@ -147,7 +147,7 @@ def run_soundmill(folder: Path, device: str, jobs: list[GenerationRequest], slot
     from soundmill.engine.batching import DecoderBackend
 
     spec = models.resolve(str(folder))
-    backend = DecoderBackend(spec, device, slots, loaded=loading.load(spec, device, cache=None))
+    backend = DecoderBackend(spec, device, slots, loaded=loading.load(spec, device))
     drain(backend, [sweep(1, (0.2,))[0]])
     decoder: Any = backend._decoder
     advance = decoder.advance

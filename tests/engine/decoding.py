@@ -32,7 +32,7 @@ def build(folder: Path, shape: checkpoint.Shape, seed: int = 3) -> models.ModelS
 
 
 def load(spec: models.ModelSpec) -> loading.LoadedModel:
-    return loading.load(spec, "cpu", cache=None)
+    return loading.load(spec, "cpu")
 
 
 def request(job_id: int, **wanted: Any) -> GenerationRequest:

@@ -22,7 +22,7 @@ def _named(model: str) -> str:
 def open_audiocraft(model: str, device: str, slots: int | None) -> AudioCraftBackend:
     spec = models.resolve(_named(model))
     loading.set_threads(1)
-    return AudioCraftBackend(spec, device, slots, loaded=loading.load(spec, device, cache=None))
+    return AudioCraftBackend(spec, device, slots, loaded=loading.load(spec, device))
 
 
 def open_decoder(model: str, device: str, slots: int | None) -> DecoderBackend:

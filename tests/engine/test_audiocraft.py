@@ -38,7 +38,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     @cache
     def build_and_load(shape: str) -> loading.LoadedModel:
         folder = checkpoint.build(tmp_path_factory.mktemp(shape), getattr(checkpoint, shape), 3)
-        return loading.load(models.resolve(str(folder)), "cpu", cache=None)
+        return loading.load(models.resolve(str(folder)), "cpu")
 
     return build_and_load
 

@@ -20,7 +20,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def load(folder: Path) -> loading.LoadedModel:
-    return loading.load(models.resolve(str(folder)), "cpu", cache=None)
+    return loading.load(models.resolve(str(folder)), "cpu")
 
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_other_weights(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_each_file_a_model_is_loaded_from_counts_and_only_those(tmp_path: Path) 
     folder = checkpoint.build(tmp_path / "model", checkpoint.TEST_MUSICGEN, 1)
 
     def weights() -> str:
-        return loading.load(models.resolve(str(folder)), "cpu", cache=None).weights
+        return loading.load(models.resolve(str(folder)), "cpu").weights
 
     first = weights()
     (folder / "MODEL_CARD.md").write_text("trained on Tuesday")
@@ -92,13 +92,11 @@ def test_each_file_a_model_is_loaded_from_counts_and_only_those(tmp_path: Path) 
         shutil.copy(other / name, folder / name)
         seen.add(weights())
     assert len(seen) == 4
-    assert weights() == loading.load(models.resolve(str(other)), "cpu", cache=None).weights
+    assert weights() == loading.load(models.resolve(str(other)), "cpu").weights
 
 
 def test_both_backends_say_the_weights_of_the_model_they_hold(tmp_path: Path) -> None:
-    loaded = loading.load(
-        models.resolve(str(checkpoint.build(tmp_path, checkpoint.TEST_MUSICGEN, 1))), "cpu", cache=None
-    )
+    loaded = loading.load(models.resolve(str(checkpoint.build(tmp_path, checkpoint.TEST_MUSICGEN, 1))), "cpu")
     for backend in (AudioCraftBackend, DecoderBackend):
         opened = backend(loaded.spec, "cpu", 1, loaded=loaded)
         assert opened.info.versions["weights"] == loaded.weights

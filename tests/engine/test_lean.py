@@ -9,7 +9,7 @@ import sys
 PROBE = """
 import json, sys
 from soundmill.engine import batching, loading, models
-loading.load(models.TINY, "cpu", cache=None)
+loading.load(models.TINY, "cpu")
 left_out = [name for name in ("xformers", "spacy", "torchmetrics", "audiocraft.solvers") if name in sys.modules]
 from audiocraft.models.multibanddiffusion import CompressionSolver
 from audiocraft.modules import conditioners

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engine import fake_hub
-from soundmill.engine import attention, checkpoint, hub, loading, models, tiny
+from soundmill.engine import attention, checkpoint, hub, loading, models
 from soundmill.errors import ModelUnavailable, UnknownModel
 
 torch.set_num_threads(1)
@@ -29,69 +29,19 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
-# -- tiny --------------------------------------------------------------------------------------
-
-NOT_SHIPPED = Path("no-such-folder")
+# -- the built-in model ------------------------------------------------------------------------
 
 
-def test_the_shipped_tiny_is_taken_before_any_other(tmp_path: Path) -> None:
-    assert tiny.folder(tmp_path) == tiny.SHIPPED
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_tiny_is_made_once_and_kept(tmp_path: Path) -> None:
-    first = tiny.folder(tmp_path, NOT_SHIPPED)
-    made = (first / "state_dict.bin").stat()
-    assert tiny.folder(tmp_path, NOT_SHIPPED) == first
-    assert (first / "state_dict.bin").stat() == made
-    assert [entry.name for entry in tmp_path.iterdir()] == [first.name]
-
-
-def test_tiny_loads(tmp_path: Path) -> None:
-    loaded = loading.load(models.resolve("tiny"), "cpu", cache=tmp_path)
+@pytest.mark.parametrize("name", ["tiny", "tiny-effects"])
+def test_the_built_in_model_loads_from_the_package(name: str) -> None:
+    loaded = loading.load(models.resolve(name), "cpu")
+    assert loaded.folder == models.BUILT_IN
     assert (loaded.spec.sample_rate, loaded.spec.path) == (16_000, "decoder")
     assert {p.dtype for p in loaded.model.lm.parameters()} == {torch.float32}
 
 
-def test_a_process_that_was_slower_takes_what_the_faster_one_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = checkpoint.build
-
-    def build_while_another_finishes(folder: Path, shape: checkpoint.Shape, seed: int) -> Path:
-        monkeypatch.setattr(checkpoint, "build", build)
-        tiny.folder(tmp_path, NOT_SHIPPED)
-        return build(folder, shape, seed)
-
-    monkeypatch.setattr(checkpoint, "build", build_while_another_finishes)
-    made = tiny.folder(tmp_path, NOT_SHIPPED)
-    assert tiny.is_complete(made)
-    assert list(tmp_path.iterdir()) == [made]
-
-
-def test_a_build_that_was_killed_leaves_no_half_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(folder: Path, shape: checkpoint.Shape, seed: int) -> Path:
-        folder.mkdir()
-        (folder / "state_dict.bin").write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "build", dies)
-    with pytest.raises(KeyboardInterrupt):
-        tiny.folder(tmp_path, NOT_SHIPPED)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_cache_that_cannot_be_written_names_the_mend(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ModelUnavailable, match="set XDG_CACHE_HOME to a writable folder"):
-        tiny.folder(tmp_path / "file", NOT_SHIPPED)
-
-
-def test_the_cache_is_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert tiny.cache_root() == Path("/somewhere/soundmill")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert tiny.cache_root() == Path.home() / ".cache" / "soundmill"
+def test_the_built_in_model_is_at_most_twelve_megabytes() -> None:
+    assert sum(file.stat().st_size for file in models.BUILT_IN.rglob("*") if file.suffix != ".png") <= 12e6
 
 
 # -- folders -----------------------------------------------------------------------------------
@@ -102,7 +52,7 @@ def test_loading_does_not_ask_the_network(folder: Path, monkeypatch: pytest.Monk
         raise AssertionError("a connection was tried")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    loading.load(models.resolve(str(folder)), "cpu", cache=None)
+    loading.load(models.resolve(str(folder)), "cpu")
 
 
 @pytest.mark.parametrize("file", models.CHECKPOINT_FILES)
@@ -110,8 +60,8 @@ def test_a_file_cut_short_is_named(copy: Path, file: str) -> None:
     whole = (copy / file).read_bytes()
     (copy / file).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelUnavailable, match=rf"{file}: damaged or not a checkpoint"):
-        loading.load(models.resolve(str(copy)), "cpu", cache=None)
-    found = loading.verify(models.resolve(str(copy)), cache=None)
+        loading.load(models.resolve(str(copy)), "cpu")
+    found = loading.verify(models.resolve(str(copy)))
     assert not found.ok and found.weights == ""
     assert file in found.problems[0]
 
@@ -123,14 +73,14 @@ def test_code_in_a_checkpoint_is_not_run(copy: Path, tmp_path: Path) -> None:
 
     (copy / "state_dict.bin").write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(ModelUnavailable, match="damaged or not a checkpoint"):
-        loading.load(models.resolve(str(copy)), "cpu", cache=None)
+        loading.load(models.resolve(str(copy)), "cpu")
     assert not (tmp_path / "trapped").exists()
 
 
 def test_a_training_checkpoint_that_was_not_exported_is_refused(copy: Path) -> None:
     torch.save({"best_state": {}}, copy / "state_dict.bin")
     with pytest.raises(ModelUnavailable, match=r"has no xp\.cfg"):
-        loading.load(models.resolve(str(copy)), "cpu", cache=None)
+        loading.load(models.resolve(str(copy)), "cpu")
 
 
 def test_weights_of_another_shape_are_refused(copy: Path) -> None:
@@ -138,11 +88,11 @@ def test_weights_of_another_shape_are_refused(copy: Path) -> None:
     package["best_state"].popitem()
     torch.save(package, copy / "state_dict.bin")
     with pytest.raises(ModelUnavailable, match="AudioCraft cannot read"):
-        loading.load(models.resolve(str(copy)), "cpu", cache=None)
+        loading.load(models.resolve(str(copy)), "cpu")
 
 
 def test_verify_lists_the_files_of_a_whole_model(folder: Path) -> None:
-    found = loading.verify(models.resolve(str(folder)), cache=None)
+    found = loading.verify(models.resolve(str(folder)))
     assert found.ok
     assert [name for name, _ in found.files] == list(models.CHECKPOINT_FILES)
     assert all(size == (folder / name).stat().st_size for name, size in found.files)
@@ -152,7 +102,7 @@ def test_verify_lists_the_files_of_a_whole_model(folder: Path) -> None:
 
 def test_verify_names_the_weights_as_takes_record_them(folder: Path) -> None:
     spec = models.resolve(str(folder))
-    assert loading.verify(spec).weights == loading.load(spec, "cpu", cache=None).weights
+    assert loading.verify(spec).weights == loading.load(spec, "cpu").weights
 
 
 # -- the hub -----------------------------------------------------------------------------------
@@ -168,10 +118,10 @@ def test_a_published_model_is_fetched_once_and_then_loads_offline(folder: Path, 
     said: list[str] = []
     with fake_hub.serving("somebody/music", {**files, "README.md": b"not needed"}) as (endpoint, asked):
         source = hub.Hub(endpoint=endpoint, cache=tmp_path / "cache", report_every_s=0)
-        loaded = loading.load(spec, "cpu", cache=None, source=source, report=said.append)
+        loaded = loading.load(spec, "cpu", source=source, report=said.append)
         assert not any("README" in path for path in asked)
         before = len(asked)
-        loading.load(spec, "cpu", cache=None, source=source, report=said.append)
+        loading.load(spec, "cpu", source=source, report=said.append)
         assert len(asked) == before
     assert loaded.spec.family == "musicgen"
     assert said
@@ -186,9 +136,7 @@ def test_a_hub_that_refuses_connections_fails_at_once_with_the_mend(tmp_path: Pa
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(ModelUnavailable) as failure:
-            loading.load(
-                models.resolve("musicgen-small"), "cpu", cache=None, source=hub.Hub(endpoint=endpoint, cache=tmp_path)
-            )
+            loading.load(models.resolve("musicgen-small"), "cpu", source=hub.Hub(endpoint=endpoint, cache=tmp_path))
     assert time.monotonic() - began < 3
     assert "run `soundmill models pull facebook/musicgen-small` when online" in str(failure.value)
     assert "or set `default_model: tiny`" in str(failure.value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from recipe import clips, lm, text
 from recipe.clips import Spec
-from recipe.settings import Settings
+from recipe.settings import TINY, Settings
 
 pytest.importorskip("audiocraft")
 
@@ -25,7 +25,7 @@ def specs() -> list[Spec]:
 def prepared(work: Path, specs: list[Spec]) -> Path:
     """A work folder as the stages before the language model leave it, its tokens drawn at random."""
     work.mkdir()
-    tokens = np.random.default_rng(0).integers(0, 256, (CHOSEN.clips, 4, 20)).astype(np.int16)
+    tokens = np.random.default_rng(0).integers(0, 256, (CHOSEN.clips, TINY.codebooks, 20)).astype(np.int16)
     np.save(work / "tokens.npy", tokens)
     lines = [json.dumps(clips.to_json(spec)) for spec in specs]
     (work / "clips-4-00000.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -53,7 +53,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path, sp
 
 
 def test_batches_are_drawn_anew_each_step_but_the_same_for_a_step(specs: list[Spec]) -> None:
-    tokens = torch.randint(0, 256, (len(specs), 4, 60))
+    tokens = torch.randint(0, 256, (len(specs), TINY.codebooks, 60))
     first, again, other = (lm.batch(CHOSEN, tokens, specs, step) for step in (0, 0, 1))
     assert torch.equal(first.codes, again.codes)
     assert first.captions == again.captions
@@ -73,7 +73,7 @@ def test_the_forward_pass_is_audiocrafts(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = lm.build(text.make(tmp_path / "text_encoder"), trainable=True).eval()
     captions = ["calm piano music", "loud rain"]
-    codes = torch.randint(0, 256, (2, 4, 12))
+    codes = torch.randint(0, 256, (2, TINY.codebooks, 12))
     with torch.inference_mode():
         for row, caption in enumerate(captions):  # one by one: AudioCraft's lets text hear its padding
             attributes = [ConditioningAttributes(text={"description": caption})]
@@ -88,7 +88,7 @@ def test_the_forward_pass_is_audiocrafts(tmp_path: Path) -> None:
 def test_a_crop_is_heard_from_where_it_lies_and_silenced_steps_are_not_heard(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = lm.build(text.make(tmp_path / "text_encoder"), trainable=True).eval()
-    codes, keep = torch.randint(0, 256, (1, 4, 12)), torch.ones(1)
+    codes, keep = torch.randint(0, 256, (1, TINY.codebooks, 12)), torch.ones(1)
     given = lm.encode_text(model, ["rain"])
 
     def logits(codes: torch.Tensor, offset: int = 0, heard: torch.Tensor | None = None) -> torch.Tensor:
@@ -97,8 +97,8 @@ def test_a_crop_is_heard_from_where_it_lies_and_silenced_steps_are_not_heard(tmp
 
     assert not torch.allclose(logits(codes), logits(codes, offset=3), atol=1e-3)
     other = codes.clone()
-    other[..., 0] = (other[..., 0] + 1) % 256  # the first codes, which step 1 to 4 hear
+    other[..., 0] = (other[..., 0] + 1) % 256  # the first codes, which one step for each codebook hears
     deaf = torch.ones(1, 13)
-    deaf[:, 1:5] = 0
+    deaf[:, 1 : 1 + TINY.codebooks] = 0
     assert not torch.allclose(logits(codes), logits(other), atol=1e-4)
     assert torch.allclose(logits(codes, heard=deaf), logits(other, heard=deaf), atol=1e-6)

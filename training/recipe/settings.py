@@ -7,24 +7,8 @@ from typing import Any
 
 from soundmill.engine import checkpoint
 
-SAMPLE_RATE = 16_000  # Hz
-
-TINY = checkpoint.Shape(
-    dim=128,
-    layers=4,
-    heads=4,
-    codebooks=6,
-    cardinality=256,
-    sample_rate=SAMPLE_RATE,
-    ratios=(2, 2, 160),
-    filters=32,
-    codec_dim=244,  # 228 that say how it sounds, and 16 signs of noise bursts (see codec.py)
-    codec_lstm=0,
-    text_dim=64,
-    text_layers=1,
-    text_heads=4,
-    window_s=30.0,
-)
+TINY = checkpoint.TINY
+SAMPLE_RATE = TINY.sample_rate  # Hz
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

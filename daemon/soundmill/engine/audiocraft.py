@@ -96,7 +96,7 @@ class AudioCraftBackend:
     ) -> None:
         if loaded is None:
             loading.set_threads(None)
-            loaded = loading.load(spec, device, cache=None)
+            loaded = loading.load(spec, device)
         self._spec = loaded.spec
         self._device = loaded.device
         self._model: Any = loaded.model

@@ -55,7 +55,7 @@ class DecoderBackend:
         """
         if loaded is None:
             loading.set_threads(None)
-            loaded = loading.load(spec, device, cache=None)
+            loaded = loading.load(spec, device)
         self._spec, self._device, self._weights, self._clock = loaded.spec, loaded.device, loaded.weights, clock
         self._model: Any = loaded.model
         if reason := unsupported(self._model.lm):

@@ -1,10 +1,10 @@
 """Makes checkpoint folders in AudioCraft's own format, filled with random weights.
 
-`tiny`, the tests and the benchmarks need models that can be had without a download. A folder made
-here is read by AudioCraft's ordinary loader, as a published one is: `state_dict.bin` (the language
-model), `compression_state_dict.bin` (the codec), and beside them `text_encoder/`, a small T5 encoder
-with its tokenizer. The configuration names the text encoder relative to the folder, so the folder
-may be moved; text_encoder.py resolves the name.
+The tests and the benchmarks need models that can be had without a download, and training/ fills one with what it has
+learnt. A folder made here is read by AudioCraft's ordinary loader, as a published one is: `state_dict.bin` (the
+language model), `compression_state_dict.bin` (the codec), and beside them `text_encoder/`, a small T5 encoder with its
+tokenizer. The configuration names the text encoder relative to the folder, so the folder may be moved; text_encoder.py
+resolves the name.
 """
 
 from __future__ import annotations
@@ -76,15 +76,16 @@ class Shape:
         return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:12]
 
 
-TINY = Shape(
+TINY = Shape(  # the built-in model's
     dim=128,
-    layers=3,
+    layers=4,
     heads=4,
+    codebooks=6,
     cardinality=256,
     sample_rate=16_000,
-    ratios=(8, 5, 4, 2),
-    filters=8,
-    codec_dim=32,
+    ratios=(2, 2, 160),
+    filters=32,
+    codec_dim=244,  # 228 that say how it sounds, and 16 signs of noise bursts (training/recipe/codec.py)
     codec_lstm=0,
     text_dim=64,
     text_layers=1,

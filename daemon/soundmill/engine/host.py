@@ -70,7 +70,7 @@ def open_backend(model: str, device: str, slots: int | None) -> Backend:
     from soundmill.engine import loading
 
     loading.set_threads(None)
-    loaded = loading.load(spec, device, cache=None)
+    loaded = loading.load(spec, device)
     if spec.path == "decoder":
         from soundmill.engine.batching import DecoderBackend
 

@@ -22,9 +22,9 @@ from audiocraft.models.magnet import MAGNeT
 from audiocraft.models.musicgen import MusicGen
 from audiocraft.modules.transformer import set_efficient_attention_backend
 
-from soundmill.engine import attention, hub, text_encoder, tiny
+from soundmill.engine import attention, hub, text_encoder
 from soundmill.engine.digest import digest_of
-from soundmill.engine.models import CHECKPOINT_FILES, Family, ModelSpec
+from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, Family, ModelSpec
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
 LM_FILE, CODEC_FILE = CHECKPOINT_FILES
@@ -76,17 +76,16 @@ def load(
     spec: ModelSpec,
     device: str,
     *,
-    cache: Path | None,
     source: hub.Hub | None = None,
     report: hub.Report | None = None,
 ) -> LoadedModel:
     """Read the model onto `device` ("cpu", "cuda", "cuda:1", "mps"): float16 on a GPU, float32 on the CPU.
 
-    `cache` is where a built-in model is kept (None: the user's cache folder), `source` the hub to ask.
+    `source` is the hub to ask.
 
     Raises ModelUnavailable, UnknownModel, OutOfMemory.
     """
-    folder, files = _gather(spec, cache, source, report)
+    folder, files = _gather(spec, source, report)
     config = read_config(folder / LM_FILE)
     family: Family = spec.family if spec.family != "unknown" else _family(config)
     # xformers' compiled kernels do not match this torch.
@@ -109,24 +108,20 @@ def load(
     return LoadedModel(spec=spec, model=model, device=device, folder=folder, weights=weights)
 
 
-def pull(
-    spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None = None, report: hub.Report | None = None
-) -> Path:
+def pull(spec: ModelSpec, *, source: hub.Hub | None = None, report: hub.Report | None = None) -> Path:
     """Have everything `load` will need on this machine; returns the checkpoint's folder.
 
     Raises ModelUnavailable, UnknownModel.
     """
-    return _gather(spec, cache, source, report)[0]
+    return _gather(spec, source, report)[0]
 
 
-def _gather(
-    spec: ModelSpec, cache: Path | None, source: hub.Hub | None, report: hub.Report | None
-) -> tuple[Path, list[Path]]:
+def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) -> tuple[Path, list[Path]]:
     """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
     and its codec's. What a melody is heard through is Demucs's own, and not among them."""
     source = source if source is not None else hub.Hub()
     if spec.is_built_in:
-        folder = tiny.folder(cache)
+        folder = BUILT_IN
     elif spec.is_hub:
         folder = _with_audiocrafts_cache(source).fetch(spec.name, CHECKPOINT_FILES, report)
     else:
@@ -156,7 +151,7 @@ def _codec_files(pretrained: str, source: hub.Hub, report: hub.Report | None) ->
     return [folder / file for file in _CODEC_FILES]
 
 
-def verify(spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None = None) -> Verification:
+def verify(spec: ModelSpec, *, source: hub.Hub | None = None) -> Verification:
     """Check that a model is here whole: its files are present and load as plain weights.
 
     Loads nothing onto a device and downloads nothing that is here; never raises for a broken model.
@@ -166,7 +161,7 @@ def verify(spec: ModelSpec, *, cache: Path | None = None, source: hub.Hub | None
     folder: Path | None = None
     weights = ""
     try:
-        folder, read = _gather(spec, cache, source, None)
+        folder, read = _gather(spec, source, None)
         for name in CHECKPOINT_FILES:
             package = _read(folder / name)
             files.append((name, (folder / name).stat().st_size))

@@ -18,6 +18,7 @@ Route = Literal["decoder", "audiocraft"]
 
 # One checkpoint under two names: by the second its takes are judged as sound effects, as AudioGen's are.
 TINY_NAME, TINY_EFFECTS_NAME = "tiny", "tiny-effects"
+BUILT_IN = Path(__file__).parent / "weights" / "tiny"  # made by training/
 META_LICENCE = "CC-BY-NC-4.0"
 CHECKPOINT_FILES = ("state_dict.bin", "compression_state_dict.bin")
 
