@@ -26,7 +26,7 @@ class Settings:
     clips: int = 10_000  # that the language model learns from
     clip_s: float = 10.0
     shard: int = 100  # clips in a file
-    lm_steps: int = 20_000
+    lm_steps: int = 16_000
     lm_batch: int = 30  # of the shortest crops; fewer of longer ones
     lm_frames: int = 50  # of the shortest crops; others have twice as many, or are whole clips
     lm_rate: float = 3e-3
