@@ -23,7 +23,9 @@ from torch.nn.functional import embedding, layer_norm, linear, pad, scaled_dot_p
 Linear = Callable[[Tensor], Tensor]
 Rows = slice | Tensor  # which rows of a cache: a slice is read in place, an index is copied
 
-PACK_ROWS = 48  # rows a packed weight is laid out for; others work too
+# Rows a packed weight is laid out for; others work too. Laid out for 48 or fewer, oneDNN's AVX-512 kernels want another
+# layout from 16 rows on and make it at every call, four times as slow; for 96 one layout serves all. AVX2 has but one.
+PACK_ROWS = 96
 ROOM_STEP = 256  # a CPU's cache grows in these steps; every multiple that exactness.py may find divides it
 GROWTH_ROOM = 2.2  # a cache that grows is there twice for a moment, and the values grow after the keys
 TEXT_STEP = 64  # text keys are allocated in multiples of this many tokens
