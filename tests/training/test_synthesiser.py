@@ -107,7 +107,6 @@ def test_strokes_of_an_effect_differ() -> None:
         assert strokes.max() > 1.2 * strokes.min()
 
 
-
 def test_every_word_of_a_caption_is_known_but_for_the_invented_ones() -> None:
     rng = np.random.default_rng(8)
     known = set(captions.vocabulary())
