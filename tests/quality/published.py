@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,15 +65,20 @@ def cache() -> Path:
 
 
 def published(root: Path) -> list[Path]:
-    """The audio files of all packages, sorted; fetched to `root` when they are not there. Raises Unavailable."""
+    """The audio files of PACKAGES. Raises Unavailable."""
+    return fetched(root, PACKAGES)
+
+
+def fetched(root: Path, packages: Sequence[str]) -> list[Path]:
+    """The audio files of packages, sorted; fetched to `root` when they are not there. Raises Unavailable."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(f"{tool} is not here: published audio comes from Debian's packages")
     root.mkdir(parents=True, exist_ok=True)
-    for package in PACKAGES:
+    for package in packages:
         if not (root / package).is_dir():
             _fetch(package, root)
-    found = [path for package in PACKAGES for path in (root / package).rglob("*") if path.is_file()]
+    found = [path for package in packages for path in (root / package).rglob("*") if path.is_file()]
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
 
