@@ -195,6 +195,17 @@ def test_a_click_comes_back_and_a_voice_that_begins_with_a_jump_does_not() -> No
     assert number(click, "clicks") == 1
 
 
+def test_the_spike_that_begins_a_note_is_no_click_and_the_same_spike_amid_the_note_is_one() -> None:
+    time = np.arange(2 * RATE) / RATE
+    note = np.asarray([0.3 * np.sin(2 * np.pi * 110 * time)], np.float32)
+    begun, amid = note.copy(), note.copy()
+    begun[:, :RATE] *= 0.02
+    for samples in (begun, amid):
+        samples[:, RATE] += 0.45
+    assert number(begun, "clicks") == 0
+    assert number(amid, "clicks") == 1
+
+
 def test_a_gain_that_changes_is_a_level_step_and_more_of_the_same_hits_is_none() -> None:
     lower = np.concatenate([noise(seconds=3.0, level=0.01), noise(seconds=3.0)], axis=1)
     assert number(lower, "level_step_db") == pytest.approx(20, abs=1)

@@ -165,8 +165,9 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "clicks": MeasurementSpec(
             unit="clicks",
             description="places where the wave's second difference leaps, for at most 8 samples, to eight times the "
-            "highest of the 12 ms before and after with five times the slope and the wave coming back, or to 1.6 times "
-            "with the wave itself 2.5 times as high; most over channels",
+            "highest of the 12 ms before and after with five times the slope, the wave coming back and being "
+            "no three times as high after as before, or to 1.6 times with the wave itself 2.5 times as high; most over "
+            "channels",
             source=_OWN,
         ),
         "level_step_db": MeasurementSpec(
