@@ -83,6 +83,15 @@ def noise(channels: int = 1, seconds: float = 3.0, level: float = 0.1, seed: int
     return (level * rng.standard_normal((channels, round(seconds * RATE)))).astype(np.float32)
 
 
+def struck(at_s: NDArray[np.float64], seconds: float) -> Samples:
+    """Hits of 30 ms, each a noise of its own."""
+    sound = np.zeros((1, round((seconds + 0.2) * RATE)), np.float32)
+    fall = np.exp(-np.arange(RATE // 5) / RATE / 0.03)
+    for number, start in enumerate(np.rint(at_s * RATE).astype(int)):
+        sound[0, start : start + fall.size] += noise(seconds=0.2, seed=number)[0] * fall
+    return sound[:, : round(seconds * RATE)]
+
+
 def coloured(exponent: float, seconds: float = 20.0) -> Samples:
     """Noise whose power falls as 1 / f**exponent."""
     spectrum = np.fft.rfft(noise(seconds=seconds)[0])
@@ -166,6 +175,43 @@ def test_one_repeated_second_in_noise_is_found() -> None:
     samples = noise(seconds=5.0)
     samples[:, 3 * RATE : 4 * RATE] = samples[:, 2 * RATE : 3 * RATE]
     assert number(samples, "repetition_correlation") == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("period_s", "looped"), [(2.0, True), (6.0, False)])
+def test_a_bar_that_plays_over_and_over_is_a_loop_and_a_section_that_returns_is_none(
+    period_s: float, looped: bool
+) -> None:
+    section = struck(np.random.default_rng(3).uniform(0.0, period_s - 0.3, round(4 * period_s)), period_s)
+    share = number(np.tile(section, (1, round(24 / period_s))), "loop_share")
+    assert share > 0.8 if looped else share == 0.0
+
+
+def test_a_click_comes_back_and_a_voice_that_begins_with_a_jump_does_not() -> None:
+    jump = sine(hz=110.0, seconds=2.0, level=0.2)
+    jump[:, RATE:] += 0.5 * np.exp(-np.arange(RATE, dtype=np.float32) / RATE / 0.05)
+    assert number(jump, "clicks") == 0
+    click = sine(hz=110.0, seconds=2.0, level=0.2)
+    click[:, RATE : RATE + 3] += 0.5
+    assert number(click, "clicks") == 1
+
+
+def test_the_spike_that_begins_a_note_is_no_click_and_the_same_spike_amid_the_note_is_one() -> None:
+    time = np.arange(2 * RATE) / RATE
+    note = np.asarray([0.3 * np.sin(2 * np.pi * 110 * time)], np.float32)
+    begun, amid = note.copy(), note.copy()
+    begun[:, :RATE] *= 0.02
+    for samples in (begun, amid):
+        samples[:, RATE] += 0.45
+    assert number(begun, "clicks") == 0
+    assert number(amid, "clicks") == 1
+
+
+def test_a_gain_that_changes_is_a_level_step_and_more_of_the_same_hits_is_none() -> None:
+    lower = np.concatenate([noise(seconds=3.0, level=0.01), noise(seconds=3.0)], axis=1)
+    assert number(lower, "level_step_db") == pytest.approx(20, abs=1)
+    sparse, dense = np.arange(0.1, 3.0, 0.5), np.arange(3.0, 6.0, 0.01)
+    busier = struck(np.concatenate([sparse, dense]), 6.0) + noise(seconds=6.0, level=0.001, seed=5)
+    assert number(busier, "level_step_db") == 0
 
 
 def test_noise_does_not_repeat() -> None:

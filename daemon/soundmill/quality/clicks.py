@@ -2,7 +2,8 @@
 
 The second difference of a wave is its curvature. A click makes it leap for a millisecond, and it is as calm after as
 before; the onset of a sound makes it leap too, but what follows stays lively, and a drop or a crackle of fire takes
-many samples for its leap. Where the sound is lively by itself, a click must stick out of the wave as well.
+many samples for its leap. A drum's sample or a synthesizer's voice may begin with a leap too, but the wave goes on
+from there; from a click it comes back. Where the sound is lively by itself, a click must stick out of the wave as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ Samples = NDArray[np.float32]
 BLOCK = 32  # samples
 CALM_S = 0.012  # on either side
 LEAP = 8.0  # times the highest curvature of either side,
-JUMP = 5.0  # with a slope that many times the steepest of either side (a corner has only curvature), or
+JUMP = 5.0  # with a slope that many times the steepest of either side (a corner has only curvature),
+BACK = 1.0  # and a height over the line from before to after that many times what the wave has changed by then,
+BEGINS = 3.0  # unless the wave is that many times as high after as before, which is a note's beginning, or
 SMALL_LEAP = 1.6  # that, together with
 HEIGHT = 2.5  # times the highest sample of either side
 WIDEST = 8  # samples over a quarter of the leap, from first to last
@@ -46,14 +49,19 @@ def clicks(channel: Samples, sample_rate: int) -> NDArray[np.float64]:
 
 def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool:
     height = float(abs(curvature[top]))
-    near = np.flatnonzero(np.abs(curvature[max(top - BLOCK, 0) : top + BLOCK]) > height / 4)
+    start = max(top - BLOCK, 0)
+    near = start + np.flatnonzero(np.abs(curvature[start : top + BLOCK]) > height / 4)
     if height <= LEAST or near[-1] - near[0] >= WIDEST:
         return False
     sides = _higher_side(curvature, top, calm)
+    across = channel[near[0] + 1 : near[-1] + 2]  # from the last sample before to the first after
+    line = np.linspace(across[0], across[-1], across.size, dtype=np.float32)
+    comes_back = float(np.abs(across - line).max()) > BACK * float(abs(across[-1] - across[0]))
     before = max(top - BLOCK - calm, 0)
     slope = np.diff(channel[before : top + BLOCK + calm + 2])
     jump = float(np.abs(slope[max(top - before - 2, 0) : top - before + 4]).max())
-    if height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm):
+    begins = _side(channel, top + 1, calm, 1) > BEGINS * _side(channel, top + 1, calm, -1)
+    if comes_back and not begins and height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm):
         return True
     return height > SMALL_LEAP * sides and float(
         np.abs(channel[max(top + 1 - WIDEST, 0) : top + 2 + WIDEST]).max()
@@ -62,8 +70,13 @@ def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool
 
 def _higher_side(values: Samples, at: int, calm: int) -> float:
     """The largest magnitude within `calm` samples before and after `at`, but for what lies next to it."""
-    sides = values[max(at - BLOCK - calm, 0) : max(at - BLOCK, 0)], values[at + BLOCK : at + BLOCK + calm]
-    return max(float(np.abs(side).max(initial=0.0)) for side in sides)
+    return max(_side(values, at, calm, -1), _side(values, at, calm, 1))
+
+
+def _side(values: Samples, at: int, calm: int, way: int) -> float:
+    """That of one side: before `at` (way -1) or after it (way 1)."""
+    side = values[at + BLOCK : at + BLOCK + calm] if way > 0 else values[max(at - BLOCK - calm, 0) : max(at - BLOCK, 0)]
+    return float(np.abs(side).max(initial=0.0))
 
 
 def _moved(values: Samples, by: int, calm: int) -> Samples:

@@ -19,7 +19,7 @@ Samples = NDArray[np.float32]
 Floats = NDArray[np.float32]
 
 SHORTEST_S = 0.15  # a shorter period is a tone
-LONGEST_S = 10.0
+LONGEST_S = 4.0  # a bar at 60 beats a minute; sections longer than that come back in music that a program plays
 CANDIDATES = 4
 ALIKE = 1.6  # mean squared difference from one period earlier over the variance: 0 copy, 2 unrelated
 LIKELY = 0.12  # autocorrelation of the band levels below which no period is tried

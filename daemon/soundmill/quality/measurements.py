@@ -143,7 +143,7 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "loop_share": MeasurementSpec(
             unit="share",
             description="share of the clip that repeats what was one period earlier, as the longest passage of at "
-            "least three plays; the period is 0.15 to 10 s, the wave's correlation with its copy at least 0.9",
+            "least three plays; the period is 0.15 to 4 s, the wave's correlation with its copy at least 0.9",
             source=_OWN,
         ),
         "loop_period_s": MeasurementSpec(unit="s", description="period of that loop; none without one", source=_OWN),
@@ -165,14 +165,15 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "clicks": MeasurementSpec(
             unit="clicks",
             description="places where the wave's second difference leaps, for at most 8 samples, to eight times the "
-            "highest of the 12 ms before and after with five times the slope, or to 1.6 times with the wave itself "
-            "2.5 times as high; most over channels",
+            "highest of the 12 ms before and after with five times the slope, the wave coming back and being "
+            "no three times as high after as before, or to 1.6 times with the wave itself 2.5 times as high; most over "
+            "channels",
             source=_OWN,
         ),
         "level_step_db": MeasurementSpec(
             unit="dB",
-            description="largest sudden, lasting change of level, up to 30 dB, that all bands of the spectrum share; "
-            "largest over channels; 0 under 2 s",
+            description="largest sudden, lasting change of level, up to 30 dB, that all bands of the spectrum and soft "
+            "and loud moments share; largest over channels; 0 under 2 s",
             source=_OWN,
         ),
         "channel_difference_db": MeasurementSpec(

@@ -1,7 +1,7 @@
 """The quality room, level steps: the loudness of a clip jumps while its sound stays the same.
 
-Music grows loud by other instruments and other notes: its spectrum changes with its level. A fault in the chain changes
-all bands alike, from one moment to the next, and for good.
+Music grows loud by other instruments and other notes: its spectrum changes with its level, and single notes
+were as loud before. A fault in the chain changes all bands alike, from one moment to the next and for good.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ HEARD_DB = 30.0  # above that, on the louder side, a band says something
 FEWEST_BANDS = 4
 SOUNDING = 0.4  # share of the frames on either side; a pause is no step
 APART_DB = 4.0  # bands that differ by more do not change alike
+QUARTER = 0.25  # of a second's frames: the softest of the louder side lie above the loudest of the softer side
+CLEAR = 0.5  # by that share of the step
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +33,8 @@ def level_step(found: Spectra) -> tuple[float, float]:
 
     Looked at are the moments at which the level changes most, both from the 0.16 s before to the 0.16 s after and from
     second to second. The step is the median over bands of either change, whichever is smaller, and none where the bands
-    differ by more than 4 dB (median deviation) in either.
+    differ by more than 4 dB (median deviation) in either, or where less than half of it lies between the loudest
+    quarter of the frames on the softer side and the softest quarter of those on the louder.
     """
     power = found.bands
     long, short = round(LONG_S * found.frame_rate), max(3, round(SHORT_S * found.frame_rate))
@@ -48,7 +51,7 @@ def level_step(found: Spectra) -> tuple[float, float]:
         if change[top] < LEAST_DB:
             break
         step = min(abs(_shared(power, int(centres[top]), width, floor)) for width in (long, short))
-        if best < step <= MOST_DB:
+        if best < step <= MOST_DB and _between(level, int(centres[top]), long) > CLEAR * step:
             best, best_at = step, found.seconds(float(centres[top]))
         near = round(APART_S * found.frame_rate)
         change[max(top - near, 0) : top + near + 1] = 0
@@ -63,6 +66,13 @@ def _change(level: NDArray[np.float32], centres: NDArray[np.int64], width: int) 
     before = (sums[centres - 1] - sums[centres - width]) / (width - 1)
     changed: Floats = after - before
     return changed
+
+
+def _between(level: NDArray[np.float32], centre: int, width: int) -> float:
+    """How far the softest quarter of the louder side's frames lies above the loudest quarter of the softer's, in dB."""
+    sides = level[centre - width : centre - 1], level[centre + 2 : centre + width]
+    soft, loud = sorted(sides, key=lambda side: float(side.mean()))
+    return float(np.quantile(loud, QUARTER) - np.quantile(soft, 1 - QUARTER))
 
 
 def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -> float:

@@ -1,0 +1,119 @@
+"""What the checks say of published game music, by music's limits and at the length of a take.
+
+    python tests/quality/music.py FOLDER PACKAGE…
+
+PACKAGE is a Debian package, fetched to FOLDER and unpacked unless it is there. Every audio file of 15 s or more is
+judged: whole up to 30 s, else up to three random excerpts of 30 s with fades of 10 ms where they are cut, as the daemon
+cuts its takes. The same file is judged once. Prints each alarm, then files and excerpts with an alarm, by check, and of
+the files those whose fault a plain look at the samples does not show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import hashlib
+import math
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+if __name__ == "__main__":  # pytest has the folder on its path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from quality.labelled import KINDS
+from quality.published import fetched, plainly_faulty
+from soundmill.audio.encode import read_audio
+from soundmill.audio.loudness import meter
+from soundmill.errors import MissingInput
+from soundmill.jobs import Check, QualityKind
+from soundmill.quality.checks import judge
+from soundmill.quality.measure import measure
+
+Samples = NDArray[np.float32]
+
+LEAST_S = 15.0
+EXCERPT_S = 30.0
+EXCERPTS = 3
+FADE_S = 0.01
+
+
+def excerpts(samples: Samples, rate: int, name: str) -> Iterator[tuple[float, Samples]]:
+    """(Where in seconds, excerpt); they do not overlap, and are the same each time for a file's name."""
+    length, whole = round(EXCERPT_S * rate), samples.shape[1]
+    if whole <= length:
+        yield 0.0, samples
+        return
+    count = min(EXCERPTS, whole // length)
+    gaps = np.sort(np.random.default_rng(zlib.crc32(name.encode())).integers(0, whole - count * length + 1, count))
+    rise = np.linspace(0, 1, round(FADE_S * rate), dtype=np.float32)
+    for number, gap in enumerate(gaps):
+        start = int(gap) + number * length
+        excerpt = samples[:, start : start + length].copy()
+        if start > 0:
+            excerpt[:, : rise.size] *= rise
+        if start + length < whole:
+            excerpt[:, -rise.size :] *= rise[::-1]
+        yield start / rate, excerpt
+
+
+def failed(samples: Samples, rate: int) -> list[tuple[Check, bool]]:
+    """The checks that fail, and whether a plain look shows why."""
+    read = meter(samples, rate)
+    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
+    period = found.values["loop_period_s"]
+    loop = None if period is None else round(period * rate)
+    checks = judge(found.values, KINDS["music"], found.defects, QualityKind.MUSIC).checks
+    return [(check, plainly_faulty(check.name, samples, loop)) for check in checks if not check.passed]
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    z, share = 1.96, count / of
+    middle, half = share + z * z / (2 * of), z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(0.0, (middle - half) / (1 + z * z / of)), (middle + half) / (1 + z * z / of)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("package", nargs="+")
+    asked = arguments.parse_args()
+    seen: set[bytes] = set()
+    by_check: collections.Counter[str] = collections.Counter()
+    files = heard = alarms = excerpt_alarms = unexplained = 0
+    for path in fetched(asked.folder, asked.package):
+        try:
+            samples, rate = read_audio(path)
+        except MissingInput:
+            continue
+        if samples.shape[1] < LEAST_S * rate or (key := hashlib.sha256(samples.tobytes()).digest()) in seen:
+            continue
+        seen.add(key)
+        names: set[str] = set()
+        unseen = False
+        for at_s, excerpt in excerpts(samples, rate, path.name):
+            said = failed(excerpt, rate)
+            for check, plain in said:
+                print(f"{path.name} from {at_s:.1f} s: {check.name} ({'' if plain else 'not '}plain): {check.message}")
+            names |= {check.name for check, _ in said}
+            unseen |= any(not plain for _, plain in said)
+            heard += 1
+            excerpt_alarms += bool(said)
+        files += 1
+        alarms += bool(names)
+        unexplained += unseen
+        by_check.update(names)
+    low, high = wilson(unexplained, files)
+    print(f"{files} files, {alarms} with an alarm; {heard} excerpts, {excerpt_alarms} with an alarm")
+    print("files by check:", ", ".join(f"{name} {count}" for name, count in by_check.most_common()) or "none")
+    print(f"not plain: {unexplained} files, {unexplained / files:.1%} (95 %: {low:.1%} to {high:.1%})")
+
+
+if __name__ == "__main__":
+    main()
