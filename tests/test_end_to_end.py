@@ -95,3 +95,11 @@ def test_a_take_of_a_model_trained_anew_since_then_says_so(home: Path) -> None:
         said,
     )
     assert found and found[1] != made_with
+
+
+def test_the_bench_says_how_fast_the_device_is_and_leaves_the_home_alone(home: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    said = json.loads(soundmill(home, "bench", "--clips", "3", "--duration", "0.5", "--json").stdout)
+    assert {row["model"] for row in said} == {"tiny"}
+    assert all(row["clips_per_h"] > 0 for row in said)
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before

@@ -26,6 +26,7 @@ from soundmill.jobs import QualityKind
 
 if TYPE_CHECKING:
     from soundmill.catalog.reader import Reader
+    from soundmill.engine.process import ProcessEngine
 
 JOB_FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -284,17 +285,13 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
 
     from soundmill import rerun as reruns
     from soundmill.engine.devices import find_devices
-    from soundmill.engine.process import ProcessEngine
 
     config = load(home)
     with _reader(home) as reader:
         row = reader.attempt_for_rerun(job)
     devices = find_devices(config.engine.devices)
     device = str(row["device"]) if row["device"] in devices else devices[0]
-    slots = None if config.engine.slots == "auto" else config.engine.slots
-    with contextlib.closing(
-        ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
-    ) as engine:
+    with _engine(config, device) as engine:
         comparison, audio = reruns.again(row, config, home, engine)
     if save:
         save.write_bytes(audio)
@@ -459,25 +456,16 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     """Measure how fast each device of this machine makes clips; writes nothing anywhere."""
     from soundmill import bench as benches
     from soundmill.engine.devices import find_devices
-    from soundmill.engine.process import ProcessEngine
 
     config = load(home)
     if homes.daemon_running(home):
         click.echo("a daemon works in this home: what it does meanwhile slows the figures down", err=True)
-    slots = None if config.engine.slots == "auto" else config.engine.slots
-    speeds = []
+    chosen, speeds = model or config.default_model, []
     for device in find_devices(config.engine.devices):
-        engine = ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
-        with contextlib.closing(engine):
+        with _engine(config, device) as engine:
             speeds.append(
                 benches.measure(
-                    engine,
-                    config,
-                    device=device,
-                    model=model or config.default_model,
-                    clips=clips,
-                    duration_s=duration,
-                    clock=time.monotonic,
+                    engine, config, device=device, model=chosen, clips=clips, duration_s=duration, clock=time.monotonic
                 )
             )
     rows = [speed.row() for speed in speeds]
@@ -487,6 +475,13 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     show.table(rows, benches.COLUMNS, "no device")
     together = sum(speed.clips_per_h for speed in speeds)
     click.echo(f"300 clips of {duration:g} s would take about {show.duration(300 * 3600 / together)}")
+
+
+def _engine(config: Config, device: str) -> contextlib.closing[ProcessEngine]:
+    from soundmill.engine.process import ProcessEngine
+
+    slots = None if config.engine.slots == "auto" else config.engine.slots
+    return contextlib.closing(ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s))
 
 
 @contextlib.contextmanager
