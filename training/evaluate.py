@@ -73,7 +73,11 @@ EFFECTS = {
     "beeps": ("slow beeps", "electronic beeps", "slow electronic beeps", "the sound of slow beeps"),
     "footsteps": ("fast footsteps", "loud footsteps", "fast footsteps on gravel", "loud fast footsteps"),
 }
-VARIED = ("guitar melody, 120 bpm", "dark piano music, no drums", "happy synth theme with drums")
+VARIED_MUSIC = (
+    "guitar melody, 120 bpm", "dark piano music, no drums", "happy synth theme with drums", "calm flute music"
+)  # fmt: skip
+VARIED_EFFECTS = ("heavy rain", "fast footsteps")
+TAKES_OF_VARIED = 10
 PICTURES = ("tempo", "drums", "rain")
 
 
@@ -248,7 +252,7 @@ def soundness(music: Sequence[Wave], effects: Sequence[Wave], rate: int) -> list
     waves = [*music, *effects]
     failed = Counter(name for _, names in verdicts for name in names)
     fails = ", ".join(f"{name} {count}" for name, count in failed.most_common())
-    result = f"{share(ok for ok, _ in verdicts):.0%}" + (f" (fails: {fails})" if fails else "")
+    result = f"{share(ok for ok, _ in verdicts):.1%}" + (f" (fails: {fails})" if fails else "")
     jumps = [instruments.end_jump(delivered_by_default(wave, rate)[0]) for wave in waves]
     return [
         (f"pass the default checks ({len(waves)} takes)", result, "–"),
@@ -272,7 +276,8 @@ def main() -> None:
     drums, energy = pair_asks(DRUMS, seeds, 3.0), pair_asks(ENERGY, seeds, 3.0)
     varied = {
         temperature: [
-            [Ask(prompt=prompt, seed=100 + n, temperature=temperature) for n in range(6)] for prompt in VARIED
+            [Ask(prompt=prompt, seed=100 + n, temperature=temperature) for n in range(TAKES_OF_VARIED)]
+            for prompt in (*VARIED_MUSIC, *VARIED_EFFECTS)
         ]
         for temperature in (0.5, 1.0, 1.4)
     }
@@ -293,7 +298,7 @@ def main() -> None:
     for temperature, groups in varied.items():
         spread = np.mean([diversity([made[ask] for ask in group]) for group in groups])
         table.append((f"diversity at temperature {temperature:g}", f"{spread:.3f}", "–"))
-    effects = {ask for _, ask in strong.kinds}
+    effects = {ask for _, ask in strong.kinds} | {ask for ask in usual if ask.prompt in VARIED_EFFECTS}
     table += soundness(
         [made[ask] for ask in usual if ask not in effects], [made[ask] for ask in usual if ask in effects], rate
     )
