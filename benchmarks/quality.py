@@ -1,11 +1,11 @@
 """How long measuring and loudness of one clip take, beside a version that loops in Python.
 
-    python benchmarks/quality.py [--seconds 30] [--runs 7] [--labelled]
+    python benchmarks/quality.py [--seconds 30] [--runs 7]
 
 Prints a table: median wall and processor time of the runs, and how much more processor time the loop takes. The loop
 goes over windows, frames and segments in Python with numpy on each, as one would write it down first; it must agree
 with ours or the benchmark fails. `everything` is what the engine does to a finished clip: measurements with all
-defects, loudness, loudness range and true peak. --labelled prints what is found on the tests' labelled audio.
+defects, loudness, loudness range and true peak. What is found on labelled audio: python tests/quality/labelled.py.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import argparse
 import dataclasses
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core, as in the engine process beside its decoder
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -127,14 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the clip (at least 3)")
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--labelled", action="store_true", help="what is found, beside the four classic checks")
     options = parser.parse_args()
-    if options.labelled:
-        sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-        from quality import labelled
-
-        print(labelled.table(labelled.examine_all(labelled.clips(range(labelled.SEEDS)), os.cpu_count() or 1)))
-        return
     samples = clip(options.seconds)
 
     def ours() -> dict[str, float | None]:
