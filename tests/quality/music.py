@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import collections
 import hashlib
-import math
 import sys
 import zlib
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from soundmill.errors import MissingInput
 from soundmill.jobs import Check, QualityKind
 from soundmill.quality.checks import judge
 from soundmill.quality.measure import measure
+from soundmill.report.intervals import wilson
 
 Samples = NDArray[np.float32]
 
@@ -72,13 +72,6 @@ def failed(samples: Samples, rate: int) -> list[tuple[Check, bool]]:
     return [(check, plainly_faulty(check.name, samples, loop)) for check in checks if not check.passed]
 
 
-def wilson(count: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
-    z, share = 1.96, count / of
-    middle, half = share + z * z / (2 * of), z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, (middle - half) / (1 + z * z / of)), (middle + half) / (1 + z * z / of)
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder", type=Path)
@@ -109,7 +102,7 @@ def main() -> None:
         alarms += bool(names)
         unexplained += unseen
         by_check.update(names)
-    low, high = wilson(unexplained, files)
+    low, high = wilson(unexplained, files, 0.95)
     print(f"{files} files, {alarms} with an alarm; {heard} excerpts, {excerpt_alarms} with an alarm")
     print("files by check:", ", ".join(f"{name} {count}" for name, count in by_check.most_common()) or "none")
     print(f"not plain: {unexplained} files, {unexplained / files:.1%} (95 %: {low:.1%} to {high:.1%})")

@@ -398,4 +398,4 @@ def trained(chosen: Settings, work: Path) -> Any:
     codec, state = begun(begin(chosen, work)), read(work / "decoder.pt")
     if state:
         codec.decoder.load_state_dict(state["decoder"])
-    return codec.eval()
+    return codec

@@ -33,9 +33,9 @@ def _pick(degree: Degree, low: float, medium: float, high: float) -> float:
 
 def _every(
     spec: EffectSpec, length: int, intervals_s: tuple[float, float, float], hit: Wave, gain: float,
-    rng: np.random.Generator, soft: float = 0.5,
+    rng: np.random.Generator,
 ) -> Wave:  # fmt: skip
-    """`hit` again and again, its onsets on the 20 ms grid, now a little early, now late, at `soft` to 1 × `gain`.
+    """`hit` again and again, its onsets on the 20 ms grid, now a little early, now late, at half to all of `gain`.
 
     Nothing in the world strikes twice alike, and a clip of exact copies is what the loop check rejects.
     """
@@ -43,7 +43,7 @@ def _every(
     interval = round(_pick(spec.rate, *intervals_s) * SAMPLE_RATE / GRID) * GRID
     for beat in range(0, length, interval):
         start = beat + GRID * int(rng.integers(0, 2))
-        track[start : start + len(hit)] += gain * rng.uniform(soft, 1.0) * hit
+        track[start : start + len(hit)] += gain * rng.uniform(0.5, 1.0) * hit
     return track[:length]
 
 
