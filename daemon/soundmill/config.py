@@ -126,7 +126,7 @@ class QualityLimits(Section):
     dropout_max_s: float = Field(0.004, ge=0, description="summed length of silences that begin and end abruptly")
     clipping_share_max: float = Field(0.01, ge=0, le=1, description="share of samples over 0.99 of full scale")
     flat_share_max: float = Field(0.002, ge=0, le=1, description="share of samples in tops cut flat at any level")
-    true_peak_max_dbtp: float = Field(2.0, ge=0, description="how far the wave may exceed full scale between samples")
+    true_peak_max_dbtp: float = Field(2.0, ge=0, description="how far the wave may rise between samples")
     repetition_max: float = Field(0.95, ge=0, le=1.01, description="correlation of consecutive one-second segments")
     loop_share_max: float = Field(0.5, ge=0, le=1, description="share that copies what was one period earlier")
     spectral_range_min_db: float = Field(30.0, ge=0, description="range of the time-averaged spectrum")
@@ -144,9 +144,12 @@ class QualityLimits(Section):
 
 class MusicLimits(QualityLimits):
     """Loud masters touch full scale on purpose, and what is cut flat has a limit of its own; at 120 beats a minute a
-    second comes back by itself, and loops have a limit of their own."""
+    second comes back by itself, and loops have a limit of their own. A last chord rings out into some silence."""
 
-    clipping_share_max: float = Field(0.03, ge=0, le=1, description="share of samples over 0.99 of full scale")
+    silence_tail_max_s: float = Field(5.0, ge=0, description="silence after the last sound")
+    noise_max_s: float = Field(1.5, ge=0, description="longest passage of white noise")
+    loudness_min_lufs: float = Field(-45.0, ge=-100, le=0, description="quieter takes fail")
+    clipping_share_max: float = Field(0.05, ge=0, le=1, description="share of samples over 0.99 of full scale")
     repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
 
 
@@ -161,7 +164,7 @@ class SoundEffectsLimits(QualityLimits):
     dropout_max_s: float = Field(0.25, ge=0, description="summed length of silences that begin and end abruptly")
     clipping_share_max: float = Field(0.10, ge=0, le=1, description="share of samples over 0.99 of full scale")
     flat_share_max: float = Field(0.10, ge=0, le=1, description="share of samples in tops cut flat at any level")
-    true_peak_max_dbtp: float = Field(6.0, ge=0, description="how far the wave may exceed full scale between samples")
+    true_peak_max_dbtp: float = Field(6.0, ge=0, description="how far the wave may rise between samples")
     repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
     spectral_range_min_db: float = Field(0.0, ge=0, description="range of the time-averaged spectrum")
     noise_max_s: float = Field(300.0, ge=0, description="longest passage of white noise")

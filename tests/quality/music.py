@@ -26,7 +26,7 @@ if __name__ == "__main__":  # pytest has the folder on its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from quality.labelled import KINDS
-from quality.published import fetched, plainly_faulty
+from quality.published import fetched, loop_of, plainly_faulty
 from soundmill.audio.encode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
@@ -66,8 +66,7 @@ def failed(samples: Samples, rate: int) -> list[tuple[Check, bool]]:
     """The checks that fail, and whether a plain look shows why."""
     read = meter(samples, rate)
     found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
-    period = found.values["loop_period_s"]
-    loop = None if period is None else round(period * rate)
+    loop = loop_of(found, rate)
     checks = judge(found.values, KINDS["music"], found.defects, QualityKind.MUSIC).checks
     return [(check, plainly_faulty(check.name, samples, loop)) for check in checks if not check.passed]
 

@@ -33,7 +33,7 @@ from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
 from soundmill.jobs import QualityKind
 from soundmill.quality.checks import judge
-from soundmill.quality.measure import measure
+from soundmill.quality.measure import Measured, measure
 
 PACKAGES = (
     "amoebax-data",
@@ -113,10 +113,10 @@ class Heard:
     plain: tuple[str, ...]
 
 
-def plainly_faulty(check: str, samples: NDArray[np.float32], loop: int | None) -> bool:
+def plainly_faulty(check: str, samples: NDArray[np.float32], loop: tuple[int, int, int] | None) -> bool:
     """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
-    full scale, a wave that is not about zero at all or that goes 2 dB over full scale, all
-    of it the same as `loop` samples earlier, or nothing in it."""
+    full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, a passage that
+    is the same as one period earlier, or nothing in it. `loop` is that passage: start, end and period in samples."""
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
     match check:
         case "channel_balance":
@@ -126,13 +126,26 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], loop: int | None) -
         case "clipping" | "flat_tops":
             return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)
         case "loops" if loop is not None:
-            return bool(np.corrcoef(samples[0, loop:], samples[0, :-loop])[0, 1] > 0.9)
+            start, end, period = loop
+            return bool(np.corrcoef(samples[0, start:end], samples[0, start - period : end - period])[0, 1] > 0.9)
         case "true_peak":
-            return bool(np.abs(resample_poly(samples, 8, 1, axis=1)).max() > 10 ** (2 / 20))
+            highest = max(1.0, float(np.abs(samples).max()))
+            return bool(np.abs(resample_poly(samples, 8, 1, axis=1)).max() > highest * 10 ** (2 / 20))
         case "dc_offset":
-            return bool(np.abs(samples.mean(axis=1)).max() > 0.05)
+            return bool(np.abs(samples.mean(axis=1)).max() > 0.02)
         case _:
             return False
+
+
+def loop_of(found: Measured, rate: int) -> tuple[int, int, int] | None:
+    """The passage found to repeat itself, for `plainly_faulty`."""
+    period_s = found.values["loop_period_s"]
+    spans = [each for each in found.defects if each["name"] == "loops"]
+    if period_s is None or not spans:
+        return None
+    start, end = (round(float(str(spans[0][key])) * rate) for key in ("start_s", "end_s"))
+    period = round(period_s * rate)
+    return max(start, period), end, period
 
 
 def hear(path: Path) -> Heard | None:
@@ -144,8 +157,7 @@ def hear(path: Path) -> Heard | None:
     kind = "music" if samples.shape[1] >= MUSIC_FROM_S * rate else "sound_effects"
     read = meter(samples, rate)
     found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
-    period = found.values["loop_period_s"]
-    loop = None if period is None else round(period * rate)
+    loop = loop_of(found, rate)
     checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
     failed = tuple(check.name for check in checks if not check.passed)
     return Heard(

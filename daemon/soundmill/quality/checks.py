@@ -43,6 +43,9 @@ def judge(
 def _check(rule: Rule, measurements: Measurements, thresholds: Thresholds, defects: Defects) -> Check:
     limit = float(getattr(thresholds, rule.limit))
     delivered = measurements.get(rule.measurement)
+    allowed = measurements.get(rule.over) if rule.over else None
+    if delivered is not None and allowed is not None:
+        delivered -= max(allowed, 0.0)
     before = measurements.get(rule.before) if rule.before else None
     counted = [rule.reads(value) for value in (delivered, before) if value is not None]
     if delivered is None and (rule.needed or not counted):

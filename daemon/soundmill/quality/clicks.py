@@ -3,7 +3,8 @@
 The second difference of a wave is its curvature. A click makes it leap for a millisecond, and it is as calm after as
 before; the onset of a sound makes it leap too, but what follows stays lively, and a drop or a crackle of fire takes
 many samples for its leap. A drum's sample or a synthesizer's voice may begin with a leap too, but the wave goes on
-from there; from a click it comes back. Where the sound is lively by itself, a click must stick out of the wave as well.
+from there; from a click it comes back. The beater of a bass drum comes back too, but takes more samples for it. Where
+the sound is lively by itself, a click must stick out of the wave as well.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ Samples = NDArray[np.float32]
 
 BLOCK = 32  # samples
 CALM_S = 0.012  # on either side
-LEAP = 8.0  # times the highest curvature of either side,
-JUMP = 5.0  # with a slope that many times the steepest of either side (a corner has only curvature),
+LEAP = 12.0  # times the highest curvature of either side,
+JUMP = 8.0  # with a slope that many times the steepest of either side (a corner has only curvature),
 BACK = 1.0  # and a height over the line from before to after that many times what the wave has changed by then,
 BEGINS = 3.0  # unless the wave is that many times as high after as before, which is a note's beginning, or
 SMALL_LEAP = 1.6  # that, together with
 HEIGHT = 2.5  # times the highest sample of either side
-WIDEST = 8  # samples over a quarter of the leap, from first to last
+WIDEST = 8  # samples over a quarter of the leap, from first to last,
+NARROW = 6  # where the leap alone convicts
 LIKELY = 1.8  # a leap has this times the energy of curvature of either side; it is what is looked at more closely
 LEAST = 0.02  # of the channel's peak: less is not heard
 
@@ -51,7 +53,8 @@ def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool
     height = float(abs(curvature[top]))
     start = max(top - BLOCK, 0)
     near = start + np.flatnonzero(np.abs(curvature[start : top + BLOCK]) > height / 4)
-    if height <= LEAST or near[-1] - near[0] >= WIDEST:
+    width = near[-1] - near[0]
+    if height <= LEAST or width >= WIDEST:
         return False
     sides = _higher_side(curvature, top, calm)
     across = channel[near[0] + 1 : near[-1] + 2]  # from the last sample before to the first after
@@ -61,7 +64,8 @@ def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool
     slope = np.diff(channel[before : top + BLOCK + calm + 2])
     jump = float(np.abs(slope[max(top - before - 2, 0) : top - before + 4]).max())
     begins = _side(channel, top + 1, calm, 1) > BEGINS * _side(channel, top + 1, calm, -1)
-    if comes_back and not begins and height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm):
+    leaps = width < NARROW and height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm)
+    if leaps and comes_back and not begins:
         return True
     return height > SMALL_LEAP * sides and float(
         np.abs(channel[max(top + 1 - WIDEST, 0) : top + 2 + WIDEST]).max()

@@ -14,6 +14,7 @@ class Rule:
 
     limit: a name of Thresholds; `lower` says that the number must not be below it
     before: the same measured before normalisation, which counts where it is worse
+    over: a measurement that is allowed for: where it is above 0, only what exceeds it counts
     reads: what of the measurement counts: abs where both signs are faults
     needed: a sounding clip would have this number, so none fails
     places: names of defects, beside the rule's own, that show where
@@ -26,6 +27,7 @@ class Rule:
     says: Callable[[Reading], str]
     missing: str
     before: str | None = None
+    over: str | None = None
     reads: Callable[[float], float] = float
     needed: bool = False
     lower: bool = False
@@ -154,12 +156,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="true_peak",
         measurement="true_peak_dbtp",
+        over="peak_dbfs",  # samples over full scale, as lossy decoders make them, are for clipping to count
         limit="true_peak_max_dbtp",
         unit="dB over full scale",
         reads=lambda dbtp: max(dbtp, 0.0),
         says=_fault(
-            "Between the samples the wave reaches {found} dB over full scale; up to {limit} dB is allowed.",
-            "The wave stays within full scale, between the samples too.",
+            "Between the samples the wave rises {found} dB above full scale and every sample; up to {limit} dB is"
+            " allowed.",
+            "The wave does not rise above full scale between the samples.",
             1,
         ),
         missing="The true peak was not measured.",

@@ -1,7 +1,8 @@
 """The quality room, level steps: the loudness of a clip jumps while its sound stays the same.
 
 Music grows loud by other instruments and other notes: its spectrum changes with its level, and single notes
-were as loud before. A fault in the chain changes all bands alike, from one moment to the next and for good.
+were as loud before. A phrase dies away over a second before the next one begins. A fault in the chain changes all bands
+alike, from one moment to the next and for good.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from soundmill.quality.spectra import Spectra
 
-LONG_S = 1.0  # compared before and after: it stays
-SHORT_S = 0.16  # and this: it is sudden
+LONG_S = 2.5  # compared before and after: it stays,
+LONG_SHARE = 0.25  # of the clip where that is less,
+LEAST_LONG_S = 1.0  # and this much at least
+SHORT_S = 0.4  # and this: it is sudden
 LEAST_DB = 4.0  # of the whole level, to be looked at
 MOST_DB = 30.0  # what falls further has all but stopped: that is a pause
 LOOKED_AT = 4
@@ -22,7 +25,7 @@ HEARD_DB = 30.0  # above that, on the louder side, a band says something
 FEWEST_BANDS = 4
 SOUNDING = 0.4  # share of the frames on either side; a pause is no step
 APART_DB = 4.0  # bands that differ by more do not change alike
-QUARTER = 0.25  # of a second's frames: the softest of the louder side lie above the loudest of the softer side
+QUARTER = 0.25  # of the frames: the softest of the louder side lie above the loudest of the softer side
 CLEAR = 0.5  # by that share of the step
 
 Floats = NDArray[np.float64]
@@ -31,13 +34,15 @@ Floats = NDArray[np.float64]
 def level_step(found: Spectra) -> tuple[float, float]:
     """(Step in dB, where in seconds): the largest change of level that all bands share; (0, 0) when there is none.
 
-    Looked at are the moments at which the level changes most, both from the 0.16 s before to the 0.16 s after and from
-    second to second. The step is the median over bands of either change, whichever is smaller, and none where the bands
-    differ by more than 4 dB (median deviation) in either, or where less than half of it lies between the loudest
-    quarter of the frames on the softer side and the softest quarter of those on the louder.
+    Looked at are the moments at which the level changes most, both from the 0.4 s before to the 0.4 s after and from
+    the 2.5 s before to the 2.5 s after (in clips under 10 s a quarter of the clip, 1 s at least). The step is the
+    median over bands of either change, whichever is smaller, and none where the bands differ by more than 4 dB (median
+    deviation) in either, or where less than half of it lies between the loudest quarter of the frames on the softer
+    side and the softest quarter of those on the louder.
     """
     power = found.bands
-    long, short = round(LONG_S * found.frame_rate), max(3, round(SHORT_S * found.frame_rate))
+    long_s = max(min(LONG_S, LONG_SHARE * len(power) / found.frame_rate), LEAST_LONG_S)
+    long, short = round(long_s * found.frame_rate), max(3, round(SHORT_S * found.frame_rate))
     if power.shape[1] < FEWEST_BANDS or len(power) < 2 * long + 2 or not power.any():
         return 0.0, 0.0
     floor = float(power.max()) * 10 ** (-DEPTH_DB / 10)

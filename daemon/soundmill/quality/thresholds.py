@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from soundmill.jobs import QualityKind
 
-RULE_VERSION = 2  # rises when a rule or the score changes its meaning, so that old takes are judged again
+RULE_VERSION = 3  # rises when a rule or the score changes its meaning, so that old takes are judged again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Thresholds:
     dropout_max_s: float = 0.004  # summed length of abrupt silences
     clipping_share_max: float = 0.01  # share of samples over 0.99 of full scale
     flat_share_max: float = 0.002  # share of samples in flat tops at any level
-    true_peak_max_dbtp: float = 2.0
+    true_peak_max_dbtp: float = 2.0  # over full scale and the highest sample
     repetition_max: float = 0.95  # correlation of consecutive one-second segments
     loop_share_max: float = 0.5  # share of the clip that copies what was one period earlier
     spectral_range_min_db: float = 30.0  # range of the time-averaged spectrum
