@@ -167,7 +167,7 @@ def test_qc_writes_csv_and_passes_what_is_good(soundmill: Command, sounds: Path)
 
 def test_qc_says_where_the_defects_are(soundmill: Command, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    sound = np.cumsum(rng.standard_normal((5 * 22050, 2)), axis=0)
+    sound = np.cumsum(rng.standard_normal((8 * 22050, 2)), axis=0)
     sound -= np.linspace(0, 1, len(sound))[:, None] * sound[-1]
     sound = 0.3 * (sound - sound.mean(axis=0)) / np.abs(sound).max()
     sound[2 * 22050 :] = 0

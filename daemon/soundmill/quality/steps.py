@@ -25,8 +25,8 @@ HEARD_DB = 30.0  # above that, on the louder side, a band says something
 FEWEST_BANDS = 4
 SOUNDING = 0.4  # share of the frames on either side; a pause is no step
 APART_DB = 4.0  # bands that differ by more do not change alike
-QUARTER = 0.25  # of the frames: the softest of the louder side lie above the loudest of the softer side
-CLEAR = 0.5  # by that share of the step
+TENTH = 0.1  # of the frames: the softest of the louder side lie above the loudest of the softer side
+CLEAR = 0.3  # by that share of the step
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ def level_step(found: Spectra) -> tuple[float, float]:
     Looked at are the moments at which the level changes most, both from the 0.4 s before to the 0.4 s after and from
     the 2.5 s before to the 2.5 s after (in clips under 10 s a quarter of the clip, 1 s at least). The step is the
     median over bands of either change, whichever is smaller, and none where the bands differ by more than 4 dB (median
-    deviation) in either, or where less than half of it lies between the loudest quarter of the frames on the softer
-    side and the softest quarter of those on the louder.
+    deviation) in either, or where less than three tenths of it lie between the loudest tenth of the frames on the
+    softer side and the softest tenth of those on the louder.
     """
     power = found.bands
     long_s = max(min(LONG_S, LONG_SHARE * len(power) / found.frame_rate), LEAST_LONG_S)
@@ -74,10 +74,10 @@ def _change(level: NDArray[np.float32], centres: NDArray[np.int64], width: int) 
 
 
 def _between(level: NDArray[np.float32], centre: int, width: int) -> float:
-    """How far the softest quarter of the louder side's frames lies above the loudest quarter of the softer's, in dB."""
+    """How far the softest tenth of the louder side's frames lies above the loudest tenth of the softer's, in dB."""
     sides = level[centre - width : centre - 1], level[centre + 2 : centre + width]
     soft, loud = sorted(sides, key=lambda side: float(side.mean()))
-    return float(np.quantile(loud, QUARTER) - np.quantile(soft, 1 - QUARTER))
+    return float(np.quantile(loud, TENTH) - np.quantile(soft, 1 - TENTH))
 
 
 def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -> float:
