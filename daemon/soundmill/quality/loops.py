@@ -115,7 +115,7 @@ def _in_the_wave(wave: Samples, rate: float, about_s: float, slack_s: float) -> 
     if lag is None:
         return None
     best: Loop | None = None
-    for parts in (1, 2, 3, 4):  # the levels' period may be several of the wave's
+    for parts in range(1, 9):  # the levels' period may be several of the wave's
         shorter = _nearest_copy(wave, round(lag / parts)) if parts > 1 else lag
         if shorter / rate < SHORTEST_S:
             break
