@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from publish.conftest import Home
+from publish.conftest import Home, job
+from report.conftest import report_on
 
 
 def watched(context: BrowserContext, errors: list[str]) -> Page:
@@ -173,6 +174,29 @@ def test_a_hostile_prompt_is_only_text(page: Page, errors: list[str], reported: 
     with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
         page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=none.png onerror=\"alert(1)\">')")
     assert "1" not in errors  # even markup that got in could run nothing
+
+
+def test_a_long_prompt_takes_a_row_no_higher_than_others_until_it_is_opened(
+    page: Page, errors: list[str], fresh: Callable[[Path], Home], tmp_path: Path
+) -> None:
+    home = fresh(tmp_path / "home")
+    long = " ".join(f"word{n}" for n in range(250))
+    home.ingest("words", [job(1, "a bell"), job(2, long)])
+    for attempt in home.claim(2):
+        home.finish(attempt, score=80.0)
+    report_on(home, "words")
+    page.goto(address(home, "words"))
+    short_row, long_row = row(page, "clip-001"), row(page, "clip-002")
+    assert long_row.bounding_box()["height"] < 1.8 * short_row.bounding_box()["height"]
+    page.fill("input[name=words]", "word249")
+    assert visible(page) == ["clip-002"]
+    summary = long_row.locator("summary")
+    whole = "e => e.scrollHeight <= e.clientHeight && e.textContent.trim().endsWith('word249')"
+    assert not summary.evaluate(whole)
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert summary.evaluate(whole)
+    assert errors == []
 
 
 def test_defects_lie_on_the_picture_where_they_happen(page: Page, reported: Home) -> None:

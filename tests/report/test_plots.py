@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -68,6 +69,16 @@ def test_a_batch_without_takes_has_no_plots() -> None:
 
 def test_takes_without_a_score_are_drawn_around() -> None:
     assert "durations" in {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {"score": None})] * 3)))}
+
+
+@pytest.mark.parametrize("times", [[0.979, 0.981, 0.984, 0.986, 0.996], [1000.0001, 1000.0014, 1000.0027], [0.0, 0.0]])
+def test_the_numbers_under_a_histogram_keep_apart(times: list[float]) -> None:
+    record = replace(BATCH, jobs=jobs_with([({}, {"generation_s": time}) for time in times]))
+    (plot,) = (plot for plot in drawn(record) if plot.name == "durations")
+    ticks = re.findall(r' x="([\d.]+)" y="([\d.]+)"[^>]*>([\d.]+)</text>', plot.svg.partition("axis_2")[0])
+    ends = [(float(x) - 3.1 * len(text), float(x) + 3.1 * len(text)) for x, _, text in ticks]  # of 6.2 a digit
+    assert len(ends) > 2 and len({y for _, y, _ in ticks}) == 1
+    assert all(before < after for (_, before), (after, _) in pairwise(ends))
 
 
 def test_the_same_batch_gives_the_same_bytes() -> None:

@@ -20,6 +20,7 @@ from soundmill.report.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
 MOST_AXES = 8  # of the parallel coordinates
+LEAST_SPREAD = 0.1  # of a histogram's axis, as a share of its largest value: what differs less looks alike
 # From low to high, of middling lightness so that both ends show on a light and on a dark ground.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low-to-high", ["#c8791e", "#9a8f8a", "#2b86c5"])
 
@@ -155,10 +156,14 @@ def duration_histogram(finals: Sequence[Found]) -> Plot:
 
 
 def _histogram(axes: Axes, values: Sequence[float], label: str) -> None:
-    axes.hist(values, bins=min(30, max(5, round(len(values) ** 0.5) * 2)), color=BUSY, alpha=0.85)
+    low, high = min(values), max(values)
+    more = max(0.0, LEAST_SPREAD * high - (high - low)) / 2
+    bins = min(30, max(5, round(len(values) ** 0.5) * 2))
+    axes.hist(values, bins=bins, range=(low - more, high + more), color=BUSY, alpha=0.85)
     axes.set_xlabel(label)
     axes.set_ylabel("takes")
     axes.grid(False, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
