@@ -133,13 +133,13 @@ def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     assert "1.4" in text_of(plot)  # a tick of the numeric axis
 
 
-def sampled(values: list[str], times: list[float] | None = None) -> Plot:
+def sampled(values: list[str]) -> Plot:
     """The plot of a temperature that was sampled, beside a top_p that was too."""
     jobs = jobs_with(
         [
             (
                 {"condition": {"temperature": value, "top_p": f"{(at * 7 % 40) / 50:.3f}"}},
-                {"score": 40.0 + at, "generation_s": times[at] if times else 1.0},
+                {"score": 40.0 + at},
             )
             for at, value in enumerate(values)
         ]
@@ -167,9 +167,20 @@ def test_the_panels_of_a_sampled_factor_stand_over_one_axis() -> None:
 
 
 def test_the_time_of_a_sampled_factor_has_its_median_over_each_of_its_bins() -> None:
-    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)], [3.0 if n % 4 == 0 else 1.0 for n in range(40)])
+    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)])
     levels = [(left, right) for left, right in spans(plot, 1, "busy") if left < right]
     assert spans(plot, 3, "warn") == levels
+
+
+def test_takes_of_before_it_was_recorded_leave_device_time_out() -> None:
+    record = sweep()
+    old = [replace(job, takes=tuple(replace(take, row_steps=None) for take in job.takes)) for job in record.jobs]
+    panels = [
+        plot.svg.count("-axes_")
+        for plot in [*drawn(record), *drawn(replace(record, jobs=tuple(old)))]
+        if plot.name.startswith("factor-")
+    ]
+    assert panels == [3, 3, 2, 2]
 
 
 def test_a_bin_of_one_value_stands_at_that_value() -> None:

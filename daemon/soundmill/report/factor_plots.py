@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from soundmill.report.cost import device_times
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
@@ -22,15 +23,18 @@ Found = tuple[JobRecord, TakeRecord]
 
 
 def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response) -> Plot:
-    """Response, pass rate and generation time at each level of a factor, under each other."""
+    """Response, pass rate and, where it is recorded, the device's time at each level of a factor, under each other."""
     places = _places(effect)
-    with figure(5.0, rows=3, same_x=True) as (made, (upper, middle, lower)):
-        for axes in (upper, middle, lower):
-            _level_axis(axes, effect, places, labelled=axes is lower)
-        _response_by_level(upper, effect, places, _values(effect, factors, finals, response), response)
-        _pass_rate_by_level(middle, effect, places)
-        _time_by_level(lower, places, _values(effect, factors, finals, None))
-        lower.set_xlabel(effect.name)
+    times = _times(effect, factors, finals)
+    rows = 3 if times else 2
+    with figure(0.4 + 1.53 * rows, rows=rows, same_x=True) as (made, panels):
+        for axes in panels:
+            _level_axis(axes, effect, places, labelled=axes is panels[-1])
+        _response_by_level(panels[0], effect, places, _values(effect, factors, finals, response), response)
+        _pass_rate_by_level(panels[1], effect, places)
+        if times:
+            _time_by_level(panels[2], places, times)
+        panels[-1].set_xlabel(effect.name)
         means = [
             f"{level.level}: {one_decimal(level.mean)} ({one_decimal(level.low)} to {one_decimal(level.high)}), "
             f"{percent(level.pass_rate.rate)} passed"
@@ -66,16 +70,23 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
 
 
 def _values(
-    effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response | None
+    effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response
 ) -> list[tuple[str, float]]:
-    """(level, value) of every final take: its score or stars, or with None its generation time."""
+    """(level, score or stars) of every final take."""
     found = []
     for job, take in finals:
         level = factors.conditions.get(job.id, {}).get(effect.name)
-        value = take.generation_s if response is None else take.stars if response is Response.STARS else take.score
+        value = take.stars if response is Response.STARS else take.score
         if level is not None and value is not None:
             found.append((level, float(value)))
     return found
+
+
+def _times(effect: FactorEffect, factors: Factors, finals: Sequence[Found]) -> list[tuple[str, float]]:
+    """(level, seconds of the device's time) of every final take."""
+    times = device_times(finals)
+    levels = [(factors.conditions.get(job.id, {}).get(effect.name), (job.id, take.attempt)) for job, take in finals]
+    return [(level, times[key]) for level, key in levels if level is not None and key in times]
 
 
 def _dots(axes: Axes, places: Mapping[str, tuple[float, float]], values: Sequence[tuple[str, float]]) -> None:
@@ -139,7 +150,7 @@ def _time_by_level(axes: Axes, places: Mapping[str, tuple[float, float]], values
     for place, times in by_place.items():
         axes.plot(place, [float(np.median(times))] * 2, color=WARN, linewidth=1.8)
     axes.set_ylim(0, 1.1 * max((value for _, value in values), default=0) or 1)
-    axes.set_title("Generation time, median")
+    axes.set_title("Device time a take, median")
     axes.set_ylabel("s")
 
 

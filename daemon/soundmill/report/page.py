@@ -23,7 +23,7 @@ from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
-from soundmill.report.summary import failed_checks, licences, wall_s
+from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
 from soundmill.report.words import count, moment, number, one_decimal, percent, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
@@ -122,6 +122,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "settings": lambda job: _chips(job, varying, factors),
         "one_prompt": next(iter(prompts)) if len(prompts) == 1 else None,
         "replicated": any(job.replicate > 1 for job in record.jobs),
+        "timed": any(take.row_steps for take in takes),
         "others": sum(not take.final for _, take in material.shown),
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
@@ -183,10 +184,10 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
     finals = [take for _, take in record.finals]
     if finals:
         yield Tile(value=span(sum(take.duration_s for take in finals)), label="of audio")
-    wall = wall_s(record)
+    wall, rate = wall_s(record), jobs_per_hour(record)
     if wall:
-        ended = record.count(JobStatus.SUCCEEDED) + record.count(JobStatus.FAILED)
-        yield Tile(value=span(wall), label=f"at {float(f'{ended * 3600 / wall:.3g}'):,.0f} jobs per hour")
+        label = "of work" if rate is None else f"at {float(f'{rate:.3g}'):,.0f} jobs per hour"
+        yield Tile(value=span(wall), label=label)
     rated = sum(take.stars is not None for take in finals)
     if rated:
         yield Tile(value=f"{rated:,}", label="rated by a person")
@@ -221,7 +222,7 @@ def _chips(job: JobRecord, varying: Sequence[str], factors: Factors) -> list[tup
 
 def _numbers(take: TakeRecord) -> list[str]:
     loudness, peak = take.measurements.get("loudness_lufs"), take.measurements.get("peak_dbfs")
-    found = [f"{number(round(take.duration_s, 2))} s long", f"made in {span(take.generation_s)}"]
+    found = [f"{number(round(take.duration_s, 2))} s long", f"start to end {span(take.generation_s)}"]
     if loudness is not None:
         found.append(f"{one_decimal(loudness)} LUFS")
     if peak is not None:

@@ -140,16 +140,16 @@ def score_histogram(finals: Sequence[Found]) -> Plot:
 
 
 def duration_histogram(finals: Sequence[Found]) -> Plot:
-    """How long clips took to generate and, where that varies, how long they are."""
+    """How long clips took from start to end and, where that varies, how long they are."""
     times = [take.generation_s for _, take in finals]
     lengths = [take.duration_s for _, take in finals]
     varied = max(lengths) - min(lengths) > 0.2
     with figure(4.0 if varied else 2.3, rows=2 if varied else 1) as (made, rows):
-        _histogram(rows[0], times, "generation time of a take, s")
+        _histogram(rows[0], times, "start to end of a take, among others, s")
         if varied:
             _histogram(rows[1], lengths, "length of a take, s")
         alt = (
-            f"Histogram of generation times: median {span(float(np.median(times)))}, "
+            f"Histogram of the times from start to end of takes: median {span(float(np.median(times)))}, "
             f"longest {span(max(times))}. Takes are {span(min(lengths))} to {span(max(lengths))} long."
         )
         return finished(made, "durations", "Durations", alt)

@@ -40,7 +40,9 @@ class TakeRecord:
     duration_s: float
     size_bytes: int
     sha256: str
-    generation_s: float
+    generation_s: float  # this and the next two as in jobs.Generated
+    device_s: float | None  # None, as row_steps: made before it was recorded
+    row_steps: int | None
     licence: str
     versions: Mapping[str, str]
     verdict: Verdict
@@ -207,6 +209,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
             name: row[name]
             for name in (
                 "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
+                "device_s", "row_steps",
                 "licence", "versions", "score", "measurements", "created_at",
             )
         },
