@@ -11,9 +11,10 @@ import pytest
 
 from publish.conftest import Home, job
 from report.conftest import BATCH, jobs_with, report_on
+from soundmill.catalog.reader import Reader
 from soundmill.jobs import AttemptStatus, FailureKind
 from soundmill.report.cost import device_times, processing_s
-from soundmill.report.record import AttemptRecord
+from soundmill.report.record import AttemptRecord, read_record
 
 
 def test_takes_that_ask_for_the_same_work_cost_the_same_wherever_they_stood_in_the_queue() -> None:
@@ -68,3 +69,14 @@ def test_a_batch_without_a_take_has_no_rate(fresh: Callable[[Path], Home], tmp_p
     rates = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["rates"]
     assert (rates["jobs_per_hour"], rates["real_time_factor"]) == (None, None)
     assert "per hour" not in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_catalogue_that_no_daemon_of_this_version_has_opened_is_read(reported: Home) -> None:
+    with Reader.open(reported.database) as reader:
+        rows = reader.everything_of("sweep")
+    outputs = rows["outputs"]
+    assert isinstance(outputs, list)
+    for row in outputs:
+        del row["device_s"], row["row_steps"]
+    takes = read_record(rows, reported.outputs / "sweep").takes
+    assert {(take.device_s, take.row_steps) for _, take in takes} == {(None, None)}

@@ -209,10 +209,11 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
             name: row[name]
             for name in (
                 "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
-                "device_s", "row_steps",
                 "licence", "versions", "score", "measurements", "created_at",
             )
         },
+        device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
+        row_steps=row.get("row_steps"),
         file=file,
         present=(folder / file).is_file(),
         seed=attempt["seed"],
