@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from publish.conftest import Home, job
-from report.conftest import report_on
+from report.conftest import record_of, report_on
 
 
 def watched(context: BrowserContext, errors: list[str]) -> Page:
@@ -125,6 +125,31 @@ def test_the_takes_play_one_after_another_when_that_is_wished(page: Page, errors
     following = row(page, "clip-002").locator("audio")
     page.wait_for_function("a => a.currentTime > 0", arg=following.element_handle())
     assert page.locator("audio").count() == 1
+    assert errors == []
+
+
+def test_a_ranked_condition_is_heard_where_its_take_is(
+    page: Page, errors: list[str], fresh: Callable[[Path], Home], tmp_path: Path
+) -> None:
+    home = fresh(tmp_path / "home")
+    for name, temperature, extends in (("first", 0.7, None), ("second", 1.3, "first")):
+        jobs = [
+            job(n, "brass", seed=n, condition={"temperature": f"{temperature}"}, replicate=n, temperature=temperature)
+            for n in (1, 2)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(2):
+            home.finish(attempt, score=80.0 if extends else 60.0)
+    report_on(home, "second", earlier=[record_of(home, "first")])
+    page.goto(address(home, "second"))
+    earlier = page.locator("#matters tr", has_text="0.7").last
+    earlier.locator(".sm-play").click()
+    playing = earlier.locator("audio").element_handle()
+    page.wait_for_function("a => a.currentTime > 0", arg=playing)
+    assert playing.evaluate("a => decodeURI(a.src)").endswith("outputs/first/clip-001.wav")
+    page.locator("#sm-takes .sm-play").first.click()
+    page.wait_for_function("a => a.src.endsWith('second/clip-001.wav') && a.currentTime > 0", arg=playing)
+    assert earlier.locator(".sm-play").is_visible()
     assert errors == []
 
 

@@ -19,6 +19,8 @@ KEYS: Mapping[str, str] = {
     "batch": "its name",
     "kind": "list, template or experiment",
     "file_name": "the job file it came from",
+    "goes_on_with": "earlier batches of its experiment: factors, conditions and sentences are of their takes too, all "
+    "else of this batch alone",
     "finished": "whether every job had ended when this was written",
     "counts.jobs": "jobs asked for",
     "counts.queued": "of them waiting",
@@ -64,7 +66,9 @@ KEYS: Mapping[str, str] = {
 }
 
 
-def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: Analysis | None) -> dict[str, object]:
+def summarise(
+    record: BatchRecord, earlier: Sequence[BatchRecord], passed: PassRate, choice: Choice, analysis: Analysis | None
+) -> dict[str, object]:
     """The content of summary.json: the keys of KEYS, dotted ones nested; null where there is nothing to say."""
     finals = [take for _, take in record.finals]
     takes = [take for _, take in record.takes]
@@ -72,6 +76,7 @@ def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: A
         "batch": record.name,
         "kind": record.kind,
         "file_name": record.file_name,
+        "goes_on_with": [batch.name for batch in earlier],
         "finished": record.finished_at is not None,
         "counts": _counts(record, finals, takes),
         "rates": _rates(record, passed, takes),
