@@ -176,10 +176,13 @@ def _together(material: Material) -> str:
 
 
 def _of_all(material: Material) -> str:
-    sheet = ", the contact sheet" if any(name == "contact-sheet.html" for name, _ in material.files) else ""
-    return (
-        f"What matters{sheet} and the plot of settings and score are of all of these; the rest is of this batch alone."
-    )
+    parts = ["What matters"]
+    if any(name == "contact-sheet.html" for name, _ in material.files):
+        parts.append("the contact sheet")
+    if any(plot.name == "parallel-coordinates" for plot in material.plots):
+        parts.append("the plot of settings and score")
+    verb = "is" if len(parts) == 1 else "are"
+    return f"{_listed(parts)} {verb} of all of these; the rest is of this batch alone."
 
 
 def _listed(names: Sequence[str]) -> str:
