@@ -153,6 +153,19 @@ def test_a_ranked_condition_is_heard_where_its_take_is(
     assert errors == []
 
 
+def test_the_best_of_a_prompt_are_played_where_they_stand(page: Page, errors: list[str], reported: Home) -> None:
+    """There is no picture beside them, so no line wanders, and the player goes on to the takes."""
+    page.goto(address(reported, "forest"))
+    listed = page.locator("#prompts .sm-named li", has_text="clip-012")
+    listed.locator(".sm-play").click()
+    page.wait_for_function("a => a.currentTime > 0", arg=listed.locator("audio").element_handle())
+    assert page.locator(".sm-cursor").count() == 0
+    row(page, "clip-001").locator(".sm-play").click()
+    page.wait_for_function("a => a.currentTime > 0", arg=row(page, "clip-001").locator("audio").element_handle())
+    assert listed.locator(".sm-play").is_visible() and page.locator("audio").count() == 1
+    assert errors == []
+
+
 def test_takes_are_sorted_by_a_heading_and_by_the_list(page: Page, errors: list[str], reported: Home) -> None:
     page.goto(address(reported, "forest"))
     in_file = visible(page)
@@ -184,10 +197,11 @@ def test_takes_are_filtered_by_words_verdict_and_level(page: Page, errors: list[
     page.select_option("select[name=verdict]", "")
     page.check("input[name=others]")
     assert visible(page).count("clip-004") == 2
-    page.goto(address(reported, "sweep"))
-    page.select_option("select[data-factor='0']", "1.2")
-    assert visible(page) == ["clip-005", "clip-006"]
-    assert page.inner_text("#sm-shown") == "2 of 8"
+    sweep = watched(page.context, errors)  # leaving the page would break off the picture that has come into sight
+    sweep.goto(address(reported, "sweep"))
+    sweep.select_option("select[data-factor='0']", "1.2")
+    assert visible(sweep) == ["clip-005", "clip-006"]
+    assert sweep.inner_text("#sm-shown") == "2 of 8"
     assert errors == []
 
 

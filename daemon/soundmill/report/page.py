@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from soundmill import __version__
 from soundmill.jobs import JobStatus
-from soundmill.report.choice import Choice
+from soundmill.report.choice import EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.family import Earlier
@@ -29,6 +29,7 @@ from soundmill.report.words import count, moment, number, one_decimal, percent, 
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
+MOST_PROMPTS = 500  # in the table of prompts
 DEFECTS_NAMED = 3  # per take; the picture shows all
 NAMES_LISTED = 12  # jobs that failed for the same reason
 LEVELS_NAMED = 12
@@ -138,6 +139,10 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "one_prompt": _one_prompt(record.jobs),
         "replicated": any(job.replicate > 1 for job in record.jobs),
         "timed": any(take.row_steps for take in takes),
+        "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
+        "rule_of_prompts": EACH_PROMPT,
+        "each_prompt": _has_table(material.choice),
+        "without_count": _without_count(material.choice),
         "others": sum(not take.final for _, take in material.shown),
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
@@ -151,6 +156,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "versions": _versions(takes),
         "rows_together": ROWS_TOGETHER,
         "ranked": RANKED,
+        "most_prompts": MOST_PROMPTS,
         "defects_named": DEFECTS_NAMED,
         "names_listed": NAMES_LISTED,
         "levels_named": LEVELS_NAMED,
@@ -220,6 +226,16 @@ def _typical(material: Material) -> dict[frozenset[tuple[str, str]], TakeRecord]
 def _one_prompt(jobs: Iterable[JobRecord]) -> str | None:
     prompts = {job.prompt for job in jobs}
     return prompts.pop() if len(prompts) == 1 else None
+
+
+def _has_table(choice: Choice) -> bool:
+    """Whether the prompts have a table of their own: there are too many for cards, or some have one take only."""
+    return bool(choice.takes) and bool(choice.prompts) and choice.compete and not choice.per_prompt
+
+
+def _without_count(choice: Choice) -> str:
+    without = len(choice.without)
+    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {'has' if without == 1 else 'have'} nothing to use."
 
 
 def _unfinished(record: BatchRecord, made_at: float) -> str:

@@ -59,6 +59,8 @@ KEYS: Mapping[str, str] = {
     "models": "model name to jobs, takes, audio_s, generation_s and device_s, as under timing",
     "errors": "kind of failure to number of failed jobs",
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
+    "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
+    "files to use, best first, three at most and none where there is nothing to use",
     "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
@@ -87,6 +89,15 @@ def summarise(
             Counter(str(job.error_kind) for job in record.jobs if job.status is JobStatus.FAILED).most_common()
         ),
         "best": [take.file for _, take in choice.takes],
+        "prompts": [
+            {
+                "prompt": one.prompt,
+                "takes": one.finals,
+                "passed": one.passed,
+                "best": [take.file for _, take in one.takes],
+            }
+            for one in choice.prompts
+        ],
         "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
         "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
         "sentences": list(analysis.sentences) if analysis else [],
