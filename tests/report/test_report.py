@@ -139,12 +139,47 @@ def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
             home.finish(attempt, score=60.0 + attempt.job.position)
 
     sweep("first", [1, 2], None)
+    report_on(home, "first")
     sweep("second", [3, 4, 5], "first")
     with Reader.open(home.database) as reader:
         assert reader.goes_on_with("second") == ["first"] and reader.goes_on_with("first") == []
     report_on(home, "second", earlier=[record_of(home, "first")])
     assert [condition["n"] for condition in summary(home, "second")["conditions"]] == [5, 5]
-    assert "With the takes of first" in page(home, "second")
+    text = page(home, "second")
+    assert 'With the takes of <a href="../first/report.html">first</a>' in text
+    assert "With first: 10 takes; 10 passed every check" in text and "6 of 6 jobs have a take" in text
+    assert (summary(home, "second")["goes_on_with"], summary(home, "second")["counts"]["jobs"]) == (["first"], 6)
+    links = re.findall(r'(?:href|src)="([^"#]+)"', text)
+    assert links and not [link for link in links if not (home.outputs / "second" / link).exists()]
+    ranked = text[text.index("Conditions, ranked") : text.index('<section id="takes">')]
+    heard = re.findall(r'class="sm-play" role="button" href="([^"]+)"', ranked)
+    assert heard == ["clip-004.wav", "../first/clip-002.wav"]  # of 63 64 64 65 66 and of 61 61 62 62 63
+
+
+def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    for name, replicates, extends in (("first", [1], None), ("second", [2, 3], "first")):
+        jobs = [
+            job(n, "brass", seed=r, condition={"temperature": level}, replicate=r)
+            for n, (level, r) in enumerate([(level, r) for level in ("0.7", "1.3") for r in replicates], 1)
+            if (level, r) != ("1.3", 3)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(len(jobs)):
+            home.finish(attempt, score=60.0 + attempt.job.position)
+    report_on(home, "first")
+    folder = report_on(home, "second", earlier=[record_of(home, "first")])
+    sheet = (folder / "contact-sheet.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', sheet)
+    assert sorted(pictures) == [
+        "../first/pictures/clip-001.wav.png", "../first/pictures/clip-002.wav.png", "pictures/clip-001.wav.png",
+        "pictures/clip-002.wav.png", "pictures/clip-003.wav.png",
+    ]  # fmt: skip
+    assert all((folder / picture).is_file() for picture in pictures)
+    assert sheet.count("not asked for") == 1
+    assert 'Takes of <a href="../first/report.html">first</a> are among these' in sheet
 
 
 def test_reading_a_batch_takes_as_many_queries_however_many_jobs_it_has(
@@ -269,10 +304,12 @@ def test_the_table_of_prompts_ends_somewhere(tmp_path: Path) -> None:
 
 
 def test_the_lead_counts_in_plain_words() -> None:
-    assert lead(BATCH, passed_of(BATCH)) == "1 of 1 job has a take; 1 passed every check (100 %)."
+    assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
-    assert lead(two, passed_of(two)).endswith("1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged.")
-    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(replace(BATCH, jobs=()))).endswith("a take.")
+    assert lead(two, passed_of(two.jobs)).endswith(
+        "1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged."
+    )
+    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
