@@ -189,6 +189,30 @@ def test_levels_of_several_words_are_quoted() -> None:
     assert analysis.sentences[0].startswith("Best settings: prompt “soft rain on a tin roof”, ")
 
 
+ALIKE = "warm orchestral strings with a slow solemn brass theme and timpani, "
+
+
+def test_levels_that_begin_alike_are_told_apart() -> None:
+    effects = {f"{ALIKE}in a cathedral": 30.0, f"{ALIKE}dry studio": 10.0, "rain": 0.0}
+    analysis = analyse(takes_of([{"prompt": text} for text in effects], 6, rng(38), by_level("prompt", effects)))
+    assert analysis.sentences[0].startswith("Best settings: prompt “warm orchestral… in a cathedral”, ")
+    sentence = factor(analysis, "prompt").sentence
+    assert sentence.startswith("prompt “warm orchestral… in a cathedral” beats rain by ")
+    assert " and “warm orchestral… dry studio” by " in sentence
+    assert sentence.count("by ") == 2  # what the two losers differ by is no victory of the winner
+    assert {level.level for level in factor(analysis, "prompt").levels} == set(effects)
+
+
+def test_a_level_that_is_named_like_another_is_not_taken_for_it_in_an_interaction() -> None:
+    def crossing(condition: Mapping[str, str]) -> float:
+        return 20.0 if condition["prompt"].endswith("hall") and condition["a"] == "x" else 0.0
+
+    conditions = [{"prompt": f"{ALIKE}{end}", "a": a} for end in ("hall", "room", "yard") for a in "xy"]
+    found = interaction(analyse(takes_of(conditions, 6, rng(41), crossing)), "a", "prompt")
+    assert "prompt “warm orchestral… hall”, but" in found.sentence
+    assert found.cells[0].level_b == f"{ALIKE}hall"
+
+
 def test_levels_that_tie_at_the_top_are_not_a_winner() -> None:
     tie = by_level("temperature", {"0.7": 15.0, "1.0": 15.0, "1.3": 0.0})
     analysis = analyse(takes_of(full_factorial(), 4, rng(7), tie))

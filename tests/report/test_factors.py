@@ -21,6 +21,13 @@ def test_a_column_that_takes_a_few_values_is_a_factor() -> None:
     assert factors.conditions[1] == {"temperature": "0.7"} and factors.conditions[2] == {"temperature": "1"}
 
 
+def test_prompts_that_begin_alike_are_different_levels() -> None:
+    jobs = jobs_with([({"prompt": f"{'slow strings, ' * 8}take {n % 2}"}, {}) for n in range(12)])
+    factors = find_factors(jobs)
+    assert factors.names == ("prompt",)
+    assert factors.levels("prompt") == tuple(f"{'slow strings, ' * 8}take {n}" for n in range(2))
+
+
 def test_a_label_that_names_each_job_is_no_factor() -> None:
     assert find_factors(jobs_with([({"labels": {"cue": f"m{n}"}}, {}) for n in range(12)])).names == ()
 

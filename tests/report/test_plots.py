@@ -80,6 +80,13 @@ def test_words_in_a_plot_are_text_and_what_they_say_is_taken_literally() -> None
     assert "<b>" not in plot.svg
 
 
+@pytest.mark.parametrize("name", ["factor-1-temperature", "parallel-coordinates"])
+def test_levels_that_begin_alike_have_ticks_of_their_own(name: str) -> None:
+    levels = tuple(f"a quiet harbour at dawn with gulls and {what}" for what in ("slow strings", "slow brass", "bells"))
+    text = text_of(next(plot for plot in drawn(sweep(levels=levels)) if plot.name == name))
+    assert all(f"… {what}" in text for what in ("slow strings", "slow brass", "bells"))
+
+
 def test_factor_names_in_any_script_give_file_names_of_their_own() -> None:
     names = [plot.name for plot in drawn(sweep(names=("Tempo/速度", "速度")))]
     assert len(set(names)) == len(names)

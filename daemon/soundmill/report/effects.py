@@ -42,6 +42,7 @@ from soundmill.report.interplay import Tested, tested_pairs
 from soundmill.report.intervals import holm, replicates_for
 from soundmill.report.levels import Levels, compare_levels, contrasts_of, pass_rate
 from soundmill.report.model import Model, fit
+from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.ranking import decided_levels, rank_conditions, settings_of
 from soundmill.report.scale import Scale, scale_of
 from soundmill.report.seeds import adjust
@@ -107,7 +108,12 @@ def analyse(
         raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
     table = read_table(takes, response)
     scale = scale_of(response, table.response, worth)
-    voice = Voice(scale=scale, confidence=confidence, takes=int(table.scored.sum()))
+    voice = Voice(
+        scale=scale,
+        confidence=confidence,
+        takes=int(table.scored.sum()),
+        names={factor.name: told_apart(factor.levels, LONGEST_LEVEL) for factor in table.factors},
+    )
     nothing = Analysis(
         factors=(), interactions=(), conditions=(), winner=None, sentences=(NOTHING_VARIED,),
         takes=len(table.response), scored=voice.takes, replicates=len(np.unique(table.seed_of)),

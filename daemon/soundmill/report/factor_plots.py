@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
+from soundmill.report.naming import told_apart
 from soundmill.report.record import JobRecord, TakeRecord
-from soundmill.report.words import one_decimal, percent, shortened
+from soundmill.report.words import one_decimal, percent
 
 BIN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)")
 
@@ -52,7 +53,8 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
         axes.set_xlim(-0.6, len(places) - 0.4)
         axes.set_xticks([(low + high) / 2 for low, high in places.values()])
         long = max((len(level) for level in places), default=0) * len(places) > 60
-        labels = [shortened(level, LONGEST_TICK) for level in places]
+        names = told_apart(places, LONGEST_TICK)
+        labels = [names[level] for level in places]
         axes.set_xticklabels(labels, rotation=30 if long else 0, ha="right" if long else "center")
         axes.grid(False, axis="x")
     axes.tick_params(axis="x", labelbottom=labelled)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from soundmill.jobs import JobStatus
 from soundmill.report.findings import Response, Take
 from soundmill.report.record import JobRecord
-from soundmill.report.words import number, shortened
+from soundmill.report.words import number
 
 MOST_LEVELS = 12  # beyond, a column names things rather than settings
 MOST_FACTORS = 6  # found ones, beyond which a table of conditions says nothing
 LEAST_JOBS = 12  # of a batch nobody designed: below, a list of songs is a list of songs
 LEAST_PER_LEVEL = 3  # on average
-LONGEST_LEVEL = 60  # characters
 RATED_SHARE = 0.8  # of the takes: from here on stars are compared instead of scores
 
 PARAMETERS: Mapping[str, Callable[[JobRecord], object]] = {
@@ -83,7 +82,7 @@ def _varying(jobs: Sequence[JobRecord]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _level(value: object) -> str:
-    return number(value) if isinstance(value, int | float) else shortened(str(value), LONGEST_LEVEL)
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def takes_of(jobs: Sequence[JobRecord], factors: Factors) -> list[Take]:

@@ -21,6 +21,7 @@ from soundmill.report.choice import EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, licences, wall_s
@@ -131,6 +132,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
         ),
+        "names": {name: told_apart(factors.levels(name), LONGEST_LEVEL) for name in factors.names},
         "figure": figure,
         "numbers": _numbers,
         "failed_checks": failed_checks(take for _, take in record.finals),

@@ -15,6 +15,7 @@ from soundmill.report.drawing import BAD, BUSY, FAINT, GOOD, LONGEST_TICK, MANY,
 from soundmill.report.factor_plots import by_factor
 from soundmill.report.factors import Factors
 from soundmill.report.findings import Analysis, clearest_first
+from soundmill.report.naming import told_apart
 from soundmill.report.record import AttemptRecord, BatchRecord, JobRecord, TakeRecord
 from soundmill.report.words import count, number, one_decimal, shortened, span
 
@@ -71,13 +72,14 @@ def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
         )  # fmt: skip
         for at, scale in enumerate(scales):
             axes.axvline(at, color=FAINT, linewidth=0.8)
+            words = told_apart(scale, LONGEST_TICK)
             shown = (
                 list(scale.items())
                 if len(scale) <= 12
                 else [min(scale.items(), key=_second), max(scale.items(), key=_second)]
             )
             for level, y in shown:
-                _beside(axes, at, y, shortened(level, LONGEST_TICK))
+                _beside(axes, at, y, words[level])
         last = len(names)
         axes.axvline(last, color=FAINT, linewidth=0.8)
         for share in (0.0, 0.5, 1.0):

@@ -6,27 +6,27 @@ where the interval holds nothing worth knowing, and else what the takes cannot t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from soundmill.report.findings import Contrast, FactorEffect, Interaction, InteractionCell, PassRate, Winner
+from soundmill.report.naming import spoken
 from soundmill.report.scale import Scale
-from soundmill.report.words import count, percent, shortened
+from soundmill.report.words import count, percent
 
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."
-LONGEST_LEVEL = 60  # characters
-RANGE = re.compile(r"(up to |above )?-?[\d.e+-]+( to -?[\d.e+-]+)?")
 LEVELS_SPELT_OUT = 3  # a level that beats more rivals than this is said to beat every other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """What every sentence needs to know."""
+    """What every sentence needs to know. `names`: of each factor's levels, see `naming.told_apart`."""
 
     scale: Scale
     confidence: float
     takes: int  # with the response
+    names: Mapping[str, Mapping[str, str]]
 
     @property
     def confidence_text(self) -> str:
@@ -47,6 +47,10 @@ class Voice:
         reach = (high - low) / 2
         return f"{self.confidence_text} {self.amount(low, reach)} to {self.amount(high, reach)}"
 
+    def level(self, factor: str, level: str) -> str:
+        """A level, or a range of levels, as it is named in sentences."""
+        return spoken(self.names[factor].get(level, level))
+
     def lead(self, contrast: Contrast, by: str = "by ") -> str:
         """`by 11 points (95 % CI 6 to 16)`."""
         if contrast.low is None or contrast.high is None:
@@ -55,20 +59,8 @@ class Voice:
         return f"{by}{self.units(amount)} ({self.interval(contrast.low, contrast.high)})"
 
 
-def spoken(level: str) -> str:
-    """A level as it stands in a sentence: a text of several words in quotation marks, a range of numbers plain."""
-    plain = " " not in level or RANGE.fullmatch(level)
-    return level if plain else f"“{shortened(level, LONGEST_LEVEL)}”"
-
-
 def factor_sentence(effect: FactorEffect, voice: Voice, *, needed: int | None, replicates: int) -> str:
     """What one factor does. `needed`: replicates in all that would show a difference worth knowing, where known."""
-    effect = replace(
-        effect,
-        levels=tuple(replace(level, level=spoken(level.level)) for level in effect.levels),
-        contrasts=tuple(replace(c, better=spoken(c.better), worse=spoken(c.worse)) for c in effect.contrasts),
-        baseline=None if effect.baseline is None else spoken(effect.baseline),
-    )
     known = [level for level in effect.levels if level.mean is not None]
     if len(effect.levels) < 2:
         return f"{effect.name} has one level only, so there is nothing to compare."
@@ -85,40 +77,43 @@ def factor_sentence(effect: FactorEffect, voice: Voice, *, needed: int | None, r
 
 def _beaten(effect: FactorEffect, voice: Voice) -> str:
     """A factor that matters: which levels beat which."""
+    say = partial(voice.level, effect.name)
     shown = [contrast for contrast in effect.contrasts if contrast.significant]
     if not shown:
         widest = effect.contrasts[0]
         return (
             f"{effect.name} matters ({_p(effect.p_adjusted)}), but no two of its levels can be told apart for sure; "
-            f"{widest.better} leads {widest.worse} {voice.lead(widest)}."
+            f"{say(widest.better)} leads {say(widest.worse)} {voice.lead(widest)}."
         )
     if effect.baseline is not None:
-        clauses = [_against_baseline(contrast, effect.baseline, voice) for contrast in shown]
-        rest = [_rival(c, effect.baseline) for c in effect.contrasts if not c.significant]
+        clauses = [_against_baseline(contrast, effect, voice) for contrast in shown]
+        rest = [say(_rival(c, effect.baseline)) for c in effect.contrasts if not c.significant]
         open_ones = f"; {_listed(rest)} cannot be told from it" if rest else ""
         return f"{effect.name} {_listed(clauses)}{open_ones}."
     best = max((level for level in effect.levels if level.mean is not None), key=lambda level: level.mean or 0.0).level
     beaten = [contrast for contrast in shown if contrast.better == best]
     if not beaten:
         first = shown[0]
-        return f"{effect.name} {first.better} beats {first.worse} {voice.lead(first)}, but which level is best is open."
+        wins = f"{say(first.better)} beats {say(first.worse)} {voice.lead(first)}"
+        return f"{effect.name} {wins}, but which level is best is open."
     rivals = [c for c in effect.contrasts if best in (c.better, c.worse)]
-    unbeaten = [_rival(contrast, best) for contrast in rivals if contrast not in beaten]
+    unbeaten = [say(_rival(contrast, best)) for contrast in rivals if contrast not in beaten]
     if len(beaten) <= LEVELS_SPELT_OUT:
-        wins = _listed([f"{contrast.worse} {voice.lead(contrast)}" for contrast in beaten])
+        wins = _listed([f"{say(contrast.worse)} {voice.lead(contrast)}" for contrast in beaten])
     elif unbeaten:
-        wins = f"{len(beaten)} of the other {len(rivals)} levels, {beaten[0].worse} {voice.lead(beaten[0])}"
+        wins = f"{len(beaten)} of the other {len(rivals)} levels, {say(beaten[0].worse)} {voice.lead(beaten[0])}"
     else:
-        wins = f"every other level, the next best, {beaten[-1].worse}, {voice.lead(beaten[-1])}"
+        wins = f"every other level, the next best, {say(beaten[-1].worse)}, {voice.lead(beaten[-1])}"
     but = f", but cannot be told from {_listed(unbeaten[:LEVELS_SPELT_OUT])}" if unbeaten else ""
     more = f" and {len(unbeaten) - LEVELS_SPELT_OUT} more" if len(unbeaten) > LEVELS_SPELT_OUT else ""
-    return f"{effect.name} {best} beats {wins}{but}{more}."
+    return f"{effect.name} {say(best)} beats {wins}{but}{more}."
 
 
-def _against_baseline(contrast: Contrast, baseline: str, voice: Voice) -> str:
-    if contrast.worse == baseline:
-        return f"{contrast.better} beats the baseline {baseline} {voice.lead(contrast)}"
-    return f"{contrast.worse} loses to the baseline {baseline} {voice.lead(contrast)}"
+def _against_baseline(contrast: Contrast, effect: FactorEffect, voice: Voice) -> str:
+    better, worse = voice.level(effect.name, contrast.better), voice.level(effect.name, contrast.worse)
+    if contrast.worse == effect.baseline:
+        return f"{better} beats the baseline {worse} {voice.lead(contrast)}"
+    return f"{worse} loses to the baseline {better} {voice.lead(contrast)}"
 
 
 def _trend(effect: FactorEffect, voice: Voice) -> str:
@@ -136,6 +131,7 @@ def _trend(effect: FactorEffect, voice: Voice) -> str:
 def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicates: int) -> str:
     """A factor that is not shown to matter: no difference worth knowing, or too few takes to say."""
     widest = effect.contrasts[0]
+    better, worse = voice.level(effect.name, widest.better), voice.level(effect.name, widest.worse)
     over = f" over {' to '.join(_range(effect))}" if effect.trend else ""
     bounds = [abs(bound) for c in effect.contrasts for bound in (c.low, c.high) if bound is not None]
     if effect.trend is None and all(contrast.difference == 0 for contrast in effect.contrasts):
@@ -146,20 +142,20 @@ def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicate
     pair = len(effect.contrasts) == 1
     if widest.low > 0:
         return (
-            f"{effect.name} {widest.better} looks better than {widest.worse} {voice.lead(widest)}, but among all that "
+            f"{effect.name} {better} looks better than {worse} {voice.lead(widest)}, but among all that "
             f"was compared chance may well do that ({_p(max(widest.p_value, effect.p_adjusted or 0.0))})."
         )
     if max(bounds) <= voice.scale.worth:
         if pair:
             return f"{effect.name} makes no measurable difference{over} ({interval} {voice.scale.unit})."
         return (
-            f"{effect.name} makes no measurable difference: {widest.better} leads {widest.worse} by the most, "
+            f"{effect.name} makes no measurable difference: {better} leads {worse} by the most, "
             f"{voice.lead(widest, by='')}."
         )
-    ahead = f"{widest.better} leads {widest.worse} {voice.lead(widest)}"
+    ahead = f"{better} leads {worse} {voice.lead(widest)}"
     if effect.trend is not None:
         return f"These {voice.takes} takes show no trend with {effect.name}: {ahead}; more conditions would be needed."
-    told = f"{effect.name} {widest.better} from {widest.worse}" if pair else f"the levels of {effect.name} apart"
+    told = f"{effect.name} {better} from {worse}" if pair else f"the levels of {effect.name} apart"
     more = ""
     if needed is not None and needed > replicates:
         worth = voice.amount(voice.scale.worth, 5 if voice.scale.worth.is_integer() else 1)
@@ -175,9 +171,7 @@ def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     a, b = interaction.factors
     if not interaction.matters:
         return f"No interaction between {a} and {b} was found ({_p(interaction.p_value)})."
-    found = _largest_change(
-        [replace(cell, level_a=spoken(cell.level_a), level_b=spoken(cell.level_b)) for cell in interaction.cells]
-    )
+    found = _largest_change(interaction.cells)
     effect = voice.units(voice.amount(interaction.effect, 5.0))
     if found is None:
         return f"{a} and {b} interact ({_p(interaction.p_adjusted)}): differences change by up to {effect}."
@@ -186,8 +180,8 @@ def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     turn = "loses by" if gap_there < 0 else "leads by only"
     elsewhere = voice.amount(abs(gap_there), 5.0)
     return (
-        f"{a} and {b} interact ({_p(interaction.p_adjusted)}): {a} {one} leads {other} by {gains} at {b} {here}, "
-        f"but {turn} {elsewhere} at {there}."
+        f"{a} and {b} interact ({_p(interaction.p_adjusted)}): {a} {voice.level(a, one)} leads {voice.level(a, other)}"
+        f" by {gains} at {b} {voice.level(b, here)}, but {turn} {elsewhere} at {voice.level(b, there)}."
     )
 
 
@@ -214,7 +208,7 @@ def _largest_change(
 
 def winner_sentence(winner: Winner, voice: Voice) -> str:
     """The settings that won."""
-    settings = " with ".join(f"{name} {spoken(level)}" for name, level in winner.settings.items())
+    settings = " with ".join(f"{name} {voice.level(name, level)}" for name, level in winner.settings.items())
     if winner.mean is None:
         return f"Best settings: {settings}; each beats its alternatives, but they were never tried together."
     mean = voice.amount(winner.mean, 1.0)
