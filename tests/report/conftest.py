@@ -81,13 +81,13 @@ BATCH = BatchRecord(
 )  # fmt: skip
 
 
-def jobs_with(changes: Sequence[tuple[dict[str, object], dict[str, object]]]) -> tuple[JobRecord, ...]:
-    """One job per pair of (changes to the job, changes to its take), numbered from 1."""
+def jobs_with(changes: Sequence[tuple[dict[str, object], dict[str, object] | None]]) -> tuple[JobRecord, ...]:
+    """One job per pair of (changes to the job, changes to its take), numbered from 1. None for a take: it has none."""
     return tuple(
         replace(
             JOB,
             **{"id": at, "position": at, "name": f"clip-{at}"} | of_job,  # type: ignore[arg-type]
-            takes=(replace(TAKE, **{"file": f"clip-{at}.wav"} | of_take),),  # type: ignore[arg-type]
+            takes=() if of_take is None else (replace(TAKE, **{"file": f"clip-{at}.wav"} | of_take),),  # type: ignore[arg-type]
         )
         for at, (of_job, of_take) in enumerate(changes, 1)
     )

@@ -408,10 +408,10 @@ def test_nothing_to_judge_by_means_no_intervals(conditions: list[dict[str, str]]
     assert "leave nothing to judge" in analysis.sentences[0]
 
 
-def test_takes_without_a_score_are_left_out_but_count_as_not_passed() -> None:
+def test_takes_without_a_score_are_left_out_of_means_but_count_among_those_that_passed_or_not() -> None:
     takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
-    failed = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=False) for t in takes[-2:])]
-    analysis = analyse(failed)
+    unscored = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=False) for t in takes[-2:])]
+    analysis = analyse(unscored)
     assert (analysis.takes, analysis.scored) == (10, 8)
     level = factor(analysis, "a").levels[1]
     assert (level.n, level.pass_rate.takes, level.pass_rate.passed) == (3, 5, 3)
@@ -420,15 +420,28 @@ def test_takes_without_a_score_are_left_out_but_count_as_not_passed() -> None:
     assert factor(analysis, "a").contrasts[0].difference == pytest.approx(first.difference)
 
 
+def test_jobs_that_failed_are_told_but_are_no_takes_that_failed_their_checks() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
+    failed = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=None) for t in takes[-2:])]
+    analysis = analyse(failed)
+    assert (analysis.takes, analysis.scored) == (8, 8)
+    level = factor(analysis, "a").levels[1]
+    assert (level.n, level.pass_rate.takes, level.pass_rate.passed) == (3, 3, 3)
+    assert "8 of 8 takes passed their checks (100 %, 95 % CI 68 to 100 %)." in analysis.sentences
+    assert "2 of 10 jobs failed and have no take." in analysis.sentences
+    assert not any("left out" in sentence for sentence in analysis.sentences)
+
+
 def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
     takes = takes_of(full_factorial(), 3, rng(31), TEMPERATURE)
-    holes = [take(t.condition, t.replicate - 1, None, passed=False) if at < 3 else t for at, t in enumerate(takes)]
+    holes = [take(t.condition, t.replicate - 1, None, passed=None) if at < 3 else t for at, t in enumerate(takes)]
     analysis = analyse(holes)
     assert analysis.design is Design.SAMPLED
     assert factor(analysis, "temperature").matters
     assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
     last = analysis.conditions[-1]
-    assert (last.mean, last.n, last.pass_rate.takes, last.tied_with_best, last.rank) == (None, 0, 3, False, 18)
+    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, 18)
+    assert (last.pass_rate.takes, last.pass_rate.rate) == (0, None)
 
 
 def test_a_level_that_failed_for_good_has_no_mean_and_no_contrast() -> None:
@@ -468,6 +481,13 @@ def test_next_to_nothing_is_no_error(takes: list[Take]) -> None:
     analysis = analyse(takes)
     assert analysis.winner is None
     assert analysis.sentences[0] == "No setting was varied, so there is nothing to compare."
+
+
+def test_no_take_at_all_has_no_pass_rate() -> None:
+    analysis = analyse([take({"a": level}, r, None, passed=None) for level in "xy" for r in range(2)])
+    assert analysis.takes == 0
+    assert "4 of 4 jobs failed and have no take." in analysis.sentences
+    assert not any("passed" in sentence for sentence in analysis.sentences)
 
 
 def test_no_score_at_all_still_tells_pass_rates() -> None:

@@ -46,16 +46,16 @@ def test_one_level_or_more_than_twelve_is_no_factor(levels: int) -> None:
     assert find_factors(jobs_with([({"temperature": float(n % levels)}, {}) for n in range(39)])).names == ()
 
 
-def test_failed_jobs_count_as_takes_that_did_not_pass_and_waiting_ones_not_at_all() -> None:
+def test_failed_jobs_have_no_take_that_could_pass_and_waiting_ones_do_not_count_at_all() -> None:
     jobs = jobs_with(
         [
             ({"condition": {"a": "1"}}, {}),
-            ({"condition": {"a": "2"}, "status": JobStatus.FAILED}, {"final": False}),
-            ({"condition": {"a": "2"}, "status": JobStatus.QUEUED}, {"final": False}),
+            ({"condition": {"a": "2"}, "status": JobStatus.FAILED}, None),
+            ({"condition": {"a": "2"}, "status": JobStatus.QUEUED}, None),
         ]
     )
     takes = takes_of(jobs, find_factors(jobs))
-    assert [(take.score, take.passed) for take in takes] == [(80.0, True), (None, False)]
+    assert [(take.score, take.passed) for take in takes] == [(80.0, True), (None, None)]
 
 
 def test_stars_are_compared_once_nearly_all_takes_have_them() -> None:

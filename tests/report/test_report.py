@@ -13,7 +13,7 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, Source, Verdict
+from soundmill.jobs import BatchSpec, FailureKind, Source, Verdict
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.page import MOST_PROMPTS, lead
 from soundmill.report.record import JobRecord
@@ -273,6 +273,33 @@ def test_the_lead_counts_in_plain_words() -> None:
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
     assert lead(two, passed_of(two)).endswith("1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged.")
     assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(replace(BATCH, jobs=()))).endswith("a take.")
+
+
+def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    conditions = [{"model": model, "temperature": level} for model in ("tiny", "huge") for level in ("0.7", "1.3")]
+    home.ingest(
+        "models",
+        [job(n, "a bell", condition=conditions[n % 4], replicate=1 + n // 4) for n in range(8)],
+        kind="experiment",
+    )
+    for attempt in home.claim(8):
+        if attempt.job.condition["model"] == "tiny":
+            home.finish(attempt, score=70.0, failing="silence" if attempt.job.position % 4 else None)
+        else:
+            why = "its weights are not here"
+            home.catalog.fail(attempt, FailureKind.MODEL_UNAVAILABLE, why, retry_at=None, counts=True, suspect=False)
+    folder = report_on(home, "models")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "2 passed every check (50 %" in text
+    assert "2 of 4 takes passed their checks (50 %" in text
+    assert "4 of 8 jobs failed and have no take." in text
+    levels = {level["level"]: level["pass_rate"] for level in summary(home, "models")["factors"][0]["levels"]}
+    assert levels["tiny"]["rate"] == 0.5 and levels["huge"]["rate"] is None
+    ranking = page(home, "models").split("Conditions, ranked")[1].split("</table>")[0]
+    assert re.findall(r">(\d+ %)?</td><td class=\"sm-may\">", ranking) == ["100 %", "0 %", "", ""]
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

@@ -14,7 +14,7 @@ from soundmill.report.effects import analyse
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
 from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.folder import keep_only, write
-from soundmill.report.intervals import wilson
+from soundmill.report.intervals import pass_rate
 from soundmill.report.pictures import draw_all
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.summary import summarise
@@ -111,10 +111,7 @@ def analysed(jobs: Sequence[JobRecord], factors: Factors) -> Analysis | None:
 
 def passed_of(record: BatchRecord) -> PassRate:
     """How many of the final takes passed their checks, with a 95 % interval."""
-    takes = len(record.finals)
-    passed = sum(take.passed for _, take in record.finals)
-    low, high = wilson(passed, takes, CONFIDENCE)
-    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else 0.0, low=low, high=high)
+    return pass_rate(sum(take.passed for _, take in record.finals), len(record.finals), CONFIDENCE)
 
 
 def _pictures(shown: list[Found], folder: Path, processes: int, progress: Callable[[Progress], None]) -> dict[str, str]:

@@ -35,9 +35,13 @@ def caveats(model: Model, scale: Scale, *, seeds_shared: bool) -> Iterator[str]:
     if empty:
         also = ", and interactions count as error" if not model.within and used > 1 and varied > 1 else ""
         yield f"{empty} of {count(len(table.conditions), 'condition')} have no take to compare{also}."
-    missing = int((~scored).sum())
+    failed = int((~table.made).sum())
+    if failed:
+        verb = "have" if failed > 1 else "has"
+        yield f"{failed} of {count(len(table.made), 'job')} failed and {verb} no take."
+    missing = int((table.made & ~scored).sum())
     if missing:
-        yield f"{missing} of {count(len(scored), 'take')} have nothing to compare and are left out."
+        yield f"{missing} of {count(int(table.made.sum()), 'take')} have nothing to compare and are left out."
     full = int((table.response[scored] >= scale.high).sum())
     if scored.any() and CEILING_SHARE <= full / scored.sum() < 1:
         have = f"{full} of {count(int(scored.sum()), 'take')} have the full {scale.high:g} {scale.unit}"

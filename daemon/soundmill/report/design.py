@@ -32,7 +32,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Takes as arrays: n takes in C conditions of k factors, with R seeds.
+    """Takes as arrays: n takes, or jobs that failed, in C conditions of k factors, with R seeds.
 
     Takes come in an order of their own, so that no result depends on the order they were given in.
     """
@@ -43,9 +43,10 @@ class Table:
     seed_of: Ints  # (n,)
     response: Floats  # (n,), nan where a take has none
     scored: Bools  # (n,) which takes have one
+    made: Bools  # (n,) which are takes: the others are jobs that failed
     has_score: Bools  # (C,) which conditions have such a take
     passed_in: Ints  # (C,) takes that passed their checks
-    takes_in: Ints  # (C,) all takes
+    takes_in: Ints  # (C,) takes, with or without a score
     design: Design
     baseline: Ints | None  # (k,), for one factor at a time
 
@@ -74,7 +75,7 @@ def read_table(takes: Sequence[Take], response: Response) -> Table:
     values = [_response(take, response) for take in usable]
     order = sorted(
         range(len(usable)),
-        key=lambda i: (keys[i], usable[i].replicate, math.isnan(values[i]), values[i], usable[i].passed),
+        key=lambda i: (keys[i], usable[i].replicate, math.isnan(values[i]), values[i], str(usable[i].passed)),
     )
     conditions = sorted(set(keys))
     condition_at = {key: index for index, key in enumerate(conditions)}
@@ -83,7 +84,8 @@ def read_table(takes: Sequence[Take], response: Response) -> Table:
     grid = np.array(conditions, dtype=np.intp).reshape(len(conditions), len(names))
     condition_of = np.array([condition_at[keys[i]] for i in order], dtype=np.intp)
     found = np.array([values[i] for i in order], dtype=np.float64)
-    passed = np.array([usable[i].passed for i in order], dtype=np.bool_)
+    passed = np.array([bool(usable[i].passed) for i in order], dtype=np.bool_)
+    made = np.array([usable[i].passed is not None for i in order], dtype=np.bool_)
     scored = ~np.isnan(found)
     design, baseline = _design(grid, np.unique(condition_of[scored]))
     return Table(
@@ -96,9 +98,10 @@ def read_table(takes: Sequence[Take], response: Response) -> Table:
         seed_of=np.array([seed_at[usable[i].replicate] for i in order], dtype=np.intp),
         response=found,
         scored=scored,
+        made=made,
         has_score=np.bincount(condition_of[scored], minlength=len(grid)) > 0,
         passed_in=np.bincount(condition_of[passed], minlength=len(grid)),
-        takes_in=np.bincount(condition_of, minlength=len(grid)),
+        takes_in=np.bincount(condition_of[made], minlength=len(grid)),
         design=Design.SAMPLED if any(_is_range(numbers, design) for _, numbers in levels) else design,
         baseline=baseline,
     )

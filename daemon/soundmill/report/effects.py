@@ -40,7 +40,7 @@ from soundmill.report.findings import (
 )
 from soundmill.report.interplay import Tested, tested_pairs
 from soundmill.report.intervals import holm, replicates_for
-from soundmill.report.levels import Levels, compare_levels, contrasts_of, pass_rate
+from soundmill.report.levels import Levels, compare_levels, contrasts_of, passed_of
 from soundmill.report.model import Model, fit
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.ranking import decided_levels, rank_conditions, settings_of
@@ -116,7 +116,7 @@ def analyse(
     )
     nothing = Analysis(
         factors=(), interactions=(), conditions=(), winner=None, sentences=(NOTHING_VARIED,),
-        takes=len(table.response), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
+        takes=int(table.made.sum()), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
         response=response, confidence=confidence, design=table.design,
     )  # fmt: skip
     if not len(table.response):
@@ -269,11 +269,13 @@ def _sentences(
     """The verdict, then every factor, those that matter first, the interactions that matter, how many takes passed,
     and what to keep in mind."""
     table = model.table
-    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=len(table.response))
+    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=int(table.made.sum()))
     yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
         pairs = count(len(interactions), "pair")
         yield f"No interaction was found among {pairs} of factors."
-    yield pass_sentence(pass_rate(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence), voice)
+    passed = passed_of(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence)
+    if passed.takes:
+        yield pass_sentence(passed, voice)
     yield from caveats(model, voice.scale, seeds_shared=seeds_shared)

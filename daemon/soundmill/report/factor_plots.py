@@ -32,7 +32,7 @@ def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[
         lower.set_xlabel(effect.name)
         means = [
             f"{level.level}: {one_decimal(level.mean)} ({one_decimal(level.low)} to {one_decimal(level.high)}), "
-            f"{percent(level.pass_rate.rate)} passed"
+            f"{percent(level.pass_rate.passed / level.pass_rate.takes)} passed"
             for level in effect.levels
             if level.mean is not None and level.low is not None and level.high is not None
         ]
@@ -118,6 +118,8 @@ def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, t
         low, high = places[level.level]
         middle = (low + high) / 2
         rate = level.pass_rate
+        if rate.rate is None:
+            continue
         axes.plot([middle, middle], [100 * rate.low, 100 * rate.high], color=GOOD, linewidth=4, alpha=0.4)
         axes.plot([middle], [100 * rate.rate], "o", color=GOOD, markersize=5)
     axes.set_ylim(-4, 104)

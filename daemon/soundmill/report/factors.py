@@ -98,7 +98,7 @@ def takes_of(jobs: Sequence[JobRecord], factors: Factors) -> list[Take]:
                 condition=condition,
                 replicate=job.replicate,
                 score=final.score if final else None,
-                passed=final is not None and final.passed,
+                passed=final.passed if final else None,
                 stars=final.stars if final else None,
             )
         )

@@ -30,22 +30,26 @@ class Design(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One take of an experiment. `condition` maps factor to level; takes of the same `replicate` share their seed."""
+    """One take of an experiment, or a job that failed. `condition` maps factor to level; takes of the same `replicate`
+    share their seed."""
 
     condition: Mapping[str, str]
     replicate: int
     score: float | None  # 0 to 100; None: the job failed or nothing was measured
-    passed: bool  # every quality check
+    passed: bool | None  # every quality check; None: the job failed, so there is no take
     stars: int | None = None  # 1 to 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassRate:
-    """How many takes passed their checks, 0 to 1, with its Wilson score interval (takes counted as independent)."""
+    """How many takes passed their checks, 0 to 1, with its Wilson score interval (takes counted as independent).
+
+    Jobs that failed have no take and do not count.
+    """
 
     passed: int
     takes: int  # with or without a score
-    rate: float
+    rate: float | None  # None: there are no takes
     low: float
     high: float
 
@@ -178,7 +182,7 @@ class Analysis:
     conditions: tuple[ConditionRank, ...]  # best first
     winner: Winner | None
     sentences: tuple[str, ...]
-    takes: int
+    takes: int  # without the jobs that failed
     scored: int  # takes that have the response
     replicates: int  # distinct seeds among them
     response: Response

@@ -158,7 +158,7 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
     if passed.takes == 0:
         return f"{start}."
     flagged = passed.takes - passed.passed
-    verdict = f"{passed.passed:,} passed every check ({percent(passed.rate)}"
+    verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
     if passed.takes > 1:
         verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
     return f"{start}; {verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")

@@ -12,7 +12,7 @@ from soundmill.report.compare import DECIMALS, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
 from soundmill.report.findings import ConditionRank
 from soundmill.report.intervals import t_quantile
-from soundmill.report.levels import mean_reaches, pass_rate
+from soundmill.report.levels import mean_reaches, passed_of
 from soundmill.report.model import Model, cell_rows
 from soundmill.report.scale import Scale
 from soundmill.report.seeds import ErrorTerm
@@ -62,7 +62,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
                 low=scale.clipped(means[condition] - reaches[condition].overall),
                 high=scale.clipped(means[condition] + reaches[condition].overall),
                 n=int(model.adjusted.counts[condition]),
-                pass_rate=pass_rate(table, chosen, confidence),
+                pass_rate=passed_of(table, chosen, confidence),
                 rank=ranking[-1].rank if shared else place,
                 tied_with_best=bool(tied[condition]),
                 paired_low=scale.clipped(means[condition] - reaches[condition].paired),

@@ -123,7 +123,7 @@ def _rates(record: BatchRecord, passed: PassRate, takes: Sequence[TakeRecord]) -
     wall = wall_s(record)
     audio = sum(take.duration_s for take in takes)
     return {
-        "pass_rate": passed.rate if passed.takes else None,
+        "pass_rate": passed.rate,
         "pass_rate_low": passed.low if passed.takes else None,
         "pass_rate_high": passed.high if passed.takes else None,
         "success_rate": succeeded / (succeeded + failed) if succeeded + failed else None,

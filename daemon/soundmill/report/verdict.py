@@ -238,10 +238,11 @@ def no_winner_sentence(
 
 
 def pass_sentence(rate: PassRate, voice: Voice) -> str:
-    """How many takes passed."""
+    """How many takes passed, of one or more."""
     return (
         f"{rate.passed} of {count(rate.takes, 'take')} passed their checks "
-        f"({percent(rate.rate)}, {voice.confidence_text} {100 * rate.low:.0f} to {100 * rate.high:.0f} %)."
+        f"({percent(rate.passed / rate.takes)}, "
+        f"{voice.confidence_text} {100 * rate.low:.0f} to {100 * rate.high:.0f} %)."
     )
 
 
