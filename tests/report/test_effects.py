@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -430,6 +431,18 @@ def test_jobs_that_failed_are_told_but_are_no_takes_that_failed_their_checks() -
     assert "8 of 8 takes passed their checks (100 %, 95 % CI 68 to 100 %)." in analysis.sentences
     assert "2 of 10 jobs failed and have no take." in analysis.sentences
     assert not any("left out" in sentence for sentence in analysis.sentences)
+
+
+def test_jobs_tried_again_are_counted_and_said_to_be_compared_by_their_first_takes() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
+    again = [replace(t, passed=False, tried_again=True) if at < 3 else t for at, t in enumerate(takes)]
+    sentences = analyse(again).sentences
+    assert "7 of 10 first takes passed their checks (70 %, 95 % CI 40 to 89 %)." in sentences
+    assert (
+        "3 of 10 jobs were tried again; settings are compared by the first take of each job, because later ones have "
+        "other seeds and are there only where the first did not pass."
+    ) in sentences
+    assert not any("first take" in sentence for sentence in analyse(takes).sentences)
 
 
 def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:

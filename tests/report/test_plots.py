@@ -116,6 +116,17 @@ def test_many_attempts_do_not_make_a_plot_large() -> None:
     assert len(timeline.svg) < 200_000
 
 
+def test_plots_of_settings_show_the_takes_that_are_compared() -> None:
+    """Of a job that was tried again the first take, as the means beside them do."""
+    record = sweep()
+    first = record.jobs[0]
+    later = replace(first.takes[0], file="later.wav", score=99.0, generation_s=50.0)
+    again = replace(first, takes=(replace(first.takes[0], final=False), later))
+    before, after = drawn(record), drawn(replace(record, jobs=(again, *record.jobs[1:])))
+    settings = [plot for plot in before if plot.name.startswith(("factor-", "parallel-"))]
+    assert len(settings) == 3 and all(plot in after for plot in settings)
+
+
 @pytest.mark.parametrize("name", ["temperature", "cfg_coef"])
 def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     jobs = jobs_with(

@@ -13,7 +13,7 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, FailureKind, Source, Verdict
+from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.page import MOST_PROMPTS, lead
 from soundmill.report.record import JobRecord
@@ -52,7 +52,7 @@ def test_the_summary_counts_what_the_catalogue_has(reported: Home) -> None:
     found = summary(reported, "forest")
     assert found["counts"] == {
         "jobs": 12, "queued": 0, "running": 0, "succeeded": 11, "failed": 1, "cancelled": 0,
-        "takes": 12, "passed": 9, "flagged": 2, "retried": 2,
+        "takes": 12, "passed": 9, "flagged": 2, "retried": 2, "tried_again": 1,
     }  # fmt: skip
     assert found["finished"] and found["quality"]["failed_checks"] == {"clipping": 1, "repetition": 1}
     assert found["errors"] == {"bad_parameter": 1}
@@ -108,6 +108,37 @@ def test_a_take_that_was_tried_again_is_there_but_not_counted(reported: Home) ->
     text = page(reported, "forest")
     assert 'src="quarantine/clip-004.take1.wav"' in text
     assert "also the 1 that were tried again" in text
+
+
+def test_an_experiment_whose_jobs_were_tried_again_is_judged_by_first_takes_and_proposes_final_ones(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    jobs = [
+        job(n, "a bell", condition={"temperature": level}, replicate=1 + n // 2)
+        for n in range(8)
+        for level in [("0.7", "1.3")[n % 2]]
+    ]
+    home.ingest("again", jobs, kind="experiment", on_qc_fail=QcAction.RETRY)
+    for attempt in home.claim(8):
+        hot = attempt.job.condition["temperature"] == "1.3"
+        home.finish(attempt, score=20.0 if hot else 80.0, failing="silence" if hot else None, retry=hot)
+    home.catalog.wake_due(home.now[0] + 1000)
+    for attempt in home.claim(8):
+        home.finish(attempt, score=99.0)
+    folder = report_on(home, "again")
+    found = summary(home, "again")
+    assert [(condition["mean"], condition["pass_rate"]["rate"]) for condition in found["conditions"]] == [
+        (80.0, 1.0), (20.0, 0.0),
+    ]  # fmt: skip
+    assert found["counts"]["passed"] == 8 and found["counts"]["tried_again"] == 4
+    assert found["best"][0].startswith("clip-") and found["quality"]["score_high"] == 99.0
+    for text in (page(home, "again"), (folder / "README.md").read_text(encoding="utf-8")):
+        assert "8 passed every check (100 %" in text.replace(" %", " %")
+        assert "4 jobs were tried again." in text
+        assert "4 of 8 first takes passed their checks" in text
+        assert "settings are compared by the first take of each job" in text
+    assert "- 4 tried again\n" in text
 
 
 def test_a_take_whose_file_is_gone_is_said_to_be(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

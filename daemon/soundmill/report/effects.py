@@ -137,7 +137,7 @@ def analyse(
         interactions=interactions,
         conditions=rank_conditions(model, scale, confidence),
         winner=winner,
-        sentences=tuple(_sentences(model, factors, interactions, winner, voice, seeds_shared=seeds_shared)),
+        sentences=tuple(_sentences(model, factors, interactions, winner, voice, takes, seeds_shared=seeds_shared)),
     )
 
 
@@ -263,6 +263,7 @@ def _sentences(
     interactions: Sequence[Interaction],
     winner: Winner | None,
     voice: Voice,
+    takes: Sequence[Take],
     *,
     seeds_shared: bool,
 ) -> Iterator[str]:
@@ -276,6 +277,13 @@ def _sentences(
         pairs = count(len(interactions), "pair")
         yield f"No interaction was found among {pairs} of factors."
     passed = passed_of(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence)
+    again = sum(take.tried_again for take in takes)
     if passed.takes:
-        yield pass_sentence(passed, voice)
+        yield pass_sentence(passed, voice, "first take" if again else "take")
+    if again:
+        yield (
+            f"{again} of {count(len(takes), 'job')} {'was' if again == 1 else 'were'} tried again; settings are "
+            "compared by the first take of each job, because later ones have other seeds and are there only where the "
+            "first did not pass."
+        )
     yield from caveats(model, voice.scale, seeds_shared=seeds_shared)

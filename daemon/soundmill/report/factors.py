@@ -86,20 +86,20 @@ def _level(value: object) -> str:
 
 
 def takes_of(jobs: Sequence[JobRecord], factors: Factors) -> list[Take]:
-    """One Take per job that has ended: its final take, or none of it where the job failed."""
+    """The first take of each job, or none of it where the job failed without one."""
     takes = []
     for job in jobs:
-        condition = factors.conditions.get(job.id)
-        if condition is None or job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED):
+        condition, first = factors.conditions.get(job.id), job.first
+        if condition is None or (first is None and job.status is not JobStatus.FAILED):
             continue
-        final = job.final
         takes.append(
             Take(
                 condition=condition,
                 replicate=job.replicate,
-                score=final.score if final else None,
-                passed=final.passed if final else None,
-                stars=final.stars if final else None,
+                score=first.score if first else None,
+                passed=first.passed if first else None,
+                stars=first.stars if first else None,
+                tried_again=job.tried_again,
             )
         )
     return takes

@@ -38,6 +38,7 @@ class Take:
     score: float | None  # 0 to 100; None: the job failed or nothing was measured
     passed: bool | None  # every quality check; None: the job failed, so there is no take
     stars: int | None = None  # 1 to 5
+    tried_again: bool = False  # its job has later takes, with other seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
 
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
-    """The batch in one sentence."""
+    """The batch in one sentence, or two where jobs were tried again."""
     have = record.count(JobStatus.SUCCEEDED)
     start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
     if passed.takes == 0:
@@ -161,7 +161,10 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
     verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
     if passed.takes > 1:
         verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
-    return f"{start}; {verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
+    flags = f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged" if flagged else ""
+    again = record.tried_again
+    retries = f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again." if again else ""
+    return f"{start}; {verdict}){flags}.{retries}"
 
 
 def _has_table(choice: Choice) -> bool:
@@ -195,6 +198,8 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
         yield Tile(value=f"{passed.passed:,}", label="passed", kind="good")
     if flagged := passed.takes - passed.passed:
         yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
+    if again := record.tried_again:
+        yield Tile(value=f"{again:,}", label="tried again")
     for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
         if number_of := record.count(JobStatus(status)):
             yield Tile(value=f"{number_of:,}", label=status, kind=kind)

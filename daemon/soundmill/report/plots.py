@@ -31,9 +31,10 @@ def plots(
     record: BatchRecord, compared: Sequence[JobRecord], factors: Factors, analysis: Analysis | None
 ) -> Iterator[Plot]:
     """Every plot that this batch has something to show in, in the order of the page. `compared` are the jobs that the
-    analysis is of: the batch's own and those of earlier batches of its experiment."""
+    analysis is of: the batch's own and those of earlier batches of its experiment. Settings are shown by first takes,
+    as they are compared; the rest is of final ones."""
     finals = record.finals
-    takes = [(job, job.final) for job in compared if job.final is not None]
+    takes = [(job, job.first) for job in compared if job.first is not None]
     if analysis is not None:
         for at, effect in enumerate(clearest_first(analysis.factors)[:MOST_FACTORS], 1):
             yield by_factor(at, effect, factors, takes, analysis.response)
@@ -47,15 +48,15 @@ def plots(
         yield timeline(ended)
 
 
-def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
+def parallel_coordinates(factors: Factors, takes: Sequence[Found]) -> Plot:
     """A line per take through its level of each factor to its score, coloured by the score."""
     names = factors.names[:MOST_AXES]
     scales = [_scale(factors.levels(name)) for name in names]
-    scores = [take.score for _, take in finals if take.score is not None]
+    scores = [take.score for _, take in takes if take.score is not None]
     lowest, highest = (min(scores), max(scores)) if scores else (0.0, 100.0)
     reach = highest - lowest or 1.0
     lines, colours = [], []
-    for job, take in finals:
+    for job, take in takes:
         condition = factors.conditions.get(job.id, {})
         if take.score is None or not all(name in condition for name in names):
             continue

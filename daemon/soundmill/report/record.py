@@ -102,6 +102,15 @@ class JobRecord:
     takes: tuple[TakeRecord, ...]
 
     @property
+    def first(self) -> TakeRecord | None:
+        """What its settings made of its own seed; later takes have other seeds, and stand in where this one failed."""
+        return self.takes[0] if self.takes else None
+
+    @property
+    def tried_again(self) -> bool:
+        return len(self.takes) > 1
+
+    @property
     def final(self) -> TakeRecord | None:
         return next((take for take in self.takes if take.final), None)
 
@@ -147,6 +156,11 @@ class BatchRecord:
     def takes(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
         """Every take, also those that were tried again."""
         return tuple((job, take) for job in self.jobs for take in job.takes)
+
+    @property
+    def tried_again(self) -> int:
+        """Jobs that have more than one take."""
+        return sum(job.tried_again for job in self.jobs)
 
     def count(self, status: JobStatus) -> int:
         return sum(job.status is status for job in self.jobs)

@@ -29,6 +29,7 @@ KEYS: Mapping[str, str] = {
     "counts.passed": "final takes that passed every check",
     "counts.flagged": "final takes with a failed check",
     "counts.retried": "attempts beyond a job's first",
+    "counts.tried_again": "jobs with more than one take, because an earlier one did not pass",
     "rates.pass_rate": "share of the final takes that passed, 0 to 1",
     "rates.pass_rate_low": "lower end of its 95 % Wilson score interval",
     "rates.pass_rate_high": "upper end",
@@ -115,6 +116,7 @@ def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[T
         "passed": sum(take.passed for take in finals),
         "flagged": sum(not take.passed for take in finals),
         "retried": sum(attempt.number > 1 for attempt in record.attempts),
+        "tried_again": record.tried_again,
     }
 
 

@@ -237,10 +237,10 @@ def no_winner_sentence(
     return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters."
 
 
-def pass_sentence(rate: PassRate, voice: Voice) -> str:
-    """How many takes passed, of one or more."""
+def pass_sentence(rate: PassRate, voice: Voice, what: str) -> str:
+    """How many takes passed, of one or more; `what` they are called."""
     return (
-        f"{rate.passed} of {count(rate.takes, 'take')} passed their checks "
+        f"{rate.passed} of {count(rate.takes, what)} passed their checks "
         f"({percent(rate.passed / rate.takes)}, "
         f"{voice.confidence_text} {100 * rate.low:.0f} to {100 * rate.high:.0f} %)."
     )
