@@ -527,6 +527,32 @@ def test_intervals_stay_on_the_scale() -> None:
     assert contrast.high == 100
 
 
+def test_means_stay_on_the_scale_where_other_factors_are_averaged_out() -> None:
+    """A linear model leads beyond the scale where scores press against its end, here up to 115."""
+    conditions = [
+        {**c, "style": "drone" if float(c["temperature"]) > 1.0 else "jazz"} for c in latin_hypercube(24, rng(42))
+    ]
+    full = lambda c: 60.0 if c["style"] == "jazz" or float(c["cfg_coef"]) > 4 else -20.0  # noqa: E731
+    takes = [replace(t, score=min(t.score or 0.0, 100.0)) for t in takes_of(conditions, 2, rng(43), full)]
+    analysis = analyse(takes)
+    assert analysis.design is Design.SAMPLED
+    means = [level.mean for effect in analysis.factors for level in effect.levels]
+    assert max(mean for mean in means if mean is not None) == 100.0
+    shown = [*means, *(c.mean for c in analysis.conditions), *(c.mean for i in analysis.interactions for c in i.cells)]
+    assert all(mean is None or 0 <= mean <= 100 for mean in shown)
+    assert all(contrast.difference <= 100 for effect in analysis.factors for contrast in effect.contrasts)
+
+
+def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -> None:
+    """Missing takes are adjusted for by their seeds, here to 117."""
+    scores = {"x": (100, 98, None), "y": (100, 97, None), "z": (70, 60, 10)}
+    takes = [take({"a": a}, r, score) for a, of_seed in scores.items() for r, score in enumerate(of_seed)]
+    more = [take({"a": "w"}, r, score) for r, score in enumerate((None, None, 80))]
+    conditions = analyse([*takes, *more]).conditions
+    assert [(c.condition["a"], c.rank) for c in conditions] == [("w", 1), ("x", 2), ("y", 3), ("z", 4)]
+    assert conditions[0].mean == 100.0
+
+
 def test_scores_at_the_ceiling_are_remarked_on() -> None:
     takes = [take({"a": level}, r, 100.0 if r else 90.0) for level in "xy" for r in range(4)]
     assert "6 of 8 takes have the full 100 points, which hides differences among the best." in analyse(takes).sentences

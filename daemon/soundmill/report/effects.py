@@ -123,7 +123,7 @@ def analyse(
         return nothing
     model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), floor=scale.floor)
     measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
-    tested = tested_pairs(model)
+    tested = tested_pairs(model, scale)
     of_factors = _adjusted([one.p_value for one in measured])
     of_pairs = holm(np.array([one.p_value for one in tested])).tolist()
     factors = tuple(

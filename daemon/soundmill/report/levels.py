@@ -65,7 +65,7 @@ def level_mean(
     """A level, or a bin of levels, for which the chosen conditions (C,) speak."""
     return LevelMean(
         level=label,
-        mean=None if np.isnan(mean) else mean,
+        mean=scale.clipped(mean),
         low=scale.clipped(mean - reach.overall),
         high=scale.clipped(mean + reach.overall),
         n=table.scored_in(chosen),
@@ -112,7 +112,7 @@ def _contrast(names: tuple[str, ...], pairs: Pairs, at: int, scale: Scale, level
     return Contrast(
         better=names[pairs.first[at]],
         worse=names[pairs.second[at]],
-        difference=float(pairs.differences[at]),
+        difference=min(float(pairs.differences[at]), scale.span),
         low=scale.clipped_difference(pairs.low[at]),
         high=scale.clipped_difference(pairs.high[at]),
         p_value=None if np.isnan(p_value) else p_value,

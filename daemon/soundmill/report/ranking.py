@@ -51,7 +51,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     ranking: list[ConditionRank] = []
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
-        mean = float(means[condition]) if scored[condition] else None
+        mean = scale.clipped(means[condition])
         shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
         ranking.append(
             ConditionRank(
@@ -165,7 +165,7 @@ def settings_of(
     reach = mean_reaches(adjusted, shape, error, confidence)[0].overall
     return Settings(
         levels=names,
-        mean=mean,
+        mean=scale.clipped(mean),
         low=scale.clipped(mean - reach),
         high=scale.clipped(mean + reach),
         n=int(adjusted.counts[scored].sum()),

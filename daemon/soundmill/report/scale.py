@@ -29,14 +29,20 @@ class Scale:
     def floor(self) -> float:
         return self.step**2 / 12
 
+    @property
+    def span(self) -> float:
+        return self.high - self.low
+
     def clipped(self, value: float) -> float | None:
-        """A bound of a mean's interval, kept where the scale ends; None for nan."""
+        """A mean or a bound of its interval, kept where the scale ends; None for nan.
+
+        A linear model can lead beyond: it adds up effects that scores pressed against the end do not show.
+        """
         return None if math.isnan(value) else float(min(max(value, self.low), self.high))
 
     def clipped_difference(self, value: float) -> float | None:
         """A bound of a difference's interval: no difference exceeds the whole scale; None for nan."""
-        span = self.high - self.low
-        return None if math.isnan(value) else float(min(max(value, -span), span))
+        return None if math.isnan(value) else float(min(max(value, -self.span), self.span))
 
 
 def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:

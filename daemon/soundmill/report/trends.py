@@ -93,7 +93,7 @@ def _ends(curve: Curve, linear: Coefficient, scale: Scale) -> Contrast:
     return Contrast(
         better=highest if linear.value >= 0 else lowest,
         worse=lowest if linear.value >= 0 else highest,
-        difference=2 * abs(linear.value),
+        difference=min(2 * abs(linear.value), scale.span),
         low=scale.clipped_difference(2 * (abs(linear.value) - linear.reach)),
         high=scale.clipped_difference(2 * (abs(linear.value) + linear.reach)),
         p_value=_known(linear.p_value),
