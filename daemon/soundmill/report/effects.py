@@ -22,6 +22,7 @@ import numpy as np
 from soundmill.report.caveats import caveats
 from soundmill.report.compare import differences_of, f_test
 from soundmill.report.design import Table, read_table
+from soundmill.report.factor_sentences import factor_sentence
 from soundmill.report.findings import (
     Analysis,
     ConditionRank,
@@ -49,13 +50,12 @@ from soundmill.report.seeds import adjust
 from soundmill.report.trends import Sampled, follow
 from soundmill.report.verdict import (
     NOTHING_VARIED,
-    Voice,
-    factor_sentence,
     interaction_sentence,
     no_winner_sentence,
     pass_sentence,
     winner_sentence,
 )
+from soundmill.report.voice import Voice
 from soundmill.report.words import count
 
 __all__ = [

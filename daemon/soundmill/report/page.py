@@ -25,7 +25,7 @@ from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, span
+from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -160,7 +160,7 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
     flagged = passed.takes - passed.passed
     verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
     if passed.takes > 1:
-        verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
+        verdict += f", 95 % interval {percents(passed.low, passed.high)}"
     flags = f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged" if flagged else ""
     again = record.tried_again
     retries = f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again." if again else ""

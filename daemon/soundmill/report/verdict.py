@@ -6,182 +6,32 @@ where the interval holds nothing worth knowing, and else what the takes cannot t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 
-from soundmill.report.findings import Contrast, FactorEffect, Interaction, InteractionCell, PassRate, Winner
-from soundmill.report.naming import spoken
-from soundmill.report.scale import Scale
-from soundmill.report.words import count, percent
+from soundmill.report.findings import FactorEffect, Interaction, InteractionCell, PassRate, Winner
+from soundmill.report.voice import Voice, listed, p_text
+from soundmill.report.words import count, percent, percents
 
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."
-LEVELS_SPELT_OUT = 3  # a level that beats more rivals than this is said to beat every other
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """What every sentence needs to know. `names`: of each factor's levels, see `naming.told_apart`."""
-
-    scale: Scale
-    confidence: float
-    takes: int  # with the response
-    names: Mapping[str, Mapping[str, str]]
-
-    @property
-    def confidence_text(self) -> str:
-        return f"{100 * self.confidence:g} % CI"
-
-    def amount(self, value: float, reach: float) -> str:
-        """A number with as many decimals as an interval of this reach allows."""
-        decimals = 0 if reach >= 5 else 1 if reach >= 0.5 else 2
-        if value != 0 and round(value, decimals) == 0:
-            decimals = 2 if decimals == 0 and round(value, 1) == 0 else decimals + 1
-        text = f"{value:.{decimals}f}"
-        return "0" if float(text) == 0 else text.replace("-", "−")
-
-    def units(self, text: str) -> str:
-        return f"{text} {self.scale.unit[:-1] if text == '1' else self.scale.unit}"
-
-    def interval(self, low: float, high: float) -> str:
-        reach = (high - low) / 2
-        return f"{self.confidence_text} {self.amount(low, reach)} to {self.amount(high, reach)}"
-
-    def level(self, factor: str, level: str) -> str:
-        """A level, or a range of levels, as it is named in sentences."""
-        return spoken(self.names[factor].get(level, level))
-
-    def lead(self, contrast: Contrast, by: str = "by ") -> str:
-        """`by 11 points (95 % CI 6 to 16)`."""
-        if contrast.low is None or contrast.high is None:
-            return f"{by}{self.units(self.amount(contrast.difference, 1.0))}"
-        amount = self.amount(contrast.difference, (contrast.high - contrast.low) / 2)
-        return f"{by}{self.units(amount)} ({self.interval(contrast.low, contrast.high)})"
-
-
-def factor_sentence(effect: FactorEffect, voice: Voice, *, needed: int | None, replicates: int) -> str:
-    """What one factor does. `needed`: replicates in all that would show a difference worth knowing, where known."""
-    known = [level for level in effect.levels if level.mean is not None]
-    if len(effect.levels) < 2:
-        return f"{effect.name} has one level only, so there is nothing to compare."
-    if len(known) < 2:
-        return f"{effect.name}: fewer than two of its levels have a take with a response, so nothing can be compared."
-    if not effect.contrasts:
-        return f"{effect.name}: its levels cannot be compared in these takes."
-    if effect.p_value is None:
-        return f"{effect.name}: these takes leave nothing to judge a difference by; run more replicates."
-    if effect.matters:
-        return _trend(effect, voice) if effect.trend else _beaten(effect, voice)
-    return _undecided(effect, voice, needed, replicates)
-
-
-def _beaten(effect: FactorEffect, voice: Voice) -> str:
-    """A factor that matters: which levels beat which."""
-    say = partial(voice.level, effect.name)
-    shown = [contrast for contrast in effect.contrasts if contrast.significant]
-    if not shown:
-        widest = effect.contrasts[0]
-        return (
-            f"{effect.name} matters ({_p(effect.p_adjusted)}), but no two of its levels can be told apart for sure; "
-            f"{say(widest.better)} leads {say(widest.worse)} {voice.lead(widest)}."
-        )
-    if effect.baseline is not None:
-        clauses = [_against_baseline(contrast, effect, voice) for contrast in shown]
-        rest = [say(_rival(c, effect.baseline)) for c in effect.contrasts if not c.significant]
-        open_ones = f"; {_listed(rest)} cannot be told from it" if rest else ""
-        return f"{effect.name} {_listed(clauses)}{open_ones}."
-    best = max((level for level in effect.levels if level.mean is not None), key=lambda level: level.mean or 0.0).level
-    beaten = [contrast for contrast in shown if contrast.better == best]
-    if not beaten:
-        first = shown[0]
-        wins = f"{say(first.better)} beats {say(first.worse)} {voice.lead(first)}"
-        return f"{effect.name} {wins}, but which level is best is open."
-    rivals = [c for c in effect.contrasts if best in (c.better, c.worse)]
-    unbeaten = [say(_rival(contrast, best)) for contrast in rivals if contrast not in beaten]
-    if len(beaten) <= LEVELS_SPELT_OUT:
-        wins = _listed([f"{say(contrast.worse)} {voice.lead(contrast)}" for contrast in beaten])
-    elif unbeaten:
-        wins = f"{len(beaten)} of the other {len(rivals)} levels, {say(beaten[0].worse)} {voice.lead(beaten[0])}"
-    else:
-        wins = f"every other level, the next best, {say(beaten[-1].worse)}, {voice.lead(beaten[-1])}"
-    but = f", but cannot be told from {_listed(unbeaten[:LEVELS_SPELT_OUT])}" if unbeaten else ""
-    more = f" and {len(unbeaten) - LEVELS_SPELT_OUT} more" if len(unbeaten) > LEVELS_SPELT_OUT else ""
-    return f"{effect.name} {say(best)} beats {wins}{but}{more}."
-
-
-def _against_baseline(contrast: Contrast, effect: FactorEffect, voice: Voice) -> str:
-    better, worse = voice.level(effect.name, contrast.better), voice.level(effect.name, contrast.worse)
-    if contrast.worse == effect.baseline:
-        return f"{better} beats the baseline {worse} {voice.lead(contrast)}"
-    return f"{worse} loses to the baseline {better} {voice.lead(contrast)}"
-
-
-def _trend(effect: FactorEffect, voice: Voice) -> str:
-    """A sampled factor that matters: where it is best."""
-    ends = effect.contrasts[0]
-    low, high = _range(effect)
-    if effect.trend is not None and effect.trend.peak is not None:
-        return f"{effect.name} is best near {effect.trend.peak:.3g}, of {low} to {high} that were tried."
-    if ends.significant:
-        side = "lower" if ends.better == low else "higher"
-        return f"{effect.name}: {side} is better; {ends.better} beats {ends.worse} {voice.lead(ends)} along the trend."
-    return f"{effect.name} matters ({_p(effect.p_adjusted)}), but these takes cannot say which values are best."
-
-
-def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicates: int) -> str:
-    """A factor that is not shown to matter: no difference worth knowing, or too few takes to say."""
-    widest = effect.contrasts[0]
-    better, worse = voice.level(effect.name, widest.better), voice.level(effect.name, widest.worse)
-    over = f" over {' to '.join(_range(effect))}" if effect.trend else ""
-    bounds = [abs(bound) for c in effect.contrasts for bound in (c.low, c.high) if bound is not None]
-    if effect.trend is None and all(contrast.difference == 0 for contrast in effect.contrasts):
-        return f"{effect.name} makes no difference: every level scores the same."
-    if widest.low is None or widest.high is None or widest.p_value is None:
-        return f"{effect.name}: these takes leave nothing to judge a difference by; run more replicates."
-    interval = voice.interval(widest.low, widest.high)
-    pair = len(effect.contrasts) == 1
-    if widest.low > 0:
-        return (
-            f"{effect.name} {better} looks better than {worse} {voice.lead(widest)}, but among all that "
-            f"was compared chance may well do that ({_p(max(widest.p_value, effect.p_adjusted or 0.0))})."
-        )
-    if max(bounds) <= voice.scale.worth:
-        if pair:
-            return f"{effect.name} makes no measurable difference{over} ({interval} {voice.scale.unit})."
-        return (
-            f"{effect.name} makes no measurable difference: {better} leads {worse} by the most, "
-            f"{voice.lead(widest, by='')}."
-        )
-    ahead = f"{better} leads {worse} {voice.lead(widest)}"
-    if effect.trend is not None:
-        return f"These {voice.takes} takes show no trend with {effect.name}: {ahead}; more conditions would be needed."
-    told = f"{effect.name} {better} from {worse}" if pair else f"the levels of {effect.name} apart"
-    more = ""
-    if needed is not None and needed > replicates:
-        worth = voice.amount(voice.scale.worth, 5 if voice.scale.worth.is_integer() else 1)
-        more = (
-            f"; about {count(needed - replicates, 'more replicate')} would be needed to see a difference of "
-            f"{voice.units(worth)}"
-        )
-    return f"These {voice.takes} takes cannot tell {told}: {ahead}{more}."
 
 
 def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     """What two factors do together."""
     a, b = interaction.factors
     if not interaction.matters:
-        return f"No interaction between {a} and {b} was found ({_p(interaction.p_value)})."
+        return f"No interaction between {a} and {b} was found ({p_text(interaction.p_value)})."
     found = _largest_change(interaction.cells)
     effect = voice.units(voice.amount(interaction.effect, 5.0))
     if found is None:
-        return f"{a} and {b} interact ({_p(interaction.p_adjusted)}): differences change by up to {effect}."
+        return f"{a} and {b} interact ({p_text(interaction.p_adjusted)}): differences change by up to {effect}."
     (one, other), (here, gap_here), (there, gap_there) = found
     gains = voice.units(voice.amount(gap_here, 5.0))
     turn = "loses by" if gap_there < 0 else "leads by only"
     elsewhere = voice.amount(abs(gap_there), 5.0)
     return (
-        f"{a} and {b} interact ({_p(interaction.p_adjusted)}): {a} {voice.level(a, one)} leads {voice.level(a, other)}"
-        f" by {gains} at {b} {voice.level(b, here)}, but {turn} {elsewhere} at {voice.level(b, there)}."
+        f"{a} and {b} interact ({p_text(interaction.p_adjusted)}): "
+        f"{a} {voice.level(a, one)} leads {voice.level(a, other)} by {gains} at {b} {voice.level(b, here)}, "
+        f"but {turn} {elsewhere} at {voice.level(b, there)}."
     )
 
 
@@ -231,9 +81,9 @@ def no_winner_sentence(
         )
     if matter:
         verb = "matters, but its" if len(matter) == 1 else "matter, but their"
-        return f"No winner: {_listed(matter)} {verb} best level cannot be told from all others yet."
+        return f"No winner: {listed(matter)} {verb} best level cannot be told from all others yet."
     if together:
-        return f"No winner: {_listed(together)} interact, but no combination beats all others yet."
+        return f"No winner: {listed(together)} interact, but no combination beats all others yet."
     return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters."
 
 
@@ -241,26 +91,5 @@ def pass_sentence(rate: PassRate, voice: Voice, what: str) -> str:
     """How many takes passed, of one or more; `what` they are called."""
     return (
         f"{rate.passed} of {count(rate.takes, what)} passed their checks "
-        f"({percent(rate.passed / rate.takes)}, "
-        f"{voice.confidence_text} {100 * rate.low:.0f} to {100 * rate.high:.0f} %)."
+        f"({percent(rate.passed / rate.takes)}, {voice.confidence_text} {percents(rate.low, rate.high)})."
     )
-
-
-def _range(effect: FactorEffect) -> tuple[str, str]:
-    """The ends of a sampled factor, lowest first."""
-    ends = sorted((effect.contrasts[0].better, effect.contrasts[0].worse), key=float)
-    return ends[0], ends[1]
-
-
-def _rival(contrast: Contrast, level: str) -> str:
-    return contrast.worse if contrast.better == level else contrast.better
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "p unknown"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.{3 if value < 0.01 else 2}f}"
