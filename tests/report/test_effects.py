@@ -226,6 +226,60 @@ def test_levels_that_tie_at_the_top_are_not_a_winner() -> None:
     )
 
 
+def test_a_difference_that_is_sure_but_small_is_said_to_be_small() -> None:
+    slight = by_level("temperature", {"0.7": 1.6, "1.0": 0.8, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 6, rng(5), slight, noise=0.5))
+    found = factor(analysis, "temperature")
+    assert found.matters
+    assert found.small
+    assert found.sentence.startswith("temperature makes a small difference, under 5 points: 0.7 beats 1.3 by 1.")
+    assert analysis.sentences[0].startswith("Best settings, by under 5 points: temperature 0.7, ")
+    sharper = analyse(takes_of(full_factorial(), 6, rng(5), slight, noise=0.5), worth=0.5)
+    assert not factor(sharper, "temperature").small
+    assert "small" not in " ".join(sharper.sentences)
+    assert sharper.sentences[0].startswith("Best settings: temperature 0.7, ")
+
+
+def test_a_small_difference_without_a_best_level_is_not_said_to_matter() -> None:
+    tie = by_level("temperature", {"0.7": 1.6, "1.0": 1.6, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 4, rng(7), tie, noise=0.5))
+    assert analysis.sentences[0] == (
+        "No winner: temperature makes only a small difference, under 5 points, and its best level cannot be told from "
+        "all others yet."
+    )
+
+
+def test_what_matters_more_than_a_little_is_named_first() -> None:
+    def effect(condition: Mapping[str, str]) -> float:
+        large = {"50": 0.0, "250": 15.0, "1000": 15.0}[condition["top_k"]]
+        return large + {"0.7": 1.6, "1.0": 1.6, "1.3": 0.0}[condition["temperature"]]
+
+    analysis = analyse(takes_of(full_factorial(), 4, rng(7), effect, noise=0.3))
+    assert factor(analysis, "temperature").small
+    assert analysis.sentences[0] == "No winner: top_k matters, but its best level cannot be told from all others yet."
+    assert analysis.sentences[1].startswith("top_k ")
+    assert analysis.sentences[2].startswith("temperature makes a small difference")
+
+
+def test_a_small_difference_that_may_be_chance_is_said_to_be_small_at_most() -> None:
+    effect = by_level("temperature", {"0.7": 1.0, "1.0": 0.0, "1.3": 0.0})
+    found = factor(analyse(takes_of(full_factorial(), 3, rng(46), effect, noise=1.5)), "temperature")
+    assert not found.matters
+    assert found.contrasts[0].low is not None
+    assert found.contrasts[0].low > 0
+    assert found.sentence.startswith("temperature makes a small difference at most, under 5 points: 0.7 leads 1.")
+
+
+def test_a_curve_is_not_called_small_by_its_ends() -> None:
+    conditions = latin_hypercube(40, rng(19))
+    hump = lambda c: -120 * (float(c["temperature"]) - 1.0) ** 2  # noqa: E731
+    found = factor(analyse(takes_of(conditions, 1, rng(20), hump, noise=0.5)), "temperature")
+    assert found.matters
+    assert found.contrasts[0].high is not None
+    assert found.contrasts[0].high < 5
+    assert not found.small
+
+
 def test_factors_that_interact_win_or_lose_together() -> None:
     def crossing(condition: Mapping[str, str]) -> float:
         return 18.0 if (condition["a"], condition["b"]) in (("x", "v"), ("y", "u")) else 0.0
@@ -240,6 +294,46 @@ def test_factors_that_interact_win_or_lose_together() -> None:
     assert "but loses by" in found.sentence
     assert analysis.winner is not None
     assert analysis.winner.settings == {"a": "x", "b": "v"}
+
+
+def test_no_winner_among_factors_that_interact_says_that_one_depends_on_the_other() -> None:
+    """Below, temperature 0.7 beats each other level on average: the lead must not say that this is open."""
+    factors = {"prompt": ("calm", "fast"), "temperature": ("0.7", "1.0", "1.3")}
+    effects = {"calm": {"0.7": 20.0, "1.0": 10.0, "1.3": 10.0}, "fast": {"0.7": 19.0, "1.0": 19.0, "1.3": 2.0}}
+    crossing = lambda c: effects[c["prompt"]][c["temperature"]]  # noqa: E731
+    analysis = analyse(takes_of(full_factorial(factors), 4, rng(47), crossing, noise=2))
+    assert factor(analysis, "temperature").matters
+    assert not factor(analysis, "prompt").matters
+    assert analysis.sentences[0] == (
+        "No winner: temperature matters, but what it does depends on prompt, and no combination of the two beats all "
+        "others yet."
+    )
+    sentence = factor(analysis, "temperature").sentence
+    assert sentence.startswith("On average over prompt, temperature 0.7 beats 1.")
+    assert "cannot be told" not in sentence
+
+
+def test_several_interactions_are_named_as_pairs() -> None:
+    def crossing(condition: Mapping[str, str]) -> float:
+        cold = condition["temperature"] == "0.7"
+        return 12.0 * (cold == (condition["top_k"] == "50")) + 12.0 * (cold == (condition["cfg_coef"] == "2"))
+
+    analysis = analyse(takes_of(full_factorial(), 3, rng(48), crossing))
+    assert analysis.winner is None
+    assert analysis.sentences[0] == (
+        "No winner: settings depend on each other (cfg_coef with temperature, temperature with top_k), and no "
+        "combination beats all others yet."
+    )
+    assert "On average over cfg_coef and top_k, " in factor(analysis, "temperature").sentence
+
+
+def test_a_small_interaction_is_said_to_be_small() -> None:
+    crossing = lambda c: 2.0 if c == {"a": "x", "b": "v"} else 0.0  # noqa: E731
+    analysis = analyse(takes_of(CROSSED, 8, rng(8), crossing, noise=0.2))
+    found = interaction(analysis, "a", "b")
+    assert found.matters
+    assert found.small
+    assert "a and b interact (p < 0.001), but differences change by only 1." in found.sentence
 
 
 def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_interaction() -> None:

@@ -130,6 +130,9 @@ def analyse(
         _effect(model, index, one, p, voice) for index, (one, p) in enumerate(zip(measured, of_factors, strict=True))
     )
     interactions = tuple(_interaction(table, one, p, voice) for one, p in zip(tested, of_pairs, strict=True))
+    factors = tuple(
+        _told(model, one, effect, interactions, voice) for one, effect in zip(measured, factors, strict=True)
+    )
     winner = _winner(model, measured, factors, tested, interactions, voice)
     return replace(
         nothing,
@@ -165,7 +168,6 @@ def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | Non
     described = table.factors[factor]
     matters = p_adjusted is not None and p_adjusted <= level
     sampled = found.levels if isinstance(found.levels, Sampled) else None
-    needed = None
     if isinstance(found.levels, Sampled):
         ends = found.levels.ends
         clear = matters and ends.p_value is not None and ends.p_value <= level
@@ -173,19 +175,38 @@ def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | Non
     else:
         pairs = found.levels.pairs
         contrasts = contrasts_of(described.levels, pairs, voice.scale, level, matters=matters)
-        needed = _replicates_needed(model, found.levels, voice)
-    effect = FactorEffect(
+    return FactorEffect(
         name=described.name,
         levels=found.levels.bins if isinstance(found.levels, Sampled) else found.levels.means,
         contrasts=tuple(contrasts),
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         matters=matters,
+        small=matters and voice.scale.too_small(contrasts) and not (sampled and sampled.bent),
         sentence="",
         trend=sampled.trend if sampled else None,
         baseline=None if table.baseline is None else described.levels[table.baseline[factor]],
     )
-    return replace(effect, sentence=factor_sentence(effect, voice, needed=needed, replicates=_replicates(model)))
+
+
+def _told(
+    model: Model, found: _Measured, effect: FactorEffect, interactions: Sequence[Interaction], voice: Voice
+) -> FactorEffect:
+    """The effect with its sentence."""
+    sentence = factor_sentence(
+        effect,
+        voice,
+        needed=None if isinstance(found.levels, Sampled) else _replicates_needed(model, found.levels, voice),
+        replicates=_replicates(model),
+        partners=[
+            name
+            for interaction in interactions
+            if interaction.matters and effect.name in interaction.factors
+            for name in interaction.factors
+            if name != effect.name
+        ],
+    )
+    return replace(effect, sentence=sentence)
 
 
 def _replicates(model: Model) -> int:
@@ -218,6 +239,7 @@ def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -
         p_adjusted=p_adjusted,
         effect=found.effect,
         matters=p_adjusted <= 1 - voice.confidence,
+        small=p_adjusted <= 1 - voice.confidence and found.effect <= voice.scale.worth,
         cells=found.cells,
         sentence="",
     )
@@ -254,7 +276,13 @@ def _winner(
         return None
     best = settings_of(model, dict(sorted(chosen.items())), voice.scale, voice.confidence)
     winner = Winner(settings=best.levels, mean=best.mean, low=best.low, high=best.high, n=best.n, sentence="")
-    return replace(winner, sentence=winner_sentence(winner, voice))
+    deciding = [factors[factor] for factor in chosen] + [
+        found
+        for one, found in zip(tested, interactions, strict=True)
+        if (one.first, one.second) in joined and (one.first in chosen or one.second in chosen)
+    ]
+    little = all(one.small or not one.matters for one in deciding)
+    return replace(winner, sentence=winner_sentence(winner, voice, little=little))
 
 
 def _sentences(

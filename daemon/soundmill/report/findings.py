@@ -115,6 +115,7 @@ class FactorEffect:
     p_value: float | None  # that no level differs, this factor alone (F test)
     p_adjusted: float | None  # Holm-adjusted for the factors of the experiment
     matters: bool  # p_adjusted within 1 - confidence
+    small: bool  # it matters, but by less than anyone would act on (`Scale.worth`), as sure as the intervals are
     sentence: str
     trend: Trend | None = None  # sampled numeric factors
     baseline: str | None = None  # one factor at a time
@@ -139,6 +140,7 @@ class Interaction:
     p_adjusted: float  # Holm-adjusted for the pairs tested
     effect: float  # the most by which a difference between two levels of one changes between two levels of the other
     matters: bool
+    small: bool  # it matters, but `effect` is less than anyone would act on (`Scale.worth`)
     cells: tuple[InteractionCell, ...]
     sentence: str
 
@@ -192,5 +194,7 @@ class Analysis:
 
 
 def clearest_first(factors: Sequence[FactorEffect]) -> list[FactorEffect]:
-    """Those that matter, then those not shown to; each by how sure that is."""
-    return sorted(factors, key=lambda one: (not one.matters, 1.0 if one.p_adjusted is None else one.p_adjusted))
+    """Those that matter, then those that matter little, then those not shown to; each by how sure that is."""
+    return sorted(
+        factors, key=lambda one: (not one.matters, one.small, 1.0 if one.p_adjusted is None else one.p_adjusted)
+    )

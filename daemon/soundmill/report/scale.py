@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from soundmill.report.design import Floats
-from soundmill.report.findings import Response
+from soundmill.report.findings import Contrast, Response
 
 POINTS_WORTH_KNOWING = 5.0
 STARS_WORTH_KNOWING = 0.5
@@ -24,6 +25,11 @@ class Scale:
     high: float
     step: float
     worth: float  # the least difference that anyone would act on
+
+    def too_small(self, contrasts: Iterable[Contrast]) -> bool:
+        """Whether the intervals of all these differences hold nothing that anyone would act on."""
+        bounds = [abs(bound) for one in contrasts for bound in (one.low, one.high) if bound is not None]
+        return bool(bounds) and max(bounds) <= self.worth
 
     @property
     def floor(self) -> float:

@@ -57,7 +57,10 @@ KEYS: Mapping[str, str] = {
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
     "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
     "files to use, best first, three at most and none where there is nothing to use",
-    "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
+    "factors": (
+        "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
+        "interval, takes and pass rate"
+    ),
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",

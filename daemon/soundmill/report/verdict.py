@@ -21,16 +21,19 @@ def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     if not interaction.matters:
         return f"No interaction between {a} and {b} was found ({p_text(interaction.p_value)})."
     found = _largest_change(interaction.cells)
-    effect = voice.units(voice.amount(interaction.effect, 5.0))
+    reach = 1.0 if interaction.small else 5.0
+    effect = voice.units(voice.amount(interaction.effect, reach))
+    start = f"{a} and {b} interact ({p_text(interaction.p_adjusted)})"
     if found is None:
-        return f"{a} and {b} interact ({p_text(interaction.p_adjusted)}): differences change by up to {effect}."
+        return f"{start}: differences change by up to {effect}."
+    if interaction.small:
+        start += f", but differences change by only {effect}"
     (one, other), (here, gap_here), (there, gap_there) = found
-    gains = voice.units(voice.amount(gap_here, 5.0))
+    gains = voice.units(voice.amount(gap_here, reach))
     turn = "loses by" if gap_there < 0 else "leads by only"
-    elsewhere = voice.amount(abs(gap_there), 5.0)
+    elsewhere = voice.amount(abs(gap_there), reach)
     return (
-        f"{a} and {b} interact ({p_text(interaction.p_adjusted)}): "
-        f"{a} {voice.level(a, one)} leads {voice.level(a, other)} by {gains} at {b} {voice.level(b, here)}, "
+        f"{start}: {a} {voice.level(a, one)} leads {voice.level(a, other)} by {gains} at {b} {voice.level(b, here)}, "
         f"but {turn} {elsewhere} at {voice.level(b, there)}."
     )
 
@@ -56,13 +59,14 @@ def _largest_change(
     return best
 
 
-def winner_sentence(winner: Winner, voice: Voice) -> str:
-    """The settings that won."""
+def winner_sentence(winner: Winner, voice: Voice, *, little: bool) -> str:
+    """The settings that won; `little`: nothing that decided makes a difference worth acting on."""
+    start = f"Best settings, by under {voice.worth}" if little else "Best settings"
     settings = " with ".join(f"{name} {voice.level(name, level)}" for name, level in winner.settings.items())
     if winner.mean is None:
-        return f"Best settings: {settings}; each beats its alternatives, but they were never tried together."
+        return f"{start}: {settings}; each beats its alternatives, but they were never tried together."
     mean = voice.amount(winner.mean, 1.0)
-    return f"Best settings: {settings}, {voice.units(mean)} on average over {count(winner.n, 'take')}."
+    return f"{start}: {settings}, {voice.units(mean)} on average over {count(winner.n, 'take')}."
 
 
 def no_winner_sentence(
@@ -73,18 +77,47 @@ def no_winner_sentence(
         return NOTHING_VARIED
     if not voice.takes:
         return f"No winner: of {count(takes, 'take')} none has anything to compare."
-    matter = [effect.name for effect in factors if effect.matters]
-    together = [" and ".join(interaction.factors) for interaction in interactions if interaction.matters]
     if all(effect.p_value is None for effect in factors):
         return (
             f"No winner: these {count(voice.takes, 'take')} leave nothing to judge differences by; run more replicates."
         )
-    if matter:
-        verb = "matters, but its" if len(matter) == 1 else "matter, but their"
-        return f"No winner: {listed(matter)} {verb} best level cannot be told from all others yet."
-    if together:
-        return f"No winner: {listed(together)} interact, but no combination beats all others yet."
-    return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters."
+    matter = [effect for effect in factors if effect.matters]
+    pairs = [interaction for interaction in interactions if interaction.matters]
+    if not matter and not pairs:
+        return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters."
+    paired = {name for pair in pairs for name in pair.factors}
+    large = {effect.name for effect in matter if not effect.small}
+    large_pairs = [pair for pair in pairs if not pair.small or large.intersection(pair.factors)]
+    alone = [effect for effect in matter if effect.name not in paired]
+    if large or large_pairs:  # then what is small is left to its own sentence
+        pairs, alone = large_pairs, [effect for effect in alone if not effect.small]
+    reasons = [_depend(pairs, matter, voice)] if pairs else []
+    if alone:
+        reasons.append(_tie(alone, voice))
+    return f"No winner: {'; '.join(reasons)}."
+
+
+def _depend(pairs: Sequence[Interaction], matter: Sequence[FactorEffect], voice: Voice) -> str:
+    """Why no combination of factors that interact is best."""
+    if len(pairs) > 1:
+        named = ", ".join(" with ".join(pair.factors) for pair in pairs)
+        return f"settings depend on each other ({named}), and no combination beats all others yet"
+    (pair,) = pairs
+    first, second = sorted(pair.factors, key=lambda name: all(effect.name != name for effect in matter))
+    one_matters = sum(effect.name in pair.factors and not effect.small for effect in matter) == 1
+    does = f"{first} matters, but what it does" if one_matters else f"what {first} does"
+    little = f", if only by {voice.units(voice.amount(pair.effect, 1.0))}," if pair.small and not one_matters else ""
+    return f"{does} depends on {second}{little or ','} and no combination of the two beats all others yet"
+
+
+def _tie(alone: Sequence[FactorEffect], voice: Voice) -> str:
+    """Why no level of these factors is best."""
+    names, one = listed([effect.name for effect in alone]), len(alone) == 1
+    if all(effect.small for effect in alone):
+        matters = f"{'makes' if one else 'make'} only a small difference, under {voice.worth}, and"
+    else:
+        matters = f"{'matters' if one else 'matter'}, but"
+    return f"{names} {matters} {'its' if one else 'their'} best level cannot be told from all others yet"
 
 
 def pass_sentence(rate: PassRate, voice: Voice, what: str) -> str:
