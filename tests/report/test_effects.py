@@ -647,6 +647,37 @@ def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -
     assert conditions[0].mean == 100.0
 
 
+def test_levels_judged_by_different_limits_are_said_not_to_be_on_one_scale() -> None:
+    kinds = {"tiny": "music", "tiny-effects": "sound_effects", "huge": "music"}
+    takes = takes_of([{"model": m, "top_k": k} for m in kinds for k in ("50", "250")], 3, rng(44))
+    judged = [replace(t, kind=kinds[t.condition["model"]]) for t in takes]
+    told = (
+        "The levels of model are judged by different limits (huge and tiny by those of music, tiny-effects by those of "
+        "sound effects), so their scores and pass rates are not on one scale; to compare them, give all jobs the same "
+        "quality, as in quality: music under defaults."
+    )
+    assert told in analyse(judged).sentences
+    assert not any("one scale" in s for s in analyse([replace(t, kind="music") for t in takes]).sentences)
+    assert not any("one scale" in s for s in analyse(takes).sentences)
+
+
+def test_a_sampled_range_is_not_said_to_go_with_the_limits() -> None:
+    conditions = [{**c, "model": m} for c, m in zip(latin_hypercube(12, rng(21)), ["a", "b"] * 6, strict=True)]
+    takes = [replace(t, kind=f"custom {t.condition['model']}") for t in takes_of(conditions, 2, rng(22))]
+    told = [sentence for sentence in analyse(takes).sentences if "different limits" in sentence]
+    assert len(told) == 1
+    assert told[0].startswith("The levels of model are judged by ")
+
+
+def test_limits_that_differ_otherwise_than_by_a_factor_are_told_without_one() -> None:
+    takes = takes_of([{"a": level} for level in "xy"], 4, rng(45))
+    mixed = [replace(t, kind="music" if t.replicate > 1 else "sound_effects", stars=3) for t in takes]
+    assert (
+        "Takes are judged by different limits (those of music and those of sound effects), so their pass rates are not "
+        "on one scale; to compare them, give all jobs the same quality, as in quality: music under defaults."
+    ) in analyse(mixed, response=Response.STARS).sentences
+
+
 def test_scores_at_the_ceiling_are_remarked_on() -> None:
     takes = [take({"a": level}, r, 100.0 if r else 90.0) for level in "xy" for r in range(4)]
     assert "6 of 8 takes have the full 100 points, which hides differences among the best." in analyse(takes).sentences

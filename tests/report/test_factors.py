@@ -72,6 +72,11 @@ def test_settings_are_compared_by_the_first_take_of_each_job() -> None:
     assert not takes_of([replace(job, takes=(replace(job.takes[0], final=True),))], find_factors([job]))[0].tried_again
 
 
+def test_a_take_says_whose_limits_judged_it() -> None:
+    jobs = jobs_with([({"condition": {"a": "1"}}, {"ruleset": "sound_effects-2-64e12c5f"})])
+    assert [take.kind for take in takes_of(jobs, find_factors(jobs))] == ["sound_effects"]
+
+
 def test_takes_set_aside_by_keep_best_are_compared_with_those_kept() -> None:
     jobs = jobs_with([({"condition": {"a": "1"}}, {"score": 60.0 + n, "kept": n == 2}) for n in range(3)])
     assert [take.score for take in takes_of(jobs, find_factors(jobs))] == [60.0, 61.0, 62.0]

@@ -305,13 +305,6 @@ def _sentences(
         pairs = count(len(interactions), "pair")
         yield f"No interaction was found among {pairs} of factors."
     passed = passed_of(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence)
-    again = sum(take.tried_again for take in takes)
     if passed.takes:
-        yield pass_sentence(passed, voice, "first take" if again else "take")
-    if again:
-        yield (
-            f"{again} of {count(len(takes), 'job')} {'was' if again == 1 else 'were'} tried again; settings are "
-            "compared by the first take of each job, because later ones have other seeds and are there only where the "
-            "first did not pass."
-        )
-    yield from caveats(model, voice.scale, seeds_shared=seeds_shared)
+        yield pass_sentence(passed, voice, "first take" if any(take.tried_again for take in takes) else "take")
+    yield from caveats(model, takes, voice, seeds_shared=seeds_shared)

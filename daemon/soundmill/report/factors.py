@@ -100,6 +100,7 @@ def takes_of(jobs: Sequence[JobRecord], factors: Factors) -> list[Take]:
                 passed=first.passed if first else None,
                 stars=first.stars if first else None,
                 tried_again=job.tried_again,
+                kind=first.kind if first else None,
             )
         )
     return takes

@@ -39,6 +39,7 @@ class Take:
     passed: bool | None  # every quality check; None: the job failed, so there is no take
     stars: int | None = None  # 1 to 5
     tried_again: bool = False  # its job has later takes, with other seeds
+    kind: str | None = None  # whose limits judged it: music, sound_effects or custom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class TakeRecord:
     licence: str
     versions: Mapping[str, str]
     verdict: Verdict
+    ruleset: str  # the kind, rules and limits it was judged by, "music-2-58f211b6"
     score: float | None  # 0 to 100
     scores: Mapping[str, float | None]  # of other scorers
     measurements: Mapping[str, float | None]
@@ -55,6 +56,11 @@ class TakeRecord:
     kept: bool | None  # of the best of n: None where nothing was chosen
     final: bool  # the take its job ended with
     created_at: float
+
+    @property
+    def kind(self) -> str:
+        """Whose limits judged it: music, sound_effects or custom."""
+        return self.ruleset.partition("-")[0]
 
     @property
     def passed(self) -> bool:
@@ -221,7 +227,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
             name: row[name]
             for name in (
                 "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
-                "licence", "versions", "score", "measurements", "created_at",
+                "licence", "versions", "ruleset", "score", "measurements", "created_at",
             )
         },
         file=file,
