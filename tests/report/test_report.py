@@ -85,6 +85,23 @@ def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
     assert "The batch is paused." in page(reported, "later")
 
 
+def test_a_factor_with_one_level_is_not_said_to_be_varied(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    condition = {"temperature": "1.0", "mood": "calm", "top_k": "250"}
+    jobs = [
+        job(n, "a calm bell", condition={**condition, "top_k": str(top_k)}, top_k=top_k, replicate=replicate)
+        for n, (top_k, replicate) in enumerate([(50, 1), (50, 2), (250, 1), (250, 2)])
+    ]
+    home.ingest("one", jobs, kind="experiment")
+    for attempt in home.claim(4):
+        home.finish(attempt, score=80.0)
+    asked = (report_on(home, "one") / "README.md").read_text(encoding="utf-8")
+    asked = asked.split("## What was asked")[1].split("## What came out")[0]
+    assert [line for line in asked.splitlines() if "temperature" in line] == ["- temperature: 1"]
+    assert [line for line in asked.splitlines() if "mood" in line] == ["- mood: calm"]
+    assert [line for line in asked.splitlines() if "top" in line and "k" in line] == ["- top\\_k, varied: 50, 250"]
+
+
 def test_failures_are_told_with_their_reason(reported: Home) -> None:
     text = page(reported, "forest")
     assert "duration 300 s is more than tiny can do: at most 30 s" in text

@@ -36,7 +36,7 @@ def caveats(model: Model, takes: Sequence[Take], voice: Voice, *, seeds_shared: 
         )
     elif seeds_shared and not adjusted.paired and used > 1:
         yield "The conditions do not share their seeds, so differences between seeds count as error."
-    elif adjusted.paired and used <= FEW_SEEDS:
+    elif adjusted.paired and used <= FEW_SEEDS and table.design is not Design.NONE:
         yield f"There are {used} replicates only: intervals are wide, and more seeds may change the order."
     if table.design is Design.ONE_FACTOR_AT_A_TIME:
         yield "One factor at a time shows no interactions, and combinations of changes were not tried."

@@ -299,7 +299,8 @@ def _sentences(
     and what to keep in mind."""
     table = model.table
     yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=int(table.made.sum()))
-    yield from (effect.sentence for effect in clearest_first(factors))
+    if table.design is not Design.NONE:  # else that nothing was varied is all there is to say of them
+        yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
         pairs = count(len(interactions), "pair")

@@ -39,6 +39,11 @@ class Factors:
     conditions: Mapping[int, Mapping[str, str]]
     designed: bool
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Those that have several levels."""
+        return tuple(name for name in self.names if len(self.levels(name)) > 1)
+
     def levels(self, name: str) -> tuple[str, ...]:
         """The levels that occur, numbers by value, other words in the order of the file."""
         found = dict.fromkeys(condition[name] for condition in self.conditions.values() if name in condition)

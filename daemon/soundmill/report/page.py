@@ -216,15 +216,19 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
 
 
 def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:
-    """Parameters that are the same in all jobs, with their value; and the names of those that are not factors and
-    differ."""
+    """Parameters and factors that are the same in all jobs, with their value; and the names of parameters that are not
+    factors and differ."""
     constants, varying = [], []
     for name, value_of in PARAMETERS.items():
         values = {_value(name, value_of(job)) for job in jobs}
+        if name in factors.varied:
+            continue
         if len(values) == 1:
             constants.append((name, values.pop()))
-        elif name not in factors.names:
+        else:
             varying.append(name)
+    known = {*factors.varied, *PARAMETERS, "prompt"}  # a prompt that is the same in all jobs stands by itself
+    constants += [(name, factors.levels(name)[0]) for name in factors.names if name not in known]
     return constants, varying
 
 
