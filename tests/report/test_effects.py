@@ -681,6 +681,16 @@ def test_limits_that_differ_otherwise_than_by_a_factor_are_told_without_one() ->
     ) in analyse(mixed, response=Response.STARS).sentences
 
 
+def test_levels_beyond_the_scale_are_still_told_apart() -> None:
+    """Two levels that only unlucky seeds were tried with, at 105 and 120 once that is adjusted for."""
+    scores = {"x": [100, 101, 99, 50, 51, 49], "y": [80, 79, 81, 30, 29, 31], "a": [80, 81, 79], "b": [95, 94, 96]}
+    takes = [take({"a": level}, 6 - len(s) + r, score) for level, s in scores.items() for r, score in enumerate(s)]
+    found = factor(analyse([replace(t, score=min(t.score or 0.0, 100.0)) for t in takes]), "a")
+    assert {level.level: level.mean for level in found.levels if level.level in "ab"} == {"a": 100.0, "b": 100.0}
+    assert found.sentence.startswith("a b beats y by ")
+    assert " and a by 15" in found.sentence
+
+
 def test_scores_at_the_ceiling_are_remarked_on() -> None:
     takes = [take({"a": level}, r, 100.0 if r else 90.0) for level in "xy" for r in range(4)]
     assert "6 of 8 takes have the full 100 points, which hides differences among the best." in analyse(takes).sentences

@@ -64,28 +64,25 @@ class Table:
 
 
 def read_table(takes: Sequence[Take], response: Response) -> Table:
-    """The takes that have a condition. A factor that a take does not name counts as its level ""."""
-    usable = [take for take in takes if take.condition]
-    names = sorted({name for take in usable for name in take.condition})
-    levels = [_levels({take.condition.get(name, "") for take in usable}) for name in names]
+    """`takes` all have a condition. A factor that one does not name counts as its level ""."""
+    names = sorted({name for take in takes for name in take.condition})
+    levels = [_levels({take.condition.get(name, "") for take in takes}) for name in names]
     position = [{text: index for index, text in enumerate(texts)} for texts, _ in levels]
-    keys = [
-        tuple(at[take.condition.get(name, "")] for name, at in zip(names, position, strict=True)) for take in usable
-    ]
-    values = [_response(take, response) for take in usable]
+    keys = [tuple(at[take.condition.get(name, "")] for name, at in zip(names, position, strict=True)) for take in takes]
+    values = [_response(take, response) for take in takes]
     order = sorted(
-        range(len(usable)),
-        key=lambda i: (keys[i], usable[i].replicate, math.isnan(values[i]), values[i], str(usable[i].passed)),
+        range(len(takes)),
+        key=lambda i: (keys[i], takes[i].replicate, math.isnan(values[i]), values[i], str(takes[i].passed)),
     )
     conditions = sorted(set(keys))
     condition_at = {key: index for index, key in enumerate(conditions)}
-    seeds = sorted({take.replicate for take in usable})
+    seeds = sorted({take.replicate for take in takes})
     seed_at = {replicate: index for index, replicate in enumerate(seeds)}
     grid = np.array(conditions, dtype=np.intp).reshape(len(conditions), len(names))
     condition_of = np.array([condition_at[keys[i]] for i in order], dtype=np.intp)
     found = np.array([values[i] for i in order], dtype=np.float64)
-    passed = np.array([bool(usable[i].passed) for i in order], dtype=np.bool_)
-    made = np.array([usable[i].passed is not None for i in order], dtype=np.bool_)
+    passed = np.array([bool(takes[i].passed) for i in order], dtype=np.bool_)
+    made = np.array([takes[i].passed is not None for i in order], dtype=np.bool_)
     scored = ~np.isnan(found)
     design, baseline = _design(grid, np.unique(condition_of[scored]))
     return Table(
@@ -95,7 +92,7 @@ def read_table(takes: Sequence[Take], response: Response) -> Table:
         ),
         conditions=grid,
         condition_of=condition_of,
-        seed_of=np.array([seed_at[usable[i].replicate] for i in order], dtype=np.intp),
+        seed_of=np.array([seed_at[takes[i].replicate] for i in order], dtype=np.intp),
         response=found,
         scored=scored,
         made=made,

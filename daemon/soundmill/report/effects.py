@@ -106,6 +106,7 @@ def analyse(
         raise ValueError(f"confidence is {confidence}; it must be at least 0.5 and below 1, as in 0.95")
     if worth is not None and not worth > 0:
         raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
+    takes = [take for take in takes if take.condition]
     table = read_table(takes, response)
     scale = scale_of(response, table.response, worth)
     voice = Voice(

@@ -60,7 +60,7 @@ def _beaten(effect: FactorEffect, voice: Voice) -> str:
         rest = [say(_rival(c, effect.baseline)) for c in effect.contrasts if not c.significant]
         open_ones = f"; {listed(rest)} cannot be told from it" if rest else ""
         return f"{start} {listed(clauses)}{open_ones}."
-    best = max((level for level in effect.levels if level.mean is not None), key=lambda level: level.mean or 0.0).level
+    best = effect.contrasts[0].better  # of the widest pair; means are cut where the scale ends and may be equal there
     beaten = [contrast for contrast in shown if contrast.better == best]
     if not beaten:
         first = shown[0]
