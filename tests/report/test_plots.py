@@ -91,6 +91,13 @@ def test_words_in_a_plot_are_text_and_what_they_say_is_taken_literally() -> None
     assert "<b>" not in plot.svg
 
 
+@pytest.mark.parametrize("name", ["factor-1-temperature", "parallel-coordinates"])
+def test_levels_that_begin_alike_have_ticks_of_their_own(name: str) -> None:
+    levels = tuple(f"a quiet harbour at dawn with gulls and {what}" for what in ("slow strings", "slow brass", "bells"))
+    text = text_of(next(plot for plot in drawn(sweep(levels=levels)) if plot.name == name))
+    assert all(f"… {what}" in text for what in ("slow strings", "slow brass", "bells"))
+
+
 def test_factor_names_in_any_script_give_file_names_of_their_own() -> None:
     names = [plot.name for plot in drawn(sweep(names=("Tempo/速度", "速度")))]
     assert len(set(names)) == len(names)
@@ -118,6 +125,17 @@ def test_many_attempts_do_not_make_a_plot_large() -> None:
     )
     timeline = next(plot for plot in drawn(replace(record, attempts=many)) if plot.name == "timeline")
     assert len(timeline.svg) < 200_000
+
+
+def test_plots_of_settings_show_the_takes_that_are_compared() -> None:
+    """Of a job that was tried again the first take, as the means beside them do."""
+    record = sweep()
+    first = record.jobs[0]
+    later = replace(first.takes[0], file="later.wav", score=99.0, generation_s=50.0)
+    again = replace(first, takes=(replace(first.takes[0], final=False), later))
+    before, after = drawn(record), drawn(replace(record, jobs=(again, *record.jobs[1:])))
+    settings = [plot for plot in before if plot.name.startswith(("factor-", "parallel-"))]
+    assert len(settings) == 3 and all(plot in after for plot in settings)
 
 
 @pytest.mark.parametrize("name", ["temperature", "cfg_coef"])

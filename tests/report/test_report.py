@@ -13,7 +13,7 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, Source, Verdict
+from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.page import MOST_PROMPTS, lead
 from soundmill.report.record import JobRecord
@@ -52,7 +52,7 @@ def test_the_summary_counts_what_the_catalogue_has(reported: Home) -> None:
     found = summary(reported, "forest")
     assert found["counts"] == {
         "jobs": 12, "queued": 0, "running": 0, "succeeded": 11, "failed": 1, "cancelled": 0,
-        "takes": 12, "passed": 9, "flagged": 2, "retried": 2,
+        "takes": 12, "passed": 9, "flagged": 2, "retried": 2, "tried_again": 1,
     }  # fmt: skip
     assert found["finished"] and found["quality"]["failed_checks"] == {"clipping": 1, "repetition": 1}
     assert found["errors"] == {"bad_parameter": 1}
@@ -85,6 +85,23 @@ def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
     assert "The batch is paused." in page(reported, "later")
 
 
+def test_a_factor_with_one_level_is_not_said_to_be_varied(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    condition = {"temperature": "1.0", "mood": "calm", "top_k": "250"}
+    jobs = [
+        job(n, "a calm bell", condition={**condition, "top_k": str(top_k)}, top_k=top_k, replicate=replicate)
+        for n, (top_k, replicate) in enumerate([(50, 1), (50, 2), (250, 1), (250, 2)])
+    ]
+    home.ingest("one", jobs, kind="experiment")
+    for attempt in home.claim(4):
+        home.finish(attempt, score=80.0)
+    asked = (report_on(home, "one") / "README.md").read_text(encoding="utf-8")
+    asked = asked.split("## What was asked")[1].split("## What came out")[0]
+    assert [line for line in asked.splitlines() if "temperature" in line] == ["- temperature: 1"]
+    assert [line for line in asked.splitlines() if "mood" in line] == ["- mood: calm"]
+    assert [line for line in asked.splitlines() if "top" in line and "k" in line] == ["- top\\_k, varied: 50, 250"]
+
+
 def test_failures_are_told_with_their_reason(reported: Home) -> None:
     text = page(reported, "forest")
     assert "duration 300 s is more than tiny can do: at most 30 s" in text
@@ -108,6 +125,37 @@ def test_a_take_that_was_tried_again_is_there_but_not_counted(reported: Home) ->
     text = page(reported, "forest")
     assert 'src="quarantine/clip-004.take1.wav"' in text
     assert "also the 1 that were tried again" in text
+
+
+def test_an_experiment_whose_jobs_were_tried_again_is_judged_by_first_takes_and_proposes_final_ones(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    jobs = [
+        job(n, "a bell", condition={"temperature": level}, replicate=1 + n // 2)
+        for n in range(8)
+        for level in [("0.7", "1.3")[n % 2]]
+    ]
+    home.ingest("again", jobs, kind="experiment", on_qc_fail=QcAction.RETRY)
+    for attempt in home.claim(8):
+        hot = attempt.job.condition["temperature"] == "1.3"
+        home.finish(attempt, score=20.0 if hot else 80.0, failing="silence" if hot else None, retry=hot)
+    home.catalog.wake_due(home.now[0] + 1000)
+    for attempt in home.claim(8):
+        home.finish(attempt, score=99.0)
+    folder = report_on(home, "again")
+    found = summary(home, "again")
+    assert [(condition["mean"], condition["pass_rate"]["rate"]) for condition in found["conditions"]] == [
+        (80.0, 1.0), (20.0, 0.0),
+    ]  # fmt: skip
+    assert found["counts"]["passed"] == 8 and found["counts"]["tried_again"] == 4
+    assert found["best"][0].startswith("clip-") and found["quality"]["score_high"] == 99.0
+    for text in (page(home, "again"), (folder / "README.md").read_text(encoding="utf-8")):
+        assert "8 passed every check (100 %" in text.replace(" %", " %")
+        assert "4 jobs were tried again." in text
+        assert "4 of 8 first takes passed their checks" in text
+        assert "settings are compared by the first take of each job" in text
+    assert "- 4 tried again\n" in text
 
 
 def test_a_take_whose_file_is_gone_is_said_to_be(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
@@ -310,6 +358,33 @@ def test_the_lead_counts_in_plain_words() -> None:
         "1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged."
     )
     assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
+
+
+def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    conditions = [{"model": model, "temperature": level} for model in ("tiny", "huge") for level in ("0.7", "1.3")]
+    home.ingest(
+        "models",
+        [job(n, "a bell", condition=conditions[n % 4], replicate=1 + n // 4) for n in range(8)],
+        kind="experiment",
+    )
+    for attempt in home.claim(8):
+        if attempt.job.condition["model"] == "tiny":
+            home.finish(attempt, score=70.0, failing="silence" if attempt.job.position % 4 else None)
+        else:
+            why = "its weights are not here"
+            home.catalog.fail(attempt, FailureKind.MODEL_UNAVAILABLE, why, retry_at=None, counts=True, suspect=False)
+    folder = report_on(home, "models")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "2 passed every check (50 %" in text
+    assert "2 of 4 takes passed their checks (50 %" in text
+    assert "4 of 8 jobs failed and have no take." in text
+    levels = {level["level"]: level["pass_rate"] for level in summary(home, "models")["factors"][0]["levels"]}
+    assert levels["tiny"]["rate"] == 0.5 and levels["huge"]["rate"] is None
+    ranking = page(home, "models").split("Conditions, ranked")[1].split("</table>")[0]
+    assert re.findall(r">(\d+ %)?</td><td class=\"sm-hear\">", ranking) == ["100 %", "0 %", "", ""]
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

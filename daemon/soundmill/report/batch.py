@@ -15,7 +15,7 @@ from soundmill.report.factors import Factors, find_factors, response_of, takes_o
 from soundmill.report.family import seen_from
 from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.folder import keep_only, write
-from soundmill.report.intervals import wilson
+from soundmill.report.intervals import pass_rate
 from soundmill.report.pictures import draw_all
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.summary import summarise
@@ -116,9 +116,7 @@ def analysed(jobs: Sequence[JobRecord], factors: Factors) -> Analysis | None:
 def passed_of(jobs: Iterable[JobRecord]) -> PassRate:
     """How many of the final takes passed their checks, with a 95 % interval."""
     finals = [job.final for job in jobs if job.final is not None]
-    takes, passed = len(finals), sum(take.passed for take in finals)
-    low, high = wilson(passed, takes, CONFIDENCE)
-    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else 0.0, low=low, high=high)
+    return pass_rate(sum(take.passed for take in finals), len(finals), CONFIDENCE)
 
 
 def _pictures(shown: list[Found], folder: Path, processes: int, progress: Callable[[Progress], None]) -> dict[str, str]:

@@ -12,8 +12,9 @@ from soundmill.report.cost import device_times
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
+from soundmill.report.naming import told_apart
 from soundmill.report.record import JobRecord, TakeRecord
-from soundmill.report.words import one_decimal, percent, shortened
+from soundmill.report.words import one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 BIN = re.compile(rf"{NUMBER}(?: to {NUMBER})?")  # one number: all its takes have the same value
@@ -37,7 +38,7 @@ def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[
         panels[-1].set_xlabel(effect.name)
         means = [
             f"{level.level}: {one_decimal(level.mean)} ({one_decimal(level.low)} to {one_decimal(level.high)}), "
-            f"{percent(level.pass_rate.rate)} passed"
+            f"{percent(level.pass_rate.passed / level.pass_rate.takes)} passed"
             for level in effect.levels
             if level.mean is not None and level.low is not None and level.high is not None
         ]
@@ -63,7 +64,8 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
         axes.set_xlim(-0.6, len(places) - 0.4)
         axes.set_xticks([(low + high) / 2 for low, high in places.values()])
         long = max((len(level) for level in places), default=0) * len(places) > 60
-        labels = [shortened(level, LONGEST_TICK) for level in places]
+        names = told_apart(places, LONGEST_TICK)
+        labels = [names[level] for level in places]
         axes.set_xticklabels(labels, rotation=30 if long else 0, ha="right" if long else "center")
         axes.grid(False, axis="x")
     axes.tick_params(axis="x", labelbottom=labelled)
@@ -134,6 +136,8 @@ def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, t
         low, high = places[level.level]
         middle = (low + high) / 2
         rate = level.pass_rate
+        if rate.rate is None:
+            continue
         axes.plot([middle, middle], [100 * rate.low, 100 * rate.high], color=GOOD, linewidth=4, alpha=0.4)
         axes.plot([middle], [100 * rate.rate], "o", color=GOOD, markersize=5)
     axes.set_ylim(-4, 104)

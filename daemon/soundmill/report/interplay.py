@@ -13,6 +13,7 @@ from soundmill.report.design import Bools, Floats
 from soundmill.report.findings import Design, InteractionCell
 from soundmill.report.intervals import f_p
 from soundmill.report.model import Model, cell_rows
+from soundmill.report.scale import Scale
 
 FEWEST_DF = 3  # that a test of a pair must leave for the error, where interactions are judged by the rest
 
@@ -28,7 +29,7 @@ class Tested:
     cells: tuple[InteractionCell, ...]
 
 
-def tested_pairs(model: Model) -> list[Tested]:
+def tested_pairs(model: Model, scale: Scale) -> list[Tested]:
     """Every pair the design and the takes can say something of. One factor at a time says nothing of any."""
     if model.table.design in (Design.ONE_FACTOR_AT_A_TIME, Design.NONE):
         return []
@@ -39,7 +40,7 @@ def tested_pairs(model: Model) -> list[Tested]:
         result = _within(model, first, second) if model.within else _beside_main_effects(model, first, second)
         if result is not None:
             p_value, effect = result
-            cells = tuple(_cells(model, first, second))
+            cells = tuple(_cells(model, first, second, scale))
             found.append(Tested(first=first, second=second, p_value=p_value, effect=effect, cells=cells))
     return found
 
@@ -86,7 +87,7 @@ def _effect(cells: Floats) -> float:
     return float((gaps.max(axis=2) - gaps.min(axis=2)).max())
 
 
-def _cells(model: Model, first: int, second: int) -> Iterator[InteractionCell]:
+def _cells(model: Model, first: int, second: int, scale: Scale) -> Iterator[InteractionCell]:
     table = model.table
     for label_a, in_a in _sides(model, first):
         for label_b, in_b in _sides(model, second):
@@ -95,7 +96,7 @@ def _cells(model: Model, first: int, second: int) -> Iterator[InteractionCell]:
             yield InteractionCell(
                 level_a=label_a,
                 level_b=label_b,
-                mean=float(means.mean()) if len(means) else None,
+                mean=scale.clipped(means.mean()) if len(means) else None,
                 n=table.scored_in(chosen),
             )
 

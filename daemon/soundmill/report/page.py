@@ -22,10 +22,11 @@ from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.family import Earlier
 from soundmill.report.findings import Analysis, PassRate, Response
+from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, span
+from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -147,6 +148,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
         ),
+        "names": {name: told_apart(factors.levels(name), LONGEST_LEVEL) for name in factors.names},
         "figure": figure,
         "numbers": _numbers,
         "failed_checks": failed_checks(take for _, take in record.finals),
@@ -166,10 +168,12 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
 
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
-    """The batch in one sentence."""
+    """The batch in one sentence, or two where jobs were tried again."""
     have = record.count(JobStatus.SUCCEEDED)
     start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
-    return f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
+    whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
+    again = record.tried_again
+    return whole + (f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again." if again else "")
 
 
 def _together(material: Material) -> str:
@@ -197,9 +201,9 @@ def _listed(names: Sequence[str]) -> str:
 
 def _verdict(passed: PassRate) -> str:
     flagged = passed.takes - passed.passed
-    verdict = f"{passed.passed:,} passed every check ({percent(passed.rate)}"
+    verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
     if passed.takes > 1:
-        verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
+        verdict += f", 95 % interval {percents(passed.low, passed.high)}"
     return f"{verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
 
 
@@ -214,7 +218,7 @@ def _typical(material: Material) -> dict[frozenset[tuple[str, str]], TakeRecord]
         return {}
     found: dict[frozenset[tuple[str, str]], list[tuple[float, int, TakeRecord]]] = {}
     for job in _compared(material):
-        take, condition = job.final, material.factors.conditions.get(job.id)
+        take, condition = job.first, material.factors.conditions.get(job.id)
         if take is None or condition is None or not take.present:
             continue
         value = take.stars if material.analysis.response is Response.STARS else take.score
@@ -259,6 +263,8 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
         yield Tile(value=f"{passed.passed:,}", label="passed", kind="good")
     if flagged := passed.takes - passed.passed:
         yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
+    if again := record.tried_again:
+        yield Tile(value=f"{again:,}", label="tried again")
     for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
         if number_of := record.count(JobStatus(status)):
             yield Tile(value=f"{number_of:,}", label=status, kind=kind)
@@ -275,15 +281,19 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
 
 
 def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:
-    """Parameters that are the same in all jobs, with their value; and the names of those that are not factors and
-    differ."""
+    """Parameters and factors that are the same in all jobs, with their value; and the names of parameters that are not
+    factors and differ."""
     constants, varying = [], []
     for name, value_of in PARAMETERS.items():
         values = {_value(name, value_of(job)) for job in jobs}
+        if name in factors.varied:
+            continue
         if len(values) == 1:
             constants.append((name, values.pop()))
-        elif name not in factors.names:
+        else:
             varying.append(name)
+    known = {*factors.varied, *PARAMETERS, "prompt"}  # a prompt that is the same in all jobs stands by itself
+    constants += [(name, factors.levels(name)[0]) for name in factors.names if name not in known]
     return constants, varying
 
 

@@ -15,6 +15,7 @@ from soundmill.report.drawing import BAD, BUSY, FAINT, GOOD, LONGEST_TICK, MANY,
 from soundmill.report.factor_plots import by_factor
 from soundmill.report.factors import Factors
 from soundmill.report.findings import Analysis, clearest_first
+from soundmill.report.naming import told_apart
 from soundmill.report.record import AttemptRecord, BatchRecord, JobRecord, TakeRecord
 from soundmill.report.words import count, number, one_decimal, shortened, span
 
@@ -31,9 +32,10 @@ def plots(
     record: BatchRecord, compared: Sequence[JobRecord], factors: Factors, analysis: Analysis | None
 ) -> Iterator[Plot]:
     """Every plot that this batch has something to show in, in the order of the page. `compared` are the jobs that the
-    analysis is of: the batch's own and those of earlier batches of its experiment."""
+    analysis is of: the batch's own and those of earlier batches of its experiment. Settings are shown by first takes,
+    as they are compared; the rest is of final ones."""
     finals = record.finals
-    takes = [(job, job.final) for job in compared if job.final is not None]
+    takes = [(job, job.first) for job in compared if job.first is not None]
     if analysis is not None:
         for at, effect in enumerate(clearest_first(analysis.factors)[:MOST_FACTORS], 1):
             yield by_factor(at, effect, factors, takes, analysis.response)
@@ -47,15 +49,15 @@ def plots(
         yield timeline(ended)
 
 
-def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
+def parallel_coordinates(factors: Factors, takes: Sequence[Found]) -> Plot:
     """A line per take through its level of each factor to its score, coloured by the score."""
     names = factors.names[:MOST_AXES]
     scales = [_scale(factors.levels(name)) for name in names]
-    scores = [take.score for _, take in finals if take.score is not None]
+    scores = [take.score for _, take in takes if take.score is not None]
     lowest, highest = (min(scores), max(scores)) if scores else (0.0, 100.0)
     reach = highest - lowest or 1.0
     lines, colours = [], []
-    for job, take in finals:
+    for job, take in takes:
         condition = factors.conditions.get(job.id, {})
         if take.score is None or not all(name in condition for name in names):
             continue
@@ -72,13 +74,14 @@ def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
         )  # fmt: skip
         for at, scale in enumerate(scales):
             axes.axvline(at, color=FAINT, linewidth=0.8)
+            words = told_apart(scale, LONGEST_TICK)
             shown = (
                 list(scale.items())
                 if len(scale) <= 12
                 else [min(scale.items(), key=_second), max(scale.items(), key=_second)]
             )
             for level, y in shown:
-                _beside(axes, at, y, shortened(level, LONGEST_TICK))
+                _beside(axes, at, y, words[level])
         last = len(names)
         axes.axvline(last, color=FAINT, linewidth=0.8)
         for share in (0.0, 0.5, 1.0):

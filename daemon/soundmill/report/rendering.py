@@ -14,8 +14,8 @@ from markupsafe import Markup
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
+from soundmill.report.naming import spoken
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.verdict import spoken
 from soundmill.report.words import moment, one_decimal, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"

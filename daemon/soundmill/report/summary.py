@@ -32,6 +32,7 @@ KEYS: Mapping[str, str] = {
     "counts.passed": "final takes that passed every check",
     "counts.flagged": "final takes with a failed check",
     "counts.retried": "attempts beyond a job's first",
+    "counts.tried_again": "jobs with more than one take, because an earlier one did not pass",
     "rates.pass_rate": "share of the final takes that passed, 0 to 1",
     "rates.pass_rate_low": "lower end of its 95 % Wilson score interval",
     "rates.pass_rate_high": "upper end",
@@ -61,7 +62,10 @@ KEYS: Mapping[str, str] = {
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
     "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
     "files to use, best first, three at most and none where there is nothing to use",
-    "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
+    "factors": (
+        "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
+        "interval, takes and pass rate"
+    ),
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
@@ -136,6 +140,7 @@ def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[T
         "passed": sum(take.passed for take in finals),
         "flagged": sum(not take.passed for take in finals),
         "retried": sum(attempt.number > 1 for attempt in record.attempts),
+        "tried_again": record.tried_again,
     }
 
 
@@ -143,7 +148,7 @@ def _rates(record: BatchRecord, passed: PassRate, takes: Sequence[TakeRecord]) -
     succeeded, failed = record.count(JobStatus.SUCCEEDED), record.count(JobStatus.FAILED)
     audio = sum(take.duration_s for take in takes)
     return {
-        "pass_rate": passed.rate if passed.takes else None,
+        "pass_rate": passed.rate,
         "pass_rate_low": passed.low if passed.takes else None,
         "pass_rate_high": passed.high if passed.takes else None,
         "success_rate": succeeded / (succeeded + failed) if succeeded + failed else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+MOST_DECIMALS = 6
+
 
 def number(value: float) -> str:
     """Two decimals from one upwards, three significant digits below, none where there are none."""
@@ -27,6 +29,18 @@ def percent(share: float) -> str:
     if rounded == 100 and share < 1:
         return "over 99 %"
     return f"{rounded} %"
+
+
+def percents(low: float, high: float) -> str:
+    """`62 to 88 %`, with as many decimals as it takes not to read 0 or 100 where it is not."""
+    return f"{_percent_digits(low)} to {_percent_digits(high)} %"
+
+
+def _percent_digits(share: float) -> str:
+    digits = 0
+    while 0 < share < 1 and round(100 * share, digits) in (0, 100) and digits < MOST_DECIMALS:
+        digits += 1
+    return f"{100 * share:.{digits}f}"
 
 
 def count(number_of: int, noun: str) -> str:
