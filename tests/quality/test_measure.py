@@ -418,6 +418,28 @@ def test_defects_name_the_channel() -> None:
     assert both["detail"] == "below -60 dBFS in all channels"
 
 
+def five_point_one(seconds: float = 20.0) -> Samples:
+    """Left, right, centre, LFE, left and right surround, all sounding but the LFE."""
+    samples = noise(channels=6, seconds=seconds)
+    samples[3] = 0
+    return samples
+
+
+def test_beyond_stereo_silence_is_that_of_all_channels_together() -> None:
+    """A film's centre is silent while nobody speaks, and its surrounds are until something is behind the listener."""
+    centre_speaks, surrounds_enter, cut = five_point_one(), five_point_one(), five_point_one()
+    centre_speaks[2, 4 * RATE :] = 0
+    surrounds_enter[4:, : 10 * RATE] = 0
+    cut[[0, 1, 2, 4, 5], 15 * RATE :] = 0
+    cut[3] = noise(seconds=20.0)[0]  # a rumble in the LFE is no sound of the clip's
+    for samples in (centre_speaks, surrounds_enter):
+        assert number(samples, "silence_share") == 0
+        assert places(samples) == ()
+    assert number(cut, "silence_share") == pytest.approx(0.25, abs=0.001)
+    (defect,) = places(cut)
+    assert (defect["name"], defect["detail"]) == ("silence_tail", "below -60 dBFS in the clip")
+
+
 def test_clipped_samples_close_together_are_one_defect() -> None:
     samples = noise()
     samples[0, [1000, 1010, 1500, 40_000]] = 1.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
 from soundmill.quality.rules import RULES, Rule
 from soundmill.quality.score import score
-from soundmill.quality.sentences import Defects, Reading, where
+from soundmill.quality.sentences import Defects, Reading, in_channel, named, where, worse_channel
 from soundmill.quality.thresholds import RULE_VERSION, Thresholds, ruleset
 
 __all__ = ["RULE_VERSION", "Thresholds", "judge", "ruleset"]
@@ -60,11 +60,14 @@ def _check(rule: Rule, measurements: Measurements, thresholds: Thresholds, defec
     # Not max(): a NaN among them must fail too.
     passed = all(value >= limit if rule.lower else value <= limit for value in counted)
     worst = max(counted)
+    listed = named(defects, (rule.name, *rule.places))
+    channel = worse_channel(listed) if rule.by_channel else None
     reading = Reading(
         value=worst,
         limit=limit,
         signed=worst if delivered is None else delivered,
-        place=where(defects, (rule.name, *rule.places), measurements.get("duration_s")),
+        place=where(in_channel(listed, channel) if channel else listed, measurements.get("duration_s")),
+        whose=f"the {channel} channel" if channel else "the clip",
         hidden=before is not None and (delivered is None or rule.reads(before) > rule.reads(delivered)),
     )
     return Check(
