@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from soundmill.audio.channels import from_vorbis, to_vorbis
 from soundmill.audio.tags import VORBIS_FIELDS, add_info_list, id3_tag, player_fields
 from soundmill.errors import BadParameter, EngineError, MissingInput
 from soundmill.jobs import AudioFormat
@@ -31,7 +32,8 @@ MP3_CHANNELS = 2
 
 
 def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, tags: Mapping[str, str]) -> bytes:
-    """The bytes of an audio file holding samples [channels, time], full scale = 1, and the tags.
+    """The bytes of an audio file holding samples [channels, time], full scale = 1, and the tags. Channels come in the
+    order of a WAV file and stand in the file's own (see channels.py).
 
     WAV and FLAC hold 16-bit integers (rounded to nearest, so at most half a step off), OGG Vorbis at quality 0.6,
     MP3 at LAME's best variable bit rate. Samples beyond full scale are clipped and non-finite ones become 0, in the
@@ -50,7 +52,7 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, 
         raise BadParameter(f"mp3 cannot hold {channels} channels at {sample_rate} Hz: ask for wav, flac or ogg")
 
     fields = player_fields(tags)
-    data = _frames(samples, format)
+    data = _frames(samples[to_vorbis(channels)] if format is AudioFormat.OGG else samples, format)
     file = io.BytesIO()
     options: dict[str, object] = {}
     if format is AudioFormat.OGG:
@@ -119,7 +121,8 @@ def with_ogg_serial(data: bytes, serial: int) -> bytes:
 
 
 def decode(data: bytes) -> tuple[NDArray[np.float32], int]:
-    """Samples [channels, time] (float32, full scale = 1) and sample rate in Hz of the bytes of an audio file.
+    """Samples [channels, time] (float32, full scale = 1, channels in the order of a WAV file) and sample rate in Hz of
+    the bytes of an audio file.
 
     Raises MissingInput when they are not audio libsndfile can read.
     """
@@ -127,7 +130,8 @@ def decode(data: bytes) -> tuple[NDArray[np.float32], int]:
 
 
 def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Samples [channels, time] (float32, full scale = 1) and sample rate in Hz of an audio file.
+    """Samples [channels, time] (float32, full scale = 1, channels in the order of a WAV file) and sample rate in Hz of
+    an audio file.
 
     Raises MissingInput when there is no such file or it is not audio libsndfile can read.
     """
@@ -140,7 +144,10 @@ def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
 
 def _read(file: object, where: str) -> tuple[NDArray[np.float32], int]:
     try:
-        samples, sample_rate = soundfile.read(file, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as sound:
+            samples = sound.read(dtype="float32", always_2d=True).T
+            if sound.subtype in ("VORBIS", "OPUS"):
+                samples = samples[from_vorbis(sound.channels)]
+            return np.ascontiguousarray(samples), int(sound.samplerate)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless formats ask for a rate
         raise MissingInput(f"{where}: cannot be read as audio; WAV, FLAC, OGG or MP3 would do ({error})") from error
-    return np.ascontiguousarray(samples.T), int(sample_rate)
