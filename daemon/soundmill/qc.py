@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -10,12 +11,15 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from soundmill.errors import MissingInput, UsageError
-from soundmill.jobs import QualityKind, Verdict
+from soundmill.jobs import Check, QualityKind, Verdict
 from soundmill.quality.checks import judge
 from soundmill.quality.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from soundmill.audio.decode import Recording
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
@@ -38,19 +42,21 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
 
 def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
     """Verdict, score, failed checks, measurements and defects of one file; `error` when it cannot be judged."""
-    from soundmill.audio.encode import read_audio
+    from soundmill.audio.decode import read_recording
     from soundmill.audio.loudness import meter
     from soundmill.quality.measure import measure
 
     try:
-        samples, sample_rate = read_audio(path)
+        recording = read_recording(path)
     except (OSError, MissingInput) as error:
         return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
+    samples, sample_rate = recording.samples, recording.sample_rate
     read = meter(samples, sample_rate)
     measured = measure(
         samples, sample_rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read)
     )
-    judgement = judge(measured.values, thresholds, measured.defects, kind)
+    whole = whole_file(recording, thresholds.duration_tolerance_s)
+    judgement = judge(measured.values, thresholds, measured.defects, kind, also=[whole])
     return {
         "file": str(path),
         "verdict": str(judgement.verdict),
@@ -64,6 +70,26 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
         "checks": [asdict(check) for check in judgement.checks],
         "defects": [dict(defect) for defect in measured.defects],
     }
+
+
+def whole_file(recording: Recording, tolerance_s: float) -> Check:
+    """Whether the sound that a file's header promises is there."""
+    there_s = recording.samples.shape[1] / recording.sample_rate
+    promised_s = there_s / recording.share if recording.share else math.inf
+    missing_s = promised_s - there_s
+    if missing_s <= tolerance_s:
+        message = "No sound is missing that the file announces."
+    else:
+        fault = "damaged or cut short" if recording.damaged else "cut short"
+        message = f"The file is {fault}: {promised_s:.2f} s announced, {there_s:.2f} s are there."
+    return Check(
+        name="whole_file",
+        passed=missing_s <= tolerance_s,
+        value=missing_s,
+        threshold=tolerance_s,
+        unit="s",
+        message=message,
+    )
 
 
 def judge_files(

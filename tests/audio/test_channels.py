@@ -11,7 +11,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from soundmill.audio.channels import IN_VORBIS, from_vorbis, to_vorbis
-from soundmill.audio.encode import decode, encode, read_audio
+from soundmill.audio.decode import decode, read_audio
+from soundmill.audio.encode import encode
 from soundmill.audio.loudness import integrated_loudness
 from soundmill.jobs import AudioFormat
 from soundmill.quality.measure import measure

@@ -27,7 +27,7 @@ if __name__ == "__main__":  # pytest has the folder on its path
 
 from quality.labelled import KINDS
 from quality.published import fetched, loop_of, plainly_faulty
-from soundmill.audio.encode import read_audio
+from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
 from soundmill.jobs import Check, QualityKind

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from soundmill.audio.encode import decode, encode
+from soundmill.audio.decode import decode
+from soundmill.audio.encode import encode
 from soundmill.jobs import AudioFormat
 from soundmill.quality.measure import MEASUREMENTS, Measured, measure
 

@@ -6,7 +6,7 @@ decide; the defects that were found with them only tell the sentences where to p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
 from soundmill.quality.rules import RULES, Rule
@@ -24,14 +24,16 @@ def judge(
     thresholds: Thresholds,
     defects: Defects = (),
     kind: QualityKind = QualityKind.MUSIC,
+    also: Sequence[Check] = (),
 ) -> Judgement:
-    """The checks of one take, one for each of RULES in their order. The verdict is failed when any of them is.
+    """The checks of one take: those made `also`, which are not of its measurements, and one for each of RULES in their
+    order. The verdict is failed when any of them is.
 
     `kind` is whose thresholds these are; it stands in the ruleset's name. A missing measurement (None or absent) passes
     where it means "not applicable" (repetition under two seconds, no duration asked, no samples from before
     normalisation, a take older than the measurement) and fails where a sounding clip would have a number.
     """
-    checks = tuple(_check(rule, measurements, thresholds, defects) for rule in RULES)
+    checks = (*also, *(_check(rule, measurements, thresholds, defects) for rule in RULES))
     return Judgement(
         checks=checks,
         verdict=Verdict.PASSED if all(check.passed for check in checks) else Verdict.FAILED,
