@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
+LONG_SAMPLES = 50_000_000  # over all channels, about ten minutes of stereo: longer files are judged one at a time
+PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
@@ -53,7 +55,13 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
     samples, sample_rate = recording.samples, recording.sample_rate
     read = meter(samples, sample_rate)
     measured = measure(
-        samples, sample_rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read)
+        samples,
+        sample_rate,
+        requested_s=None,
+        loudness_lufs=read.loudness_lufs,
+        before=None,
+        meter=asdict(read),
+        overwrite_samples=True,
     )
     whole = whole_file(recording, thresholds.duration_tolerance_s)
     judgement = judge(measured.values, thresholds, measured.defects, kind, also=[whole])
@@ -95,14 +103,36 @@ def whole_file(recording: Recording, tolerance_s: float) -> Check:
 def judge_files(
     paths: list[Path], thresholds: Thresholds, kind: QualityKind, processes: int
 ) -> Iterator[dict[str, object]]:
-    """One row per file, in order; several processes once there are enough files to pay for them."""
-    work = partial(judge_file, thresholds=thresholds, kind=kind)
-    processes = min(processes, len(paths) // FILES_PER_PROCESS)
+    """One row per file, in order; several processes once there are enough files to pay for them.
+
+    Judging takes some 9 bytes of memory for each sample of each channel, so the processes leave long files to this one,
+    which judges them one at a time.
+    """
+    processes = at_once(len(paths), processes)
     if processes < 2:
-        yield from map(work, paths)
+        for path in paths:
+            yield judge_file(path, thresholds, kind)
         return
+    work = partial(_judge_unless_long, thresholds=thresholds, kind=kind, long_samples=LONG_SAMPLES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from pool.map(work, paths, chunksize=FILES_PER_PROCESS)
+        for path, row in zip(paths, pool.map(work, paths, chunksize=FILES_PER_PROCESS), strict=True):
+            yield judge_file(path, thresholds, kind) if row is None else row
+
+
+def at_once(files: int, processes: int) -> int:
+    """How many processes judge so many files: as many as half of the free memory holds, up to `processes`."""
+    import psutil
+
+    room = psutil.virtual_memory().available / 2 / PROCESS_BYTES
+    return max(1, min(processes, files // FILES_PER_PROCESS, int(room)))
+
+
+def _judge_unless_long(
+    path: Path, thresholds: Thresholds, kind: QualityKind, long_samples: int
+) -> dict[str, object] | None:
+    from soundmill.audio.decode import samples_in
+
+    return judge_file(path, thresholds, kind) if samples_in(path) <= long_samples else None
 
 
 def _one_thread() -> None:

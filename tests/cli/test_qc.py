@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from numpy.typing import NDArray
 
 from cli.conftest import Command, parsed
+from soundmill import qc
+from soundmill.jobs import QualityKind
+from soundmill.quality.thresholds import Thresholds
 
 RATE = 44_100
 
@@ -58,3 +62,34 @@ def test_a_stream_without_a_length_is_whole(soundmill: Command, tmp_path: Path) 
     data[40:44] = b"\xff" * 4
     path.write_bytes(data)
     assert row_of(soundmill, path)["verdict"] == "passed"
+
+
+def test_files_of_any_length_come_back_in_order_and_long_ones_are_judged_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only this process judges what is long; what it judges is seen here."""
+    lengths = [1.0, 3.0, 1.0, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0]
+    paths = [tmp_path / f"{number}.wav" for number in range(len(lengths))]
+    for path, seconds in zip(paths, lengths, strict=True):
+        soundfile.write(path, sweep(seconds), RATE)
+    monkeypatch.setattr(qc, "LONG_SAMPLES", 2 * RATE)
+    here: list[str] = []
+    judge_file = qc.judge_file
+
+    def seen(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
+        here.append(path.name)
+        return judge_file(path, thresholds, kind)
+
+    monkeypatch.setattr(qc, "judge_file", seen)
+    rows = list(qc.judge_files(paths, Thresholds(), QualityKind.MUSIC, processes=2))
+    assert [row["file"] for row in rows] == [str(path) for path in paths]
+    assert here == ["1.wav", "4.wav"]
+
+
+@pytest.mark.parametrize(("free_gb", "processes"), [(64, 8), (4, 3), (0.5, 1)])
+def test_no_more_processes_work_at_once_than_half_of_the_free_memory_holds(
+    free_gb: float, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = psutil.virtual_memory()._replace(available=int(free_gb * 1e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert qc.at_once(files=1000, processes=8) == processes

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
+from soundmill.audio.loudness import meter
 from soundmill.jobs import AudioFormat
 from soundmill.quality.measure import MEASUREMENTS, Measured, measure
 
@@ -346,6 +348,24 @@ def test_measuring_leaves_the_samples_as_they_are() -> None:
     copy = samples.copy()
     measured(samples, samples)
     np.testing.assert_array_equal(samples, copy)
+
+
+def test_samples_that_may_be_used_up_give_the_same_numbers_for_less_memory() -> None:
+    samples = noise(channels=2, seconds=60.0)
+    samples[1, 40 * RATE : 43 * RATE] = 0
+
+    def with_peak(overwrite: bool) -> tuple[Measured, int]:
+        mine = samples.copy()
+        tracemalloc.start()
+        meter(mine, RATE)
+        found = measure(mine, RATE, requested_s=None, loudness_lufs=None, before=None, overwrite_samples=overwrite)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, peak
+
+    (kept, most), (used_up, least) = with_peak(False), with_peak(True)
+    assert used_up == kept
+    assert least < 1.5 * samples.nbytes < most
 
 
 def test_duration_is_compared_with_what_was_asked() -> None:

@@ -60,6 +60,15 @@ def read_recording(path: Path) -> Recording:
         raise MissingInput(f"{path}: cannot be opened ({error.strerror or error})") from error
 
 
+def samples_in(path: Path) -> int:
+    """How many samples a file holds over all channels, by what libsndfile says; 0 when it cannot be read."""
+    try:
+        with path.open("rb") as file, soundfile.SoundFile(file) as sound:
+            return int(sound.frames) * int(sound.channels)
+    except (OSError, soundfile.LibsndfileError, TypeError):
+        return 0
+
+
 def _undamaged(recording: Recording, where: str) -> tuple[NDArray[np.float32], int]:
     if recording.damaged:
         raise MissingInput(f"{where}: cannot be read as audio to its end")
