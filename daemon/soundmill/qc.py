@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 LONG_SAMPLES = 50_000_000  # over all channels, about ten minutes of stereo: longer files are judged one at a time
+SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
 PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
 
 
@@ -43,7 +43,10 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
-    """Verdict, score, failed checks, measurements and defects of one file; `error` when it cannot be judged."""
+    """Verdict, score, failed checks, measurements and defects of one file.
+
+    Where it cannot be read or is too short the verdict is unreadable or unjudged, and `error` says why.
+    """
     from soundmill.audio.decode import read_recording
     from soundmill.audio.loudness import meter
     from soundmill.quality.measure import measure
@@ -53,6 +56,8 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
     except (OSError, MissingInput) as error:
         return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
     samples, sample_rate = recording.samples, recording.sample_rate
+    if samples.shape[1] < SHORTEST_S * sample_rate:
+        return {"file": str(path), "verdict": "unjudged", "error": _too_short(recording)}
     read = meter(samples, sample_rate)
     measured = measure(
         samples,
@@ -80,10 +85,19 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
     }
 
 
+def _too_short(recording: Recording) -> str:
+    if recording.samples.size:
+        seconds = recording.samples.shape[1] / recording.sample_rate
+        return f"The file is too short to be judged: {seconds:.4f} s; at least {SHORTEST_S:g} s are needed."
+    if recording.share < 1:
+        return "The file is cut short: it holds none of the sound it announces."
+    return "The file is empty: it holds no samples."
+
+
 def whole_file(recording: Recording, tolerance_s: float) -> Check:
     """Whether the sound that a file's header promises is there."""
     there_s = recording.samples.shape[1] / recording.sample_rate
-    promised_s = there_s / recording.share if recording.share else math.inf
+    promised_s = there_s / recording.share
     missing_s = promised_s - there_s
     if missing_s <= tolerance_s:
         message = "No sound is missing that the file announces."
@@ -153,7 +167,9 @@ def why(row: Mapping[str, object]) -> str:
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict, score, failed checks, where, then every measurement."""
+    """One line per file: verdict, score, failed checks, where, then every measurement. No spreadsheet runs a cell."""
+    from soundmill.report.tables import safe_cell
+
     names = sorted({name for row in rows for name in _measurements(row)})
     writer = csv.writer(out)
     writer.writerow(["file", "verdict", "score", "failed_checks", "defects", "error", *names])
@@ -161,10 +177,8 @@ def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
         failed = row.get("failed_checks", [])
         assert isinstance(failed, list)
         values = _measurements(row)
-        writer.writerow(
-            [row["file"], row["verdict"], row.get("score", ""), " ".join(failed), _places(row), row.get("error", "")]
-            + [values.get(name) for name in names]
-        )
+        cells = [row["file"], row["verdict"], row.get("score"), " ".join(failed), _places(row), row.get("error")]
+        writer.writerow(map(safe_cell, cells + [values.get(name) for name in names]))
 
 
 def _places(row: Mapping[str, object]) -> str:

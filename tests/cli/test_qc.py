@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,41 @@ def test_a_stream_without_a_length_is_whole(soundmill: Command, tmp_path: Path) 
     data[40:44] = b"\xff" * 4
     path.write_bytes(data)
     assert row_of(soundmill, path)["verdict"] == "passed"
+
+
+def test_an_empty_file_is_called_empty(soundmill: Command, tmp_path: Path) -> None:
+    path = tmp_path / "empty.wav"
+    soundfile.write(path, np.zeros(0), RATE)
+    row = row_of(soundmill, path)
+    assert (row["verdict"], row["error"]) == ("unjudged", "The file is empty: it holds no samples.")
+    soundfile.write(path, sweep(), RATE)
+    path.write_bytes(path.read_bytes()[:44])
+    assert row_of(soundmill, path)["error"] == "The file is cut short: it holds none of the sound it announces."
+
+
+def test_what_is_too_short_to_be_judged_is_not_passed(soundmill: Command, tmp_path: Path) -> None:
+    path = tmp_path / "tick.wav"
+    soundfile.write(path, sweep()[1000:1200], RATE)
+    row = row_of(soundmill, path)
+    assert row["verdict"] == "unjudged"
+    assert row["error"] == "The file is too short to be judged: 0.0045 s; at least 0.025 s are needed."
+    soundfile.write(path, sweep()[1000:2200], RATE)
+    assert row_of(soundmill, path)["verdict"] != "unjudged"
+    assert "too short" not in soundmill("qc", str(path)).output
+
+
+def test_a_spreadsheet_runs_no_name_of_a_file(
+    soundmill: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("=cmd().wav", "-dash.wav", "plain.wav"):
+        soundfile.write(name, sweep(3.0), RATE)
+    Path("@broken.wav").write_text("not audio")
+    out = soundmill("qc", "--csv", "--", "=cmd().wav", "-dash.wav", "plain.wav", "@broken.wav").stdout
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["file"] for row in rows] == ["'=cmd().wav", "'-dash.wav", "plain.wav", "'@broken.wav"]
+    assert rows[3]["error"].startswith("'@broken.wav: ")
+    assert float(rows[2]["loudness_lufs"]) < 0
 
 
 def test_files_of_any_length_come_back_in_order_and_long_ones_are_judged_by_themselves(
