@@ -20,7 +20,7 @@ from soundmill.quality.thresholds import Thresholds
 if TYPE_CHECKING:
     from soundmill.audio.decode import Recording
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 LONG_SAMPLES = 50_000_000  # over all channels, about ten minutes of stereo: longer files are judged one at a time
 SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side

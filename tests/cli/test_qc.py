@@ -12,6 +12,7 @@ import psutil
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from cli.conftest import Command, parsed
 from soundmill import qc
@@ -64,6 +65,22 @@ def test_a_stream_without_a_length_is_whole(soundmill: Command, tmp_path: Path) 
     data[40:44] = b"\xff" * 4
     path.write_bytes(data)
     assert row_of(soundmill, path)["verdict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "subtype"),
+    [("a.opus", "OGG", "OPUS"), ("a.ogg", "OGG", "VORBIS"), ("a.AIF", "AIFF", "PCM_16"), ("a.mp3", "MP3", None)],
+)
+def test_a_folder_is_searched_for_every_kind_of_file_that_can_be_read(
+    soundmill: Command, tmp_path: Path, name: str, format: str, subtype: str | None
+) -> None:
+    tones = resample_poly(sweep(3.0), 160, 147)  # Opus has no 44.1 kHz
+    with soundfile.SoundFile(tmp_path / name, "w", 48_000, 1, subtype, format=format) as file:
+        for at in range(0, tones.size, 4096):
+            file.write(tones[at : at + 4096])
+    row = row_of(soundmill, tmp_path)
+    assert (Path(row["file"]).name, row["verdict"], row["sample_rate"]) == (name, "passed", 48_000)
+    assert row["measurements"]["duration_s"] == pytest.approx(3.0)
 
 
 def test_an_empty_file_is_called_empty(soundmill: Command, tmp_path: Path) -> None:
