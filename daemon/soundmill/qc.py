@@ -87,8 +87,9 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
 
 def _too_short(recording: Recording) -> str:
     if recording.samples.size:
-        seconds = recording.samples.shape[1] / recording.sample_rate
-        return f"The file is too short to be judged: {seconds:.4f} s; at least {SHORTEST_S:g} s are needed."
+        lasts_ms = 1000 * recording.samples.shape[1] / recording.sample_rate
+        needed_ms = 1000 * SHORTEST_S
+        return f"The file is too short to be judged: {lasts_ms:.1f} ms; at least {needed_ms:g} ms are needed."
     if recording.share < 1:
         return "The file is cut short: it holds none of the sound it announces."
     return "The file is empty: it holds no samples."

@@ -98,7 +98,7 @@ def test_what_is_too_short_to_be_judged_is_not_passed(soundmill: Command, tmp_pa
     soundfile.write(path, sweep()[1000:1200], RATE)
     row = row_of(soundmill, path)
     assert row["verdict"] == "unjudged"
-    assert row["error"] == "The file is too short to be judged: 0.0045 s; at least 0.025 s are needed."
+    assert row["error"] == "The file is too short to be judged: 4.5 ms; at least 25 ms are needed."
     soundfile.write(path, sweep()[1000:2200], RATE)
     assert row_of(soundmill, path)["verdict"] != "unjudged"
     assert "too short" not in soundmill("qc", str(path)).output
