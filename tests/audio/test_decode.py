@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,15 @@ def test_a_wav_stream_without_a_length_is_read_to_its_end_and_promises_nothing(l
     assert recording.samples.shape[1] == FRAMES and recording.share == 1.0
 
 
+def test_a_header_of_a_stream_that_broke_off_at_once_is_empty(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((0, 6)), RATE, format="WAV", subtype="PCM_24")
+    data = file.getvalue()
+    for length in (0, 0xFFFFFFFF):
+        stream = with_bytes(data, data.rindex(b"data") + 4, struct.pack("<I", length)) + b"\x80" * 9  # half a frame
+        assert recorded(stream, tmp_path).samples.shape == (6, 0)
+
+
 def test_a_wav_file_without_sound_stays_one_whatever_follows(tmp_path: Path) -> None:
     file = io.BytesIO()
     soundfile.write(file, np.zeros(0), RATE, format="WAV")
@@ -106,6 +116,16 @@ def test_a_flac_stream_without_a_length_is_read_to_its_end(tmp_path: Path) -> No
     recording = recorded(unknown, tmp_path)
     assert recording.samples.shape[1] == FRAMES and recording.share == 1.0 and not recording.damaged
     np.testing.assert_allclose(recording.samples[0], sound(), atol=1e-4)
+
+
+def test_a_flac_stream_without_a_length_takes_no_more_memory_than_it_needs(tmp_path: Path) -> None:
+    data = encoded("FLAC", "PCM_16")
+    (tmp_path / "sound").write_bytes(with_bytes(data, 21, bytes([data[21] & 0xF0, 0, 0, 0, 0])))
+    tracemalloc.start()
+    read_recording(tmp_path / "sound")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * sound().nbytes
 
 
 def test_a_header_that_promises_more_than_memory_holds_is_not_believed(tmp_path: Path) -> None:

@@ -32,16 +32,16 @@ def sound_bytes(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def unclosed_at(file: BinaryIO) -> int | None:
-    """Where the length stands in a WAV file that promises no sound and has some; None for any other."""
+    """Where the length stands in a WAV file in which it is 0 though sound follows; None for any other."""
     found = _chunk_of_sound(file)
-    if found is None or found[1] != 0:
+    if found is None:
         return None
-    start, size = found[0], file.seek(0, 2)
-    file.seek(start)
-    following = file.read(8)
-    end = start + 8 + int.from_bytes(following[4:], "little")
+    at, size = found[0] - 4, file.seek(0, 2)
+    file.seek(at)
+    length, following = file.read(4), file.read(8)
+    end = file.tell() + int.from_bytes(following[4:], "little")
     is_chunk = following[:4].isalnum() and end <= size
-    return None if is_chunk or len(following) < 8 else start - 4
+    return None if any(length) or is_chunk or len(following) < 8 else at
 
 
 def _chunk_of_sound(file: BinaryIO) -> tuple[int, int] | None:

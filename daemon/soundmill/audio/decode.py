@@ -15,8 +15,10 @@ from soundmill.audio.announced import has_frame_count, sound_bytes, unclosed_at
 from soundmill.audio.channels import from_vorbis
 from soundmill.errors import MissingInput
 
-LIKELY_PER_BYTE = 100  # frames; only silence takes less room than that
 UNKNOWN_FRAMES = 2**62  # libsndfile's for a stream that does not say is 2⁶³ - 1
+# How many samples a byte of a file is believed to hold at first: a header may promise more than memory holds.
+BELIEVED = 16
+WITHOUT_LENGTH = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +77,17 @@ def _undamaged(recording: Recording, where: str) -> tuple[NDArray[np.float32], i
     return recording.samples, recording.sample_rate
 
 
-def _read(file: BinaryIO, where: str, most_per_byte: int = LIKELY_PER_BYTE) -> Recording:
-    most = file.seek(0, 2) * most_per_byte
+def _read(file: BinaryIO, where: str, more: int = 1) -> Recording:
+    size = file.seek(0, 2)
     file.seek(0)
     try:
         with soundfile.SoundFile(file) as sound:
-            room = min(sound.frames, most)  # a header may promise more than memory holds, or not say
+            per_byte = more * (BELIEVED if sound.frames < UNKNOWN_FRAMES else WITHOUT_LENGTH)
+            room = min(sound.frames, per_byte * size // sound.channels)
             frames, failed = _frames(sound, room)
             if len(frames) == room < sound.frames:
-                return _read(file, where, 4 * most_per_byte)
+                del frames
+                return _read(file, where, 4 * more)
             damaged = failed and len(frames) < sound.frames < UNKNOWN_FRAMES
             order = from_vorbis(sound.channels) if sound.subtype in ("VORBIS", "OPUS") else slice(None)
             recording = Recording(

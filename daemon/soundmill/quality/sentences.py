@@ -47,6 +47,7 @@ def count(number: float, one: str, many: str) -> str:
 
 
 def named(defects: Defects, names: Iterable[str]) -> list[Mapping[str, object]]:
+    """The defects of these names."""
     wanted = frozenset(names)
     return [each for each in defects if each.get("name") in wanted]
 
