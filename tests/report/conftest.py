@@ -64,7 +64,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 TAKE = TakeRecord(
     file="clip.wav", present=True, attempt=1, seed=1, worker="cpu", device="cpu", format="wav", sample_rate=8000,
-    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, generation_s=0.5, licence="MIT", versions={},
+    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, generation_s=0.5, device_s=0.1,
+    row_steps=100, licence="MIT", versions={},
     verdict=Verdict.PASSED, score=80.0, scores={}, measurements={"loudness_lufs": -14.0}, checks=(), defects=(),
     stars=None, note=None, quarantined=False, kept=None, final=True, created_at=1_760_000_010.0,
 )  # fmt: skip

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -70,6 +71,16 @@ def test_takes_without_a_score_are_drawn_around() -> None:
     assert "durations" in {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {"score": None})] * 3)))}
 
 
+@pytest.mark.parametrize("times", [[0.979, 0.981, 0.984, 0.986, 0.996], [1000.0001, 1000.0014, 1000.0027], [0.0, 0.0]])
+def test_the_numbers_under_a_histogram_keep_apart(times: list[float]) -> None:
+    record = replace(BATCH, jobs=jobs_with([({}, {"generation_s": time}) for time in times]))
+    (plot,) = (plot for plot in drawn(record) if plot.name == "durations")
+    ticks = re.findall(r' x="([\d.]+)" y="([\d.]+)"[^>]*>([\d.]+)</text>', plot.svg.partition("axis_2")[0])
+    ends = [(float(x) - 3.1 * len(text), float(x) + 3.1 * len(text)) for x, _, text in ticks]  # of 6.2 a digit
+    assert len(ends) > 2 and len({y for _, y, _ in ticks}) == 1
+    assert all(before < after for (_, before), (after, _) in pairwise(ends))
+
+
 def test_the_same_batch_gives_the_same_bytes() -> None:
     assert drawn(sweep()) == drawn(sweep())
 
@@ -120,3 +131,63 @@ def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "latin_hypercube"}))
     plot = next(plot for plot in found if name in plot.name)
     assert "1.4" in text_of(plot)  # a tick of the numeric axis
+
+
+def sampled(values: list[str]) -> Plot:
+    """The plot of a temperature that was sampled, beside a top_p that was too."""
+    jobs = jobs_with(
+        [
+            (
+                {"condition": {"temperature": value, "top_p": f"{(at * 7 % 40) / 50:.3f}"}},
+                {"score": 40.0 + at},
+            )
+            for at, value in enumerate(values)
+        ]
+    )
+    found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "latin_hypercube"}))
+    return next(plot for plot in found if "temperature" in plot.name)
+
+
+def spans(plot: Plot, panel: int, colour: str) -> list[tuple[float, float]]:
+    """From and to, on the x axis, of the lines of this colour in a panel, 1 the uppermost."""
+    _, _, inside = plot.svg.partition(f'id="{plot.name}-axes_{panel}"')
+    inside, _, _ = inside.partition(f'id="{plot.name}-axes_{panel + 1}"')
+    lines = re.findall(r'<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+) [\d.]+ \s*"[^>]*stroke: var\(--sm-(\w+),', inside)
+    return sorted((float(left), float(right)) for left, right, found in lines if found == colour)
+
+
+def test_the_panels_of_a_sampled_factor_stand_over_one_axis() -> None:
+    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)])
+    bars = spans(plot, 1, "busy")
+    levels = [(left, right) for left, right in bars if left < right]
+    middles = [(left + right) / 2 for left, right in levels]
+    assert len(levels) == 5
+    assert [left for left, right in bars if left == right] == pytest.approx(middles, abs=0.01)
+    assert [left for left, _ in spans(plot, 2, "good")] == pytest.approx(middles, abs=0.01)
+
+
+def test_the_time_of_a_sampled_factor_has_its_median_over_each_of_its_bins() -> None:
+    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)])
+    levels = [(left, right) for left, right in spans(plot, 1, "busy") if left < right]
+    assert spans(plot, 3, "warn") == levels
+
+
+def test_takes_of_before_it_was_recorded_leave_device_time_out() -> None:
+    record = sweep()
+    old = [replace(job, takes=tuple(replace(take, row_steps=None) for take in job.takes)) for job in record.jobs]
+    panels = [
+        plot.svg.count("-axes_")
+        for plot in [*drawn(record), *drawn(replace(record, jobs=tuple(old)))]
+        if plot.name.startswith("factor-")
+    ]
+    assert panels == [3, 3, 2, 2]
+
+
+def test_a_bin_of_one_value_stands_at_that_value() -> None:
+    """A sampled factor that was rounded to a coarse step has bins without a width."""
+    plot = sampled([str((1, 2, 3, 7, 8, 9)[n % 6]) for n in range(36)])
+    bars = spans(plot, 1, "busy")
+    one, two, three, seven, eight_to_nine = [(left + right) / 2 for left, right in bars if left < right]
+    unit = two - one
+    assert unit > 0 and three - two == pytest.approx(unit, abs=0.1)
+    assert (seven - three, eight_to_nine - seven) == pytest.approx((4 * unit, 1.5 * unit), abs=0.1)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from publish.conftest import HOSTILE, Home, job
+from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, Source
-from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes
-from soundmill.report.page import lead
+from soundmill.jobs import BatchSpec, Source, Verdict
+from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
+from soundmill.report.page import MOST_PROMPTS, lead
+from soundmill.report.record import JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
@@ -138,12 +139,47 @@ def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
             home.finish(attempt, score=60.0 + attempt.job.position)
 
     sweep("first", [1, 2], None)
+    report_on(home, "first")
     sweep("second", [3, 4, 5], "first")
     with Reader.open(home.database) as reader:
         assert reader.goes_on_with("second") == ["first"] and reader.goes_on_with("first") == []
     report_on(home, "second", earlier=[record_of(home, "first")])
     assert [condition["n"] for condition in summary(home, "second")["conditions"]] == [5, 5]
-    assert "With the takes of first" in page(home, "second")
+    text = page(home, "second")
+    assert 'With the takes of <a href="../first/report.html">first</a>' in text
+    assert "With first: 10 takes; 10 passed every check" in text and "6 of 6 jobs have a take" in text
+    assert (summary(home, "second")["goes_on_with"], summary(home, "second")["counts"]["jobs"]) == (["first"], 6)
+    links = re.findall(r'(?:href|src)="([^"#]+)"', text)
+    assert links and not [link for link in links if not (home.outputs / "second" / link).exists()]
+    ranked = text[text.index("Conditions, ranked") : text.index('<section id="takes">')]
+    heard = re.findall(r'class="sm-play" role="button" href="([^"]+)"', ranked)
+    assert heard == ["clip-004.wav", "../first/clip-002.wav"]  # of 63 64 64 65 66 and of 61 61 62 62 63
+
+
+def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    for name, replicates, extends in (("first", [1], None), ("second", [2, 3], "first")):
+        jobs = [
+            job(n, "brass", seed=r, condition={"temperature": level}, replicate=r)
+            for n, (level, r) in enumerate([(level, r) for level in ("0.7", "1.3") for r in replicates], 1)
+            if (level, r) != ("1.3", 3)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(len(jobs)):
+            home.finish(attempt, score=60.0 + attempt.job.position)
+    report_on(home, "first")
+    folder = report_on(home, "second", earlier=[record_of(home, "first")])
+    sheet = (folder / "contact-sheet.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', sheet)
+    assert sorted(pictures) == [
+        "../first/pictures/clip-001.wav.png", "../first/pictures/clip-002.wav.png", "pictures/clip-001.wav.png",
+        "pictures/clip-002.wav.png", "pictures/clip-003.wav.png",
+    ]  # fmt: skip
+    assert all((folder / picture).is_file() for picture in pictures)
+    assert sheet.count("not asked for") == 1
+    assert 'Takes of <a href="../first/report.html">first</a> are among these' in sheet
 
 
 def test_reading_a_batch_takes_as_many_queries_however_many_jobs_it_has(
@@ -189,11 +225,91 @@ def test_of_very_many_takes_the_page_has_the_best() -> None:
     assert [job.position for job, _ in shown] == sorted(job.position for job, _ in shown)
 
 
+def written(folder: Path, jobs: tuple[JobRecord, ...]) -> dict[str, str]:
+    """The report of a batch of these jobs, file by file."""
+    for made in jobs:
+        for take in made.takes:
+            (folder / take.file).write_bytes(tone(0.1))
+    record = replace(BATCH, jobs=jobs)
+    write_report(record, folder, earlier=(), made_at=0.0, processes=1, progress=lambda _: None)
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "README.md", "summary.json")}
+
+
+def of_prompts(*sizes: int) -> tuple[JobRecord, ...]:
+    """Takes of prompts a, b, c …, the last of each the best; none of prompt b passes."""
+    return jobs_with(
+        [
+            (
+                {"prompt": f"prompt {name}"},
+                {"score": 50.0 + n, "verdict": Verdict("failed" if name == "b" else "passed")},
+            )
+            for name, size in zip("abc", sizes, strict=True)
+            for n in range(size)
+        ]
+    )
+
+
+def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(4, 2, 6))
+    assert json.loads(files["summary.json"])["prompts"] == [
+        {"prompt": "prompt a", "takes": 4, "passed": 4, "best": ["clip-4.wav", "clip-3.wav"]},
+        {"prompt": "prompt b", "takes": 2, "passed": 0, "best": []},
+        {"prompt": "prompt c", "takes": 6, "passed": 6, "best": ["clip-12.wav", "clip-11.wav", "clip-10.wav"]},
+    ]
+    readme, page_of = files["README.md"], files["report.html"]
+    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53.0; then [clip-3.wav](clip-3.wav), score 52.0\n" in readme
+    assert "- prompt b: nothing to use, none of its 2 takes passed\n" in readme
+    cards, rest = page_of.split("Without a take to use", 1)
+    assert cards.count('<article class="sm-card">') == 2 and "6 of 6 takes passed; next best:" in cards
+    assert [cards.count(f'href="clip-{n}.wav" aria-label') for n in (4, 3, 2, 12, 11, 10, 9)] == [1, 1, 0, 1, 1, 1, 0]
+    assert "<li>“prompt b”: none of its 2 takes passed</li>" in rest
+
+
+def test_prompts_of_which_some_have_one_take_stand_in_a_table(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(1, 1, 3))
+    table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]
+    assert "1 of 3 prompts has nothing to use." in table and "its only take did not pass" in table
+    assert re.findall(r'class="sm-play" role="button" href="([^"]+)"', table) == [
+        "clip-1.wav",
+        "clip-5.wav",
+        "clip-4.wav",
+    ]
+    assert '<a href="#prompts">' in files["report.html"]
+    listed = files["README.md"].split("## The best of each prompt")[1]
+    assert "1 of 3 prompts has nothing to use." in listed and "- prompt b: nothing to use, its only take" in listed
+
+
+def test_where_each_prompt_has_one_take_only_those_without_are_named(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(1, 1, 1))
+    assert (
+        'id="prompts"' not in files["report.html"] and "“prompt b”: its only take did not pass" in files["report.html"]
+    )
+    assert "Without a take to use:\n\n- prompt b: its only take did not pass\n" in files["README.md"]
+    assert len(json.loads(files["summary.json"])["prompts"]) == 3
+
+
+def test_a_batch_of_one_prompt_has_no_prompts_to_tell_apart(reported: Home) -> None:
+    assert summary(reported, "sweep")["prompts"] == [] and 'id="prompts"' not in page(reported, "sweep")
+
+
+def test_the_table_of_prompts_ends_somewhere(tmp_path: Path) -> None:
+    others = [({"prompt": f"prompt {n}"}, {}) for n in range(MOST_PROMPTS + 1)]
+    jobs = jobs_with([({"prompt": "x"}, {}), ({"prompt": "x"}, {}), *others])
+    jobs = tuple(replace(one, takes=()) if one.position > 2 else one for one in jobs)
+    files = written(tmp_path, jobs)
+    table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]
+    assert table.count("<tr><td>") == MOST_PROMPTS and "The first 500 of 502" in table
+    assert "The first 500 of 502" in files["README.md"]
+    assert len(json.loads(files["summary.json"])["prompts"]) == 502
+
+
 def test_the_lead_counts_in_plain_words() -> None:
-    assert lead(BATCH, passed_of(BATCH)) == "1 of 1 job has a take; 1 passed every check (100 %)."
+    assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
-    assert lead(two, passed_of(two)).endswith("1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged.")
-    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(replace(BATCH, jobs=()))).endswith("a take.")
+    assert lead(two, passed_of(two.jobs)).endswith(
+        "1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged."
+    )
+    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

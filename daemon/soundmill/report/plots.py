@@ -20,6 +20,7 @@ from soundmill.report.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
 MOST_AXES = 8  # of the parallel coordinates
+LEAST_SPREAD = 0.1  # of a histogram's axis, as a share of its largest value: what differs less looks alike
 # From low to high, of middling lightness so that both ends show on a light and on a dark ground.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low-to-high", ["#c8791e", "#9a8f8a", "#2b86c5"])
 
@@ -139,26 +140,30 @@ def score_histogram(finals: Sequence[Found]) -> Plot:
 
 
 def duration_histogram(finals: Sequence[Found]) -> Plot:
-    """How long clips took to generate and, where that varies, how long they are."""
+    """How long clips took from start to end and, where that varies, how long they are."""
     times = [take.generation_s for _, take in finals]
     lengths = [take.duration_s for _, take in finals]
     varied = max(lengths) - min(lengths) > 0.2
     with figure(4.0 if varied else 2.3, rows=2 if varied else 1) as (made, rows):
-        _histogram(rows[0], times, "generation time of a take, s")
+        _histogram(rows[0], times, "start to end of a take, among others, s")
         if varied:
             _histogram(rows[1], lengths, "length of a take, s")
         alt = (
-            f"Histogram of generation times: median {span(float(np.median(times)))}, "
+            f"Histogram of the times from start to end of takes: median {span(float(np.median(times)))}, "
             f"longest {span(max(times))}. Takes are {span(min(lengths))} to {span(max(lengths))} long."
         )
         return finished(made, "durations", "Durations", alt)
 
 
 def _histogram(axes: Axes, values: Sequence[float], label: str) -> None:
-    axes.hist(values, bins=min(30, max(5, round(len(values) ** 0.5) * 2)), color=BUSY, alpha=0.85)
+    low, high = min(values), max(values)
+    more = max(0.0, LEAST_SPREAD * high - (high - low)) / 2
+    bins = min(30, max(5, round(len(values) ** 0.5) * 2))
+    axes.hist(values, bins=bins, range=(low - more, high + more), color=BUSY, alpha=0.85)
     axes.set_xlabel(label)
     axes.set_ylabel("takes")
     axes.grid(False, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 

@@ -40,7 +40,9 @@ class TakeRecord:
     duration_s: float
     size_bytes: int
     sha256: str
-    generation_s: float
+    generation_s: float  # this and the next two as in jobs.Generated
+    device_s: float | None  # None, as row_steps: made before it was recorded
+    row_steps: int | None
     licence: str
     versions: Mapping[str, str]
     verdict: Verdict
@@ -210,6 +212,8 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
                 "licence", "versions", "score", "measurements", "created_at",
             )
         },
+        device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
+        row_steps=row.get("row_steps"),
         file=file,
         present=(folder / file).is_file(),
         seed=attempt["seed"],

@@ -21,6 +21,7 @@ from soundmill.report.words import moment, one_decimal, percent, shortened, span
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
 LONGEST_WHOLE = 30  # characters that are kept on one line
+LONG_PROMPT, LONG_LINES = 240, 4  # characters and line breaks, beyond which a row of a take shows the start of it
 MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
 
 
@@ -48,6 +49,7 @@ def environment(escape: bool) -> Environment:
         levels=_levels,
         breakable=breakable,
         short=lambda text: shortened(text, 120),
+        long=lambda prompt: len(prompt) > LONG_PROMPT or prompt.count("\n") > LONG_LINES,
         md=markdown,
         code=lambda text: str(text).replace("`", "'"),
     )
