@@ -28,7 +28,7 @@ if __name__ == "__main__":  # pytest has the folder on its path
 
 from quality.labelled import KINDS
 from quality.published import NO_MUSIC, fetched, loop_of, plainly_faulty
-from soundmill.audio.encode import read_audio
+from soundmill.audio.decode import read_audio
 from soundmill.audio.fade import fade
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from quality.labelled import KINDS
-from soundmill.audio.encode import read_audio
+from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
 from soundmill.jobs import QualityKind
