@@ -32,6 +32,18 @@ def test_of_many_takes_of_one_prompt_the_best_quarter_is_proposed() -> None:
     assert len(chosen(*(({}, {}) for _ in range(200))).takes) == 12
 
 
+def test_what_best_of_n_kept_is_proposed_and_nothing_else_but_what_a_person_likes() -> None:
+    takes = [{"score": 50.0 + n, "kept": n in (1, 5, 6)} for n in range(8)]
+    alone = chosen(*(({}, take) for take in takes))
+    assert names(alone) == ["clip-7", "clip-6", "clip-2"] and "kept" in alone.rule
+    takes[0]["stars"] = 5
+    two = chosen(*(({"prompt": prompt}, take) for prompt in ("rain", "drone") for take in takes))
+    assert [[job.name for job, _ in one.takes] for one in two.prompts] == [
+        ["clip-1", "clip-7", "clip-6", "clip-2"],
+        ["clip-9", "clip-15", "clip-14", "clip-10"],
+    ]
+
+
 def test_a_persons_stars_go_before_the_score() -> None:
     choice = each_its_own(
         {"score": 99.0},

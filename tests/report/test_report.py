@@ -53,6 +53,7 @@ def test_the_summary_counts_what_the_catalogue_has(reported: Home) -> None:
     assert found["counts"] == {
         "jobs": 12, "queued": 0, "running": 0, "succeeded": 11, "failed": 1, "cancelled": 0,
         "takes": 12, "passed": 9, "flagged": 2, "retried": 2, "tried_again": 1,
+        "kept": 0, "set_aside": 0,
     }  # fmt: skip
     assert found["finished"] and found["quality"]["failed_checks"] == {"clipping": 1, "repetition": 1}
     assert found["errors"] == {"bad_parameter": 1}

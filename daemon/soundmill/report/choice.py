@@ -13,13 +13,15 @@ MOST_OVERALL = 12
 MOST_CARDS = 60  # prompts; of more, the page has a table
 MOST_OF_PROMPT = 3
 EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
+EACH_KEPT = "Of each prompt the takes that were kept of several, else the better half, three at most."
+KEPT = "The takes that were kept of several, twelve at most."
 
 Found = tuple[JobRecord, TakeRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptChoice:
-    """The takes to use of one prompt, best first: the better half of what it has, and three at most."""
+    """The takes to use of one prompt, best first: those that best-of-n kept, or the better half, three at most."""
 
     prompt: str
     takes: tuple[Found, ...]
@@ -85,6 +87,7 @@ def choose(record: BatchRecord) -> Choice:
     every = _competing(record.jobs)
     compete = len({job.prompt for job, _ in every}) < len(every)  # otherwise each take is the only one of its prompt
     prompts = tuple(_of_prompt(*item) for item in by_prompt.items()) if len(by_prompt) > 1 else ()
+    kept = any(take.kept for _, take in every)
     rule = "A person's four or five stars count before score and checks; others flagged or set aside are left out."
     if 1 < len(by_prompt) <= min(MOST_CARDS, len(record.finals) // 2):
         return Choice(
@@ -92,18 +95,24 @@ def choose(record: BatchRecord) -> Choice:
             per_prompt=True,
             prompts=prompts,
             compete=compete,
-            rule=f"{EACH_PROMPT} {rule}",
+            rule=f"{EACH_KEPT if kept else EACH_PROMPT} {rule}",
         )
-    most = min(MOST_OVERALL, max(1, len(every) // 4)) if compete else MOST_OVERALL
+    most = MOST_OVERALL
+    if kept:
+        rule = f"{KEPT} {rule}"
+    elif compete:
+        most = min(MOST_OVERALL, max(1, len(every) // 4))
+        rule = f"The best quarter of all takes, {MOST_OVERALL} at most. {rule}"
     return Choice(takes=_best(every, most), per_prompt=False, prompts=prompts, compete=compete, rule=rule)
 
 
 def _of_prompt(prompt: str, jobs: list[JobRecord]) -> PromptChoice:
     takes = _competing(jobs)
     finals = [job.final for job in jobs if job.final is not None]
+    kept = any(take.kept for _, take in takes)  # then few are left, and somebody has said how many
     return PromptChoice(
         prompt=prompt,
-        takes=_best(takes, min(MOST_OF_PROMPT, (len(takes) + 1) // 2)),
+        takes=_best(takes, MOST_OVERALL if kept else min(MOST_OF_PROMPT, (len(takes) + 1) // 2)),
         finals=len(finals),
         passed=sum(take.passed for take in finals),
         waiting=any(job.status in (JobStatus.QUEUED, JobStatus.RUNNING) for job in jobs),

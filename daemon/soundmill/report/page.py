@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from soundmill import __version__
 from soundmill.jobs import JobStatus
-from soundmill.report.choice import EACH_PROMPT, Choice
+from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.family import Earlier
@@ -141,9 +141,10 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "replicated": any(job.replicate > 1 for job in record.jobs),
         "timed": any(take.row_steps for take in takes),
         "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
-        "rule_of_prompts": EACH_PROMPT,
+        "rule_of_prompts": EACH_KEPT if any(take.kept for take in takes) else EACH_PROMPT,
         "each_prompt": _has_table(material.choice),
         "without_count": _without_count(material.choice),
+        "kept_some": any(take.kept is not None for take in takes),
         "others": sum(not take.final for _, take in material.shown),
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
@@ -168,12 +169,16 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
 
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
-    """The batch in one sentence, or two where jobs were tried again."""
+    """The batch in one sentence, and more where jobs were tried again or the best takes kept."""
     have = record.count(JobStatus.SUCCEEDED)
     start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
     whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
-    again = record.tried_again
-    return whole + (f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again." if again else "")
+    if again := record.tried_again:
+        whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
+    chosen = [take.kept for _, take in record.finals if take.kept is not None]
+    if chosen:
+        whole += f" The best {sum(chosen):,} of {len(chosen):,} takes are kept, the others set aside."
+    return whole
 
 
 def _together(material: Material) -> str:
@@ -265,6 +270,9 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
         yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
     if again := record.tried_again:
         yield Tile(value=f"{again:,}", label="tried again")
+    chosen = [take.kept for _, take in record.finals if take.kept is not None]
+    if chosen:
+        yield Tile(value=f"{sum(chosen):,}", label=f"kept of {len(chosen):,}", kind="good")
     for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
         if number_of := record.count(JobStatus(status)):
             yield Tile(value=f"{number_of:,}", label=status, kind=kind)

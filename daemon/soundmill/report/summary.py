@@ -33,6 +33,8 @@ KEYS: Mapping[str, str] = {
     "counts.flagged": "final takes with a failed check",
     "counts.retried": "attempts beyond a job's first",
     "counts.tried_again": "jobs with more than one take, because an earlier one did not pass",
+    "counts.kept": "final takes that best-of-n kept",
+    "counts.set_aside": "final takes that it set aside",
     "rates.pass_rate": "share of the final takes that passed, 0 to 1",
     "rates.pass_rate_low": "lower end of its 95 % Wilson score interval",
     "rates.pass_rate_high": "upper end",
@@ -141,6 +143,8 @@ def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[T
         "flagged": sum(not take.passed for take in finals),
         "retried": sum(attempt.number > 1 for attempt in record.attempts),
         "tried_again": record.tried_again,
+        "kept": sum(take.kept is True for take in finals),
+        "set_aside": sum(take.kept is False for take in finals),
     }
 
 

@@ -104,11 +104,16 @@
   function filter() {
     var wanted = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     var verdict = form.elements.verdict.value;
+    var fitting = function (row) {
+      if (verdict === "rated") return row.dataset.stars !== "";
+      if (verdict === "kept" || verdict === "set-aside") return row.dataset.kept === verdict;
+      return !verdict || row.dataset.verdict === verdict;
+    };
     var others = form.elements.others && form.elements.others.checked;
     var levels = all("select[data-factor]", form);
     fits = rows.map(function (row, at) {
       return (row.dataset.final === "1" || others) &&
-        (!verdict || (verdict === "rated" ? row.dataset.stars !== "" : row.dataset.verdict === verdict)) &&
+        fitting(row) &&
         wanted.every(function (word) { return words[at].indexOf(word) >= 0; }) &&
         levels.every(function (select) {
           return !select.value || conditions[at][Number(select.dataset.factor)] === select.value;
