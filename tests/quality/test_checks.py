@@ -100,6 +100,16 @@ def test_opposite_phase_fails_beyond_its_limit_and_no_other_correlation_does() -
     assert failed.message == "Left and right are in opposite phase with a correlation of -0.93; up to -0.70 is allowed."
 
 
+@pytest.mark.parametrize(
+    ("peak", "true_peak", "over"), [(-1.0, 1.5, 1.5), (0.0, 2.4, 2.4), (3.4, 3.5, 0.1), (3.4, 6.0, 2.6)]
+)
+def test_true_peak_counts_what_rises_above_the_samples_where_those_are_over_full_scale(
+    peak: float, true_peak: float, over: float
+) -> None:
+    found = check("true_peak", peak_dbfs=peak, true_peak_dbtp=true_peak)
+    assert found.value == pytest.approx(over) and found.passed == (over <= 2.0)
+
+
 def test_sentences_name_the_places_of_the_defects() -> None:
     defects = [
         {"name": "clicks", "start_s": 4.18, "end_s": 4.18, "detail": "a click in the clip"},

@@ -202,6 +202,20 @@ def test_a_click_comes_back_and_a_voice_that_begins_with_a_jump_does_not() -> No
     assert number(click, "clicks") == 1
 
 
+def test_the_beater_of_a_bass_drum_is_no_click_and_a_narrower_bump_of_its_height_is_one() -> None:
+    time = np.arange(2 * RATE) / RATE
+    drum = np.asarray([0.6 * np.sin(2 * np.pi * 60 * time)], np.float32)
+    at = RATE + RATE // 4 + 40
+
+    def with_bump(samples: int) -> Samples:
+        struck = drum.copy()
+        struck[0, at : at + samples] += 0.25 * np.sin(np.pi * (np.arange(samples) + 0.5) / samples)
+        return struck
+
+    assert number(with_bump(6), "clicks") == 0
+    assert number(with_bump(3), "clicks") == 1
+
+
 def test_the_spike_that_begins_a_note_is_no_click_and_the_same_spike_amid_the_note_is_one() -> None:
     time = np.arange(2 * RATE) / RATE
     note = np.asarray([0.3 * np.sin(2 * np.pi * 110 * time)], np.float32)
@@ -219,6 +233,34 @@ def test_a_gain_that_changes_is_a_level_step_and_more_of_the_same_hits_is_none()
     sparse, dense = np.arange(0.1, 3.0, 0.5), np.arange(3.0, 6.0, 0.01)
     busier = struck(np.concatenate([sparse, dense]), 6.0) + noise(seconds=6.0, level=0.001, seed=5)
     assert number(busier, "level_step_db") == 0
+
+
+def test_a_phrase_that_dies_away_before_a_hit_is_no_level_step_and_a_gain_of_the_same_size_is_one() -> None:
+    seconds = np.arange(3 * RATE) / RATE
+    dying = noise(seconds=3.0, level=0.02) * 10 ** (-5 * seconds / 20)
+    hit = noise(seconds=3.0, level=0.1, seed=1) * 10 ** (-4 * seconds / 20)
+    assert number(np.concatenate([dying, hit], axis=1), "level_step_db") == 0
+    steady = noise(seconds=3.0, level=0.005), noise(seconds=3.0, level=0.1, seed=1)
+    assert number(np.concatenate(steady, axis=1), "level_step_db") == pytest.approx(26, abs=1)
+
+
+def test_a_rest_before_a_hit_is_no_dropout_and_the_same_rest_amid_a_tone_is_one() -> None:
+    cut = sine(hz=437.3, seconds=2.0, level=0.1)
+    gap = slice(RATE, RATE + round(0.08 * RATE))
+    cut[:, gap] = 0
+    rest = cut.copy()
+    hit = gap.stop + round(0.012 * RATE)  # its beginning, softer, follows the rest at once
+    rest[:, hit : hit + round(0.03 * RATE)] *= 9
+    assert number(rest, "dropout_s") == 0
+    assert number(cut, "dropout_s") == pytest.approx(0.08, abs=0.004)
+
+
+@pytest.mark.parametrize(("hertz", "wobble", "stuck"), [(98.0, 0.06, False), (98.0, 0.0, True), (587.0, 0.06, True)])
+def test_a_bass_may_hold_its_note_but_not_as_evenly_as_a_machine(hertz: float, wobble: float, stuck: bool) -> None:
+    time = np.arange(8 * RATE) / RATE
+    tone = 0.4 * (1 + wobble * np.sin(2 * np.pi * 5.3 * time)) * np.sin(2 * np.pi * hertz * time)
+    held = number(np.asarray([tone], np.float32) + noise(seconds=8.0, level=0.002), "stuck_tone_s")
+    assert held > 7 if stuck else held < 1
 
 
 def test_noise_does_not_repeat() -> None:
