@@ -163,7 +163,7 @@ def test_the_setting_that_matters_is_named_with_how_much_and_how_sure() -> None:
     assert analysis.winner.n == 36
     assert analysis.sentences[0] == analysis.winner.sentence
     assert factor(analysis, "temperature").sentence == (
-        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.3 to 12.9) and 1.0 by 5.0 points (95 % CI 2.7 to 7.3)."
+        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.2 to 13.0) and 1.0 by 5.0 points (95 % CI 2.6 to 7.4)."
     )
     assert not factor(analysis, "top_k").matters
     assert "top_k makes no measurable difference" in factor(analysis, "top_k").sentence
@@ -178,6 +178,19 @@ def test_takes_that_cannot_tell_say_what_it_would_need() -> None:
     sentence = factor(analysis, "temperature").sentence
     assert sentence.startswith("These 24 takes cannot tell temperature")
     assert "more replicates would be needed to see a difference of 5 points." in sentence
+
+
+def test_three_replicates_are_enough_to_plan_by() -> None:
+    """The error of a factor has two degrees of freedom then; what is planned by is the common one."""
+    analysis = analyse(takes_of(full_factorial(), 3, rng(6), noise=14))
+    assert any("more replicates would be needed to see a difference of 5 points." in one for one in analysis.sentences)
+
+
+def test_two_replicates_are_warned_of() -> None:
+    takes = takes_of(full_factorial(), 3, rng(39))
+    few = "There are 2 replicates only: intervals are wide, and a level that both seeds suit may pass for better."
+    assert few in analyse([t for t in takes if t.replicate < 3]).sentences
+    assert few not in analyse(takes).sentences
 
 
 def test_levels_of_several_words_are_quoted() -> None:

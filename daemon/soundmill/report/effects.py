@@ -2,7 +2,8 @@
 
 From takes to findings, in this order:
 1. `design` reads the takes into arrays and sees what design they come from.
-2. `seeds` compares conditions within seeds: takes of one replicate share theirs.
+2. `seeds` compares conditions within seeds: takes of one replicate share theirs. An effect is judged by how much it
+   differs from seed to seed.
 3. `model` estimates levels, or trends of sampled ranges; `interplay` tests pairs of factors.
 4. What matters is decided for all factors at once, and for all interactions at once (Holm), so that an experiment in
    which nothing matters names a factor, or a winner, in at most 1 - confidence of cases, and an interaction likewise.
@@ -14,6 +15,7 @@ they hold well for means of a dozen takes, and for two or three takes nothing do
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -194,11 +196,14 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
     Only for replicated designs: elsewhere more conditions are needed, not more replicates.
     """
     pairs = levels.pairs
-    if not model.within or levels.error is None or levels.error.df < FEWEST_DF_TO_PLAN or not len(pairs.first):
+    if not model.within or levels.error is None or not len(pairs.first):
+        return None
+    expected = model.adjusted.expected_error(differences_of(levels.rows))
+    if expected is None or expected.df < FEWEST_DF_TO_PLAN:
         return None
     return replicates_for(
         voice.scale.worth,
-        standard_error=float(pairs.standard_errors.max()),
+        standard_error=float(pairs.standard_errors.max()) * math.sqrt(expected.variance / levels.error.variance),
         df=levels.error.df,
         replicates=_replicates(model),
         level=(1 - voice.confidence) / len(pairs.first),

@@ -85,8 +85,33 @@ class Model:
         return found
 
     def error_for(self, contrasts: Floats) -> ErrorTerm | None:
-        """What contrasts (q, p) are judged by."""
-        return self.adjusted.error_for(contrasts) if self.within else self.error
+        """What contrasts (q, p) are judged by.
+
+        How far conditions lie off the main effects says nothing of seeds that suit one end of a range: all conditions
+        have the same seeds. What such seeds add to an effect, its own mean square with the seeds less the error within
+        conditions, over the number of seeds, comes on top, with Satterthwaite's degrees of freedom for the sum.
+        """
+        if self.within:
+            return self.adjusted.error_for(contrasts)
+        inside = self.adjusted.error
+        own = self.adjusted.own_error(self._weights(contrasts)) if inside is not None else None
+        if self.error is None or inside is None or own is None or own.variance <= inside.variance:
+            return self.error
+        by_seeds = (own.variance - inside.variance) / self.adjusted.seeds
+        terms = [(1.0, self.error), (1 / self.adjusted.seeds, own), (1 / self.adjusted.seeds, inside)]
+        variance = self.error.variance + by_seeds
+        return ErrorTerm(
+            variance=variance,
+            df=variance**2 / sum((weight * term.variance) ** 2 / term.df for weight, term in terms),
+        )
+
+    def _weights(self, rows: Floats) -> Floats:
+        """What linear combinations (q, p) make of the conditions' means: (q, C)."""
+        if self.scale is None:
+            return rows
+        weights = np.zeros((len(rows), len(self.table.has_score)))
+        weights[:, self.table.has_score] = rows @ self.scale @ self.matrix.T
+        return weights
 
     def value(self, rows: Floats) -> Floats:
         """The estimates of linear combinations (q, p)."""

@@ -62,14 +62,15 @@ def follow(model: Model, factor: int, curve: Curve, scale: Scale, confidence: fl
 def _coefficient(model: Model, at: int, confidence: float) -> Coefficient:
     row = np.eye(len(model.estimates))[[at]]
     value = float(model.estimates[at])
-    if model.error is None:
+    judged_by = model.error_for(row)
+    if judged_by is None:
         return Coefficient(value=value, reach=np.nan, p_value=np.nan)
-    error = float(np.sqrt(model.variances(row)[0] * model.error.variance))
+    error = float(np.sqrt(model.variances(row)[0] * judged_by.variance))
     t = np.array([value / error if error > 0 else 0.0])
     return Coefficient(
         value=value,
-        reach=t_quantile(confidence, model.error.df) * error,
-        p_value=float(two_sided_p(t, model.error.df)[0]),
+        reach=t_quantile(confidence, judged_by.df) * error,
+        p_value=float(two_sided_p(t, judged_by.df)[0]),
     )
 
 
