@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -319,7 +320,35 @@ def test_a_sampled_range_may_be_best_in_its_middle() -> None:
     assert found.matters
     assert found.trend is not None
     assert found.trend.peak == pytest.approx(0.95, abs=0.1)
-    assert "temperature is best near" in found.sentence
+    assert found.trend.peak_low is not None
+    assert found.trend.peak_high is not None
+    assert 0.5 < found.trend.peak_low < 0.95 < found.trend.peak_high < 1.5
+    assert re.match(r"temperature is best near 0\.9\d* \(95 % CI 0\.\d+ to \d\.\d+\), of ", found.sentence)
+
+
+def test_a_range_sampled_by_its_logarithm_is_followed_by_it() -> None:
+    """A rise of 4 points with each doubling, over more than two decades."""
+    conditions = [{"top_k": f"{2 ** (at / 4):.2f}"} for at in range(36)]
+    takes = takes_of(conditions, 4, rng(40), lambda c: 4 * np.log2(float(c["top_k"])), noise=3)
+    found = factor(analyse(takes, log={"top_k"}), "top_k")
+    assert found.trend is not None
+    assert found.trend.low is not None
+    assert found.trend.high is not None
+    assert found.trend.low < 4 < found.trend.high < found.trend.low + 2
+    assert found.contrasts[0].difference == pytest.approx(35, abs=4)
+    assert found.trend.log
+    assert "higher is better; 431 beats 1 by" in found.sentence
+    straight = factor(analyse(takes), "top_k")
+    assert straight.trend is not None
+    assert not straight.trend.log
+
+
+def test_the_best_value_of_a_logarithmic_range_is_a_value_of_the_factor() -> None:
+    conditions = [{"top_k": f"{2 ** (at / 4):.2f}"} for at in range(36)]
+    takes = takes_of(conditions, 2, rng(41), lambda c: -3 * (np.log2(float(c["top_k"])) - 4) ** 2)
+    trend = factor(analyse(takes, log={"top_k"}), "top_k").trend
+    assert trend is not None
+    assert trend.peak == pytest.approx(16, rel=0.15)
 
 
 def test_replicates_of_a_sampled_point_do_not_pass_for_more_points() -> None:

@@ -47,7 +47,7 @@ def factor(analysis: Analysis, name: str) -> FactorEffect:
 
 def compared(takes: list[Take]) -> dict[tuple[str, frozenset[str]], tuple[str, float, float]]:
     """Factor and two levels to the leader and the interval of its lead: the part of `analyse` that is simulated."""
-    table = read_table(takes, Response.SCORE)
+    table = read_table(takes, Response.SCORE, ())
     scale = scale_of(Response.SCORE, table.response, None)
     model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor), floor=scale.floor)
     found = {}
@@ -196,6 +196,37 @@ def test_the_slope_of_a_sampled_range_holds_the_truth_though_seeds_suit_one_end(
         assert trend.high is not None
         hits += trend.low <= 0 <= trend.high
     assert hits / runs >= 0.95 - tolerance(0.95, runs)
+
+
+@pytest.mark.parametrize("shape", ["logarithm", "plateau", "step"])
+def test_a_response_that_only_rises_is_hardly_ever_given_an_optimum(shape: str) -> None:
+    rising: dict[str, Callable[[float], float]] = {
+        "logarithm": lambda share: 6 * float(np.log(1 + 40 * share)),
+        "plateau": lambda share: 25 * min(share / 0.4, 1.0),
+        "step": lambda share: 20.0 * (share > 0.3),
+    }
+    runs, named, mattering = 150, 0, 0
+    for rng in generators(runs, 14):
+        takes = takes_of(latin_hypercube(30, rng), 1, rng, lambda c: rising[shape](float(c["temperature"]) - 0.5))
+        found = factor(analyse(takes), "temperature")
+        assert found.trend is not None
+        mattering += found.matters
+        named += found.trend.peak is not None
+    assert mattering / runs >= 0.9
+    assert named / runs <= 0.05
+
+
+def test_an_optimum_is_found_and_its_interval_holds_it() -> None:
+    runs, named, hits = 100, 0, 0
+    for rng in generators(runs, 15):
+        takes = takes_of(latin_hypercube(40, rng), 1, rng, lambda c: -120 * (float(c["temperature"]) - 0.95) ** 2)
+        trend = factor(analyse(takes), "temperature").trend
+        assert trend is not None
+        if trend.peak_low is not None and trend.peak_high is not None:
+            named += 1
+            hits += trend.peak_low <= 0.95 <= trend.peak_high
+    assert named / runs >= 0.9
+    assert hits / named >= 0.95 - tolerance(0.95, named)
 
 
 def test_means_of_levels_hold_the_truth_though_seeds_differ() -> None:

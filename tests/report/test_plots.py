@@ -43,7 +43,7 @@ def sweep(
 
 
 def drawn(record: BatchRecord) -> list[Plot]:
-    factors = find_factors(record.jobs)
+    factors = find_factors(record.jobs, [record.experiment])
     return list(plots(record, record.jobs, factors, analysed(record.jobs, factors)))
 
 
@@ -120,3 +120,19 @@ def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "latin_hypercube"}))
     plot = next(plot for plot in found if name in plot.name)
     assert "1.4" in text_of(plot)  # a tick of the numeric axis
+
+
+def test_a_factor_sampled_by_its_logarithm_is_drawn_on_a_logarithmic_axis() -> None:
+    jobs = jobs_with(
+        [
+            ({"condition": {"top_k": f"{2 ** (n / 4):.2f}", "top_p": f"{(n * 7 % 40) / 50:.3f}"}}, {"score": 40.0 + n})
+            for n in range(40)
+        ]
+    )
+    plan = {"top_k": {"min": 1, "max": 900, "scale": "log"}, "top_p": {"min": 0, "max": 0.8, "scale": "linear"}}
+    record = replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "sobol", "factors": plan})
+    plot = next(plot for plot in drawn(record) if "top_k" in plot.name)
+    assert {"1", "10", "100"} <= set(text_of(plot).split())
+    coordinates = next(plot for plot in drawn(record) if plot.name == "parallel-coordinates")
+    straight = next(plot for plot in drawn(replace(record, experiment=None)) if plot.name == "parallel-coordinates")
+    assert coordinates.svg != straight.svg

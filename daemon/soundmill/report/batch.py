@@ -53,7 +53,7 @@ def write_report(
     pictures = _pictures(shown, folder, processes, progress)
     progress(Progress(done=len(shown), due=len(shown), doing="analysis"))
     compared = tuple(job for batch in (*earlier, record) for job in batch.jobs)
-    factors = find_factors(compared)
+    factors = find_factors(compared, [batch.experiment for batch in (*earlier, record)])
     analysis = analysed(compared, factors)
     progress(Progress(done=len(shown), due=len(shown), doing="plots"))
     drawn = list(plots.plots(record, compared, factors, analysis))
@@ -106,7 +106,13 @@ def analysed(jobs: Sequence[JobRecord], factors: Factors) -> Analysis | None:
     takes = takes_of(jobs, factors)
     if not factors.names or sum(take.score is not None for take in takes) < 2:
         return None
-    return analyse(takes, confidence=CONFIDENCE, seeds_shared=factors.designed, response=response_of(takes))
+    return analyse(
+        takes,
+        confidence=CONFIDENCE,
+        seeds_shared=factors.designed,
+        log=factors.log,
+        response=response_of(takes),
+    )
 
 
 def passed_of(record: BatchRecord) -> PassRate:

@@ -16,7 +16,7 @@ they hold well for means of a dozen takes, and for two or three takes nothing do
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,14 +92,16 @@ def analyse(
     *,
     confidence: float = 0.95,
     seeds_shared: bool = True,
+    log: Collection[str] = (),
     response: Response = Response.SCORE,
     worth: float | None = None,
 ) -> Analysis:
     """What these takes say about the settings they were made with.
 
     `confidence` of intervals; 1 - confidence is the chance of a false claim. `seeds_shared`: takes of one replicate
-    have the same seed, whatever their condition. `worth`: the least difference anyone would act on, in units of the
-    response (5 points, half a star). Takes without a condition are left out; the order of the takes is of no matter.
+    have the same seed, whatever their condition. `log`: factors that were sampled on a logarithmic scale. `worth`: the
+    least difference anyone would act on, in units of the response (5 points, half a star). Takes without a condition
+    are left out; the order of the takes is of no matter.
 
     Raises ValueError for a confidence outside 0.5 to 1 or a difference that is not positive.
     """
@@ -107,7 +109,7 @@ def analyse(
         raise ValueError(f"confidence is {confidence}; it must be at least 0.5 and below 1, as in 0.95")
     if worth is not None and not worth > 0:
         raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
-    table = read_table(takes, response)
+    table = read_table(takes, response, log)
     scale = scale_of(response, table.response, worth)
     voice = Voice(scale=scale, confidence=confidence, takes=int(table.scored.sum()))
     nothing = Analysis(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
 from soundmill.report.record import JobRecord, TakeRecord
-from soundmill.report.words import one_decimal, percent, shortened
+from soundmill.report.words import number, one_decimal, percent, shortened
 
 BIN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)")
 
@@ -47,6 +49,11 @@ def _places(effect: FactorEffect) -> dict[str, tuple[float, float]]:
     return {level.level: (at - 0.36, at + 0.36) for at, level in enumerate(effect.levels)}
 
 
+def _middle(effect: FactorEffect, low: float, high: float) -> float:
+    """Of a level's place, as it looks on the axis."""
+    return math.sqrt(low * high) if effect.trend is not None and effect.trend.log else (low + high) / 2
+
+
 def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]], labelled: bool) -> None:
     if effect.trend is None:
         axes.set_xlim(-0.6, len(places) - 0.4)
@@ -55,6 +62,11 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
         labels = [shortened(level, LONGEST_TICK) for level in places]
         axes.set_xticklabels(labels, rotation=30 if long else 0, ha="right" if long else "center")
         axes.grid(False, axis="x")
+    elif effect.trend.log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", labelbottom=labelled)
 
 
@@ -103,7 +115,7 @@ def _response_by_level(
         low, high = places[level.level]
         axes.plot([low, high], [level.mean, level.mean], color=BUSY, linewidth=1.8, solid_capstyle="butt")
         if level.low is not None and level.high is not None:
-            middle = (low + high) / 2
+            middle = _middle(effect, low, high)
             axes.plot([middle, middle], [level.low, level.high], color=BUSY, linewidth=4, alpha=0.45)
     if response is Response.SCORE:
         axes.set_ylim(max(axes.get_ylim()[0], -2), min(axes.get_ylim()[1], 102))
@@ -114,7 +126,7 @@ def _response_by_level(
 def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]]) -> None:
     for level in effect.levels:
         low, high = places[level.level]
-        middle = (low + high) / 2
+        middle = _middle(effect, low, high)
         rate = level.pass_rate
         axes.plot([middle, middle], [100 * rate.low, 100 * rate.high], color=GOOD, linewidth=4, alpha=0.4)
         axes.plot([middle], [100 * rate.rate], "o", color=GOOD, markersize=5)

@@ -85,15 +85,22 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """How the response goes with a sampled numeric factor."""
+    """How the response goes with a sampled numeric factor.
 
-    slope: float  # of the response per unit of the factor, the other factors held fixed
+    `peak`: the value with the highest response, where the response is shown to rise before it and to fall after it;
+    with the interval that the curve's top is in.
+    """
+
+    slope: float  # per unit of the factor, the other factors held fixed; on a logarithmic scale per doubling
     low: float | None
     high: float | None
     rank_correlation: float  # Spearman's, over conditions
     rank_low: float | None
     rank_high: float | None
-    peak: float | None  # the factor's value with the highest response, when the curve has its top inside the range
+    peak: float | None
+    peak_low: float | None
+    peak_high: float | None
+    log: bool  # the factor was sampled on a logarithmic scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from soundmill.report.findings import Contrast, FactorEffect, Interaction, InteractionCell, PassRate, Winner
+from soundmill.report.findings import Contrast, FactorEffect, Interaction, InteractionCell, PassRate, Trend, Winner
 from soundmill.report.scale import Scale
 from soundmill.report.words import count, percent, shortened
 
@@ -126,11 +126,16 @@ def _trend(effect: FactorEffect, voice: Voice) -> str:
     ends = effect.contrasts[0]
     low, high = _range(effect)
     if effect.trend is not None and effect.trend.peak is not None:
-        return f"{effect.name} is best near {effect.trend.peak:.3g}, of {low} to {high} that were tried."
+        return f"{effect.name} is best near {_peak(effect.trend, voice)}, of {low} to {high} that were tried."
     if ends.significant:
         side = "lower" if ends.better == low else "higher"
         return f"{effect.name}: {side} is better; {ends.better} beats {ends.worse} {voice.lead(ends)} along the trend."
     return f"{effect.name} matters ({_p(effect.p_adjusted)}), but these takes cannot say which values are best."
+
+
+def _peak(trend: Trend, voice: Voice) -> str:
+    """`0.95 (95 % CI 0.9 to 1.01)`."""
+    return f"{trend.peak:.3g} ({voice.confidence_text} {trend.peak_low:.3g} to {trend.peak_high:.3g})"
 
 
 def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicates: int) -> str:
