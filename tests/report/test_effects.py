@@ -107,6 +107,27 @@ def test_an_interaction_is_tested_as_by_comparing_models_with_and_without_it() -
     assert interaction(analyse(takes, seeds_shared=False), "a", "b").p_value == pytest.approx(reference)
 
 
+def test_the_change_of_a_lead_is_a_t_interval_of_the_seeds_own_changes() -> None:
+    takes = takes_of(CROSSED, 5, rng(42), lambda c: 12.0 if c == {"a": "x", "b": "v"} else 0.0)
+    score = {(t.condition["a"], t.condition["b"], t.replicate): t.score for t in takes}
+    changes = [
+        (score["x", "v", seed] or 0)
+        - (score["y", "v", seed] or 0)
+        - (score["x", "u", seed] or 0)
+        + (score["y", "u", seed] or 0)
+        for seed in range(1, 6)
+    ]
+    reference = stats.ttest_1samp(changes, 0.0)
+    interval = reference.confidence_interval(0.95)
+    found = interaction(analyse(takes), "a", "b")
+    assert found.change is not None
+    assert (found.change.better, found.change.more_at, found.change.less_at) == ("x", "v", "u")
+    assert found.effect == found.change.change == pytest.approx(np.mean(changes))
+    assert (found.change.low, found.change.high) == pytest.approx((interval.low, interval.high))
+    assert found.at_most == pytest.approx(interval.high)
+    assert found.p_value == pytest.approx(reference.pvalue)
+
+
 @pytest.mark.parametrize(
     ("passed", "takes", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
@@ -225,8 +246,11 @@ def test_factors_that_interact_win_or_lose_together() -> None:
     found = interaction(analysis, "a", "b")
     assert found.matters
     assert found.effect == pytest.approx(45, abs=10)
-    assert "interact (p < 0.001): a " in found.sentence
-    assert "but loses by" in found.sentence
+    assert re.fullmatch(
+        r"a and b interact \(p < 0.001\): a x leads y by \d+ points where b is v, but loses by \d+ points where it is u"
+        r"; so its lead changes by \d+ points \(95 % CI \d+ to \d+\)\.",
+        found.sentence,
+    )
     assert analysis.winner is not None
     assert analysis.winner.settings == {"a": "x", "b": "v"}
 
@@ -239,6 +263,54 @@ def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_inte
         assert interaction(analysis, "a", "b").matters
         assert analysis.winner is not None
         assert analysis.winner.settings == settings
+
+
+def test_ranges_that_interact_are_told_by_their_ends() -> None:
+    conditions = latin_hypercube(40, rng(43))
+    product = lambda c: 12 * (float(c["temperature"]) - 1) * (float(c["cfg_coef"]) - 4.5)  # noqa: E731
+    found = interaction(analyse(takes_of(conditions, 1, rng(44), product)), "temperature", "cfg_coef")
+    assert found.change is not None
+    assert found.change.along_trend
+    change = found.change
+    wide, steep = (
+        abs(float(a) - float(b)) for a, b in ((change.better, change.worse), (change.more_at, change.less_at))
+    )
+    assert change.low < 12 * wide * steep < change.high
+    assert re.fullmatch(
+        r"cfg_coef and temperature interact \(p < 0.001\): cfg_coef [17]\.\d+ leads [17]\.\d+ by \d+ points "
+        r"where temperature is \S+, but loses by \d+ points where it is \S+; along the trend its lead changes by "
+        r"\d+ points \(95 % CI \d+ to \d+\)\.",
+        found.sentence,
+    )
+
+
+def test_where_no_interaction_is_found_it_is_said_how_large_one_may_be() -> None:
+    analysis = analyse(takes_of(full_factorial(), 6, rng(45)))
+    assert not any(found.matters for found in analysis.interactions)
+    bound = max(found.at_most or 0.0 for found in analysis.interactions)
+    assert (
+        f"No interaction was found among 3 pairs of factors; if there is one, it changes a lead by at most {bound:.0f} "
+        "points (95 % CI for each pair)." in analysis.sentences
+    )
+    one = analyse(takes_of(CROSSED, 6, rng(46))).sentences
+    assert any(sentence.startswith("No interaction was found between a and b; if there is one, it") for sentence in one)
+
+
+def test_dozens_of_levels_are_tested_for_interaction_though_no_change_is_named() -> None:
+    conditions = [{"a": f"a{a}", "b": f"b{b}"} for a in range(30) for b in range(20)]
+    (found,) = analyse(
+        takes_of(conditions, 2, rng(47), lambda c: 40.0 * (c["a"] < "a2") * (c["b"] < "b15"))
+    ).interactions
+    assert found.matters
+    assert found.change is None
+    assert re.fullmatch(r"a and b interact \(p < 0.001\): a lead changes by up to \d+ points\.", found.sentence)
+
+
+def test_combinations_that_no_take_has_are_not_compared() -> None:
+    conditions = [c for c in full_factorial() if (c["temperature"], c["cfg_coef"]) != ("1.3", "4")]
+    found = interaction(analyse(takes_of(conditions, 4, rng(48))), "temperature", "cfg_coef")
+    assert found.change is not None
+    assert "1.3" not in (found.change.better, found.change.worse)
 
 
 def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -> None:

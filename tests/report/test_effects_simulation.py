@@ -23,7 +23,7 @@ from report.experiments import (
     takes_of,
 )
 from soundmill.report.design import read_table
-from soundmill.report.effects import Analysis, FactorEffect, Response, Take, analyse
+from soundmill.report.effects import Analysis, FactorEffect, LeadChange, Response, Take, analyse
 from soundmill.report.levels import compare_levels
 from soundmill.report.model import fit
 from soundmill.report.scale import scale_of
@@ -269,6 +269,79 @@ def test_an_interaction_is_found() -> None:
         false += bool(mattering - {frozenset({"temperature", "cfg_coef"})})
     assert found / runs >= 0.9
     assert false / runs <= 0.05 + tolerance(0.05, runs)
+
+
+CROSSED = {"a": ("x", "y"), "b": ("u", "v"), "c": ("1", "2", "3")}
+
+
+def crossed(condition: Mapping[str, str]) -> float:
+    return 10.0 if (condition["a"], condition["b"]) == ("x", "v") else 0.0
+
+
+@pytest.mark.parametrize("replicates", [3, 4, 5])
+@pytest.mark.parametrize("shared", [False, True], ids=["seeds only add", "a seed suits some combinations"])
+def test_the_change_of_a_lead_holds_the_truth_at_its_nominal_rate(shared: bool, replicates: int) -> None:
+    """Two levels by two, so that nothing was chosen; it is 10 points."""
+
+    def combinations(one: Take) -> Sequence[object]:
+        return (*one.condition.items(), (one.condition["a"], one.condition["b"]))
+
+    runs, hits = 300, 0
+    for rng in generators(runs, 16):
+        takes = takes_of(full_factorial(CROSSED), replicates, rng, crossed)
+        analysis = analyse(_with_shared_errors(takes, rng, combinations) if shared else takes)
+        (change,) = (one.change for one in analysis.interactions if one.factors == ("a", "b"))
+        assert change is not None
+        hits += change.low <= _true_change(change, lambda a, b: crossed({"a": a, "b": b})) <= change.high
+    assert abs(hits / runs - 0.95) <= tolerance(0.95, runs)
+
+
+def test_the_clearest_change_of_a_lead_holds_the_truth_though_it_was_chosen() -> None:
+    """Of nine in two factors of three levels; and so does what no change exceeds."""
+
+    def planted_at(temperature: str, top_k: str) -> float:
+        return 12.0 if (temperature, top_k) == ("1.3", "50") else 0.0
+
+    runs, hits, within = 300, 0, 0
+    for rng in generators(runs, 17):
+        takes = takes_of(full_factorial(), 3, rng, lambda c: planted_at(c["temperature"], c["top_k"]))
+        (found,) = (one for one in analyse(takes).interactions if one.factors == ("temperature", "top_k"))
+        assert found.change is not None
+        assert found.at_most is not None
+        hits += found.change.low <= _true_change(found.change, planted_at) <= found.change.high
+        within += found.at_most >= 12.0
+    assert hits / runs >= 0.95 - tolerance(0.95, runs)
+    assert within / runs >= 0.95 - tolerance(0.95, runs)
+
+
+def test_the_change_of_a_trend_holds_the_truth_at_its_nominal_rate() -> None:
+    def product(temperature: str, cfg_coef: str) -> float:
+        return 12 * (float(temperature) - 1) * (float(cfg_coef) - 4.5)
+
+    runs, hits = 200, 0
+    for rng in generators(runs, 18):
+        takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: product(c["temperature"], c["cfg_coef"]))
+        (change,) = (one.change for one in analyse(takes).interactions if one.factors == ("cfg_coef", "temperature"))
+        assert change is not None
+        hits += change.low <= _true_change(change, lambda a, b: product(b, a)) <= change.high
+    assert hits / runs >= 0.95 - tolerance(0.95, runs)
+
+
+def _true_change(change: LeadChange, truth: Callable[[str, str], float]) -> float:
+    return (truth(change.better, change.more_at) - truth(change.worse, change.more_at)) - (
+        truth(change.better, change.less_at) - truth(change.worse, change.less_at)
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["seeds only add", "a seed suits some levels"])
+def test_a_null_experiment_has_no_interaction(shared: bool) -> None:
+    """Of three pairs that are tested none is named in 95 % of runs."""
+    runs, named = 300, 0
+    for rng in generators(runs, 19):
+        takes = takes_of(full_factorial(), 3, rng)
+        analysis = analyse(_with_shared_errors(takes, rng, _each_level) if shared else takes)
+        named += any(one.matters for one in analysis.interactions)
+    assert named / runs <= 0.05 + tolerance(0.05, runs)
 
 
 @pytest.mark.parametrize("design", ["full factorial", "one factor at a time", "Latin hypercube"])

@@ -32,6 +32,7 @@ from soundmill.report.findings import (
     FactorEffect,
     Interaction,
     InteractionCell,
+    LeadChange,
     LevelMean,
     PassRate,
     Response,
@@ -53,11 +54,11 @@ from soundmill.report.verdict import (
     Voice,
     factor_sentence,
     interaction_sentence,
+    no_interaction_sentence,
     no_winner_sentence,
     pass_sentence,
     winner_sentence,
 )
-from soundmill.report.words import count
 
 __all__ = [
     "Analysis",
@@ -67,6 +68,7 @@ __all__ = [
     "FactorEffect",
     "Interaction",
     "InteractionCell",
+    "LeadChange",
     "LevelMean",
     "PassRate",
     "Response",
@@ -121,7 +123,7 @@ def analyse(
         return nothing
     model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), floor=scale.floor)
     measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
-    tested = tested_pairs(model)
+    tested = tested_pairs(model, scale, confidence)
     of_factors = _adjusted([one.p_value for one in measured])
     of_pairs = holm(np.array([one.p_value for one in tested])).tolist()
     factors = tuple(
@@ -218,6 +220,8 @@ def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         effect=found.effect,
+        change=found.changes.clearest if found.changes else None,
+        at_most=found.changes.at_most if found.changes else None,
         matters=p_adjusted <= 1 - voice.confidence,
         cells=found.cells,
         sentence="",
@@ -274,7 +278,6 @@ def _sentences(
     yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
-        pairs = count(len(interactions), "pair")
-        yield f"No interaction was found among {pairs} of factors."
+        yield no_interaction_sentence(interactions, voice)
     yield pass_sentence(pass_rate(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence), voice)
     yield from caveats(model, voice.scale, seeds_shared=seeds_shared)

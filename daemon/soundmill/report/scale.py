@@ -38,6 +38,11 @@ class Scale:
         span = self.high - self.low
         return None if math.isnan(value) else float(min(max(value, -span), span))
 
+    def clipped_change(self, value: float) -> float:
+        """A bound of how much a difference changes: no more than from one end of its own scale to the other."""
+        span = 2 * (self.high - self.low)
+        return min(max(value, -span), span)
+
 
 def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:
     """The documented scale of a response, widened where values (n,), nan for none, lie outside it."""

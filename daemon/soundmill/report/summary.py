@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
-from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.findings import Analysis, Interaction, PassRate
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.words import iso
 
@@ -55,6 +55,8 @@ KEYS: Mapping[str, str] = {
     "errors": "kind of failure to number of failed jobs",
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
     "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
+    "interactions": "per pair of factors whether they interact, the p-value, the clearest change of a lead with its "
+    "interval, what no change exceeds (at_most), and mean and takes of each combination",
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
@@ -80,6 +82,7 @@ def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: A
         ),
         "best": [take.file for _, take in choice.takes],
         "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
+        "interactions": [_interaction(found) for found in analysis.interactions] if analysis else [],
         "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
         "sentences": list(analysis.sentences) if analysis else [],
         "licences": licences(takes),
@@ -178,6 +181,12 @@ def _factor(effect: object) -> dict[str, object]:
     row = asdict(effect)  # type: ignore[call-overload]
     del row["sentence"]
     return dict(row)
+
+
+def _interaction(found: Interaction) -> dict[str, object]:
+    row = asdict(found)
+    del row["sentence"]
+    return row
 
 
 def _condition(rank: object) -> dict[str, object]:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from soundmill.report.findings import Contrast, FactorEffect, Interaction, InteractionCell, PassRate, Trend, Winner
+from soundmill.report.findings import Contrast, FactorEffect, Interaction, PassRate, Trend, Winner
 from soundmill.report.scale import Scale
-from soundmill.report.words import count, percent, shortened
+from soundmill.report.words import count, p_value, percent, shortened
 
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."
 LONGEST_LEVEL = 60  # characters
@@ -180,41 +180,33 @@ def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     a, b = interaction.factors
     if not interaction.matters:
         return f"No interaction between {a} and {b} was found ({_p(interaction.p_value)})."
-    found = _largest_change(
-        [replace(cell, level_a=spoken(cell.level_a), level_b=spoken(cell.level_b)) for cell in interaction.cells]
-    )
-    effect = voice.units(voice.amount(interaction.effect, 5.0))
+    start, found = f"{a} and {b} interact ({_p(interaction.p_adjusted)})", interaction.change
     if found is None:
-        return f"{a} and {b} interact ({_p(interaction.p_adjusted)}): differences change by up to {effect}."
-    (one, other), (here, gap_here), (there, gap_there) = found
-    gains = voice.units(voice.amount(gap_here, 5.0))
-    turn = "loses by" if gap_there < 0 else "leads by only"
-    elsewhere = voice.amount(abs(gap_there), 5.0)
+        return f"{start}: a lead changes by up to {voice.units(voice.amount(interaction.effect, 5.0))}."
+    reach = (found.high - found.low) / 2
+    more, less = (voice.units(voice.amount(abs(lead), reach)) for lead in (found.lead_more, found.lead_less))
+    turn = f"loses by {less}" if found.lead_less < 0 else f"leads by only {less}"
+    change = voice.units(voice.amount(found.change, reach))
+    so = "along the trend" if found.along_trend else "so"
     return (
-        f"{a} and {b} interact ({_p(interaction.p_adjusted)}): {a} {one} leads {other} by {gains} at {b} {here}, "
-        f"but {turn} {elsewhere} at {there}."
+        f"{start}: {a} {spoken(found.better)} leads {spoken(found.worse)} by {more} where {b} is "
+        f"{spoken(found.more_at)}, but {turn} where it is {spoken(found.less_at)}; "
+        f"{so} its lead changes by {change} ({voice.interval(found.low, found.high)})."
     )
 
 
-def _largest_change(
-    cells: Sequence[InteractionCell],
-) -> tuple[tuple[str, str], tuple[str, float], tuple[str, float]] | None:
-    """The two levels of a whose difference changes most between two levels of b, first where it is larger."""
-    means = {(cell.level_a, cell.level_b): cell.mean for cell in cells}
-    of_a, of_b = (list(dict.fromkeys(names)) for names in zip(*means, strict=True))
-    best: tuple[tuple[str, str], tuple[str, float], tuple[str, float]] | None = None
-    for one in of_a:
-        for other in of_a:
-            gaps = []
-            for at in of_b:
-                mean, against = means.get((one, at)), means.get((other, at))
-                if mean is None or against is None:
-                    return None
-                gaps.append((at, mean - against))
-            here, there = max(gaps, key=lambda gap: gap[1]), min(gaps, key=lambda gap: gap[1])
-            if here[1] >= -there[1] and (best is None or here[1] - there[1] > best[1][1] - best[2][1]):
-                best = ((one, other), here, there)
-    return best
+def no_interaction_sentence(interactions: Sequence[Interaction], voice: Voice) -> str:
+    """None of these pairs, of which there is one at least, interacts; and how much one still may."""
+    few = " and ".join(interactions[0].factors) if len(interactions) == 1 else f"{len(interactions)} pairs of factors"
+    bounds = [interaction.at_most for interaction in interactions if interaction.at_most is not None]
+    none = f"No interaction was found {'between' if len(interactions) == 1 else 'among'} {few}"
+    if not bounds:
+        return f"{none}."
+    each = "" if len(interactions) == 1 else " for each pair"
+    return (
+        f"{none}; if there is one, it changes a lead by at most {voice.units(voice.amount(max(bounds), 5.0))} "
+        f"({voice.confidence_text}{each})."
+    )
 
 
 def winner_sentence(winner: Winner, voice: Voice) -> str:
@@ -273,4 +265,5 @@ def _listed(parts: Sequence[str]) -> str:
 def _p(value: float | None) -> str:
     if value is None:
         return "p unknown"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.{3 if value < 0.01 else 2}f}"
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

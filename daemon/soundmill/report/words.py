@@ -29,6 +29,11 @@ def percent(share: float) -> str:
     return f"{rounded} %"
 
 
+def p_value(value: float) -> str:
+    """`0.04`, `0.004`, `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.{3 if value < 0.01 else 2}f}"
+
+
 def count(number_of: int, noun: str) -> str:
     """`1 take`, `1,200 takes`."""
     return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
