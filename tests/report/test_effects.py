@@ -313,6 +313,17 @@ def test_combinations_that_no_take_has_are_not_compared() -> None:
     assert "1.3" not in (found.change.better, found.change.worse)
 
 
+def test_the_winner_is_said_with_the_interval_of_its_average() -> None:
+    winner = analyse(takes_of(full_factorial(), 6, rng(5), TEMPERATURE)).winner
+    assert winner is not None
+    assert winner.low is not None
+    assert winner.high is not None
+    assert winner.sentence == (
+        f"Best settings: temperature 0.7, {winner.mean:.0f} points on average over 36 takes "
+        f"(95 % CI {winner.low:.0f} to {winner.high:.0f})."
+    )
+
+
 def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -> None:
     effect = by_level("temperature", {"0.7": 40.0, "1.0": 0.0, "1.3": 0.0})
     analysis = analyse(takes_of(full_factorial(), 5, rng(10), effect, noise=3))

@@ -214,8 +214,12 @@ def winner_sentence(winner: Winner, voice: Voice) -> str:
     settings = " with ".join(f"{name} {spoken(level)}" for name, level in winner.settings.items())
     if winner.mean is None:
         return f"Best settings: {settings}; each beats its alternatives, but they were never tried together."
-    mean = voice.amount(winner.mean, 1.0)
-    return f"Best settings: {settings}, {voice.units(mean)} on average over {count(winner.n, 'take')}."
+    if winner.low is None or winner.high is None:
+        average, interval = voice.amount(winner.mean, 1.0), ""
+    else:
+        average = voice.amount(winner.mean, (winner.high - winner.low) / 2)
+        interval = f" ({voice.interval(winner.low, winner.high)})"
+    return f"Best settings: {settings}, {voice.units(average)} on average over {count(winner.n, 'take')}{interval}."
 
 
 def no_winner_sentence(
