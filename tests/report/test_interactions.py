@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 from report.conftest import BATCH, MADE_AT, jobs_with
 from soundmill.report.batch import write_report
@@ -56,3 +57,15 @@ def test_the_page_has_a_row_for_each_pair(folder: Path) -> None:
     (row,) = re.findall(r"<tr class=\"sm-best\">(.*?)</tr>", table)
     assert "cfg_coef and prompt" in row and re.search(r">\d+\.\d to \d+\.\d<", row)
     assert re.search(r"cfg_coef (2 over 4|4 over 2), where prompt is “", row)
+
+
+def test_prompts_do_not_push_a_table_off_the_screen(folder: Path, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.goto((folder / "report.html").as_uri())
+    tables = page.locator("#matters .sm-scroll")
+    assert tables.count() >= 3
+    for at in range(tables.count()):
+        assert tables.nth(at).evaluate("box => box.scrollWidth <= box.clientWidth"), tables.nth(at).inner_text()
+    headings = page.locator("#matters th.sm-level")
+    assert headings.count() == 5 and headings.filter(has_text=PROMPTS[0]).evaluate("cell => cell.clientWidth") < 400
+    page.close()
