@@ -162,8 +162,9 @@ def settings_of(
         return Settings(levels=names, mean=None, low=None, high=None, n=0)
     mean = float(adjusted.means[scored].mean())
     row = (scored / scored.sum())[None, :]
-    shape, error = adjusted.variances(row), adjusted.error_for(row - table.has_score / table.has_score.sum())
-    if not model.within:
+    if model.within:
+        shape, error = adjusted.variances(row), adjusted.error_for(row - table.has_score / table.has_score.sum())
+    else:
         shape, error = (row**2).sum(axis=1), model.error
     reach = mean_reaches(adjusted, shape, error, confidence)[0].overall
     return Settings(

@@ -101,7 +101,8 @@ def _best_bin(
     if not bent:
         end = len(groups) - 1 if linear.value > 0 else 0
         return end if linear.p_value <= level and len(groups) > 1 else None
-    if model.error is None:
+    error = model.error_for(np.eye(len(model.estimates))[curve.used])
+    if error is None:
         return None
     rows = np.zeros((len(groups), len(model.estimates)))
     rows[:, 0] = 1.0
@@ -110,10 +111,10 @@ def _best_bin(
     best = int(model.value(rows).argmax())
     if peak is None and 0 < best < len(groups) - 1:
         return None
-    pairs = compare(model, rows, all_pairs(rows), model.error, 1 - level)
+    pairs = compare(model, rows, all_pairs(rows), error, 1 - level)
     involved = (pairs.first == best) | (pairs.second == best)
     t = pairs.differences[involved] / pairs.standard_errors[involved]
-    return best if all(f_p(float(one) ** 2 / 2, 2, model.error.df) <= level for one in t) else None
+    return best if all(f_p(float(one) ** 2 / 2, 2, error.df) <= level for one in t) else None
 
 
 def _bins(values: Floats) -> list[Ints]:
