@@ -25,6 +25,7 @@ import torch
 
 from soundmill.engine import checkpoint, loading, models
 from soundmill.engine.batching import DecoderBackend
+from soundmill.engine.codec import Spent
 from soundmill.engine.decoder import GPU_KEYS
 from soundmill.jobs import GenerationRequest
 from throughput import SHAPES, drain, sweep
@@ -155,9 +156,9 @@ def tokens_among(backend: DecoderBackend, jobs: list[GenerationRequest]) -> torc
     codec: Any = backend._codec
     submit = codec.submit
 
-    def keep(request: GenerationRequest, tokens: torch.Tensor, generation_s: float) -> Any:
+    def keep(request: GenerationRequest, tokens: torch.Tensor, spent: Spent) -> Any:
         made[request.job_id] = tokens
-        return submit(request, tokens, generation_s)
+        return submit(request, tokens, spent)
 
     codec.submit = keep
     try:

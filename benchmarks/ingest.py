@@ -208,6 +208,8 @@ def finish(catalog: Catalog, attempt: Attempt) -> bool:
         size_bytes=640_044,
         sha256="ab" * 32,
         generation_s=7.0,
+        device_s=1.0,
+        row_steps=100,
         normalization=Normalization.LOUDNESS,
         normalization_target=-14.0,
         licence="CC-BY-NC-4.0",

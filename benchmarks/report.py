@@ -122,6 +122,7 @@ def fill(home: Path, takes: int, seconds: float) -> None:
             output = Output(
                 path=filed.path, format=AudioFormat.WAV, sample_rate=RATE, channels=1, duration_s=seconds,
                 size_bytes=filed.size_bytes, sha256=filed.sha256, generation_s=5 + float(rng.random()),
+                device_s=0.5, row_steps=1000,
                 normalization=Normalization.LOUDNESS, normalization_target=-14.0, licence="CC-BY-NC 4.0",
                 versions={"torch": "2.11.0", "audiocraft": "1.3.0"},
                 defects=(SILENCE,) * failed,

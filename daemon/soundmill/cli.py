@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,17 +237,18 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, as_json:
     )  # fmt: skip
 
 
-def _control(home: Home, action: str, target: str, **details: Any) -> None:
+def _control(home: Home, action: str, named: str, find: Callable[[Reader], str], **details: Any) -> None:
+    """Leave the daemon word of what is to be done to what `find` makes of `named`."""
     from soundmill.inbox import control
     from soundmill.service import new_ulid
 
     if not home.inbox.is_dir():
         raise UsageError(f"{home.root} is not set up; run: soundmill init")
     with _reader(home) as reader:
-        reader.find(target)
+        target = find(reader)
     control.drop(home.control, control.Control(action=action, target=target, **details), new_ulid())  # type: ignore[arg-type]
     later = "" if homes.daemon_running(home) else "; no daemon is running, it will be done at the next start"
-    click.echo(f"{action} {target}: handed to the daemon{later}")
+    click.echo(f"{action} {named}: handed to the daemon{later}")
 
 
 def _control_command(action: str, help_text: str) -> None:
@@ -255,7 +256,7 @@ def _control_command(action: str, help_text: str) -> None:
     @click.argument("target", metavar="BATCH|JOB")
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        _control(home, action, target)
+        _control(home, action, target, lambda reader: reader.find(target))
 
 
 _control_command("cancel", "Cancel the waiting and running jobs of a batch, or one job (an id or batch/job).")
@@ -265,13 +266,19 @@ _control_command("retry", "Queue failed and cancelled jobs of a batch, or one jo
 
 
 @main.command()
-@click.argument("job")
+@click.argument("take", metavar="JOB|FILE")
 @click.argument("stars", type=click.IntRange(1, 5))
 @click.option("--note", help="A word about it.")
 @click.pass_obj
-def rate(home: Home, job: str, stars: int, note: str | None) -> None:
-    """Give a JOB's take one to five STARS."""
-    _control(home, "rate", job, stars=stars, note=note)
+def rate(home: Home, take: str, stars: int, note: str | None) -> None:
+    """Give a take one to five STARS, by its JOB or by the FILE you heard.
+
+    JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
+    outputs folder, from wherever you are, or batch/file as it stands there.
+    """
+    from soundmill.takes import take_meant
+
+    _control(home, "rate", take, lambda reader: take_meant(reader, home.outputs, take), stars=stars, note=note)
 
 
 @main.command()

@@ -144,10 +144,16 @@ class QualityLimits(Section):
 
 class MusicLimits(QualityLimits):
     """Loud masters touch full scale on purpose, and what is cut flat has a limit of its own; at 120 beats a minute a
-    second comes back by itself, and loops have a limit of their own. A last chord rings out into some silence."""
+    second comes back by itself, and loops have a limit of their own. A last chord rings out into silence, an organ
+    holds a note, an instrument stands on one side or is spread by turning a channel over: published music holds all of
+    this."""
 
     silence_tail_max_s: float = Field(5.0, ge=0, description="silence after the last sound")
+    dropout_max_s: float = Field(0.006, ge=0, description="summed length of silences that begin and end abruptly")
     noise_max_s: float = Field(1.5, ge=0, description="longest passage of white noise")
+    stuck_tone_max_s: float = Field(5.5, ge=0, description="longest that one tone may sound on unchanged")
+    channel_difference_max_db: float = Field(16.0, ge=0, description="level of one stereo channel over the other")
+    opposite_phase_max: float = Field(0.8, ge=0, le=1, description="correlation of left with right turned over")
     loudness_min_lufs: float = Field(-45.0, ge=-100, le=0, description="quieter takes fail")
     clipping_share_max: float = Field(0.05, ge=0, le=1, description="share of samples over 0.99 of full scale")
     repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")

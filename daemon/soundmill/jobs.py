@@ -261,7 +261,9 @@ class Generated:
     sample_rate: int  # Hz
     channels: int
     duration_s: float
-    generation_s: float  # wall time from the clip's first step to its last
+    generation_s: float  # wall time from the clip's first step to its last, other clips beside it
+    device_s: float  # its share of that: each step's time divided among the rows computed in it
+    row_steps: int  # rows computed for it in all its steps: two a step with guidance, otherwise one
     measurements: Mapping[str, float | None]
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
@@ -335,7 +337,9 @@ class Output:
     duration_s: float
     size_bytes: int
     sha256: str
-    generation_s: float
+    generation_s: float  # this and the next two as in Generated
+    device_s: float
+    row_steps: int
     normalization: Normalization
     normalization_target: float  # as in GenerationRequest
     licence: str

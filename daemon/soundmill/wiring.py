@@ -106,6 +106,8 @@ def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapp
         "channels": clip.channels,
         "duration_s": clip.duration_s,
         "generation_s": clip.generation_s,
+        "device_s": clip.device_s,
+        "row_steps": clip.row_steps,
         "verdict": judgement.verdict,
         "score": judgement.score,
         "ruleset": judgement.ruleset,

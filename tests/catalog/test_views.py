@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from soundmill.catalog.connection import connect_writer
+from soundmill.catalog.migrations import migrate
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
@@ -80,10 +84,44 @@ def test_a_job_without_a_take_has_no_audio(busy: Any) -> None:
     assert {job_id for job_id, path in audio.items() if path} == {1, 2}
 
 
+def test_a_batch_that_only_failed_has_no_pace(mill: Any) -> None:
+    mill.ingest(1)
+    (attempt,) = mill.claim()
+    mill.clock.now += 0.3
+    mill.fail(attempt)
+    assert mill.row("SELECT status, done, jobs_per_hour FROM batch_progress") == {
+        "status": "finished", "done": 1, "jobs_per_hour": None,
+    }  # fmt: skip
+
+
 def test_speed_is_known_by_model(busy: Any) -> None:
     assert busy.row("SELECT * FROM model_speed") == {
-        "model": "tiny", "outputs": 2, "audio_s": 8.0, "generation_s": 4.0, "real_time_factor": 0.5,
+        "model": "tiny", "outputs": 2, "audio_s": 8.0, "device_s": 4.0, "real_time_factor": 0.5,
     }  # fmt: skip
+
+
+def test_takes_of_before_device_time_was_recorded_do_not_count_as_free(tmp_path: Path) -> None:
+    db = connect_writer(tmp_path / "old.db")
+    migrate(db, before="m0006_device_time")
+    db.execute("PRAGMA foreign_keys = OFF")
+    job_of = (
+        "INSERT INTO jobs (id, batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef,"
+        " seed, priority, format, queued_at) VALUES (1, 1, 1, 'a', '', 'tiny', 2, 1, 1, 0, 1, 1, 0, 'wav', 1)"
+    )
+    db.execute(job_of)
+    take_of = (
+        "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
+        " sha256, generation_s, normalization, normalization_target, licence, verdict, ruleset, created_at{more})"
+        " VALUES (1, 1, ?1, ?1, '', 1, 1, 2, 1, '', 3, '', 1, '', 'passed', '', 1{value})"
+    )
+    db.execute(take_of.format(more="", value=""), (1,))
+    migrate(db)
+    speed = "SELECT outputs, audio_s, device_s, real_time_factor FROM model_speed"
+    assert tuple(db.execute(speed).fetchone()) == (1, 2.0, 0.0, None)
+    db.execute(take_of.format(more=", device_s", value=", 0.5"), (2,))
+    assert tuple(db.execute(speed).fetchone()) == (2, 4.0, 0.5, 0.25)
+    assert [row[0] for row in db.execute("SELECT device_s FROM outputs ORDER BY id")] == [None, 0.5]
+    db.close()
 
 
 @pytest.mark.parametrize(

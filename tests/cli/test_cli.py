@@ -17,6 +17,7 @@ import yaml
 from cli.conftest import Command, parsed
 from service.conftest import config, never_ending, quick_engine, until
 from soundmill.catalog.catalog import Catalog
+from soundmill.catalog.reader import Reader
 from soundmill.config import Config, Home
 from soundmill.inbox import control
 from soundmill.inbox.parse import read_jobs
@@ -137,6 +138,56 @@ def test_a_command_is_handed_over_and_done_by_the_next_daemon(soundmill: Command
     assert control.pending(worked_home.control) == [] and len(with_stars) == 3
 
 
+def heard(home: Home, position: int) -> Path:
+    """The file of a take of the finished batch."""
+    (path,) = (home.outputs / "songs").glob(f"{position:04}-*.wav")
+    return path
+
+
+@pytest.mark.parametrize("named", ["batch/file", "absolute", "relative", "through a link"])
+def test_a_take_is_rated_by_the_file_that_was_heard(
+    soundmill: Command, worked_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    file = heard(worked_home, 2)
+    if named == "batch/file":
+        word = f"songs/{file.name}"
+    elif named == "absolute":
+        word = str(file)
+    elif named == "relative":
+        monkeypatch.chdir(worked_home.outputs / "songs")
+        word = file.name
+    else:
+        (tmp_path / "favourite.wav").symlink_to(file)
+        word = str(tmp_path / "favourite.wav")
+    answer = soundmill("rate", word, "4", "--note", "warm")
+    assert (answer.exit_code, answer.output.count("\n")) == (0, 1)
+    Service(worked_home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine).run(
+        once=True
+    )
+    with Reader.open(worked_home.catalog) as reader:
+        rated = [(row["position"], row["stars"], row["note"]) for row in reader.takes("songs") if row["stars"]]
+    assert rated == [(2, 4, "warm")]
+
+
+def test_what_is_no_take_cannot_be_rated(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
+    file = heard(worked_home, 1)
+    (tmp_path / "other.wav").write_bytes(file.read_bytes())
+    file.with_name("mine.wav").write_bytes(file.read_bytes())
+    for word, said in (
+        (str(tmp_path / "other.wav"), f"is not in {worked_home.outputs}; name its home with --home"),
+        (str(file.with_name("mine.wav")), "belongs to no take; name an audio file that `soundmill jobs` lists"),
+        (f"{file}.json", "belongs to no take"),
+        (str(file.with_name("gone.wav")), "no such batch or job"),
+        (f"songs/{file.stem}.flac", f"did you mean songs/{file.stem}?"),
+        ("x" * 5000, "no such batch or job"),
+        ("songs", "is a batch; rate one job of it"),
+        (str(file.parent), "no such batch or job"),
+    ):
+        answer = soundmill("rate", word, "4")
+        assert answer.exit_code == 1 and said in answer.output and answer.output.count("\n") == 1, word
+    assert control.pending(worked_home.control) == []
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> Path:
     folder = tmp_path / "sounds"
@@ -167,7 +218,7 @@ def test_qc_writes_csv_and_passes_what_is_good(soundmill: Command, sounds: Path)
 
 def test_qc_says_where_the_defects_are(soundmill: Command, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    sound = np.cumsum(rng.standard_normal((5 * 22050, 2)), axis=0)
+    sound = np.cumsum(rng.standard_normal((8 * 22050, 2)), axis=0)
     sound -= np.linspace(0, 1, len(sound))[:, None] * sound[-1]
     sound = 0.3 * (sound - sound.mean(axis=0)) / np.abs(sound).max()
     sound[2 * 22050 :] = 0

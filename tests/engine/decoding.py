@@ -11,6 +11,7 @@ import torch
 from soundmill.engine import checkpoint, loading, models
 from soundmill.engine.backend import Clip
 from soundmill.engine.batching import DecoderBackend
+from soundmill.engine.codec import Spent
 from soundmill.engine.inputs import whole_frames
 from soundmill.jobs import AudioFormat, GenerationFailed, GenerationRequest, Normalization, Parameters, Progress
 
@@ -64,9 +65,9 @@ class Recorder:
         codec: Any = self.backend._codec
         submit = codec.submit
 
-        def keep(request: GenerationRequest, tokens: torch.Tensor, generation_s: float) -> Any:
+        def keep(request: GenerationRequest, tokens: torch.Tensor, spent: Spent) -> Any:
             self.tokens[request.job_id] = tokens
-            return submit(request, tokens, generation_s)
+            return submit(request, tokens, spent)
 
         codec.submit = keep
 

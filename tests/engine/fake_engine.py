@@ -211,6 +211,8 @@ class FakeEngine:
             channels=1,
             duration_s=round(request.parameters.duration * SAMPLE_RATE) / SAMPLE_RATE,
             generation_s=0.01 * request.parameters.duration,
+            device_s=0.002 * request.parameters.duration,
+            row_steps=100,
             measurements=measured(request) | dict(self._measurements(request)),
             versions=self._info.versions,
             licence=self._info.licence,

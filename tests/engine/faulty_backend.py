@@ -149,7 +149,14 @@ class FaultyBackend:
         if row.word == "chatty":
             print("a word on stdout")
             os.write(1, b"\x80\xff garbage \x00 on stdout\n" * 5000)
-        clip = Clip(request=request, samples=samples_of(request), sample_rate=SAMPLE_RATE, generation_s=0.01)
+        clip = Clip(
+            request=request,
+            samples=samples_of(request),
+            sample_rate=SAMPLE_RATE,
+            generation_s=0.01,
+            device_s=0.01,
+            row_steps=50,
+        )
         return [clip, clip] if row.word == "twice" else [clip]
 
     def cancel(self, job_ids: Iterable[int]) -> None:

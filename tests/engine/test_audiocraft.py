@@ -193,6 +193,8 @@ def test_only_as_many_as_there_are_slots_run_at_once_oldest_first(load: Load) ->
     assert [clip.request.job_id for clip in made] == [0, 1, 2, 3, 4]
     times = [clip.generation_s for clip in made]
     assert times[0] == times[1] != times[2] == times[3] != times[4]
+    assert [clip.device_s for clip in made] == [*(time / 2 for time in times[:4]), times[4]]
+    assert len({clip.row_steps for clip in made}) == 1 and made[0].row_steps > 2
 
 
 def test_requests_that_differ_in_what_audiocraft_sets_per_call_run_apart(backend: AudioCraftBackend) -> None:

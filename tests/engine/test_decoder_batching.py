@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,22 @@ def test_more_clips_than_slots_are_all_made(recorder: decoding.Recorder) -> None
     for job, clip in recorder.clips.items():
         assert clip.samples.shape == (1, round((0.2 + 0.1 * job) * 16_000))
         assert clip.generation_s > 0
+
+
+def test_clips_share_each_steps_time_by_their_rows(loaded: loading.LoadedModel) -> None:
+    """A guided clip has two rows; what clips have together is the time of all steps, also of those taken alone."""
+    recorder = decoding.Recorder(loaded, slots=2)
+    ticks = itertools.count()
+    recorder.backend._clock = lambda: 0.01 * next(ticks)  # read once a step
+    recorder.run([decoding.request(0, duration=0.5), decoding.request(1, duration=0.5, cfg_coef=1.0)])
+    recorder.run([decoding.request(2, duration=0.5), decoding.request(3, duration=1.5)])
+    work = {job: clip.row_steps for job, clip in recorder.clips.items()}
+    assert work[0] == work[2] == 2 * work[1] > 0 and work[3] > 2 * work[2]
+    steps, more = work[1], work[3] / 2 - work[1]
+    assert {job: clip.device_s for job, clip in recorder.clips.items()} == pytest.approx(
+        {0: 0.01 * steps * 2 / 3, 1: 0.01 * steps / 3, 2: 0.01 * steps / 2, 3: 0.01 * (steps / 2 + more)}
+    )
+    assert all(clip.device_s < clip.generation_s for clip in recorder.clips.values())
 
 
 def test_a_clip_that_cannot_be_made_fails_alone(recorder: decoding.Recorder, tmp_path: Path) -> None:

@@ -36,7 +36,14 @@ INFO = ModelInfo(
 
 
 def clip_of(request: GenerationRequest) -> Clip:
-    return Clip(request=request, samples=samples_of(request), sample_rate=SAMPLE_RATE, generation_s=0.5)
+    return Clip(
+        request=request,
+        samples=samples_of(request),
+        sample_rate=SAMPLE_RATE,
+        generation_s=0.5,
+        device_s=0.2,
+        row_steps=50,
+    )
 
 
 @pytest.mark.parametrize("format", list(AudioFormat))

@@ -117,6 +117,8 @@ class Home:
             size_bytes=filed.size_bytes,
             sha256=filed.sha256,
             generation_s=0.613 + job.position / 10,
+            device_s=0.2 + job.position / 100,
+            row_steps=100,
             normalization=Normalization.LOUDNESS,
             normalization_target=-14.0,
             licence="CC-BY-NC 4.0",

@@ -102,6 +102,21 @@ def test_the_board_follows_the_work_without_a_reload(page: Page, seen: Seen, mil
     assert seen.errors == []
 
 
+def test_the_front_page_follows_the_work_too(page: Page, seen: Seen, mill: tuple[Home, str]) -> None:
+    home, url = mill
+    home.ingest("newest", [job(1, "a harp", priority=99)])
+    page.goto(url)
+    assert "0 of 1" in page.inner_text('[data-section="batches"]')
+    assert not [asked for _, asked, _ in seen.answers if "/audio/" in asked]
+    (attempt,) = home.claim()
+    home.finish(attempt, score=60)
+    page.wait_for_selector('[data-section="batches"] >> text=1 of 1')
+    page.fill('input[name="_search"]', "harp")
+    page.click("text=Find takes")
+    element(page, "newest/clip-001.wav")
+    assert seen.errors == []
+
+
 def test_the_board_says_when_the_site_no_longer_answers(page: Page, mill: tuple[Home, str]) -> None:
     page.goto(mill[1] + "-/soundmill")
     page.route("**/board.json", lambda route: route.abort())
@@ -124,7 +139,7 @@ def test_columns_are_explained_when_asked(page: Page, seen: Seen, mill: tuple[Ho
     ("scheme", "ground", "paths"),
     [
         ("light", "rgb(247, 247, 245)", ["", "-/soundmill", "-/soundmill/batch/forest", "catalog", "catalog/takes"]),
-        ("dark", "rgb(21, 24, 27)", ["-/soundmill", "catalog/best_takes"]),
+        ("dark", "rgb(21, 24, 27)", ["", "-/soundmill", "catalog/best_takes"]),
     ],
 )
 def test_pages_fit_a_phone_in_light_and_dark(

@@ -69,6 +69,35 @@ def test_data_is_not_rounded_or_dressed_up(get: Get) -> None:
     assert "forest/clip-001.wav" in get("/catalog/takes.csv?batch=forest").text
 
 
+def test_the_front_page_of_a_catalogue_tells_what_it_holds_and_leads_on(get: Get) -> None:
+    page = get("/").text
+    for expected in (
+        "<title>Soundmill</title>", "<strong>27</strong> queued", "12 of 12", 'href="/-/soundmill/batch/forest"',
+        'href="/catalog/takes"', 'href="/catalog#queries"', 'src="/-/soundmill/audio/evening/clip-002.wav"',
+        'href="/.json"', '<a href="/">Home</a>',
+    ):  # fmt: skip
+        assert expected in page
+    assert "hidden table" not in page
+    assert page.count("<audio") == 6 and "<script>alert" not in page
+    assert '<a href="/">Home</a>' in get("/catalog/takes").text and '<a href="/">home</a>' in get("/-/soundmill").text
+    assert get("/.json").json()["catalog"]["hidden_tables_count"] > 10
+    assert get("/", "HEAD").status_code == 200
+
+
+def test_the_front_page_is_datasettes_own_where_the_catalogue_is_not_alone(home: Home, tmp_path: Path) -> None:
+    for datasette in (open_site([home.database, foreign(tmp_path)]), open_site([home.database], memory=True)):
+        page = asyncio.run(datasette.client.get("/")).text
+        assert "hidden table" in page and "<title>Soundmill: " in page and ">Home</a>" not in page
+        close_site(datasette)
+
+
+def test_an_index_page_that_somebody_brought_is_shown(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text('{% extends "default:index.html" %}{% block title %}My own{% endblock %}')
+    datasette = open_site([home.database], template_dir=str(tmp_path))
+    assert "<title>My own</title>" in asyncio.run(datasette.client.get("/")).text
+    close_site(datasette)
+
+
 def test_the_board_says_what_happens_now(get: Get) -> None:
     page = get("/-/soundmill").text
     for expected in (
@@ -94,6 +123,8 @@ def test_an_empty_catalogue_has_a_board_that_says_what_to_do(tmp_path: Path) -> 
     page = asyncio.run(datasette.client.get("/-/soundmill"))
     assert page.status_code == 200
     assert "Drop a CSV or YAML file" in page.text and "soundmill run" in page.text
+    front = asyncio.run(datasette.client.get("/")).text
+    assert "Drop a CSV or YAML file" in front and "Newest takes" not in front
     assert asyncio.run(datasette.client.get("/catalog/takes")).status_code == 200
     assert asyncio.run(datasette.client.get("/-/soundmill/healthz")).json()["jobs"] == 0
     close_site(datasette)
@@ -236,6 +267,17 @@ def test_who_may_not_see_the_catalogue_may_not_hear_it(home: Home, allow: dict[s
     datasette = open_site([home.database], metadata=allow)
     for path in ("", "/board.json", "/batch/forest", "/audio/forest/clip-001.wav", "/audio/forest/clip-001.wav.json"):
         assert asyncio.run(datasette.client.get(f"/-/soundmill{path}")).status_code == 403
+    assert asyncio.run(datasette.client.get("/")).status_code == 403
+    close_site(datasette)
+
+
+def test_the_front_page_asks_who_may_see_the_instance(home: Home) -> None:
+    """As Datasette's own does: that the catalogue is open to all does not open it."""
+    datasette = open_site([home.database], metadata={"allow": {"id": "ann"}, "databases": {"catalog": {"allow": True}}})
+    assert asyncio.run(datasette.client.get("/catalog")).status_code == 200
+    assert asyncio.run(datasette.client.get("/")).status_code == 403
+    ann = {"ds_actor": datasette.sign({"a": {"id": "ann"}}, "actor")}
+    assert "Newest takes" in asyncio.run(datasette.client.get("/", cookies=ann)).text
     close_site(datasette)
 
 
@@ -278,4 +320,12 @@ def test_the_site_works_below_another_address(home: Home) -> None:
     assert 'src="/mill/-/soundmill/audio/forest/clip-001.wav"' in page.text
     assert 'href="/mill/-/soundmill/static/soundmill.css?' in page.text
     assert plugin.site_of(datasette).outputs == home.outputs
+    front = asyncio.run(datasette.client.get("/")).text
+    for expected in (
+        'src="/mill/-/soundmill/audio/evening/clip-002.wav"',
+        '<a href="/mill/">Home</a>',
+        'href="/mill/.json"',
+    ):
+        assert expected in front
+    assert 'href="/-/' not in front and 'href="/catalog' not in front
     close_site(datasette)

@@ -202,7 +202,7 @@ INJECTIONS = (
               kinds=("music",)),
     Injection(name="click", finds=("clicks",), strengths=(6.0, 10.0, 16.0), unit="× local peak", inject=_click,
               kinds=("music",)),
-    Injection(name="six clicks", finds=("clicks",), strengths=(5.0, 6.0, 10.0), unit="× local peak", inject=_clicks),
+    Injection(name="six clicks", finds=("clicks",), strengths=(4.0, 6.0, 10.0), unit="× local peak", inject=_clicks),
     Injection(name="offset", finds=("dc_offset",), strengths=(0.03, 0.1), unit="full scale", inject=_offset,
               kinds=("music",)),
     Injection(name="large offset", finds=("dc_offset",), strengths=(0.07, 0.15), unit="full scale", inject=_offset,

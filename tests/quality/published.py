@@ -1,16 +1,8 @@
 """Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
 
-The limits were set before these packages were fetched for the first time. They were tuned on our own clips and on
-alienblaster-data, asc-music, bomberclone-data, btanks-data, bugsquish, bzflag-data, chromium-bsu-data, circuslinux-
-data, criticalmass-data, enigma-data, frozen-bubble-data, glhack, hex-a-hop-data, holotz-castle-data, kbounce,
-lbreakout2-data, lincity-ng-data, lordsawar-data, mirrormagic-data, noiz2sa-data, openarena-data, opencity-data,
-parsec47-data, pathological, pinball-table-gnu-data, pingus-data, singularity-music, slimevolley-data, tecnoballz-
-data, teeworlds-data, titanion-data, torus-trooper-data, tumiki-fighters-data, tuxmath-data, tuxpaint-data, tuxtype-
-data and xmoto-data. Whoever changes a limit because of what these say must put fresh packages in their place.
-
-On 2026-11-25 the detectors of clicks, loops and level steps learned from the music of amoebax-data, mu-cade-data and
-wizznic-data and from one piece of caveexpress-data; glob2-data, val-and-rick-data and wordwarvi-sound were added then:
-of 13 packages held back and judged once, those with the most pieces of music per megabyte.
+No limit or detector has learned from PACKAGES: they were judged once, on 2026-11-25, after the last of both was set.
+benchmarks/RESULTS.md names what was learned from ("Published music, once more"). Whoever changes a limit or a detector
+because of what these files say must put fresh packages in their place.
 """
 
 from __future__ import annotations
@@ -36,26 +28,14 @@ from soundmill.quality.checks import judge
 from soundmill.quality.measure import Measured, measure
 
 PACKAGES = (
-    "amoebax-data",
-    "ceferino-data",
-    "dustracing2d-data",
-    "funnyboat",
-    "gamine-data",
-    "glob2-data",
-    "gnujump-data",
-    "kobodeluxe-data",
-    "monsterz-data",
-    "moon-lander-data",
-    "mu-cade-data",
-    "neverball-data",
-    "njam-data",
-    "powermanga-data",
-    "ri-li-data",
-    "sdl-ball-data",
-    "solarwolf",
-    "trophy-data",
-    "val-and-rick-data",
-    "wordwarvi-sound",
+    "adonthell-data",
+    "cavepacker-data",
+    "davegnukem-data",
+    "minetest-data",
+    "pinball-data",
+    "pokerth-data",
+    "searchandrescue-data",
+    "supertux-data",
 )
 MUSIC_FROM_S = 20.0
 LISTENED_S = 60

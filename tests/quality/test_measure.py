@@ -177,13 +177,17 @@ def test_one_repeated_second_in_noise_is_found() -> None:
     assert number(samples, "repetition_correlation") == pytest.approx(1.0, abs=1e-5)
 
 
-@pytest.mark.parametrize(("period_s", "looped"), [(2.0, True), (6.0, False)])
-def test_a_bar_that_plays_over_and_over_is_a_loop_and_a_section_that_returns_is_none(
-    period_s: float, looped: bool
-) -> None:
+@pytest.mark.parametrize("period_s", [0.6, 2.0, 6.0, 9.0])
+def test_a_passage_that_plays_over_and_over_is_a_loop_of_whatever_period(period_s: float) -> None:
     section = struck(np.random.default_rng(3).uniform(0.0, period_s - 0.3, round(4 * period_s)), period_s)
-    share = number(np.tile(section, (1, round(24 / period_s))), "loop_share")
-    assert share > 0.8 if looped else share == 0.0
+    found = of(np.tile(section, (1, round(27 / period_s))))
+    assert (found["loop_share"] or 0) > 0.6
+    assert found["loop_period_s"] == pytest.approx(period_s, rel=0.001)
+
+
+def test_a_section_that_returns_is_no_loop() -> None:
+    first, other = (struck(np.random.default_rng(seed).uniform(0.0, 5.7, 24), 6.0) for seed in (3, 4))
+    assert number(np.concatenate([first, first, other, first, first], axis=1), "loop_share") == 0.0
 
 
 def test_a_click_comes_back_and_a_voice_that_begins_with_a_jump_does_not() -> None:

@@ -64,8 +64,10 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 TAKE = TakeRecord(
     file="clip.wav", present=True, attempt=1, seed=1, worker="cpu", device="cpu", format="wav", sample_rate=8000,
-    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, generation_s=0.5, licence="MIT", versions={},
-    verdict=Verdict.PASSED, score=80.0, scores={}, measurements={"loudness_lufs": -14.0}, checks=(), defects=(),
+    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, generation_s=0.5, device_s=0.1,
+    row_steps=100, licence="MIT", versions={},
+    verdict=Verdict.PASSED, ruleset="music-2-58f211b6", score=80.0, scores={},
+    measurements={"loudness_lufs": -14.0}, checks=(), defects=(),
     stars=None, note=None, quarantined=False, kept=None, final=True, created_at=1_760_000_010.0,
 )  # fmt: skip
 JOB = JobRecord(
@@ -81,13 +83,13 @@ BATCH = BatchRecord(
 )  # fmt: skip
 
 
-def jobs_with(changes: Sequence[tuple[dict[str, object], dict[str, object]]]) -> tuple[JobRecord, ...]:
-    """One job per pair of (changes to the job, changes to its take), numbered from 1."""
+def jobs_with(changes: Sequence[tuple[dict[str, object], dict[str, object] | None]]) -> tuple[JobRecord, ...]:
+    """One job per pair of (changes to the job, changes to its take), numbered from 1. None for a take: it has none."""
     return tuple(
         replace(
             JOB,
             **{"id": at, "position": at, "name": f"clip-{at}"} | of_job,  # type: ignore[arg-type]
-            takes=(replace(TAKE, **{"file": f"clip-{at}.wav"} | of_take),),  # type: ignore[arg-type]
+            takes=() if of_take is None else (replace(TAKE, **{"file": f"clip-{at}.wav"} | of_take),),  # type: ignore[arg-type]
         )
         for at, (of_job, of_take) in enumerate(changes, 1)
     )

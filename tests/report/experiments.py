@@ -62,7 +62,8 @@ def takes_of(
     ]
 
 
-def take(condition: Mapping[str, str], replicate: int, score: float | None, *, passed: bool = True) -> Take:
+def take(condition: Mapping[str, str], replicate: int, score: float | None, *, passed: bool | None = True) -> Take:
+    """`passed` None: the job failed, there is no take."""
     return Take(
         condition=condition, replicate=replicate + 1, score=None if score is None else float(score), passed=passed
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from publish.conftest import Home
+from publish.conftest import Home, job
+from report.conftest import record_of, report_on
 
 
 def watched(context: BrowserContext, errors: list[str]) -> Page:
@@ -127,6 +128,44 @@ def test_the_takes_play_one_after_another_when_that_is_wished(page: Page, errors
     assert errors == []
 
 
+def test_a_ranked_condition_is_heard_where_its_take_is(
+    page: Page, errors: list[str], fresh: Callable[[Path], Home], tmp_path: Path
+) -> None:
+    home = fresh(tmp_path / "home")
+    for name, temperature, extends in (("first", 0.7, None), ("second", 1.3, "first")):
+        jobs = [
+            job(n, "brass", seed=n, condition={"temperature": f"{temperature}"}, replicate=n, temperature=temperature)
+            for n in (1, 2)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(2):
+            home.finish(attempt, score=80.0 if extends else 60.0)
+    report_on(home, "second", earlier=[record_of(home, "first")])
+    page.goto(address(home, "second"))
+    earlier = page.locator("#matters tr", has_text="0.7").last
+    earlier.locator(".sm-play").click()
+    playing = earlier.locator("audio").element_handle()
+    page.wait_for_function("a => a.currentTime > 0", arg=playing)
+    assert playing.evaluate("a => decodeURI(a.src)").endswith("outputs/first/clip-001.wav")
+    page.locator("#sm-takes .sm-play").first.click()
+    page.wait_for_function("a => a.src.endsWith('second/clip-001.wav') && a.currentTime > 0", arg=playing)
+    assert earlier.locator(".sm-play").is_visible()
+    assert errors == []
+
+
+def test_the_best_of_a_prompt_are_played_where_they_stand(page: Page, errors: list[str], reported: Home) -> None:
+    """There is no picture beside them, so no line wanders, and the player goes on to the takes."""
+    page.goto(address(reported, "forest"))
+    listed = page.locator("#prompts .sm-named li", has_text="clip-012")
+    listed.locator(".sm-play").click()
+    page.wait_for_function("a => a.currentTime > 0", arg=listed.locator("audio").element_handle())
+    assert page.locator(".sm-cursor").count() == 0
+    row(page, "clip-001").locator(".sm-play").click()
+    page.wait_for_function("a => a.currentTime > 0", arg=row(page, "clip-001").locator("audio").element_handle())
+    assert listed.locator(".sm-play").is_visible() and page.locator("audio").count() == 1
+    assert errors == []
+
+
 def test_takes_are_sorted_by_a_heading_and_by_the_list(page: Page, errors: list[str], reported: Home) -> None:
     page.goto(address(reported, "forest"))
     in_file = visible(page)
@@ -158,10 +197,11 @@ def test_takes_are_filtered_by_words_verdict_and_level(page: Page, errors: list[
     page.select_option("select[name=verdict]", "")
     page.check("input[name=others]")
     assert visible(page).count("clip-004") == 2
-    page.goto(address(reported, "sweep"))
-    page.select_option("select[data-factor='0']", "1.2")
-    assert visible(page) == ["clip-005", "clip-006"]
-    assert page.inner_text("#sm-shown") == "2 of 8"
+    sweep = watched(page.context, errors)  # leaving the page would break off the picture that has come into sight
+    sweep.goto(address(reported, "sweep"))
+    sweep.select_option("select[data-factor='0']", "1.2")
+    assert visible(sweep) == ["clip-005", "clip-006"]
+    assert sweep.inner_text("#sm-shown") == "2 of 8"
     assert errors == []
 
 
@@ -173,6 +213,29 @@ def test_a_hostile_prompt_is_only_text(page: Page, errors: list[str], reported: 
     with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
         page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=none.png onerror=\"alert(1)\">')")
     assert "1" not in errors  # even markup that got in could run nothing
+
+
+def test_a_long_prompt_takes_a_row_no_higher_than_others_until_it_is_opened(
+    page: Page, errors: list[str], fresh: Callable[[Path], Home], tmp_path: Path
+) -> None:
+    home = fresh(tmp_path / "home")
+    long = " ".join(f"word{n}" for n in range(250))
+    home.ingest("words", [job(1, "a bell"), job(2, long)])
+    for attempt in home.claim(2):
+        home.finish(attempt, score=80.0)
+    report_on(home, "words")
+    page.goto(address(home, "words"))
+    short_row, long_row = row(page, "clip-001"), row(page, "clip-002")
+    assert long_row.bounding_box()["height"] < 1.8 * short_row.bounding_box()["height"]
+    page.fill("input[name=words]", "word249")
+    assert visible(page) == ["clip-002"]
+    summary = long_row.locator("summary")
+    whole = "e => e.scrollHeight <= e.clientHeight && e.textContent.trim().endsWith('word249')"
+    assert not summary.evaluate(whole)
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert summary.evaluate(whole)
+    assert errors == []
 
 
 def test_defects_lie_on_the_picture_where_they_happen(page: Page, reported: Home) -> None:

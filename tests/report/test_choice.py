@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from report.conftest import BATCH, jobs_with
-from soundmill.jobs import Verdict
+from soundmill.jobs import JobStatus, Verdict
 from soundmill.report.choice import Choice, choose, order
 
 
@@ -67,4 +70,60 @@ def test_a_prompt_without_a_usable_take_is_named() -> None:
     horn, bell = {"prompt": "a horn"}, {"prompt": "a bell"}
     bad = {"verdict": Verdict.FAILED}
     choice = chosen((horn, {}), (horn, {}), (bell, bad), (bell, bad))
-    assert choice.without == ("a bell",)
+    assert [(one.prompt, one.none_because) for one in choice.without] == [("a bell", "none of its 2 takes passed")]
+
+
+def of_prompts(choice: Choice) -> dict[str, list[str]]:
+    return {one.prompt: [job.name for job, _ in one.takes] for one in choice.prompts}
+
+
+def test_of_each_prompt_the_better_half_is_best_and_three_at_most() -> None:
+    sizes = {"a bell": 1, "a horn": 2, "a drum": 3, "a lute": 9}
+    choice = chosen(*(({"prompt": p}, {"score": 50.0 + n}) for p, size in sizes.items() for n in range(size)))
+    assert of_prompts(choice) == {
+        "a bell": ["clip-1"],
+        "a horn": ["clip-3"],
+        "a drum": ["clip-6", "clip-5"],
+        "a lute": ["clip-15", "clip-14", "clip-13"],
+    }
+
+
+def test_the_takes_of_a_prompt_are_in_the_order_of_all_takes() -> None:
+    takes: list[dict[str, object]] = [
+        {"score": 99.0, "stars": 1},
+        {"score": 20.0, "stars": 5},
+        {"score": 98.0, "verdict": Verdict.FAILED},
+        {"score": 60.0},
+        {"score": 70.0, "stars": 3},
+        {"score": 65.0},
+    ]
+    choice = chosen(*(({"prompt": "a horn"}, take) for take in takes), ({"prompt": "a bell"}, {}))
+    assert of_prompts(choice) == {"a horn": ["clip-2", "clip-5", "clip-6"], "a bell": ["clip-7"]}
+    horns = list(choice.prompts[0].takes)
+    assert horns == sorted(horns, key=order)
+
+
+def test_one_prompt_alone_is_not_told_apart() -> None:
+    assert chosen(({}, {}), ({}, {})).prompts == ()
+
+
+def test_many_prompts_have_their_best_although_the_best_of_all_are_proposed() -> None:
+    choice = chosen(*(({"prompt": f"prompt {n // 3}"}, {"score": float(n % 90)}) for n in range(300)))
+    assert not choice.per_prompt and choice.compete and len(choice.takes) == 12
+    assert len(choice.prompts) == 100 and all(len(one.takes) == 2 for one in choice.prompts)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "why"),
+    [
+        ([({}, {"verdict": Verdict.FAILED})], "its only take did not pass"),
+        ([({}, {"stars": 2}), ({}, {"kept": False})], "the 2 takes that passed have one or two stars, are set aside"),
+        ([({}, {"present": False})], "the take that passed has one or two stars, is set aside or is gone"),
+        ([({"status": JobStatus.FAILED}, {"final": False})], "every job of it failed or was cancelled"),
+        ([({"status": JobStatus.QUEUED}, {"final": False})], "no take yet"),
+        ([({}, {"verdict": Verdict.FAILED}), ({"status": JobStatus.RUNNING}, {"final": False})], "did not pass so far"),
+    ],
+)
+def test_it_is_said_why_a_prompt_has_nothing_to_use(jobs: list[Any], why: str) -> None:
+    (one,) = chosen(({"prompt": "a horn"}, {}), *jobs).without
+    assert one.prompt == "a bell" and why in one.none_because

@@ -6,6 +6,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,6 +225,30 @@ def test_levels_of_several_words_are_quoted() -> None:
     assert analysis.sentences[0].startswith("Best settings: prompt “soft rain on a tin roof”, ")
 
 
+ALIKE = "warm orchestral strings with a slow solemn brass theme and timpani, "
+
+
+def test_levels_that_begin_alike_are_told_apart() -> None:
+    effects = {f"{ALIKE}in a cathedral": 30.0, f"{ALIKE}dry studio": 10.0, "rain": 0.0}
+    analysis = analyse(takes_of([{"prompt": text} for text in effects], 6, rng(38), by_level("prompt", effects)))
+    assert analysis.sentences[0].startswith("Best settings: prompt “warm orchestral… in a cathedral”, ")
+    sentence = factor(analysis, "prompt").sentence
+    assert sentence.startswith("prompt “warm orchestral… in a cathedral” beats rain by ")
+    assert " and “warm orchestral… dry studio” by " in sentence
+    assert sentence.count("by ") == 2  # what the two losers differ by is no victory of the winner
+    assert {level.level for level in factor(analysis, "prompt").levels} == set(effects)
+
+
+def test_a_level_that_is_named_like_another_is_not_taken_for_it_in_an_interaction() -> None:
+    def crossing(condition: Mapping[str, str]) -> float:
+        return 20.0 if condition["prompt"].endswith("hall") and condition["a"] == "x" else 0.0
+
+    conditions = [{"prompt": f"{ALIKE}{end}", "a": a} for end in ("hall", "room", "yard") for a in "xy"]
+    found = interaction(analyse(takes_of(conditions, 6, rng(41), crossing)), "a", "prompt")
+    assert "where prompt is “warm orchestral… hall”, but" in found.sentence
+    assert found.cells[0].level_b == f"{ALIKE}hall"
+
+
 def test_levels_that_tie_at_the_top_are_not_a_winner() -> None:
     tie = by_level("temperature", {"0.7": 15.0, "1.0": 15.0, "1.3": 0.0})
     analysis = analyse(takes_of(full_factorial(), 4, rng(7), tie))
@@ -234,6 +259,60 @@ def test_levels_that_tie_at_the_top_are_not_a_winner() -> None:
         analysis.sentences[0]
         == "No winner: temperature matters, but its best level cannot be told from all others yet."
     )
+
+
+def test_a_difference_that_is_sure_but_small_is_said_to_be_small() -> None:
+    slight = by_level("temperature", {"0.7": 1.6, "1.0": 0.8, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 6, rng(5), slight, noise=0.5))
+    found = factor(analysis, "temperature")
+    assert found.matters
+    assert found.small
+    assert found.sentence.startswith("temperature makes a small difference, under 5 points: 0.7 beats 1.3 by 1.")
+    assert analysis.sentences[0].startswith("Best settings, by under 5 points: temperature 0.7, ")
+    sharper = analyse(takes_of(full_factorial(), 6, rng(5), slight, noise=0.5), worth=0.5)
+    assert not factor(sharper, "temperature").small
+    assert "small" not in " ".join(sharper.sentences)
+    assert sharper.sentences[0].startswith("Best settings: temperature 0.7, ")
+
+
+def test_a_small_difference_without_a_best_level_is_not_said_to_matter() -> None:
+    tie = by_level("temperature", {"0.7": 1.6, "1.0": 1.6, "1.3": 0.0})
+    analysis = analyse(takes_of(full_factorial(), 4, rng(7), tie, noise=0.5))
+    assert analysis.sentences[0] == (
+        "No winner: temperature makes only a small difference, under 5 points, and its best level cannot be told from "
+        "all others yet."
+    )
+
+
+def test_what_matters_more_than_a_little_is_named_first() -> None:
+    def effect(condition: Mapping[str, str]) -> float:
+        large = {"50": 0.0, "250": 15.0, "1000": 15.0}[condition["top_k"]]
+        return large + {"0.7": 1.6, "1.0": 1.6, "1.3": 0.0}[condition["temperature"]]
+
+    analysis = analyse(takes_of(full_factorial(), 4, rng(7), effect, noise=0.3))
+    assert factor(analysis, "temperature").small
+    assert analysis.sentences[0] == "No winner: top_k matters, but its best level cannot be told from all others yet."
+    assert analysis.sentences[1].startswith("top_k ")
+    assert analysis.sentences[2].startswith("temperature makes a small difference")
+
+
+def test_a_small_difference_that_may_be_chance_is_said_to_be_small_at_most() -> None:
+    effect = by_level("temperature", {"0.7": 1.0, "1.0": 0.0, "1.3": 0.0})
+    found = factor(analyse(takes_of(full_factorial(), 3, rng(46), effect, noise=1.5)), "temperature")
+    assert not found.matters
+    assert found.contrasts[0].low is not None
+    assert found.contrasts[0].low > 0
+    assert found.sentence.startswith("temperature makes a small difference at most, under 5 points: 0.7 leads 1.")
+
+
+def test_a_curve_is_not_called_small_by_its_ends() -> None:
+    conditions = latin_hypercube(40, rng(19))
+    hump = lambda c: -120 * (float(c["temperature"]) - 1.0) ** 2  # noqa: E731
+    found = factor(analyse(takes_of(conditions, 1, rng(20), hump, noise=0.5)), "temperature")
+    assert found.matters
+    assert found.contrasts[0].high is not None
+    assert found.contrasts[0].high < 5
+    assert not found.small
 
 
 def test_factors_that_interact_win_or_lose_together() -> None:
@@ -253,6 +332,46 @@ def test_factors_that_interact_win_or_lose_together() -> None:
     )
     assert analysis.winner is not None
     assert analysis.winner.settings == {"a": "x", "b": "v"}
+
+
+def test_no_winner_among_factors_that_interact_says_that_one_depends_on_the_other() -> None:
+    """Below, temperature 0.7 beats each other level on average: the lead must not say that this is open."""
+    factors = {"prompt": ("calm", "fast"), "temperature": ("0.7", "1.0", "1.3")}
+    effects = {"calm": {"0.7": 20.0, "1.0": 10.0, "1.3": 10.0}, "fast": {"0.7": 19.0, "1.0": 19.0, "1.3": 2.0}}
+    crossing = lambda c: effects[c["prompt"]][c["temperature"]]  # noqa: E731
+    analysis = analyse(takes_of(full_factorial(factors), 4, rng(47), crossing, noise=2))
+    assert factor(analysis, "temperature").matters
+    assert not factor(analysis, "prompt").matters
+    assert analysis.sentences[0] == (
+        "No winner: temperature matters, but what it does depends on prompt, and no combination of the two beats all "
+        "others yet."
+    )
+    sentence = factor(analysis, "temperature").sentence
+    assert sentence.startswith("On average over prompt, temperature 0.7 beats 1.")
+    assert "cannot be told" not in sentence
+
+
+def test_several_interactions_are_named_as_pairs() -> None:
+    def crossing(condition: Mapping[str, str]) -> float:
+        cold = condition["temperature"] == "0.7"
+        return 12.0 * (cold == (condition["top_k"] == "50")) + 12.0 * (cold == (condition["cfg_coef"] == "2"))
+
+    analysis = analyse(takes_of(full_factorial(), 3, rng(48), crossing))
+    assert analysis.winner is None
+    assert analysis.sentences[0] == (
+        "No winner: settings depend on each other (cfg_coef with temperature, temperature with top_k), and no "
+        "combination beats all others yet."
+    )
+    assert "On average over cfg_coef and top_k, " in factor(analysis, "temperature").sentence
+
+
+def test_a_small_interaction_is_said_to_be_small() -> None:
+    crossing = lambda c: 2.0 if c == {"a": "x", "b": "v"} else 0.0  # noqa: E731
+    analysis = analyse(takes_of(CROSSED, 8, rng(8), crossing, noise=0.2))
+    found = interaction(analysis, "a", "b")
+    assert found.matters
+    assert found.small
+    assert "a and b interact (p < 0.001), but differences change by only 1." in found.sentence
 
 
 def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_interaction() -> None:
@@ -509,10 +628,10 @@ def test_nothing_to_judge_by_means_no_intervals(conditions: list[dict[str, str]]
     assert "leave nothing to judge" in analysis.sentences[0]
 
 
-def test_takes_without_a_score_are_left_out_but_count_as_not_passed() -> None:
+def test_takes_without_a_score_are_left_out_of_means_but_count_among_those_that_passed_or_not() -> None:
     takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
-    failed = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=False) for t in takes[-2:])]
-    analysis = analyse(failed)
+    unscored = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=False) for t in takes[-2:])]
+    analysis = analyse(unscored)
     assert (analysis.takes, analysis.scored) == (10, 8)
     level = factor(analysis, "a").levels[1]
     assert (level.n, level.pass_rate.takes, level.pass_rate.passed) == (3, 5, 3)
@@ -521,15 +640,40 @@ def test_takes_without_a_score_are_left_out_but_count_as_not_passed() -> None:
     assert factor(analysis, "a").contrasts[0].difference == pytest.approx(first.difference)
 
 
+def test_jobs_that_failed_are_told_but_are_no_takes_that_failed_their_checks() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
+    failed = [*takes[:-2], *(take(t.condition, t.replicate - 1, None, passed=None) for t in takes[-2:])]
+    analysis = analyse(failed)
+    assert (analysis.takes, analysis.scored) == (8, 8)
+    level = factor(analysis, "a").levels[1]
+    assert (level.n, level.pass_rate.takes, level.pass_rate.passed) == (3, 3, 3)
+    assert "8 of 8 takes passed their checks (100 %, 95 % CI 68 to 100 %)." in analysis.sentences
+    assert "2 of 10 jobs failed and have no take." in analysis.sentences
+    assert not any("left out" in sentence for sentence in analysis.sentences)
+
+
+def test_jobs_tried_again_are_counted_and_said_to_be_compared_by_their_first_takes() -> None:
+    takes = takes_of([{"a": "x"}, {"a": "y"}], 5, rng(30))
+    again = [replace(t, passed=False, tried_again=True) if at < 3 else t for at, t in enumerate(takes)]
+    sentences = analyse(again).sentences
+    assert "7 of 10 first takes passed their checks (70 %, 95 % CI 40 to 89 %)." in sentences
+    assert (
+        "3 of 10 jobs were tried again; settings are compared by the first take of each job, because later ones have "
+        "other seeds and are there only where the first did not pass."
+    ) in sentences
+    assert not any("first take" in sentence for sentence in analyse(takes).sentences)
+
+
 def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
     takes = takes_of(full_factorial(), 3, rng(31), TEMPERATURE)
-    holes = [take(t.condition, t.replicate - 1, None, passed=False) if at < 3 else t for at, t in enumerate(takes)]
+    holes = [take(t.condition, t.replicate - 1, None, passed=None) if at < 3 else t for at, t in enumerate(takes)]
     analysis = analyse(holes)
     assert analysis.design is Design.SAMPLED
     assert factor(analysis, "temperature").matters
     assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
     last = analysis.conditions[-1]
-    assert (last.mean, last.n, last.pass_rate.takes, last.tied_with_best, last.rank) == (None, 0, 3, False, 18)
+    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, 18)
+    assert (last.pass_rate.takes, last.pass_rate.rate) == (0, None)
 
 
 def test_a_level_that_failed_for_good_has_no_mean_and_no_contrast() -> None:
@@ -551,10 +695,13 @@ def test_equal_scores_have_no_winner(replicates: int) -> None:
 
 
 def test_a_single_level_has_nothing_to_compare() -> None:
-    analysis = analyse(takes_of([{"a": "x"}], 4, rng(33)))
+    analysis = analyse(takes_of([{"a": "x"}], 3, rng(33)))
     assert analysis.design is Design.NONE
     assert factor(analysis, "a").contrasts == ()
-    assert analysis.sentences[0] == "No setting was varied, so there is nothing to compare."
+    assert analysis.sentences == (
+        "No setting was varied, so there is nothing to compare.",
+        "3 of 3 takes passed their checks (100 %, 95 % CI 44 to 100 %).",
+    )
     assert analysis.conditions[0].mean is not None
 
 
@@ -569,6 +716,13 @@ def test_next_to_nothing_is_no_error(takes: list[Take]) -> None:
     analysis = analyse(takes)
     assert analysis.winner is None
     assert analysis.sentences[0] == "No setting was varied, so there is nothing to compare."
+
+
+def test_no_take_at_all_has_no_pass_rate() -> None:
+    analysis = analyse([take({"a": level}, r, None, passed=None) for level in "xy" for r in range(2)])
+    assert analysis.takes == 0
+    assert "4 of 4 jobs failed and have no take." in analysis.sentences
+    assert not any("passed" in sentence for sentence in analysis.sentences)
 
 
 def test_no_score_at_all_still_tells_pass_rates() -> None:
@@ -593,6 +747,73 @@ def test_intervals_stay_on_the_scale() -> None:
             assert 0 <= low <= high <= 100
     contrast = factor(analysis, "a").contrasts[0]
     assert contrast.high == 100
+
+
+def test_means_stay_on_the_scale_where_other_factors_are_averaged_out() -> None:
+    """A linear model leads beyond the scale where scores press against its end, here up to 115."""
+    conditions = [
+        {**c, "style": "drone" if float(c["temperature"]) > 1.0 else "jazz"} for c in latin_hypercube(24, rng(42))
+    ]
+    full = lambda c: 60.0 if c["style"] == "jazz" or float(c["cfg_coef"]) > 4 else -20.0  # noqa: E731
+    takes = [replace(t, score=min(t.score or 0.0, 100.0)) for t in takes_of(conditions, 2, rng(43), full)]
+    analysis = analyse(takes)
+    assert analysis.design is Design.SAMPLED
+    means = [level.mean for effect in analysis.factors for level in effect.levels]
+    assert max(mean for mean in means if mean is not None) == 100.0
+    shown = [*means, *(c.mean for c in analysis.conditions), *(c.mean for i in analysis.interactions for c in i.cells)]
+    assert all(mean is None or 0 <= mean <= 100 for mean in shown)
+    assert all(contrast.difference <= 100 for effect in analysis.factors for contrast in effect.contrasts)
+
+
+def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -> None:
+    """Missing takes are adjusted for by their seeds, here to 117."""
+    scores = {"x": (100, 98, None), "y": (100, 97, None), "z": (70, 60, 10)}
+    takes = [take({"a": a}, r, score) for a, of_seed in scores.items() for r, score in enumerate(of_seed)]
+    more = [take({"a": "w"}, r, score) for r, score in enumerate((None, None, 80))]
+    conditions = analyse([*takes, *more]).conditions
+    assert [(c.condition["a"], c.rank) for c in conditions] == [("w", 1), ("x", 2), ("y", 3), ("z", 4)]
+    assert conditions[0].mean == 100.0
+
+
+def test_levels_judged_by_different_limits_are_said_not_to_be_on_one_scale() -> None:
+    kinds = {"tiny": "music", "tiny-effects": "sound_effects", "huge": "music"}
+    takes = takes_of([{"model": m, "top_k": k} for m in kinds for k in ("50", "250")], 3, rng(44))
+    judged = [replace(t, kind=kinds[t.condition["model"]]) for t in takes]
+    told = (
+        "The levels of model are judged by different limits (huge and tiny by those of music, tiny-effects by those of "
+        "sound effects), so their scores and pass rates are not on one scale; to compare them, give all jobs the same "
+        "quality, as in quality: music under defaults."
+    )
+    assert told in analyse(judged).sentences
+    assert not any("one scale" in s for s in analyse([replace(t, kind="music") for t in takes]).sentences)
+    assert not any("one scale" in s for s in analyse(takes).sentences)
+
+
+def test_a_sampled_range_is_not_said_to_go_with_the_limits() -> None:
+    conditions = [{**c, "model": m} for c, m in zip(latin_hypercube(12, rng(21)), ["a", "b"] * 6, strict=True)]
+    takes = [replace(t, kind=f"custom {t.condition['model']}") for t in takes_of(conditions, 2, rng(22))]
+    told = [sentence for sentence in analyse(takes).sentences if "different limits" in sentence]
+    assert len(told) == 1
+    assert told[0].startswith("The levels of model are judged by ")
+
+
+def test_limits_that_differ_otherwise_than_by_a_factor_are_told_without_one() -> None:
+    takes = takes_of([{"a": level} for level in "xy"], 4, rng(45))
+    mixed = [replace(t, kind="music" if t.replicate > 1 else "sound_effects", stars=3) for t in takes]
+    assert (
+        "Takes are judged by different limits (those of music and those of sound effects), so their pass rates are not "
+        "on one scale; to compare them, give all jobs the same quality, as in quality: music under defaults."
+    ) in analyse(mixed, response=Response.STARS).sentences
+
+
+def test_levels_beyond_the_scale_are_still_told_apart() -> None:
+    """Two levels that only unlucky seeds were tried with, at 105 and 120 once that is adjusted for."""
+    scores = {"x": [100, 101, 99, 50, 51, 49], "y": [80, 79, 81, 30, 29, 31], "a": [80, 81, 79], "b": [95, 94, 96]}
+    takes = [take({"a": level}, 6 - len(s) + r, score) for level, s in scores.items() for r, score in enumerate(s)]
+    found = factor(analyse([replace(t, score=min(t.score or 0.0, 100.0)) for t in takes]), "a")
+    assert {level.level: level.mean for level in found.levels if level.level in "ab"} == {"a": 100.0, "b": 100.0}
+    assert found.sentence.startswith("a b beats y by ")
+    assert " and a by 15" in found.sentence
 
 
 def test_scores_at_the_ceiling_are_remarked_on() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from report.conftest import jobs_with
@@ -29,6 +31,13 @@ def test_a_column_that_takes_a_few_values_is_a_factor() -> None:
     assert factors.conditions[1] == {"temperature": "0.7"} and factors.conditions[2] == {"temperature": "1"}
 
 
+def test_prompts_that_begin_alike_are_different_levels() -> None:
+    jobs = jobs_with([({"prompt": f"{'slow strings, ' * 8}take {n % 2}"}, {}) for n in range(12)])
+    factors = find_factors(jobs)
+    assert factors.names == ("prompt",)
+    assert factors.levels("prompt") == tuple(f"{'slow strings, ' * 8}take {n}" for n in range(2))
+
+
 def test_a_label_that_names_each_job_is_no_factor() -> None:
     assert find_factors(jobs_with([({"labels": {"cue": f"m{n}"}}, {}) for n in range(12)])).names == ()
 
@@ -47,16 +56,38 @@ def test_one_level_or_more_than_twelve_is_no_factor(levels: int) -> None:
     assert find_factors(jobs_with([({"temperature": float(n % levels)}, {}) for n in range(39)])).names == ()
 
 
-def test_failed_jobs_count_as_takes_that_did_not_pass_and_waiting_ones_not_at_all() -> None:
+def test_failed_jobs_have_no_take_that_could_pass_and_waiting_ones_do_not_count_at_all() -> None:
     jobs = jobs_with(
         [
             ({"condition": {"a": "1"}}, {}),
-            ({"condition": {"a": "2"}, "status": JobStatus.FAILED}, {"final": False}),
-            ({"condition": {"a": "2"}, "status": JobStatus.QUEUED}, {"final": False}),
+            ({"condition": {"a": "2"}, "status": JobStatus.FAILED}, None),
+            ({"condition": {"a": "2"}, "status": JobStatus.QUEUED}, None),
         ]
     )
     takes = takes_of(jobs, find_factors(jobs))
-    assert [(take.score, take.passed) for take in takes] == [(80.0, True), (None, False)]
+    assert [(take.score, take.passed) for take in takes] == [(80.0, True), (None, None)]
+
+
+def test_settings_are_compared_by_the_first_take_of_each_job() -> None:
+    """A later take has another seed and stands in only because the first did not pass."""
+    (job,) = jobs_with([({"condition": {"a": "1"}}, {"score": 20.0, "verdict": "failed", "final": False})])
+    later = replace(job.takes[0], file="clip-1.take2.wav", attempt=2, seed=99, score=90.0, verdict="passed", final=True)
+    again = replace(job, takes=(*job.takes, later))
+    (take,) = takes_of([again], find_factors([again]))
+    assert (take.score, take.passed, take.tried_again) == (20.0, False, True)
+    (still_at_it,) = takes_of([replace(job, status=JobStatus.RUNNING)], find_factors([job]))
+    assert still_at_it.score == 20.0
+    assert not takes_of([replace(job, takes=(replace(job.takes[0], final=True),))], find_factors([job]))[0].tried_again
+
+
+def test_a_take_says_whose_limits_judged_it() -> None:
+    jobs = jobs_with([({"condition": {"a": "1"}}, {"ruleset": "sound_effects-2-64e12c5f"})])
+    assert [take.kind for take in takes_of(jobs, find_factors(jobs))] == ["sound_effects"]
+
+
+def test_takes_set_aside_by_keep_best_are_compared_with_those_kept() -> None:
+    jobs = jobs_with([({"condition": {"a": "1"}}, {"score": 60.0 + n, "kept": n == 2}) for n in range(3)])
+    assert [take.score for take in takes_of(jobs, find_factors(jobs))] == [60.0, 61.0, 62.0]
 
 
 def test_stars_are_compared_once_nearly_all_takes_have_them() -> None:

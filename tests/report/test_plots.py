@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -70,6 +71,16 @@ def test_takes_without_a_score_are_drawn_around() -> None:
     assert "durations" in {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {"score": None})] * 3)))}
 
 
+@pytest.mark.parametrize("times", [[0.979, 0.981, 0.984, 0.986, 0.996], [1000.0001, 1000.0014, 1000.0027], [0.0, 0.0]])
+def test_the_numbers_under_a_histogram_keep_apart(times: list[float]) -> None:
+    record = replace(BATCH, jobs=jobs_with([({}, {"generation_s": time}) for time in times]))
+    (plot,) = (plot for plot in drawn(record) if plot.name == "durations")
+    ticks = re.findall(r' x="([\d.]+)" y="([\d.]+)"[^>]*>([\d.]+)</text>', plot.svg.partition("axis_2")[0])
+    ends = [(float(x) - 3.1 * len(text), float(x) + 3.1 * len(text)) for x, _, text in ticks]  # of 6.2 a digit
+    assert len(ends) > 2 and len({y for _, y, _ in ticks}) == 1
+    assert all(before < after for (_, before), (after, _) in pairwise(ends))
+
+
 def test_the_same_batch_gives_the_same_bytes() -> None:
     assert drawn(sweep()) == drawn(sweep())
 
@@ -78,6 +89,13 @@ def test_words_in_a_plot_are_text_and_what_they_say_is_taken_literally() -> None
     plot = next(plot for plot in drawn(sweep(levels=(HOSTILE, "b", "c"))) if plot.name == "factor-1-temperature")
     assert HOSTILE in text_of(plot) and "temperature" in text_of(plot)
     assert "<b>" not in plot.svg
+
+
+@pytest.mark.parametrize("name", ["factor-1-temperature", "parallel-coordinates"])
+def test_levels_that_begin_alike_have_ticks_of_their_own(name: str) -> None:
+    levels = tuple(f"a quiet harbour at dawn with gulls and {what}" for what in ("slow strings", "slow brass", "bells"))
+    text = text_of(next(plot for plot in drawn(sweep(levels=levels)) if plot.name == name))
+    assert all(f"… {what}" in text for what in ("slow strings", "slow brass", "bells"))
 
 
 def test_factor_names_in_any_script_give_file_names_of_their_own() -> None:
@@ -109,6 +127,17 @@ def test_many_attempts_do_not_make_a_plot_large() -> None:
     assert len(timeline.svg) < 200_000
 
 
+def test_plots_of_settings_show_the_takes_that_are_compared() -> None:
+    """Of a job that was tried again the first take, as the means beside them do."""
+    record = sweep()
+    first = record.jobs[0]
+    later = replace(first.takes[0], file="later.wav", score=99.0, generation_s=50.0)
+    again = replace(first, takes=(replace(first.takes[0], final=False), later))
+    before, after = drawn(record), drawn(replace(record, jobs=(again, *record.jobs[1:])))
+    settings = [plot for plot in before if plot.name.startswith(("factor-", "parallel-"))]
+    assert len(settings) == 3 and all(plot in after for plot in settings)
+
+
 @pytest.mark.parametrize("name", ["temperature", "cfg_coef"])
 def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     jobs = jobs_with(
@@ -136,3 +165,74 @@ def test_a_factor_sampled_by_its_logarithm_is_drawn_on_a_logarithmic_axis() -> N
     coordinates = next(plot for plot in drawn(record) if plot.name == "parallel-coordinates")
     straight = next(plot for plot in drawn(replace(record, experiment=None)) if plot.name == "parallel-coordinates")
     assert coordinates.svg != straight.svg
+
+
+def sampled(values: list[str], scale: str = "linear") -> Plot:
+    """The plot of a temperature that was sampled, beside a top_p that was too."""
+    jobs = jobs_with(
+        [
+            (
+                {"condition": {"temperature": value, "top_p": f"{(at * 7 % 40) / 50:.3f}"}},
+                {"score": 40.0 + at},
+            )
+            for at, value in enumerate(values)
+        ]
+    )
+    plan = {"design": "latin_hypercube", "factors": {"temperature": {"min": 0.5, "max": 900, "scale": scale}}}
+    found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment=plan))
+    return next(plot for plot in found if "temperature" in plot.name)
+
+
+def spans(plot: Plot, panel: int, colour: str) -> list[tuple[float, float]]:
+    """From and to, on the x axis, of the lines of this colour in a panel, 1 the uppermost."""
+    _, _, inside = plot.svg.partition(f'id="{plot.name}-axes_{panel}"')
+    inside, _, _ = inside.partition(f'id="{plot.name}-axes_{panel + 1}"')
+    lines = re.findall(r'<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+) [\d.]+ \s*"[^>]*stroke: var\(--sm-(\w+),', inside)
+    return sorted((float(left), float(right)) for left, right, found in lines if found == colour)
+
+
+def test_the_panels_of_a_sampled_factor_stand_over_one_axis() -> None:
+    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)])
+    bars = spans(plot, 1, "busy")
+    levels = [(left, right) for left, right in bars if left < right]
+    middles = [(left + right) / 2 for left, right in levels]
+    assert len(levels) == 5
+    assert [left for left, right in bars if left == right] == pytest.approx(middles, abs=0.01)
+    assert [left for left, _ in spans(plot, 2, "good")] == pytest.approx(middles, abs=0.01)
+
+
+def test_the_time_of_a_sampled_factor_has_its_median_over_each_of_its_bins() -> None:
+    plot = sampled([f"{0.5 + n / 20:.3f}" for n in range(40)])
+    levels = [(left, right) for left, right in spans(plot, 1, "busy") if left < right]
+    assert spans(plot, 3, "warn") == levels
+
+
+def test_takes_of_before_it_was_recorded_leave_device_time_out() -> None:
+    record = sweep()
+    old = [replace(job, takes=tuple(replace(take, row_steps=None) for take in job.takes)) for job in record.jobs]
+    panels = [
+        plot.svg.count("-axes_")
+        for plot in [*drawn(record), *drawn(replace(record, jobs=tuple(old)))]
+        if plot.name.startswith("factor-")
+    ]
+    assert panels == [3, 3, 2, 2]
+
+
+def test_a_bin_of_one_value_stands_at_that_value() -> None:
+    """A sampled factor that was rounded to a coarse step has bins without a width."""
+    plot = sampled([str((1, 2, 3, 7, 8, 9)[n % 6]) for n in range(36)])
+    bars = spans(plot, 1, "busy")
+    one, two, three, seven, eight_to_nine = [(left + right) / 2 for left, right in bars if left < right]
+    unit = two - one
+    assert unit > 0 and three - two == pytest.approx(unit, abs=0.1)
+    assert (seven - three, eight_to_nine - seven) == pytest.approx((4 * unit, 1.5 * unit), abs=0.1)
+
+
+def test_a_bin_of_one_value_stands_at_that_value_on_a_logarithmic_axis_too() -> None:
+    plot = sampled([str((1, 2, 4, 128, 256, 512)[n % 6]) for n in range(36)], scale="log")
+    bars = [(left, right) for left, right in spans(plot, 1, "busy") if left < right]
+    one, two, four, most, last = [(left + right) / 2 for left, right in bars]
+    unit = two - one
+    assert unit > 0 and four - two == pytest.approx(unit, abs=0.1)
+    assert (most - four, last - most) == pytest.approx((5 * unit, 1.5 * unit), abs=0.1)
+    assert spans(plot, 3, "warn") == bars

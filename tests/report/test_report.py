@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from publish.conftest import HOSTILE, Home, job
+from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, Source
-from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes
-from soundmill.report.page import lead
+from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
+from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
+from soundmill.report.page import MOST_PROMPTS, lead
+from soundmill.report.record import JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
@@ -51,7 +52,7 @@ def test_the_summary_counts_what_the_catalogue_has(reported: Home) -> None:
     found = summary(reported, "forest")
     assert found["counts"] == {
         "jobs": 12, "queued": 0, "running": 0, "succeeded": 11, "failed": 1, "cancelled": 0,
-        "takes": 12, "passed": 9, "flagged": 2, "retried": 2,
+        "takes": 12, "passed": 9, "flagged": 2, "retried": 2, "tried_again": 1,
     }  # fmt: skip
     assert found["finished"] and found["quality"]["failed_checks"] == {"clipping": 1, "repetition": 1}
     assert found["errors"] == {"bad_parameter": 1}
@@ -84,6 +85,23 @@ def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
     assert "The batch is paused." in page(reported, "later")
 
 
+def test_a_factor_with_one_level_is_not_said_to_be_varied(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    condition = {"temperature": "1.0", "mood": "calm", "top_k": "250"}
+    jobs = [
+        job(n, "a calm bell", condition={**condition, "top_k": str(top_k)}, top_k=top_k, replicate=replicate)
+        for n, (top_k, replicate) in enumerate([(50, 1), (50, 2), (250, 1), (250, 2)])
+    ]
+    home.ingest("one", jobs, kind="experiment")
+    for attempt in home.claim(4):
+        home.finish(attempt, score=80.0)
+    asked = (report_on(home, "one") / "README.md").read_text(encoding="utf-8")
+    asked = asked.split("## What was asked")[1].split("## What came out")[0]
+    assert [line for line in asked.splitlines() if "temperature" in line] == ["- temperature: 1"]
+    assert [line for line in asked.splitlines() if "mood" in line] == ["- mood: calm"]
+    assert [line for line in asked.splitlines() if "top" in line and "k" in line] == ["- top\\_k, varied: 50, 250"]
+
+
 def test_failures_are_told_with_their_reason(reported: Home) -> None:
     text = page(reported, "forest")
     assert "duration 300 s is more than tiny can do: at most 30 s" in text
@@ -107,6 +125,37 @@ def test_a_take_that_was_tried_again_is_there_but_not_counted(reported: Home) ->
     text = page(reported, "forest")
     assert 'src="quarantine/clip-004.take1.wav"' in text
     assert "also the 1 that were tried again" in text
+
+
+def test_an_experiment_whose_jobs_were_tried_again_is_judged_by_first_takes_and_proposes_final_ones(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    jobs = [
+        job(n, "a bell", condition={"temperature": level}, replicate=1 + n // 2)
+        for n in range(8)
+        for level in [("0.7", "1.3")[n % 2]]
+    ]
+    home.ingest("again", jobs, kind="experiment", on_qc_fail=QcAction.RETRY)
+    for attempt in home.claim(8):
+        hot = attempt.job.condition["temperature"] == "1.3"
+        home.finish(attempt, score=20.0 if hot else 80.0, failing="silence" if hot else None, retry=hot)
+    home.catalog.wake_due(home.now[0] + 1000)
+    for attempt in home.claim(8):
+        home.finish(attempt, score=99.0)
+    folder = report_on(home, "again")
+    found = summary(home, "again")
+    assert [(condition["mean"], condition["pass_rate"]["rate"]) for condition in found["conditions"]] == [
+        (80.0, 1.0), (20.0, 0.0),
+    ]  # fmt: skip
+    assert found["counts"]["passed"] == 8 and found["counts"]["tried_again"] == 4
+    assert found["best"][0].startswith("clip-") and found["quality"]["score_high"] == 99.0
+    for text in (page(home, "again"), (folder / "README.md").read_text(encoding="utf-8")):
+        assert "8 passed every check (100 %" in text.replace(" %", " %")
+        assert "4 jobs were tried again." in text
+        assert "4 of 8 first takes passed their checks" in text
+        assert "settings are compared by the first take of each job" in text
+    assert "- 4 tried again\n" in text
 
 
 def test_a_take_whose_file_is_gone_is_said_to_be(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
@@ -138,12 +187,47 @@ def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
             home.finish(attempt, score=60.0 + attempt.job.position)
 
     sweep("first", [1, 2], None)
+    report_on(home, "first")
     sweep("second", [3, 4, 5], "first")
     with Reader.open(home.database) as reader:
         assert reader.goes_on_with("second") == ["first"] and reader.goes_on_with("first") == []
     report_on(home, "second", earlier=[record_of(home, "first")])
     assert [condition["n"] for condition in summary(home, "second")["conditions"]] == [5, 5]
-    assert "With the takes of first" in page(home, "second")
+    text = page(home, "second")
+    assert 'With the takes of <a href="../first/report.html">first</a>' in text
+    assert "With first: 10 takes; 10 passed every check" in text and "6 of 6 jobs have a take" in text
+    assert (summary(home, "second")["goes_on_with"], summary(home, "second")["counts"]["jobs"]) == (["first"], 6)
+    links = re.findall(r'(?:href|src)="([^"#]+)"', text)
+    assert links and not [link for link in links if not (home.outputs / "second" / link).exists()]
+    ranked = text[text.index("Conditions, ranked") : text.index('<section id="takes">')]
+    heard = re.findall(r'class="sm-play" role="button" href="([^"]+)"', ranked)
+    assert heard == ["clip-004.wav", "../first/clip-002.wav"]  # of 63 64 64 65 66 and of 61 61 62 62 63
+
+
+def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    for name, replicates, extends in (("first", [1], None), ("second", [2, 3], "first")):
+        jobs = [
+            job(n, "brass", seed=r, condition={"temperature": level}, replicate=r)
+            for n, (level, r) in enumerate([(level, r) for level in ("0.7", "1.3") for r in replicates], 1)
+            if (level, r) != ("1.3", 3)
+        ]
+        home.ingest(name, jobs, kind="experiment", experiment={"design": "full_factorial"}, extends=extends)
+        for attempt in home.claim(len(jobs)):
+            home.finish(attempt, score=60.0 + attempt.job.position)
+    report_on(home, "first")
+    folder = report_on(home, "second", earlier=[record_of(home, "first")])
+    sheet = (folder / "contact-sheet.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', sheet)
+    assert sorted(pictures) == [
+        "../first/pictures/clip-001.wav.png", "../first/pictures/clip-002.wav.png", "pictures/clip-001.wav.png",
+        "pictures/clip-002.wav.png", "pictures/clip-003.wav.png",
+    ]  # fmt: skip
+    assert all((folder / picture).is_file() for picture in pictures)
+    assert sheet.count("not asked for") == 1
+    assert 'Takes of <a href="../first/report.html">first</a> are among these' in sheet
 
 
 def test_reading_a_batch_takes_as_many_queries_however_many_jobs_it_has(
@@ -189,11 +273,118 @@ def test_of_very_many_takes_the_page_has_the_best() -> None:
     assert [job.position for job, _ in shown] == sorted(job.position for job, _ in shown)
 
 
+def written(folder: Path, jobs: tuple[JobRecord, ...]) -> dict[str, str]:
+    """The report of a batch of these jobs, file by file."""
+    for made in jobs:
+        for take in made.takes:
+            (folder / take.file).write_bytes(tone(0.1))
+    record = replace(BATCH, jobs=jobs)
+    write_report(record, folder, earlier=(), made_at=0.0, processes=1, progress=lambda _: None)
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "README.md", "summary.json")}
+
+
+def of_prompts(*sizes: int) -> tuple[JobRecord, ...]:
+    """Takes of prompts a, b, c …, the last of each the best; none of prompt b passes."""
+    return jobs_with(
+        [
+            (
+                {"prompt": f"prompt {name}"},
+                {"score": 50.0 + n, "verdict": Verdict("failed" if name == "b" else "passed")},
+            )
+            for name, size in zip("abc", sizes, strict=True)
+            for n in range(size)
+        ]
+    )
+
+
+def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(4, 2, 6))
+    assert json.loads(files["summary.json"])["prompts"] == [
+        {"prompt": "prompt a", "takes": 4, "passed": 4, "best": ["clip-4.wav", "clip-3.wav"]},
+        {"prompt": "prompt b", "takes": 2, "passed": 0, "best": []},
+        {"prompt": "prompt c", "takes": 6, "passed": 6, "best": ["clip-12.wav", "clip-11.wav", "clip-10.wav"]},
+    ]
+    readme, page_of = files["README.md"], files["report.html"]
+    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53.0; then [clip-3.wav](clip-3.wav), score 52.0\n" in readme
+    assert "- prompt b: nothing to use, none of its 2 takes passed\n" in readme
+    cards, rest = page_of.split("Without a take to use", 1)
+    assert cards.count('<article class="sm-card">') == 2 and "6 of 6 takes passed; next best:" in cards
+    assert [cards.count(f'href="clip-{n}.wav" aria-label') for n in (4, 3, 2, 12, 11, 10, 9)] == [1, 1, 0, 1, 1, 1, 0]
+    assert "<li>“prompt b”: none of its 2 takes passed</li>" in rest
+
+
+def test_prompts_of_which_some_have_one_take_stand_in_a_table(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(1, 1, 3))
+    table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]
+    assert "1 of 3 prompts has nothing to use." in table and "its only take did not pass" in table
+    assert re.findall(r'class="sm-play" role="button" href="([^"]+)"', table) == [
+        "clip-1.wav",
+        "clip-5.wav",
+        "clip-4.wav",
+    ]
+    assert '<a href="#prompts">' in files["report.html"]
+    listed = files["README.md"].split("## The best of each prompt")[1]
+    assert "1 of 3 prompts has nothing to use." in listed and "- prompt b: nothing to use, its only take" in listed
+
+
+def test_where_each_prompt_has_one_take_only_those_without_are_named(tmp_path: Path) -> None:
+    files = written(tmp_path, of_prompts(1, 1, 1))
+    assert (
+        'id="prompts"' not in files["report.html"] and "“prompt b”: its only take did not pass" in files["report.html"]
+    )
+    assert "Without a take to use:\n\n- prompt b: its only take did not pass\n" in files["README.md"]
+    assert len(json.loads(files["summary.json"])["prompts"]) == 3
+
+
+def test_a_batch_of_one_prompt_has_no_prompts_to_tell_apart(reported: Home) -> None:
+    assert summary(reported, "sweep")["prompts"] == [] and 'id="prompts"' not in page(reported, "sweep")
+
+
+def test_the_table_of_prompts_ends_somewhere(tmp_path: Path) -> None:
+    others = [({"prompt": f"prompt {n}"}, {}) for n in range(MOST_PROMPTS + 1)]
+    jobs = jobs_with([({"prompt": "x"}, {}), ({"prompt": "x"}, {}), *others])
+    jobs = tuple(replace(one, takes=()) if one.position > 2 else one for one in jobs)
+    files = written(tmp_path, jobs)
+    table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]
+    assert table.count("<tr><td>") == MOST_PROMPTS and "The first 500 of 502" in table
+    assert "The first 500 of 502" in files["README.md"]
+    assert len(json.loads(files["summary.json"])["prompts"]) == 502
+
+
 def test_the_lead_counts_in_plain_words() -> None:
-    assert lead(BATCH, passed_of(BATCH)) == "1 of 1 job has a take; 1 passed every check (100 %)."
+    assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
-    assert lead(two, passed_of(two)).endswith("1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged.")
-    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(replace(BATCH, jobs=()))).endswith("a take.")
+    assert lead(two, passed_of(two.jobs)).endswith(
+        "1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged."
+    )
+    assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
+
+
+def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
+    tmp_path: Path, fresh: Callable[[Path], Home]
+) -> None:
+    home = fresh(tmp_path / "home")
+    conditions = [{"model": model, "temperature": level} for model in ("tiny", "huge") for level in ("0.7", "1.3")]
+    home.ingest(
+        "models",
+        [job(n, "a bell", condition=conditions[n % 4], replicate=1 + n // 4) for n in range(8)],
+        kind="experiment",
+    )
+    for attempt in home.claim(8):
+        if attempt.job.condition["model"] == "tiny":
+            home.finish(attempt, score=70.0, failing="silence" if attempt.job.position % 4 else None)
+        else:
+            why = "its weights are not here"
+            home.catalog.fail(attempt, FailureKind.MODEL_UNAVAILABLE, why, retry_at=None, counts=True, suspect=False)
+    folder = report_on(home, "models")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "2 passed every check (50 %" in text
+    assert "2 of 4 takes passed their checks (50 %" in text
+    assert "4 of 8 jobs failed and have no take." in text
+    levels = {level["level"]: level["pass_rate"] for level in summary(home, "models")["factors"][0]["levels"]}
+    assert levels["tiny"]["rate"] == 0.5 and levels["huge"]["rate"] is None
+    ranking = page(home, "models").split("Conditions, ranked")[1].split("</table>")[0]
+    assert re.findall(r">(\d+ %)?</td><td class=\"sm-hear\">", ranking) == ["100 %", "0 %", "", ""]
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

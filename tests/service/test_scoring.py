@@ -105,6 +105,8 @@ class Room:
                 size_bytes=4,
                 sha256="x",
                 generation_s=1.0,
+                device_s=0.5,
+                row_steps=100,
                 normalization=Normalization.NONE,
                 normalization_target=0.0,
                 licence="",

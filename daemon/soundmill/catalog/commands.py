@@ -126,13 +126,11 @@ def retry(db: sqlite3.Connection, now: float, target: str) -> int:
     return count
 
 
-def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
-    """Rate one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has.
+def take_of(db: sqlite3.Connection, target: str) -> int:
+    """The id of one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has.
 
-    Where stars count, the takes that compete with it are chosen among anew.
+    Raises InvalidControl with a suggestion.
     """
-    if not 1 <= stars <= 5:
-        raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
     row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
     if row is None:
         found = resolve(db, target)
@@ -145,13 +143,21 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         ).fetchone()
         if row is None:
             raise InvalidControl(f"{found.label}: has no take to rate yet")
+    return int(row["id"])
+
+
+def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
+    """Rate one take. Where stars count, the takes that compete with it are chosen among anew."""
+    if not 1 <= stars <= 5:
+        raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
+    take = take_of(db, target)
     db.execute(
         "INSERT INTO ratings (output_id, stars, note, rated_at) VALUES (?, ?, ?, ?) ON CONFLICT (output_id)"
         " DO UPDATE SET stars = excluded.stars, note = excluded.note, rated_at = excluded.rated_at",
-        (row["id"], stars, note, now),
+        (take, stars, note, now),
     )
-    note_rating(db, row["id"])
-    changed(db, now, batches_of(db, [row["id"]]))
+    note_rating(db, take)
+    changed(db, now, batches_of(db, [take]))
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:

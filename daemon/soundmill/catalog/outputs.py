@@ -65,9 +65,9 @@ def add_output(
     MEASUREMENTS have no column and are left out."""
     cursor = db.execute(
         "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
-        " sha256, generation_s, normalization, normalization_target, licence, versions, defects, verdict, score,"
-        " ruleset, quarantined, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " sha256, generation_s, device_s, row_steps, normalization, normalization_target, licence, versions,"
+        " defects, verdict, score, ruleset, quarantined, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.job.id,
             attempt.job.batch_id,
@@ -80,6 +80,8 @@ def add_output(
             output.size_bytes,
             output.sha256,
             finite(output.generation_s) or 0.0,
+            finite(output.device_s),
+            output.row_steps,
             output.normalization.value,
             output.normalization_target,
             output.licence,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from soundmill.catalog.commands import resolve
+from soundmill.catalog.commands import resolve, take_of
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
 from soundmill.errors import CatalogError, InvalidControl
@@ -96,6 +96,11 @@ class Reader:
         """What a command's target stands for, in full. Raises InvalidControl with a suggestion."""
         with self._db() as db:
             return resolve(db, target).label
+
+    def find_take(self, target: str) -> int:
+        """The output_id of the take that `target` names, as a rating does. Raises InvalidControl with a suggestion."""
+        with self._db() as db:
+            return take_of(db, target)
 
     def batch_of_content(self, sha256: str, since: float) -> Row | None:
         """The row of batch_progress of the batch made from this content at or after `since`."""

@@ -35,7 +35,7 @@ SELECT name AS batch,
        strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
-       CASE WHEN ended_at > started_at
+       CASE WHEN ended_at > started_at AND n_succeeded > 0
             THEN round((n_succeeded + n_failed) * 3600.0 / (ended_at - started_at), 1) END AS jobs_per_hour,
        id AS batch_id
 FROM batches;
@@ -56,8 +56,9 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        m.true_peak_dbtp AS true_peak_dbtp, m.loudness_range_lu AS loudness_range_lu,
        m.silence_tail_s AS silence_tail_s, m.dropout_s AS dropout_s, m.loop_share AS loop_share,
        m.stuck_tone_s AS stuck_tone_s, m.noise_s AS noise_s, m.clicks AS clicks,
-       o.duration_s AS duration_s, o.generation_s AS generation_s,
-       CASE WHEN o.duration_s > 0 THEN round(o.generation_s / o.duration_s, 4) END AS real_time_factor,
+       o.duration_s AS duration_s, o.generation_s AS generation_s, o.device_s AS device_s,
+       o.row_steps AS row_steps,
+       CASE WHEN o.duration_s > 0 THEN round(o.device_s / o.duration_s, 4) END AS real_time_factor,
        o.format AS format, o.sample_rate AS sample_rate, o.channels AS channels, o.size_bytes AS size_bytes,
        j.labels AS labels, j.condition AS condition, j.replicate AS replicate,
        o.quarantined AS quarantined,
@@ -191,8 +192,8 @@ SELECT file_name, problem_count,
 FROM rejections;
 
 CREATE VIEW model_speed AS
-SELECT model, outputs, round(audio_s, 3) AS audio_s, round(generation_s, 3) AS generation_s,
-       CASE WHEN audio_s > 0 THEN round(generation_s / audio_s, 4) END AS real_time_factor
+SELECT model, outputs, round(audio_s, 3) AS audio_s, round(device_s, 3) AS device_s,
+       CASE WHEN device_audio_s > 0 THEN round(device_s / device_audio_s, 4) END AS real_time_factor
 FROM model_totals;
 
 -- An experiment may be spread over several batches: each with the first of its family. All takes of one:

@@ -72,6 +72,7 @@ class _Batch:
     requests: list[GenerationRequest]
     answers: queue.SimpleQueue[Answer | BaseException | None] = field(default_factory=queue.SimpleQueue)
     dropped: set[int] = field(default_factory=set)  # job ids
+    steps: int = 0  # taken so far
     thread: threading.Thread | None = None
 
     @property
@@ -201,9 +202,17 @@ class AudioCraftBackend:
             began = self._clock()
             samples = self._generate(batch)
             took = self._clock() - began
+            rows = 1 if batch.group.parameters.cfg_coef == 1.0 else 2
             for request, clip in zip(batch.requests, samples, strict=True):
                 batch.answers.put(
-                    Clip(request=request, samples=clip, sample_rate=self._spec.sample_rate, generation_s=took)
+                    Clip(
+                        request=request,
+                        samples=clip,
+                        sample_rate=self._spec.sample_rate,
+                        generation_s=took,
+                        device_s=took / len(batch.requests),
+                        row_steps=rows * (batch.steps or 1),
+                    )
                 )
             batch.answers.put(None)
         except _Cancelled:
@@ -222,6 +231,7 @@ class AudioCraftBackend:
         def progress(done: int, due: int) -> None:
             if batch.unwanted:
                 raise _Cancelled
+            batch.steps += 1
             if model.duration > model.max_duration:  # AudioCraft counts each window for itself
                 done, due = min(next(calls), frames), frames
             for request in batch.requests:

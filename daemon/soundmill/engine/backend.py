@@ -20,7 +20,9 @@ class Clip:
     request: GenerationRequest
     samples: NDArray[np.float32]
     sample_rate: int  # Hz
-    generation_s: float
+    generation_s: float  # this and the next two as in jobs.Generated
+    device_s: float
+    row_steps: int
 
 
 class Backend(Protocol):

@@ -17,7 +17,7 @@ from soundmill.engine import loading  # before AudioCraft
 # isort: split
 from soundmill.engine import conditioning
 from soundmill.engine.backend import Clip
-from soundmill.engine.codec import TOGETHER_ON_GPU, Codec
+from soundmill.engine.codec import TOGETHER_ON_GPU, Codec, Spent
 from soundmill.engine.decoder import GPU_BATCHES, Decoder
 from soundmill.engine.graphs import CudaRecorder
 from soundmill.engine.info import info_of
@@ -106,17 +106,25 @@ class DecoderBackend:
         return events + self._collect(wait_s=0.0 if self._decoder.slots.active or self._waiting else TURN_S)
 
     def _turn(self) -> None:
-        """Steps until a window ends or the time is up; a GPU takes them without being waited for."""
-        end = self._clock() + TURN_S
-        left = min(run.last - run.at for run in self._decoder.slots.active)
+        """Steps until a window ends or the time is up; a GPU takes them without being waited for.
+
+        A step costs about as much for each of its rows, of which a guided clip has two.
+        """
+        runs = self._decoder.slots.active
+        rows = sum(len(run.rows) for run in runs)
+        start = self._clock()
+        left = min(run.last - run.at for run in runs)
         while True:
             steps = min(left, STEPS_AHEAD) if self._cuda else 1
             self._decoder.advance(steps)
             if self._cuda:
                 torch.cuda.current_stream().synchronize()
             left -= steps
-            if left == 0 or self._clock() >= end:
-                return
+            took = self._clock() - start
+            if left == 0 or took >= TURN_S:
+                break
+        for run in runs:
+            run.device_s += took * len(run.rows) / rows
 
     def _seat(self) -> list[GenerationFailed]:
         failures: list[GenerationFailed] = []
@@ -160,8 +168,11 @@ class DecoderBackend:
             if not slots.close_window(run):
                 slots.open_window(run, self._conditions(run))
                 continue
+            spent = Spent(
+                generation_s=self._clock() - run.started, device_s=run.device_s, row_steps=run.done * len(run.rows)
+            )
             slots.remove(run)
-            future = self._codec.submit(run.request, run.tokens, self._clock() - run.started)
+            future = self._codec.submit(run.request, run.tokens, spent)
             self._decoding[run.request.key] = run.request, future
 
     def _collect(self, wait_s: float) -> list[Clip | GenerationFailed | Progress]:

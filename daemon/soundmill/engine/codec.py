@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ from soundmill.jobs import GenerationRequest
 TOGETHER_ON_GPU = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What the steps of a clip took, as in jobs.Generated."""
+
+    generation_s: float
+    device_s: float
+    row_steps: int
+
+
 class Codec:
     """AudioCraft's codec in a thread of its own, on a CUDA stream of its own.
 
@@ -31,7 +41,7 @@ class Codec:
         self._device = torch.device(model.device)
         self._alone = alone
         self._together = TOGETHER_ON_GPU if self._device.type == "cuda" else 1
-        self._waiting: deque[tuple[GenerationRequest, Tensor, float, Future[Clip]]] = deque()
+        self._waiting: deque[tuple[GenerationRequest, Tensor, Spent, Future[Clip]]] = deque()
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="codec")
         self._stream: Any = None
@@ -40,11 +50,11 @@ class Codec:
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
             self._thread.submit(torch.cuda.set_device, self._device)  # each thread has a current device of its own
 
-    def submit(self, request: GenerationRequest, tokens: Tensor, generation_s: float) -> Future[Clip]:
+    def submit(self, request: GenerationRequest, tokens: Tensor, spent: Spent) -> Future[Clip]:
         """Decode tokens [codebooks, frames]; the clip's samples are trimmed to the duration asked for."""
         future: Future[Clip] = Future()
         with self._lock:
-            self._waiting.append((request, tokens, generation_s, future))
+            self._waiting.append((request, tokens, spent, future))
         self._thread.submit(self._decode_next)
         return future
 
@@ -67,18 +77,25 @@ class Codec:
             return  # an earlier turn took it along
         try:
             samples = self.decode(torch.stack([tokens for _, tokens, _, _ in batch])).numpy()
-            for (request, _, generation_s, future), clip in zip(batch, samples, strict=True):
+            for (request, _, spent, future), clip in zip(batch, samples, strict=True):
                 wanted = round(request.parameters.duration * self._rate)
                 trimmed = np.ascontiguousarray(clip[:, :wanted], dtype=np.float32)
                 future.set_result(
-                    Clip(request=request, samples=trimmed, sample_rate=self._rate, generation_s=generation_s)
+                    Clip(
+                        request=request,
+                        samples=trimmed,
+                        sample_rate=self._rate,
+                        generation_s=spent.generation_s,
+                        device_s=spent.device_s,
+                        row_steps=spent.row_steps,
+                    )
                 )
         except Exception as error:
             for *_, future in batch:
                 if not future.done():
                     future.set_exception(error)
 
-    def _take(self) -> list[tuple[GenerationRequest, Tensor, float, Future[Clip]]]:
+    def _take(self) -> list[tuple[GenerationRequest, Tensor, Spent, Future[Clip]]]:
         """The clip waiting longest, with others of just its length: padding would change how a clip ends."""
         batch = [item for item in self._waiting if item[1].shape == self._waiting[0][1].shape][: self._together]
         for item in batch:

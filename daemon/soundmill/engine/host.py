@@ -290,6 +290,8 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         channels=delivered.shape[0],
         duration_s=delivered.shape[1] / sample_rate,
         generation_s=clip.generation_s,
+        device_s=clip.device_s,
+        row_steps=clip.row_steps,
         measurements=measured.values,
         versions=info.versions,
         licence=info.licence,

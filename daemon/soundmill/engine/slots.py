@@ -36,6 +36,7 @@ class Run:
     draws: NDArray[np.float32]
     due: int
     started: float
+    device_s: float = 0.0  # so far; see jobs.Generated
     done: int = 0
     window: int = 0
     at: int = 0

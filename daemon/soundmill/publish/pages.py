@@ -1,4 +1,4 @@
-"""The pages of our own: the live board, a batch with its players, and the health check."""
+"""The pages of our own: the front page, the live board, a batch with its players, and the health check."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def helpers(datasette: Any, database: str) -> dict[str, Any]:
         "site_url": datasette.urls.path,
         "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{urllib.parse.quote(name, safe='')}"),
     }
+
+
+async def front_page(datasette: Any, database: str, request: Any) -> Response:
+    """What somebody meets who opens the site: what it holds, what came last, and the ways in."""
+    source = datasette.databases[database]
+    context = {
+        **helpers(datasette, database),
+        "board": await reads.front(source),
+        "takes": await reads.newest_takes(source),
+        "alternate_url_json": datasette.urls.path("/.json"),
+    }
+    html = await datasette.render_template("soundmill_front.html", context, request=request, view_name="soundmill")
+    return Response.html(html, headers=LIVE)
 
 
 async def board_page(datasette: Any, database: str, request: Any) -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from datasette.utils.asgi import NotFound, Response
+from datasette.views.index import IndexView
 from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
@@ -99,7 +100,9 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
     if site.catalog is None:
         return []
     path = datasette.urls.path
+    front = [{"href": path("/"), "label": "Home"}] if _front_is_ours(datasette) else []
     return [
+        *front,
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{site.catalog}/takes"), "label": "All takes"},
         {"href": path(f"/{site.catalog}"), "label": "Queries and tables"},
@@ -109,6 +112,7 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
 @hookimpl
 def register_routes() -> list[tuple[str, View]]:
     return [
+        (r"/$", front_route),  # asked before Datasette's own, which keeps /.json
         (r"/-/soundmill/?$", board_route),
         (r"/-/soundmill/board\.json$", board_json_route),
         (r"/-/soundmill/batch/(?P<batch>[^/]+)$", batch_route),
@@ -117,6 +121,24 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/healthz$", health_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
     ]
+
+
+async def front_route(datasette: Any, request: Any) -> Response:
+    """The catalogue's front page where that is all there is to see, else Datasette's list of databases."""
+    if not _front_is_ours(datasette):
+        request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
+        return await IndexView(datasette).dispatch_request(request)
+    await datasette.ensure_permissions(request.actor, ["view-instance"])
+    return await pages.front_page(datasette, await _visible_catalog(datasette, request), request)
+
+
+def _front_is_ours(datasette: Any) -> bool:
+    """Whether one catalogue is all that is served, and nobody brought an index.html of their own."""
+    catalog = site_of(datasette).catalog
+    if catalog is None or [name for name in datasette.databases if name != "_internal"] != [catalog]:
+        return False
+    index, datasettes = (datasette.jinja_env.get_template(name) for name in ("index.html", "default:index.html"))
+    return bool(index.filename == datasettes.filename)
 
 
 async def board_route(datasette: Any, request: Any) -> Response:

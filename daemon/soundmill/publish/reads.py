@@ -44,14 +44,35 @@ async def overview(database: Any) -> Row:
     return (await _rows(database, "SELECT * FROM overview"))[0]
 
 
+async def front(database: Any) -> dict[str, Any]:
+    """The sections of the board that the front page has too."""
+    return {
+        "overview": await overview(database),
+        "batches": [_with_rest(row) for row in await _rows(database, BATCHES)],
+    }
+
+
+async def newest_takes(database: Any) -> list[Row]:
+    """The latest final takes, without those that were set aside."""
+    return await _rows(database, NEWEST_TAKES)
+
+
+# A catalogue may end in a long row of tries that were replaced: looking back has an end.
+NEWEST_TAKES = """
+SELECT audio, batch, job, job_id, prompt, verdict, score, stars, licence
+FROM takes
+WHERE output_id > (SELECT output_id FROM takes ORDER BY output_id DESC LIMIT 1) - 1000 AND is_final AND kept IS NOT 0
+ORDER BY output_id DESC LIMIT 6
+"""
+
+
 async def board(database: Any) -> dict[str, Any]:
     """What happens now: totals, workers, running jobs, what comes next, batches and events, newest first."""
     return {
-        "overview": await overview(database),
+        **await front(database),
         "workers": await _rows(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
         "running": await _rows(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": await _rows(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
-        "batches": [_with_rest(row) for row in await _rows(database, BATCHES)],
         "events": await _rows(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
     }
 

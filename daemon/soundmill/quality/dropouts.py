@@ -15,6 +15,8 @@ SILENCE_DBFS = -60.0
 EDGE_S = 0.006  # within this a dropout's sound is gone and back
 EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
+NEAR_S = 0.05  # within this the sound is about as loud as right beside a dropout:
+NEAR_DB = 16.0  # what dies away before a rest and begins after it is softer there
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
 
@@ -55,11 +57,14 @@ def pauses(power: NDArray[np.float64], block_s: float, duration_s: float) -> Pau
 def _dropouts(
     power: NDArray[np.float64], inside: list[tuple[int, int]], floor: float, block_s: float
 ) -> list[tuple[int, int]]:
-    edge = max(2, round(EDGE_S / block_s))
+    edge, near = max(2, round(EDGE_S / block_s)), max(2, round(NEAR_S / block_s))
+    softer = 10 ** (-NEAR_DB / 10)
     loud = max(floor * 10 ** (EDGE_DB / 10), float(power.mean()) / 10 ** (UNDER_CLIP_DB / 10))
     found = []
     for start, end in inside:
-        before, after = power[max(start - edge, 0) : start], power[end : end + edge]
-        if DROPOUT_MIN_S <= (end - start) * block_s <= DROPOUT_MAX_S and before.max() >= loud and after.max() >= loud:
+        before, after = power[max(start - near, 0) : start], power[end : end + near]
+        beside = float(before[-edge:].max()), float(after[:edge].max())
+        goes_on = beside[0] >= softer * before.max() and beside[1] >= softer * after.max()
+        if DROPOUT_MIN_S <= (end - start) * block_s <= DROPOUT_MAX_S and min(beside) >= loud and goes_on:
             found.append((start, end))
     return found

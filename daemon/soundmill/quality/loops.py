@@ -19,8 +19,11 @@ Samples = NDArray[np.float32]
 Floats = NDArray[np.float32]
 
 SHORTEST_S = 0.15  # a shorter period is a tone
-LONGEST_S = 4.0  # a bar at 60 beats a minute; sections longer than that come back in music that a program plays
+LONGEST_S = 4.0  # a bar at 60 beats a minute; sections longer than that come back in music that a program plays,
+WHOLE = 0.97  # so of a longer period this share of all that could repeat must do so,
+PLAYS = 2.5  # in a clip that holds it as many times
 CANDIDATES = 4
+LONG_CANDIDATES = 2
 ALIKE = 1.6  # mean squared difference from one period earlier over the variance: 0 copy, 2 unrelated
 LIKELY = 0.12  # autocorrelation of the band levels below which no period is tried
 SMOOTH_S = 0.5
@@ -58,7 +61,11 @@ def find_loop(sound: Samples, sample_rate: int, bands: Floats, frame_rate: float
         return None
     wave = sound[0] if len(sound) == 1 else sound.mean(axis=0)
     found = (_in_the_wave(wave, sample_rate, lag / frame_rate, 1 / frame_rate) for lag in candidates)
-    return next((loop for loop in found if loop), None)
+    return next((loop for loop in found if loop and _convicts(loop, wave.size / sample_rate)), None)
+
+
+def _convicts(loop: Loop, clip_s: float) -> bool:
+    return loop.period_s <= LONGEST_S or loop.end_s - loop.start_s >= WHOLE * (clip_s - loop.period_s)
 
 
 def _without_swell(levels: Floats, width: int) -> Floats:
@@ -69,9 +76,10 @@ def _without_swell(levels: Floats, width: int) -> Floats:
 
 
 def _likely_lags(levels: Floats, frame_rate: float) -> list[int]:
-    """Peaks of the autocorrelation of the band levels, strongest first, in frames."""
+    """Peaks of the autocorrelation of the band levels in frames: the strongest up to 4 s, then the strongest beyond."""
     count = len(levels)
-    most = min(round(LONGEST_S * frame_rate), count * 2 // 3)
+    longest = round(LONGEST_S * frame_rate)
+    most = max(min(longest, count * 2 // 3), int(count / PLAYS))
     size = scipy.fft.next_fast_len(count + most + 1, real=True)
     spectrum = scipy.fft.rfft(levels, size, axis=0)
     power = np.square(spectrum.real).sum(axis=1) + np.square(spectrum.imag).sum(axis=1)
@@ -83,7 +91,9 @@ def _likely_lags(levels: Floats, frame_rate: float) -> list[int]:
     inner = correlation[1:-1]
     peaks = np.flatnonzero((inner >= correlation[:-2]) & (inner > correlation[2:]) & (inner > LIKELY)) + 1
     peaks = peaks[peaks >= least]
-    return [int(lag) for lag in peaks[np.argsort(-correlation[peaks])][:CANDIDATES]]
+    peaks = peaks[np.argsort(-correlation[peaks])]
+    chosen = [*peaks[peaks <= longest][:CANDIDATES], *peaks[peaks > longest][:LONG_CANDIDATES]]
+    return [int(lag) for lag in chosen]
 
 
 def _alike_for_long(levels: Floats, lag: int, frame_rate: float) -> bool:
@@ -105,7 +115,7 @@ def _in_the_wave(wave: Samples, rate: float, about_s: float, slack_s: float) -> 
     if lag is None:
         return None
     best: Loop | None = None
-    for parts in (1, 2, 3, 4):  # the levels' period may be several of the wave's
+    for parts in range(1, 9):  # the levels' period may be several of the wave's
         shorter = _nearest_copy(wave, round(lag / parts)) if parts > 1 else lag
         if shorter / rate < SHORTEST_S:
             break

@@ -25,10 +25,13 @@ HEARD_DB = 30.0  # above that, on the louder side, a band says something
 FEWEST_BANDS = 4
 SOUNDING = 0.4  # share of the frames on either side; a pause is no step
 APART_DB = 4.0  # bands that differ by more do not change alike
-QUARTER = 0.25  # of the frames: the softest of the louder side lie above the loudest of the softer side
-CLEAR = 0.5  # by that share of the step
+TENTH = 0.1  # of the frames: the softest of the louder side lie above the loudest of the softer side
+CLEAR = 0.3  # by that share of the step
+DYING = 0.3  # share of a step upwards: a phrase that dies away before it and a hit that does after it are music
+FIFTH = 5  # of a side: what is compared for that
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 
 def level_step(found: Spectra) -> tuple[float, float]:
@@ -37,8 +40,9 @@ def level_step(found: Spectra) -> tuple[float, float]:
     Looked at are the moments at which the level changes most, both from the 0.4 s before to the 0.4 s after and from
     the 2.5 s before to the 2.5 s after (in clips under 10 s a quarter of the clip, 1 s at least). The step is the
     median over bands of either change, whichever is smaller, and none where the bands differ by more than 4 dB (median
-    deviation) in either, or where less than half of it lies between the loudest quarter of the frames on the softer
-    side and the softest quarter of those on the louder.
+    deviation) in either, where less than three tenths of it lie between the loudest tenth of the frames on the softer
+    side and the softest tenth of those on the louder, or where it is upwards and the level falls by three tenths of it
+    on both sides together.
     """
     power = found.bands
     long_s = max(min(LONG_S, LONG_SHARE * len(power) / found.frame_rate), LEAST_LONG_S)
@@ -56,7 +60,8 @@ def level_step(found: Spectra) -> tuple[float, float]:
         if change[top] < LEAST_DB:
             break
         step = min(abs(_shared(power, int(centres[top]), width, floor)) for width in (long, short))
-        if best < step <= MOST_DB and _between(level, int(centres[top]), long) > CLEAR * step:
+        sides = _sides(level, int(centres[top]), long)
+        if best < step <= MOST_DB and _between(*sides) > CLEAR * step and _dying(*sides) < DYING * step:
             best, best_at = step, found.seconds(float(centres[top]))
         near = round(APART_S * found.frame_rate)
         change[max(top - near, 0) : top + near + 1] = 0
@@ -73,11 +78,23 @@ def _change(level: NDArray[np.float32], centres: NDArray[np.int64], width: int) 
     return changed
 
 
-def _between(level: NDArray[np.float32], centre: int, width: int) -> float:
-    """How far the softest quarter of the louder side's frames lies above the loudest quarter of the softer's, in dB."""
-    sides = level[centre - width : centre - 1], level[centre + 2 : centre + width]
-    soft, loud = sorted(sides, key=lambda side: float(side.mean()))
-    return float(np.quantile(loud, QUARTER) - np.quantile(soft, 1 - QUARTER))
+def _sides(frames: Floats32, centre: int, width: int) -> tuple[Floats32, Floats32]:
+    """The `width` frames before and after, without those that reach over the centre."""
+    return frames[centre - width : centre - 1], frames[centre + 2 : centre + width]
+
+
+def _between(before: Floats32, after: Floats32) -> float:
+    """How far the softest tenth of the louder side's frames lies above the loudest tenth of the softer's, in dB."""
+    soft, loud = sorted((before, after), key=lambda side: float(side.mean()))
+    return float(np.quantile(loud, TENTH) - np.quantile(soft, 1 - TENTH))
+
+
+def _dying(before: Floats32, after: Floats32) -> float:
+    """How far the level falls on both sides of a step upwards together, in dB; 0 for a step downwards."""
+    if after.mean() < before.mean():
+        return 0.0
+    ends = ((side[: side.size // FIFTH + 1], side[-(side.size // FIFTH + 1) :]) for side in (before, after))
+    return sum(float(first.mean() - last.mean()) for first, last in ends)
 
 
 def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -> float:
@@ -87,7 +104,7 @@ def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -
         mean: Floats = (10 * np.log10(np.maximum(frames, np.float32(floor)))).mean(axis=0, dtype=np.float64)
         return mean
 
-    sides = power[centre - width : centre - 1], power[centre + 2 : centre + width]
+    sides = _sides(power, centre, width)
     if min(float(side.any(axis=1).mean()) for side in sides) < SOUNDING:
         return 0.0
     before, after = (decibels(side) for side in sides)

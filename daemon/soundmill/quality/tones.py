@@ -13,6 +13,8 @@ import numpy as np
 from soundmill.quality.spectra import Spectra
 
 STEADY = 0.02  # variance of the power over mean²: about 0.6 dB
+LOW_HZ = 140.0  # below it basses and organs hold their notes for as long,
+LOW_STEADY = 0.003  # but not as evenly as a machine
 DRIFT_DB = 0.75  # from one segment to the next
 PROMINENCE_DB = -25.0  # against all power of the segment
 SHARE_OF_CLIP_DB = -30.0  # against the clip's mean power
@@ -32,7 +34,8 @@ def stuck_tone(found: Spectra) -> StuckTone | None:
         return None
     whole = mean.sum(axis=1, keepdims=True)
     loud = max(float(whole.mean()) * 10 ** (SHARE_OF_CLIP_DB / 10), 1e-12)
-    tone = (found.wavering < STEADY) & (mean > whole * 10 ** (PROMINENCE_DB / 10)) & (mean > loud)
+    steady_enough = np.where(found.frequencies < LOW_HZ, np.float32(LOW_STEADY), np.float32(STEADY))
+    tone = (found.wavering < steady_enough) & (mean > whole * 10 ** (PROMINENCE_DB / 10)) & (mean > loud)
     tone[:, 1:-1] &= (mean[:, 1:-1] >= mean[:, :-2]) & (mean[:, 1:-1] >= mean[:, 2:])
     tone[:, :2] = False  # an offset from zero is no tone
     if not tone.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from soundmill.report.choice import choose, order
 from soundmill.report.drawing import Plot
 from soundmill.report.effects import analyse
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
+from soundmill.report.family import seen_from
 from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.folder import keep_only, write
-from soundmill.report.intervals import wilson
+from soundmill.report.intervals import pass_rate
 from soundmill.report.pictures import draw_all
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.summary import summarise
@@ -52,7 +53,8 @@ def write_report(
     shown = shown_takes(record)
     pictures = _pictures(shown, folder, processes, progress)
     progress(Progress(done=len(shown), due=len(shown), doing="analysis"))
-    compared = tuple(job for batch in (*earlier, record) for job in batch.jobs)
+    before = seen_from(folder, earlier)
+    compared = tuple(job for jobs in (*(batch.jobs for batch in before), record.jobs) for job in jobs)
     factors = find_factors(compared, [batch.experiment for batch in (*earlier, record)])
     analysis = analysed(compared, factors)
     progress(Progress(done=len(shown), due=len(shown), doing="plots"))
@@ -60,13 +62,14 @@ def write_report(
     _write_plots(drawn, folder)
     progress(Progress(done=len(shown), due=len(shown), doing="pages"))
     choice = choose(record)
-    passed = passed_of(record)
-    sheet = bool(factors.names) and factors.designed and bool(record.finals) and len(record.jobs) <= PAGE_TAKES
+    passed = passed_of(record.jobs)
+    sheet = bool(factors.names) and factors.designed and bool(record.finals) and len(compared) <= PAGE_TAKES
     material = page.Material(
         record=record,
         factors=factors,
-        earlier=[batch.name for batch in earlier],
+        earlier=before,
         passed=passed,
+        passed_together=passed_of(compared),
         choice=choice,
         analysis=analysis,
         plots=drawn,
@@ -80,7 +83,8 @@ def write_report(
         "README.md": page.readme(material),
         "jobs.csv": tables.jobs_csv(record, pictures),
         "takes.jsonl": tables.takes_jsonl(record.takes, pictures),
-        "summary.json": json.dumps(summarise(record, passed, choice, analysis), ensure_ascii=False, indent=2) + "\n",
+        "summary.json": json.dumps(summarise(record, earlier, passed, choice, analysis), ensure_ascii=False, indent=2)
+        + "\n",
     }
     if sheet:
         texts["contact-sheet.html"] = page.contact_sheet(material)
@@ -115,12 +119,10 @@ def analysed(jobs: Sequence[JobRecord], factors: Factors) -> Analysis | None:
     )
 
 
-def passed_of(record: BatchRecord) -> PassRate:
+def passed_of(jobs: Iterable[JobRecord]) -> PassRate:
     """How many of the final takes passed their checks, with a 95 % interval."""
-    takes = len(record.finals)
-    passed = sum(take.passed for _, take in record.finals)
-    low, high = wilson(passed, takes, CONFIDENCE)
-    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else 0.0, low=low, high=high)
+    finals = [job.final for job in jobs if job.final is not None]
+    return pass_rate(sum(take.passed for take in finals), len(finals), CONFIDENCE)
 
 
 def _pictures(shown: list[Found], folder: Path, processes: int, progress: Callable[[Progress], None]) -> dict[str, str]:
@@ -150,7 +152,7 @@ def _write_plots(drawn: list[Plot], folder: Path) -> None:
 def _files(sheet: bool, pictures: bool, drawn: bool) -> list[tuple[str, str]]:
     found = [
         ("report.html", "this batch to look through and listen to, in a browser"),
-        ("jobs.csv", "a row per job with its final take, for a spreadsheet"),
+        ("jobs.csv", "a row per job of this batch with its final take, for a spreadsheet"),
         ("takes.jsonl", "everything known of every take, one JSON object a line"),
         ("summary.json", "counts, rates, timing, quality and the analysis, for programs"),
         ("README.md", "what was asked and what came of it, in short"),

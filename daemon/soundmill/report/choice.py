@@ -5,23 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from soundmill.jobs import JobStatus
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 
 LIKED, DISLIKED = 4, 2  # stars: from here on, and down from here
 MOST_OVERALL = 12
-MOST_PROMPTS = 200
+MOST_CARDS = 60  # prompts; of more, the page has a table
+MOST_OF_PROMPT = 3
+EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
 
 Found = tuple[JobRecord, TakeRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptChoice:
+    """The takes to use of one prompt, best first: the better half of what it has, and three at most."""
+
+    prompt: str
+    takes: tuple[Found, ...]
+    finals: int  # takes its jobs ended with
+    passed: int  # of them
+    waiting: bool  # whether a job of it waits or runs
+
+    @property
+    def none_because(self) -> str:
+        """Why there is nothing to use, where that is so."""
+        if not self.finals:
+            return "no take yet" if self.waiting else "every job of it failed or was cancelled"
+        if not self.passed:
+            whole = "its only take did not pass" if self.finals == 1 else f"none of its {self.finals:,} takes passed"
+            return whole + (" so far" if self.waiting else "")
+        if self.passed == 1:
+            return "the take that passed has one or two stars, is set aside or is gone"
+        return f"the {self.passed:,} takes that passed have one or two stars, are set aside or are gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The takes to use, best first, or one per prompt in the order of the file. `rule` says how they were chosen."""
+    """The takes to use, best first, or one per prompt in the order of the file. `rule` says how they were chosen.
+
+    `prompts` has them prompt by prompt, in the order of the file; it is empty where there is only one prompt. They
+    `compete` where a prompt has more takes than one.
+    """
 
     takes: tuple[Found, ...]
     per_prompt: bool
-    without: tuple[str, ...]  # prompts of which no take can be used
+    prompts: tuple[PromptChoice, ...]
+    compete: bool
     rule: str
+
+    @property
+    def without(self) -> tuple[PromptChoice, ...]:
+        """The prompts of which no take can be used."""
+        return tuple(choice for choice in self.prompts if not choice.takes)
 
 
 def order(found: Found) -> tuple[float, float, float, int]:
@@ -43,24 +79,40 @@ def usable(take: TakeRecord) -> bool:
 
 def choose(record: BatchRecord) -> Choice:
     """The best of each prompt where prompts have several takes each, otherwise the best of all."""
-    by_prompt: dict[str, list[Found]] = {}
-    for found in record.takes:
-        if found[1].final or found[1].stars is not None:
-            by_prompt.setdefault(found[0].prompt, []).append(found)
-    finals = len(record.finals)
-    rule = "A person's four or five stars count before the score; flagged and set-aside takes are left out."
-    if 1 < len(by_prompt) <= min(MOST_PROMPTS, finals // 2):
-        best = {prompt: _best(takes, 1) for prompt, takes in by_prompt.items()}
+    by_prompt: dict[str, list[JobRecord]] = {}
+    for job in record.jobs:
+        by_prompt.setdefault(job.prompt, []).append(job)
+    every = _competing(record.jobs)
+    compete = len({job.prompt for job, _ in every}) < len(every)  # otherwise each take is the only one of its prompt
+    prompts = tuple(_of_prompt(*item) for item in by_prompt.items()) if len(by_prompt) > 1 else ()
+    rule = "A person's four or five stars count before score and checks; others flagged or set aside are left out."
+    if 1 < len(by_prompt) <= min(MOST_CARDS, len(record.finals) // 2):
         return Choice(
-            takes=tuple(takes[0] for takes in best.values() if takes),
+            takes=tuple(choice.takes[0] for choice in prompts if choice.takes),
             per_prompt=True,
-            without=tuple(prompt for prompt, takes in best.items() if not takes),
-            rule=f"The best take of each prompt. {rule}",
+            prompts=prompts,
+            compete=compete,
+            rule=f"{EACH_PROMPT} {rule}",
         )
-    every = [found for takes in by_prompt.values() for found in takes]
-    competing = len(by_prompt) < len(every)  # otherwise each take is the only one of its prompt
-    most = min(MOST_OVERALL, max(1, len(every) // 4)) if competing else MOST_OVERALL
-    return Choice(takes=_best(every, most), per_prompt=False, without=(), rule=rule)
+    most = min(MOST_OVERALL, max(1, len(every) // 4)) if compete else MOST_OVERALL
+    return Choice(takes=_best(every, most), per_prompt=False, prompts=prompts, compete=compete, rule=rule)
+
+
+def _of_prompt(prompt: str, jobs: list[JobRecord]) -> PromptChoice:
+    takes = _competing(jobs)
+    finals = [job.final for job in jobs if job.final is not None]
+    return PromptChoice(
+        prompt=prompt,
+        takes=_best(takes, min(MOST_OF_PROMPT, (len(takes) + 1) // 2)),
+        finals=len(finals),
+        passed=sum(take.passed for take in finals),
+        waiting=any(job.status in (JobStatus.QUEUED, JobStatus.RUNNING) for job in jobs),
+    )
+
+
+def _competing(jobs: Iterable[JobRecord]) -> list[Found]:
+    """The takes there are to choose among: what jobs ended with, and what a person rated."""
+    return [(job, take) for job in jobs for take in job.takes if take.final or take.stars is not None]
 
 
 def _best(takes: Iterable[Found], most: int) -> tuple[Found, ...]:

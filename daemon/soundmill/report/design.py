@@ -33,7 +33,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Takes as arrays: n takes in C conditions of k factors, with R seeds.
+    """Takes as arrays: n takes, or jobs that failed, in C conditions of k factors, with R seeds.
 
     Takes come in an order of their own, so that no result depends on the order they were given in.
     """
@@ -44,9 +44,10 @@ class Table:
     seed_of: Ints  # (n,)
     response: Floats  # (n,), nan where a take has none
     scored: Bools  # (n,) which takes have one
+    made: Bools  # (n,) which are takes: the others are jobs that failed
     has_score: Bools  # (C,) which conditions have such a take
     passed_in: Ints  # (C,) takes that passed their checks
-    takes_in: Ints  # (C,) all takes
+    takes_in: Ints  # (C,) takes, with or without a score
     design: Design
     baseline: Ints | None  # (k,), for one factor at a time
 
@@ -64,28 +65,26 @@ class Table:
 
 
 def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) -> Table:
-    """The takes that have a condition. A factor that a take does not name counts as its level "". `log` names the
-    factors whose design has a logarithmic scale."""
-    usable = [take for take in takes if take.condition]
-    names = sorted({name for take in usable for name in take.condition})
-    levels = [_levels({take.condition.get(name, "") for take in usable}) for name in names]
+    """`takes` all have a condition. A factor that one does not name counts as its level "". `log` names the factors
+    whose design has a logarithmic scale."""
+    names = sorted({name for take in takes for name in take.condition})
+    levels = [_levels({take.condition.get(name, "") for take in takes}) for name in names]
     position = [{text: index for index, text in enumerate(texts)} for texts, _ in levels]
-    keys = [
-        tuple(at[take.condition.get(name, "")] for name, at in zip(names, position, strict=True)) for take in usable
-    ]
-    values = [_response(take, response) for take in usable]
+    keys = [tuple(at[take.condition.get(name, "")] for name, at in zip(names, position, strict=True)) for take in takes]
+    values = [_response(take, response) for take in takes]
     order = sorted(
-        range(len(usable)),
-        key=lambda i: (keys[i], usable[i].replicate, math.isnan(values[i]), values[i], usable[i].passed),
+        range(len(takes)),
+        key=lambda i: (keys[i], takes[i].replicate, math.isnan(values[i]), values[i], str(takes[i].passed)),
     )
     conditions = sorted(set(keys))
     condition_at = {key: index for index, key in enumerate(conditions)}
-    seeds = sorted({take.replicate for take in usable})
+    seeds = sorted({take.replicate for take in takes})
     seed_at = {replicate: index for index, replicate in enumerate(seeds)}
     grid = np.array(conditions, dtype=np.intp).reshape(len(conditions), len(names))
     condition_of = np.array([condition_at[keys[i]] for i in order], dtype=np.intp)
     found = np.array([values[i] for i in order], dtype=np.float64)
-    passed = np.array([usable[i].passed for i in order], dtype=np.bool_)
+    passed = np.array([bool(takes[i].passed) for i in order], dtype=np.bool_)
+    made = np.array([takes[i].passed is not None for i in order], dtype=np.bool_)
     scored = ~np.isnan(found)
     design, baseline = _design(grid, np.unique(condition_of[scored]))
     return Table(
@@ -101,12 +100,13 @@ def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) 
         ),
         conditions=grid,
         condition_of=condition_of,
-        seed_of=np.array([seed_at[usable[i].replicate] for i in order], dtype=np.intp),
+        seed_of=np.array([seed_at[takes[i].replicate] for i in order], dtype=np.intp),
         response=found,
         scored=scored,
+        made=made,
         has_score=np.bincount(condition_of[scored], minlength=len(grid)) > 0,
         passed_in=np.bincount(condition_of[passed], minlength=len(grid)),
-        takes_in=np.bincount(condition_of, minlength=len(grid)),
+        takes_in=np.bincount(condition_of[made], minlength=len(grid)),
         design=Design.SAMPLED if any(_is_range(numbers, design) for _, numbers in levels) else design,
         baseline=baseline,
     )

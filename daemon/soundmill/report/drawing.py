@@ -71,13 +71,15 @@ class Plot:
 
 
 @contextmanager
-def figure(height: float, *, rows: int = 1, wide: bool = False) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure with axes under each other; draw it with `finished` inside the block."""
+def figure(
+    height: float, *, rows: int = 1, wide: bool = False, same_x: bool = False
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure with axes under each other, with `same_x` over one x axis; draw it with `finished` inside the block."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts draw it, not ours
         made = Figure(figsize=(WIDE if wide else WIDTH, height), layout="constrained")
         FigureCanvasSVG(made)
-        axes = made.subplots(rows, 1, squeeze=False)
+        axes = made.subplots(rows, 1, squeeze=False, sharex=same_x)
         yield made, [row[0] for row in axes]
 
 

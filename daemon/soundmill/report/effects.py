@@ -24,6 +24,7 @@ import numpy as np
 from soundmill.report.caveats import caveats
 from soundmill.report.compare import differences_of, f_test
 from soundmill.report.design import Table, read_table
+from soundmill.report.factor_sentences import factor_sentence
 from soundmill.report.findings import (
     Analysis,
     ConditionRank,
@@ -43,22 +44,22 @@ from soundmill.report.findings import (
 )
 from soundmill.report.interplay import Tested, tested_pairs
 from soundmill.report.intervals import holm, replicates_for
-from soundmill.report.levels import Levels, compare_levels, contrasts_of, pass_rate
+from soundmill.report.levels import Levels, compare_levels, contrasts_of, passed_of
 from soundmill.report.model import Model, fit
+from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.ranking import decided_levels, rank_conditions, settings_of
 from soundmill.report.scale import Scale, scale_of
 from soundmill.report.seeds import adjust
 from soundmill.report.trends import Sampled, follow
 from soundmill.report.verdict import (
     NOTHING_VARIED,
-    Voice,
-    factor_sentence,
     interaction_sentence,
     no_interaction_sentence,
     no_winner_sentence,
     pass_sentence,
     winner_sentence,
 )
+from soundmill.report.voice import Voice
 
 __all__ = [
     "Analysis",
@@ -111,12 +112,18 @@ def analyse(
         raise ValueError(f"confidence is {confidence}; it must be at least 0.5 and below 1, as in 0.95")
     if worth is not None and not worth > 0:
         raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
+    takes = [take for take in takes if take.condition]
     table = read_table(takes, response, log)
     scale = scale_of(response, table.response, worth)
-    voice = Voice(scale=scale, confidence=confidence, takes=int(table.scored.sum()))
+    voice = Voice(
+        scale=scale,
+        confidence=confidence,
+        takes=int(table.scored.sum()),
+        names={factor.name: told_apart(factor.levels, LONGEST_LEVEL) for factor in table.factors},
+    )
     nothing = Analysis(
         factors=(), interactions=(), conditions=(), winner=None, sentences=(NOTHING_VARIED,),
-        takes=len(table.response), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
+        takes=int(table.made.sum()), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
         response=response, confidence=confidence, design=table.design,
     )  # fmt: skip
     if not len(table.response):
@@ -130,6 +137,9 @@ def analyse(
         _effect(model, index, one, p, voice) for index, (one, p) in enumerate(zip(measured, of_factors, strict=True))
     )
     interactions = tuple(_interaction(table, one, p, voice) for one, p in zip(tested, of_pairs, strict=True))
+    factors = tuple(
+        _told(model, one, effect, interactions, voice) for one, effect in zip(measured, factors, strict=True)
+    )
     winner = _winner(model, measured, factors, tested, interactions, voice)
     return replace(
         nothing,
@@ -137,7 +147,7 @@ def analyse(
         interactions=interactions,
         conditions=rank_conditions(model, scale, confidence),
         winner=winner,
-        sentences=tuple(_sentences(model, factors, interactions, winner, voice, seeds_shared=seeds_shared)),
+        sentences=tuple(_sentences(model, factors, interactions, winner, voice, takes, seeds_shared=seeds_shared)),
     )
 
 
@@ -165,7 +175,6 @@ def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | Non
     described = table.factors[factor]
     matters = p_adjusted is not None and p_adjusted <= level
     sampled = found.levels if isinstance(found.levels, Sampled) else None
-    needed = None
     if isinstance(found.levels, Sampled):
         ends = found.levels.ends
         clear = matters and ends.p_value is not None and ends.p_value <= level
@@ -173,19 +182,38 @@ def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | Non
     else:
         pairs = found.levels.pairs
         contrasts = contrasts_of(described.levels, pairs, voice.scale, level, matters=matters)
-        needed = _replicates_needed(model, found.levels, voice)
-    effect = FactorEffect(
+    return FactorEffect(
         name=described.name,
         levels=found.levels.bins if isinstance(found.levels, Sampled) else found.levels.means,
         contrasts=tuple(contrasts),
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         matters=matters,
+        small=matters and voice.scale.too_small(contrasts) and not (sampled and sampled.bent),
         sentence="",
         trend=sampled.trend if sampled else None,
         baseline=None if table.baseline is None else described.levels[table.baseline[factor]],
     )
-    return replace(effect, sentence=factor_sentence(effect, voice, needed=needed, replicates=_replicates(model)))
+
+
+def _told(
+    model: Model, found: _Measured, effect: FactorEffect, interactions: Sequence[Interaction], voice: Voice
+) -> FactorEffect:
+    """The effect with its sentence."""
+    sentence = factor_sentence(
+        effect,
+        voice,
+        needed=None if isinstance(found.levels, Sampled) else _replicates_needed(model, found.levels, voice),
+        replicates=_replicates(model),
+        partners=[
+            name
+            for interaction in interactions
+            if interaction.matters and effect.name in interaction.factors
+            for name in interaction.factors
+            if name != effect.name
+        ],
+    )
+    return replace(effect, sentence=sentence)
 
 
 def _replicates(model: Model) -> int:
@@ -215,14 +243,16 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
 
 
 def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -> Interaction:
+    at_most = found.changes.at_most if found.changes else None
     interaction = Interaction(
         factors=(table.factors[found.first].name, table.factors[found.second].name),
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         effect=found.effect,
         change=found.changes.clearest if found.changes else None,
-        at_most=found.changes.at_most if found.changes else None,
+        at_most=at_most,
         matters=p_adjusted <= 1 - voice.confidence,
+        small=p_adjusted <= 1 - voice.confidence and at_most is not None and at_most <= voice.scale.worth,
         cells=found.cells,
         sentence="",
     )
@@ -259,7 +289,13 @@ def _winner(
         return None
     best = settings_of(model, dict(sorted(chosen.items())), voice.scale, voice.confidence)
     winner = Winner(settings=best.levels, mean=best.mean, low=best.low, high=best.high, n=best.n, sentence="")
-    return replace(winner, sentence=winner_sentence(winner, voice))
+    deciding = [factors[factor] for factor in chosen] + [
+        found
+        for one, found in zip(tested, interactions, strict=True)
+        if (one.first, one.second) in joined and (one.first in chosen or one.second in chosen)
+    ]
+    little = all(one.small or not one.matters for one in deciding)
+    return replace(winner, sentence=winner_sentence(winner, voice, little=little))
 
 
 def _sentences(
@@ -268,16 +304,20 @@ def _sentences(
     interactions: Sequence[Interaction],
     winner: Winner | None,
     voice: Voice,
+    takes: Sequence[Take],
     *,
     seeds_shared: bool,
 ) -> Iterator[str]:
     """The verdict, then every factor, those that matter first, the interactions that matter, how many takes passed,
     and what to keep in mind."""
     table = model.table
-    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=len(table.response))
-    yield from (effect.sentence for effect in clearest_first(factors))
+    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=int(table.made.sum()))
+    if table.design is not Design.NONE:  # else that nothing was varied is all there is to say of them
+        yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
         yield no_interaction_sentence(interactions, voice)
-    yield pass_sentence(pass_rate(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence), voice)
-    yield from caveats(model, voice.scale, seeds_shared=seeds_shared)
+    passed = passed_of(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence)
+    if passed.takes:
+        yield pass_sentence(passed, voice, "first take" if any(take.tried_again for take in takes) else "take")
+    yield from caveats(model, takes, voice, seeds_shared=seeds_shared)

@@ -10,30 +10,37 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from soundmill.report.cost import device_times
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
+from soundmill.report.naming import told_apart
 from soundmill.report.record import JobRecord, TakeRecord
-from soundmill.report.words import number, one_decimal, percent, shortened
+from soundmill.report.words import number, one_decimal, percent
 
-BIN = re.compile(r"(-?[\d.]+(?:e[+-]?\d+)?) to (-?[\d.]+(?:e[+-]?\d+)?)")
+NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
+BIN = re.compile(rf"{NUMBER}(?: to {NUMBER})?")  # one number: all its takes have the same value
+NARROWEST = 0.03  # a bin's width, as a share of the axis
 
 Found = tuple[JobRecord, TakeRecord]
 
 
 def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response) -> Plot:
-    """Response, pass rate and generation time at each level of a factor, under each other."""
+    """Response, pass rate and, where it is recorded, the device's time at each level of a factor, under each other."""
     places = _places(effect)
-    with figure(5.0, rows=3) as (made, (upper, middle, lower)):
-        for axes in (upper, middle, lower):
-            _level_axis(axes, effect, places, labelled=axes is lower)
-        _response_by_level(upper, effect, places, _values(effect, factors, finals, response), response)
-        _pass_rate_by_level(middle, effect, places)
-        _time_by_level(lower, places, _values(effect, factors, finals, None))
-        lower.set_xlabel(effect.name)
+    times = _times(effect, factors, finals)
+    rows = 3 if times else 2
+    with figure(0.4 + 1.53 * rows, rows=rows, same_x=True) as (made, panels):
+        for axes in panels:
+            _level_axis(axes, effect, places, labelled=axes is panels[-1])
+        _response_by_level(panels[0], effect, places, _values(effect, factors, finals, response), response)
+        _pass_rate_by_level(panels[1], effect, places)
+        if times:
+            _time_by_level(panels[2], effect, places, times)
+        panels[-1].set_xlabel(effect.name)
         means = [
             f"{level.level}: {one_decimal(level.mean)} ({one_decimal(level.low)} to {one_decimal(level.high)}), "
-            f"{percent(level.pass_rate.rate)} passed"
+            f"{percent(level.pass_rate.passed / level.pass_rate.takes)} passed"
             for level in effect.levels
             if level.mean is not None and level.low is not None and level.high is not None
         ]
@@ -45,13 +52,30 @@ def _places(effect: FactorEffect) -> dict[str, tuple[float, float]]:
     """Where each level stands on the axis, from and to: side by side, or a sampled factor's bins at their values."""
     bins = [BIN.fullmatch(level.level) for level in effect.levels]
     if effect.trend is not None and all(bins):
-        return {match[0]: (float(match[1]), float(match[2])) for match in bins if match}
+        ends = {match[0]: (float(match[1]), float(match[2] or match[1])) for match in bins if match}
+        drawn = {level: (_on_axis(effect, low), _on_axis(effect, high)) for level, (low, high) in ends.items()}
+        least = NARROWEST * (max(high for _, high in drawn.values()) - min(low for low, _ in drawn.values()))
+        for level, (low, high) in drawn.items():
+            if high - low < least:
+                middle = (low + high) / 2
+                ends[level] = (_off_axis(effect, middle - least / 2), _off_axis(effect, middle + least / 2))
+        return ends
     return {level.level: (at - 0.36, at + 0.36) for at, level in enumerate(effect.levels)}
+
+
+def _on_axis(effect: FactorEffect, value: float) -> float:
+    """How far along the axis a value is drawn."""
+    return math.log(value) if effect.trend is not None and effect.trend.log else value
+
+
+def _off_axis(effect: FactorEffect, at: float) -> float:
+    """The value drawn there."""
+    return math.exp(at) if effect.trend is not None and effect.trend.log else at
 
 
 def _middle(effect: FactorEffect, low: float, high: float) -> float:
     """Of a level's place, as it looks on the axis."""
-    return math.sqrt(low * high) if effect.trend is not None and effect.trend.log else (low + high) / 2
+    return _off_axis(effect, (_on_axis(effect, low) + _on_axis(effect, high)) / 2)
 
 
 def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]], labelled: bool) -> None:
@@ -59,7 +83,8 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
         axes.set_xlim(-0.6, len(places) - 0.4)
         axes.set_xticks([(low + high) / 2 for low, high in places.values()])
         long = max((len(level) for level in places), default=0) * len(places) > 60
-        labels = [shortened(level, LONGEST_TICK) for level in places]
+        names = told_apart(places, LONGEST_TICK)
+        labels = [names[level] for level in places]
         axes.set_xticklabels(labels, rotation=30 if long else 0, ha="right" if long else "center")
         axes.grid(False, axis="x")
     elif effect.trend.log:
@@ -71,16 +96,23 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
 
 
 def _values(
-    effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response | None
+    effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response
 ) -> list[tuple[str, float]]:
-    """(level, value) of every final take: its score or stars, or with None its generation time."""
+    """(level, score or stars) of every final take."""
     found = []
     for job, take in finals:
         level = factors.conditions.get(job.id, {}).get(effect.name)
-        value = take.generation_s if response is None else take.stars if response is Response.STARS else take.score
+        value = take.stars if response is Response.STARS else take.score
         if level is not None and value is not None:
             found.append((level, float(value)))
     return found
+
+
+def _times(effect: FactorEffect, factors: Factors, finals: Sequence[Found]) -> list[tuple[str, float]]:
+    """(level, seconds of the device's time) of every final take."""
+    times = device_times(finals)
+    levels = [(factors.conditions.get(job.id, {}).get(effect.name), (job.id, take.attempt)) for job, take in finals]
+    return [(level, times[key]) for level, key in levels if level is not None and key in times]
 
 
 def _dots(axes: Axes, places: Mapping[str, tuple[float, float]], values: Sequence[tuple[str, float]]) -> None:
@@ -120,7 +152,7 @@ def _response_by_level(
     if response is Response.SCORE:
         axes.set_ylim(max(axes.get_ylim()[0], -2), min(axes.get_ylim()[1], 102))
     axes.set_title("Stars" if response is Response.STARS else "Score")
-    axes.set_ylabel("1 to 5" if response is Response.STARS else "0 to 100")
+    axes.set_ylabel("of 5" if response is Response.STARS else "of 100")
 
 
 def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]]) -> None:
@@ -128,6 +160,8 @@ def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, t
         low, high = places[level.level]
         middle = _middle(effect, low, high)
         rate = level.pass_rate
+        if rate.rate is None:
+            continue
         axes.plot([middle, middle], [100 * rate.low, 100 * rate.high], color=GOOD, linewidth=4, alpha=0.4)
         axes.plot([middle], [100 * rate.rate], "o", color=GOOD, markersize=5)
     axes.set_ylim(-4, 104)
@@ -135,17 +169,40 @@ def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, t
     axes.set_ylabel("%")
 
 
-def _time_by_level(axes: Axes, places: Mapping[str, tuple[float, float]], values: Sequence[tuple[str, float]]) -> None:
+def _time_by_level(
+    axes: Axes,
+    effect: FactorEffect,
+    places: Mapping[str, tuple[float, float]],
+    values: Sequence[tuple[str, float]],
+) -> None:
     _dots(axes, places, values)
-    by_level: dict[str, list[float]] = {}
+    by_place: dict[tuple[float, float], list[float]] = {}
     for level, value in values:
-        by_level.setdefault(level, []).append(value)
-    for level, times in by_level.items():
-        if level in places:
-            axes.plot(places[level], [float(np.median(times))] * 2, color=WARN, linewidth=1.8)
-    axes.set_ylim(bottom=0)
-    axes.set_title("Generation time, median")
+        if (place := _place_of(level, effect, places)) is not None:
+            by_place.setdefault(place, []).append(value)
+    for place, times in by_place.items():
+        axes.plot(place, [float(np.median(times))] * 2, color=WARN, linewidth=1.8)
+    axes.set_ylim(0, 1.1 * max((value for _, value in values), default=0) or 1)
+    axes.set_title("Device time a take, median")
     axes.set_ylabel("s")
+
+
+def _place_of(
+    level: str, effect: FactorEffect, places: Mapping[str, tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Where a take of this level counts: the level's own place, or the bin that its value is in."""
+    if level in places:
+        return places[level]
+    try:
+        value = _on_axis(effect, float(level))
+    except ValueError:
+        return None
+    # The nearest, because a bin's ends are rounded in its name.
+    return min(
+        places.values(),
+        key=lambda place: max(_on_axis(effect, place[0]) - value, value - _on_axis(effect, place[1]), 0.0),
+        default=None,
+    )
 
 
 def _file_word(name: str) -> str:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from soundmill.jobs import JobStatus
 from soundmill.report.findings import Response, Take
 from soundmill.report.record import JobRecord
-from soundmill.report.words import number, shortened
+from soundmill.report.words import number
 
 MOST_LEVELS = 12  # beyond, a column names things rather than settings
 MOST_FACTORS = 6  # found ones, beyond which a table of conditions says nothing
 LEAST_JOBS = 12  # of a batch nobody designed: below, a list of songs is a list of songs
 LEAST_PER_LEVEL = 3  # on average
-LONGEST_LEVEL = 60  # characters
 RATED_SHARE = 0.8  # of the takes: from here on stars are compared instead of scores
 
 PARAMETERS: Mapping[str, Callable[[JobRecord], object]] = {
@@ -41,6 +40,11 @@ class Factors:
     conditions: Mapping[int, Mapping[str, str]]
     designed: bool
     log: frozenset[str] = frozenset()
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Those that have several levels."""
+        return tuple(name for name in self.names if len(self.levels(name)) > 1)
 
     def levels(self, name: str) -> tuple[str, ...]:
         """The levels that occur, numbers by value, other words in the order of the file."""
@@ -99,24 +103,25 @@ def _varying(jobs: Sequence[JobRecord]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _level(value: object) -> str:
-    return number(value) if isinstance(value, int | float) else shortened(str(value), LONGEST_LEVEL)
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def takes_of(jobs: Sequence[JobRecord], factors: Factors) -> list[Take]:
-    """One Take per job that has ended: its final take, or none of it where the job failed."""
+    """The first take of each job, or none of it where the job failed without one."""
     takes = []
     for job in jobs:
-        condition = factors.conditions.get(job.id)
-        if condition is None or job.status not in (JobStatus.SUCCEEDED, JobStatus.FAILED):
+        condition, first = factors.conditions.get(job.id), job.first
+        if condition is None or (first is None and job.status is not JobStatus.FAILED):
             continue
-        final = job.final
         takes.append(
             Take(
                 condition=condition,
                 replicate=job.replicate,
-                score=final.score if final else None,
-                passed=final is not None and final.passed,
-                stars=final.stars if final else None,
+                score=first.score if first else None,
+                passed=first.passed if first else None,
+                stars=first.stars if first else None,
+                tried_again=job.tried_again,
+                kind=first.kind if first else None,
             )
         )
     return takes

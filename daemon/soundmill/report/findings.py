@@ -30,22 +30,28 @@ class Design(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One take of an experiment. `condition` maps factor to level; takes of the same `replicate` share their seed."""
+    """One take of an experiment, or a job that failed. `condition` maps factor to level; takes of the same `replicate`
+    share their seed."""
 
     condition: Mapping[str, str]
     replicate: int
     score: float | None  # 0 to 100; None: the job failed or nothing was measured
-    passed: bool  # every quality check
+    passed: bool | None  # every quality check; None: the job failed, so there is no take
     stars: int | None = None  # 1 to 5
+    tried_again: bool = False  # its job has later takes, with other seeds
+    kind: str | None = None  # whose limits judged it: music, sound_effects or custom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassRate:
-    """How many takes passed their checks, 0 to 1, with its Wilson score interval (takes counted as independent)."""
+    """How many takes passed their checks, 0 to 1, with its Wilson score interval (takes counted as independent).
+
+    Jobs that failed have no take and do not count.
+    """
 
     passed: int
     takes: int  # with or without a score
-    rate: float
+    rate: float | None  # None: there are no takes
     low: float
     high: float
 
@@ -117,6 +123,7 @@ class FactorEffect:
     p_value: float | None  # that no level differs, this factor alone (F test)
     p_adjusted: float | None  # Holm-adjusted for the factors of the experiment
     matters: bool  # p_adjusted within 1 - confidence
+    small: bool  # it matters, but by less than anyone would act on (`Scale.worth`), as sure as the intervals are
     sentence: str
     trend: Trend | None = None  # sampled numeric factors
     baseline: str | None = None  # one factor at a time
@@ -168,6 +175,7 @@ class Interaction:
     change: LeadChange | None
     at_most: float | None
     matters: bool
+    small: bool  # it matters, but `at_most` is less than anyone would act on (`Scale.worth`)
     cells: tuple[InteractionCell, ...]
     sentence: str
 
@@ -212,7 +220,7 @@ class Analysis:
     conditions: tuple[ConditionRank, ...]  # best first
     winner: Winner | None
     sentences: tuple[str, ...]
-    takes: int
+    takes: int  # without the jobs that failed
     scored: int  # takes that have the response
     replicates: int  # distinct seeds among them
     response: Response
@@ -221,5 +229,7 @@ class Analysis:
 
 
 def clearest_first(factors: Sequence[FactorEffect]) -> list[FactorEffect]:
-    """Those that matter, then those not shown to; each by how sure that is."""
-    return sorted(factors, key=lambda one: (not one.matters, 1.0 if one.p_adjusted is None else one.p_adjusted))
+    """Those that matter, then those that matter little, then those not shown to; each by how sure that is."""
+    return sorted(
+        factors, key=lambda one: (not one.matters, one.small, 1.0 if one.p_adjusted is None else one.p_adjusted)
+    )

@@ -53,7 +53,7 @@ def tested_pairs(model: Model, scale: Scale, confidence: float) -> list[Tested]:
                 p_value=p_value,
                 effect=changes.clearest.change if changes else _effect(meetings.means),
                 changes=changes,
-                cells=tuple(_cells(model, first, second)),
+                cells=tuple(_cells(model, first, second, scale)),
             )
         )
     return found
@@ -130,7 +130,7 @@ def _effect(cells: Floats) -> float:
     return float((gaps.max(axis=2) - gaps.min(axis=2)).max())
 
 
-def _cells(model: Model, first: int, second: int) -> Iterator[InteractionCell]:
+def _cells(model: Model, first: int, second: int, scale: Scale) -> Iterator[InteractionCell]:
     table = model.table
     for label_a, in_a in _sides(model, first):
         for label_b, in_b in _sides(model, second):
@@ -139,7 +139,7 @@ def _cells(model: Model, first: int, second: int) -> Iterator[InteractionCell]:
             yield InteractionCell(
                 level_a=label_a,
                 level_b=label_b,
-                mean=float(means.mean()) if len(means) else None,
+                mean=scale.clipped(means.mean()) if len(means) else None,
                 n=table.scored_in(chosen),
             )
 

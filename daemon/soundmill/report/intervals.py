@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from soundmill.report.design import Floats
+from soundmill.report.findings import PassRate
 
 
 def wilson(passed: int, takes: int, confidence: float) -> tuple[float, float]:
@@ -23,6 +24,11 @@ def wilson(passed: int, takes: int, confidence: float) -> tuple[float, float]:
     reach = z * math.sqrt(rate * (1 - rate) / takes + z**2 / (4 * takes**2))
     low, high = ((middle - reach) / (1 + z**2 / takes), (middle + reach) / (1 + z**2 / takes))
     return (0.0 if passed == 0 else low), (1.0 if passed == takes else high)
+
+
+def pass_rate(passed: int, takes: int, confidence: float) -> PassRate:
+    low, high = wilson(passed, takes, confidence)
+    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else None, low=low, high=high)
 
 
 def holm(p_values: Floats) -> Floats:

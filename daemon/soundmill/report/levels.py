@@ -10,7 +10,7 @@ from scipy import special
 from soundmill.report.compare import Pairs, all_pairs, compare, differences_of, estimable
 from soundmill.report.design import Bools, Floats, Table
 from soundmill.report.findings import Contrast, LevelMean, PassRate
-from soundmill.report.intervals import t_quantile, wilson
+from soundmill.report.intervals import pass_rate, t_quantile
 from soundmill.report.model import Model
 from soundmill.report.scale import Scale
 from soundmill.report.seeds import Adjusted, ErrorTerm
@@ -65,21 +65,19 @@ def level_mean(
     """A level, or a bin of levels, for which the chosen conditions (C,) speak."""
     return LevelMean(
         level=label,
-        mean=None if np.isnan(mean) else mean,
+        mean=scale.clipped(mean),
         low=scale.clipped(mean - reach.overall),
         high=scale.clipped(mean + reach.overall),
         n=table.scored_in(chosen),
-        pass_rate=pass_rate(table, chosen, confidence),
+        pass_rate=passed_of(table, chosen, confidence),
         paired_low=scale.clipped(mean - reach.paired),
         paired_high=scale.clipped(mean + reach.paired),
     )
 
 
-def pass_rate(table: Table, chosen: Bools, confidence: float) -> PassRate:
+def passed_of(table: Table, chosen: Bools, confidence: float) -> PassRate:
     """Of all takes of the chosen conditions (C,)."""
-    passed, takes = int(table.passed_in[chosen].sum()), int(table.takes_in[chosen].sum())
-    low, high = wilson(passed, takes, confidence)
-    return PassRate(passed=passed, takes=takes, rate=passed / takes if takes else 0.0, low=low, high=high)
+    return pass_rate(int(table.passed_in[chosen].sum()), int(table.takes_in[chosen].sum()), confidence)
 
 
 def mean_reaches(adjusted: Adjusted, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
@@ -119,7 +117,7 @@ def _contrast(names: tuple[str, ...], pairs: Pairs, at: int, scale: Scale, level
     return Contrast(
         better=names[pairs.first[at]],
         worse=names[pairs.second[at]],
-        difference=float(pairs.differences[at]),
+        difference=min(float(pairs.differences[at]), scale.span),
         low=scale.clipped_difference(pairs.low[at]),
         high=scale.clipped_difference(pairs.high[at]),
         p_value=None if np.isnan(p_value) else p_value,

@@ -17,17 +17,20 @@ from markupsafe import Markup
 
 from soundmill import __version__
 from soundmill.jobs import JobStatus
-from soundmill.report.choice import Choice
+from soundmill.report.choice import EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
-from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.family import Earlier
+from soundmill.report.findings import Analysis, PassRate, Response
+from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
-from soundmill.report.summary import failed_checks, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, span
+from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
+from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
+MOST_PROMPTS = 500  # in the table of prompts
 DEFECTS_NAMED = 3  # per take; the picture shows all
 NAMES_LISTED = 12  # jobs that failed for the same reason
 LEVELS_NAMED = 12
@@ -38,15 +41,17 @@ REPLICATES_ABREAST = 6  # on a landscape page
 class Material:
     """All that the pages are made from.
 
-    `earlier` names the batches whose takes are compared too; `shown` are the takes on the page, in the order of the
-    file, and `left_out` counts the others; `pictures` maps a take's file to its picture's; `files` are the report's
-    own, each with what it is for; `made_at` is when the catalogue was read (Unix seconds).
+    `earlier` are the batches whose takes are compared too, and `passed_together` counts theirs in; `shown` are the
+    takes on the page, in the order of the file, and `left_out` counts the others; `pictures` maps a take's file to its
+    picture's; `files` are the report's own, each with what it is for; `made_at` is when the catalogue was read (Unix
+    seconds).
     """
 
     record: BatchRecord
     factors: Factors
-    earlier: Sequence[str]
+    earlier: Sequence[Earlier]
     passed: PassRate
+    passed_together: PassRate
     choice: Choice
     analysis: Analysis | None
     plots: Sequence[Plot]
@@ -85,8 +90,8 @@ def readme(material: Material) -> str:
 
 
 def contact_sheet(material: Material) -> str:
-    """Conditions by replicates, for the jobs that have a condition."""
-    jobs = [job for job in material.record.jobs if job.id in material.factors.conditions]
+    """Conditions by replicates, for the jobs that have a condition, also those of earlier batches."""
+    jobs = [job for job in _compared(material) if job.id in material.factors.conditions]
     rows: dict[tuple[tuple[str, str], ...], dict[int, list[JobRecord]]] = {}
     for job in jobs:
         condition = tuple(material.factors.conditions[job.id].items())
@@ -98,7 +103,16 @@ def contact_sheet(material: Material) -> str:
         settings = dict(condition)
         prompt = settings.pop("prompt", None) if len(settings) > 1 else None  # a heading over its conditions
         groups.setdefault(prompt, []).append((settings, of_condition))
-    return _render("contact-sheet.html", material, groups=list(groups.items()), columns=columns)
+    constants, _ = _settings(jobs, material.factors)
+    return _render(
+        "contact-sheet.html",
+        material,
+        groups=list(groups.items()),
+        columns=columns,
+        constants=constants,
+        one_prompt=_one_prompt(jobs),
+        all_pictures=dict(material.pictures) | {k: v for batch in material.earlier for k, v in batch.pictures.items()},
+    )
 
 
 # -- what the templates are handed -----------------------------------------------------------
@@ -107,25 +121,34 @@ def contact_sheet(material: Material) -> str:
 def _render(template: str, material: Material, *, escape: bool = True, **more: object) -> str:
     record, factors = material.record, material.factors
     takes = [take for _, take in record.takes]
-    prompts = {job.prompt for job in record.jobs}
     constants, varying = _settings(record.jobs, factors)
+    typical = _typical(material)
     known = {name: getattr(material, name) for name in Material.__slots__}
     context: dict[str, object] = {
         **known,
         "version": __version__,
         "css": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "lead": lead(record, material.passed),
+        "together": _together(material),
+        "of_all": _of_all(material),
+        "typical": lambda condition: typical.get(frozenset(condition.items())),
         "unfinished": _unfinished(record, material.made_at),
         "asked": _asked(record),
         "tiles": list(_tiles(record, material.passed)),
         "constants": constants,
         "settings": lambda job: _chips(job, varying, factors),
-        "one_prompt": next(iter(prompts)) if len(prompts) == 1 else None,
+        "one_prompt": _one_prompt(record.jobs),
         "replicated": any(job.replicate > 1 for job in record.jobs),
+        "timed": any(take.row_steps for take in takes),
+        "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
+        "rule_of_prompts": EACH_PROMPT,
+        "each_prompt": _has_table(material.choice),
+        "without_count": _without_count(material.choice),
         "others": sum(not take.final for _, take in material.shown),
         "levels_of": lambda job: json.dumps(
             [factors.conditions.get(job.id, {}).get(name, "") for name in factors.names], ensure_ascii=False
         ),
+        "names": {name: told_apart(factors.levels(name), LONGEST_LEVEL) for name in factors.names},
         "figure": figure,
         "numbers": _numbers,
         "failed_checks": failed_checks(take for _, take in record.finals),
@@ -135,6 +158,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "versions": _versions(takes),
         "rows_together": ROWS_TOGETHER,
         "ranked": RANKED,
+        "most_prompts": MOST_PROMPTS,
         "defects_named": DEFECTS_NAMED,
         "names_listed": NAMES_LISTED,
         "levels_named": LEVELS_NAMED,
@@ -144,16 +168,78 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
 
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
-    """The batch in one sentence."""
+    """The batch in one sentence, or two where jobs were tried again."""
     have = record.count(JobStatus.SUCCEEDED)
     start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
-    if passed.takes == 0:
-        return f"{start}."
+    whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
+    again = record.tried_again
+    return whole + (f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again." if again else "")
+
+
+def _together(material: Material) -> str:
+    """What the whole experiment has, of a batch that goes on with others; empty for one that stands alone."""
+    if not material.earlier:
+        return ""
+    passed = material.passed_together
+    verdict = f"; {_verdict(passed)}" if passed.takes else "."
+    return f"With {_listed([batch.name for batch in material.earlier])}: {count(passed.takes, 'take')}{verdict}"
+
+
+def _of_all(material: Material) -> str:
+    parts = ["What matters"]
+    if any(name == "contact-sheet.html" for name, _ in material.files):
+        parts.append("the contact sheet")
+    if any(plot.name == "parallel-coordinates" for plot in material.plots):
+        parts.append("the plot of settings and score")
+    verb = "is" if len(parts) == 1 else "are"
+    return f"{_listed(parts)} {verb} of all of these; the rest is of this batch alone."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _verdict(passed: PassRate) -> str:
     flagged = passed.takes - passed.passed
-    verdict = f"{passed.passed:,} passed every check ({percent(passed.rate)}"
+    verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
     if passed.takes > 1:
-        verdict += f", 95 % interval {round(100 * passed.low)} to {percent(passed.high)}"
-    return f"{start}; {verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
+        verdict += f", 95 % interval {percents(passed.low, passed.high)}"
+    return f"{verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
+
+
+def _compared(material: Material) -> list[JobRecord]:
+    return [job for jobs in (*(batch.jobs for batch in material.earlier), material.record.jobs) for job in jobs]
+
+
+def _typical(material: Material) -> dict[frozenset[tuple[str, str]], TakeRecord]:
+    """Of each condition the take in the middle by what is compared: it sounds as the condition does, the best one as
+    luck does."""
+    if material.analysis is None:
+        return {}
+    found: dict[frozenset[tuple[str, str]], list[tuple[float, int, TakeRecord]]] = {}
+    for job in _compared(material):
+        take, condition = job.first, material.factors.conditions.get(job.id)
+        if take is None or condition is None or not take.present:
+            continue
+        value = take.stars if material.analysis.response is Response.STARS else take.score
+        if value is not None:
+            found.setdefault(frozenset(condition.items()), []).append((value, job.id, take))
+    return {condition: sorted(takes)[(len(takes) - 1) // 2][2] for condition, takes in found.items()}
+
+
+def _one_prompt(jobs: Iterable[JobRecord]) -> str | None:
+    prompts = {job.prompt for job in jobs}
+    return prompts.pop() if len(prompts) == 1 else None
+
+
+def _has_table(choice: Choice) -> bool:
+    """Whether the prompts have a table of their own: there are too many for cards, or some have one take only."""
+    return bool(choice.takes) and bool(choice.prompts) and choice.compete and not choice.per_prompt
+
+
+def _without_count(choice: Choice) -> str:
+    without = len(choice.without)
+    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {'has' if without == 1 else 'have'} nothing to use."
 
 
 def _unfinished(record: BatchRecord, made_at: float) -> str:
@@ -177,31 +263,37 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
         yield Tile(value=f"{passed.passed:,}", label="passed", kind="good")
     if flagged := passed.takes - passed.passed:
         yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
+    if again := record.tried_again:
+        yield Tile(value=f"{again:,}", label="tried again")
     for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
         if number_of := record.count(JobStatus(status)):
             yield Tile(value=f"{number_of:,}", label=status, kind=kind)
     finals = [take for _, take in record.finals]
     if finals:
         yield Tile(value=span(sum(take.duration_s for take in finals)), label="of audio")
-    wall = wall_s(record)
+    wall, rate = wall_s(record), jobs_per_hour(record)
     if wall:
-        ended = record.count(JobStatus.SUCCEEDED) + record.count(JobStatus.FAILED)
-        yield Tile(value=span(wall), label=f"at {float(f'{ended * 3600 / wall:.3g}'):,.0f} jobs per hour")
+        label = "of work" if rate is None else f"at {float(f'{rate:.3g}'):,.0f} jobs per hour"
+        yield Tile(value=span(wall), label=label)
     rated = sum(take.stars is not None for take in finals)
     if rated:
         yield Tile(value=f"{rated:,}", label="rated by a person")
 
 
 def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:
-    """Parameters that are the same in all jobs, with their value; and the names of those that are not factors and
-    differ."""
+    """Parameters and factors that are the same in all jobs, with their value; and the names of parameters that are not
+    factors and differ."""
     constants, varying = [], []
     for name, value_of in PARAMETERS.items():
         values = {_value(name, value_of(job)) for job in jobs}
+        if name in factors.varied:
+            continue
         if len(values) == 1:
             constants.append((name, values.pop()))
-        elif name not in factors.names:
+        else:
             varying.append(name)
+    known = {*factors.varied, *PARAMETERS, "prompt"}  # a prompt that is the same in all jobs stands by itself
+    constants += [(name, factors.levels(name)[0]) for name in factors.names if name not in known]
     return constants, varying
 
 
@@ -221,7 +313,7 @@ def _chips(job: JobRecord, varying: Sequence[str], factors: Factors) -> list[tup
 
 def _numbers(take: TakeRecord) -> list[str]:
     loudness, peak = take.measurements.get("loudness_lufs"), take.measurements.get("peak_dbfs")
-    found = [f"{number(round(take.duration_s, 2))} s long", f"made in {span(take.generation_s)}"]
+    found = [f"{number(round(take.duration_s, 2))} s long", f"start to end {span(take.generation_s)}"]
     if loudness is not None:
         found.append(f"{one_decimal(loudness)} LUFS")
     if peak is not None:

@@ -16,11 +16,13 @@ from soundmill.report.drawing import BAD, BUSY, FAINT, GOOD, LONGEST_TICK, MANY,
 from soundmill.report.factor_plots import by_factor
 from soundmill.report.factors import Factors
 from soundmill.report.findings import Analysis, clearest_first
+from soundmill.report.naming import told_apart
 from soundmill.report.record import AttemptRecord, BatchRecord, JobRecord, TakeRecord
 from soundmill.report.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
 MOST_AXES = 8  # of the parallel coordinates
+LEAST_SPREAD = 0.1  # of a histogram's axis, as a share of its largest value: what differs less looks alike
 # From low to high, of middling lightness so that both ends show on a light and on a dark ground.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low-to-high", ["#c8791e", "#9a8f8a", "#2b86c5"])
 
@@ -31,9 +33,10 @@ def plots(
     record: BatchRecord, compared: Sequence[JobRecord], factors: Factors, analysis: Analysis | None
 ) -> Iterator[Plot]:
     """Every plot that this batch has something to show in, in the order of the page. `compared` are the jobs that the
-    analysis is of: the batch's own and those of earlier batches of its experiment."""
+    analysis is of: the batch's own and those of earlier batches of its experiment. Settings are shown by first takes,
+    as they are compared; the rest is of final ones."""
     finals = record.finals
-    takes = [(job, job.final) for job in compared if job.final is not None]
+    takes = [(job, job.first) for job in compared if job.first is not None]
     if analysis is not None:
         for at, effect in enumerate(clearest_first(analysis.factors)[:MOST_FACTORS], 1):
             yield by_factor(at, effect, factors, takes, analysis.response)
@@ -47,15 +50,15 @@ def plots(
         yield timeline(ended)
 
 
-def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
+def parallel_coordinates(factors: Factors, takes: Sequence[Found]) -> Plot:
     """A line per take through its level of each factor to its score, coloured by the score."""
     names = factors.names[:MOST_AXES]
     scales = [_scale(factors.levels(name), log=name in factors.log) for name in names]
-    scores = [take.score for _, take in finals if take.score is not None]
+    scores = [take.score for _, take in takes if take.score is not None]
     lowest, highest = (min(scores), max(scores)) if scores else (0.0, 100.0)
     reach = highest - lowest or 1.0
     lines, colours = [], []
-    for job, take in finals:
+    for job, take in takes:
         condition = factors.conditions.get(job.id, {})
         if take.score is None or not all(name in condition for name in names):
             continue
@@ -72,13 +75,14 @@ def parallel_coordinates(factors: Factors, finals: Sequence[Found]) -> Plot:
         )  # fmt: skip
         for at, scale in enumerate(scales):
             axes.axvline(at, color=FAINT, linewidth=0.8)
+            words = told_apart(scale, LONGEST_TICK)
             shown = (
                 list(scale.items())
                 if len(scale) <= 12
                 else [min(scale.items(), key=_second), max(scale.items(), key=_second)]
             )
             for level, y in shown:
-                _beside(axes, at, y, shortened(level, LONGEST_TICK))
+                _beside(axes, at, y, words[level])
         last = len(names)
         axes.axvline(last, color=FAINT, linewidth=0.8)
         for share in (0.0, 0.5, 1.0):
@@ -140,26 +144,30 @@ def score_histogram(finals: Sequence[Found]) -> Plot:
 
 
 def duration_histogram(finals: Sequence[Found]) -> Plot:
-    """How long clips took to generate and, where that varies, how long they are."""
+    """How long clips took from start to end and, where that varies, how long they are."""
     times = [take.generation_s for _, take in finals]
     lengths = [take.duration_s for _, take in finals]
     varied = max(lengths) - min(lengths) > 0.2
     with figure(4.0 if varied else 2.3, rows=2 if varied else 1) as (made, rows):
-        _histogram(rows[0], times, "generation time of a take, s")
+        _histogram(rows[0], times, "start to end of a take, among others, s")
         if varied:
             _histogram(rows[1], lengths, "length of a take, s")
         alt = (
-            f"Histogram of generation times: median {span(float(np.median(times)))}, "
+            f"Histogram of the times from start to end of takes: median {span(float(np.median(times)))}, "
             f"longest {span(max(times))}. Takes are {span(min(lengths))} to {span(max(lengths))} long."
         )
         return finished(made, "durations", "Durations", alt)
 
 
 def _histogram(axes: Axes, values: Sequence[float], label: str) -> None:
-    axes.hist(values, bins=min(30, max(5, round(len(values) ** 0.5) * 2)), color=BUSY, alpha=0.85)
+    low, high = min(values), max(values)
+    more = max(0.0, LEAST_SPREAD * high - (high - low)) / 2
+    bins = min(30, max(5, round(len(values) ** 0.5) * 2))
+    axes.hist(values, bins=bins, range=(low - more, high + more), color=BUSY, alpha=0.85)
     axes.set_xlabel(label)
     axes.set_ylabel("takes")
     axes.grid(False, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 

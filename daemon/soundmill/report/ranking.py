@@ -12,7 +12,7 @@ from soundmill.report.compare import DECIMALS, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
 from soundmill.report.findings import ConditionRank
 from soundmill.report.intervals import t_quantile
-from soundmill.report.levels import mean_reaches, pass_rate
+from soundmill.report.levels import mean_reaches, passed_of
 from soundmill.report.model import Model, cell_rows
 from soundmill.report.scale import Scale
 from soundmill.report.seeds import ErrorTerm
@@ -51,7 +51,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     ranking: list[ConditionRank] = []
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
-        mean = float(means[condition]) if scored[condition] else None
+        mean = scale.clipped(means[condition])
         shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
         ranking.append(
             ConditionRank(
@@ -62,7 +62,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
                 low=scale.clipped(means[condition] - reaches[condition].overall),
                 high=scale.clipped(means[condition] + reaches[condition].overall),
                 n=int(model.adjusted.counts[condition]),
-                pass_rate=pass_rate(table, chosen, confidence),
+                pass_rate=passed_of(table, chosen, confidence),
                 rank=ranking[-1].rank if shared else place,
                 tied_with_best=bool(tied[condition]),
                 paired_low=scale.clipped(means[condition] - reaches[condition].paired),
@@ -169,7 +169,7 @@ def settings_of(
     reach = mean_reaches(adjusted, shape, error, confidence)[0].overall
     return Settings(
         levels=names,
-        mean=mean,
+        mean=scale.clipped(mean),
         low=scale.clipped(mean - reach),
         high=scale.clipped(mean + reach),
         n=int(adjusted.counts[scored].sum()),

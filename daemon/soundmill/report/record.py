@@ -40,10 +40,13 @@ class TakeRecord:
     duration_s: float
     size_bytes: int
     sha256: str
-    generation_s: float
+    generation_s: float  # this and the next two as in jobs.Generated
+    device_s: float | None  # None, as row_steps: made before it was recorded
+    row_steps: int | None
     licence: str
     versions: Mapping[str, str]
     verdict: Verdict
+    ruleset: str  # the kind, rules and limits it was judged by, "music-2-58f211b6"
     score: float | None  # 0 to 100
     scores: Mapping[str, float | None]  # of other scorers
     measurements: Mapping[str, float | None]
@@ -55,6 +58,11 @@ class TakeRecord:
     kept: bool | None  # of the best of n: None where nothing was chosen
     final: bool  # the take its job ended with
     created_at: float
+
+    @property
+    def kind(self) -> str:
+        """Whose limits judged it: music, sound_effects or custom."""
+        return self.ruleset.partition("-")[0]
 
     @property
     def passed(self) -> bool:
@@ -102,6 +110,15 @@ class JobRecord:
     takes: tuple[TakeRecord, ...]
 
     @property
+    def first(self) -> TakeRecord | None:
+        """What its settings made of its own seed; later takes have other seeds, and stand in where this one failed."""
+        return self.takes[0] if self.takes else None
+
+    @property
+    def tried_again(self) -> bool:
+        return len(self.takes) > 1
+
+    @property
     def final(self) -> TakeRecord | None:
         return next((take for take in self.takes if take.final), None)
 
@@ -147,6 +164,11 @@ class BatchRecord:
     def takes(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
         """Every take, also those that were tried again."""
         return tuple((job, take) for job in self.jobs for take in job.takes)
+
+    @property
+    def tried_again(self) -> int:
+        """Jobs that have more than one take."""
+        return sum(job.tried_again for job in self.jobs)
 
     def count(self, status: JobStatus) -> int:
         return sum(job.status is status for job in self.jobs)
@@ -207,9 +229,11 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
             name: row[name]
             for name in (
                 "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
-                "licence", "versions", "score", "measurements", "created_at",
+                "licence", "versions", "ruleset", "score", "measurements", "created_at",
             )
         },
+        device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
+        row_steps=row.get("row_steps"),
         file=file,
         present=(folder / file).is_file(),
         seed=attempt["seed"],

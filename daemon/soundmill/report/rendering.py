@@ -14,13 +14,14 @@ from markupsafe import Markup
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
+from soundmill.report.naming import spoken
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.verdict import spoken
 from soundmill.report.words import moment, one_decimal, p_value, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
 LONGEST_WHOLE = 30  # characters that are kept on one line
+LONG_PROMPT, LONG_LINES = 240, 4  # characters and line breaks, beyond which a row of a take shows the start of it
 MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&$])")
 
 
@@ -49,6 +50,7 @@ def environment(escape: bool) -> Environment:
         levels=_levels,
         breakable=breakable,
         short=lambda text: shortened(text, 120),
+        long=lambda prompt: len(prompt) > LONG_PROMPT or prompt.count("\n") > LONG_LINES,
         md=markdown,
         code=lambda text: str(text).replace("`", "'"),
     )

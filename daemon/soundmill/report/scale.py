@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from soundmill.report.design import Floats
-from soundmill.report.findings import Response
+from soundmill.report.findings import Contrast, Response
 
 POINTS_WORTH_KNOWING = 5.0
 STARS_WORTH_KNOWING = 0.5
@@ -25,18 +26,29 @@ class Scale:
     step: float
     worth: float  # the least difference that anyone would act on
 
+    def too_small(self, contrasts: Iterable[Contrast]) -> bool:
+        """Whether the intervals of all these differences hold nothing that anyone would act on."""
+        bounds = [abs(bound) for one in contrasts for bound in (one.low, one.high) if bound is not None]
+        return bool(bounds) and max(bounds) <= self.worth
+
     @property
     def floor(self) -> float:
         return self.step**2 / 12
 
+    @property
+    def span(self) -> float:
+        return self.high - self.low
+
     def clipped(self, value: float) -> float | None:
-        """A bound of a mean's interval, kept where the scale ends; None for nan."""
+        """A mean or a bound of its interval, kept where the scale ends; None for nan.
+
+        A linear model can lead beyond: it adds up effects that scores pressed against the end do not show.
+        """
         return None if math.isnan(value) else float(min(max(value, self.low), self.high))
 
     def clipped_difference(self, value: float) -> float | None:
         """A bound of a difference's interval: no difference exceeds the whole scale; None for nan."""
-        span = self.high - self.low
-        return None if math.isnan(value) else float(min(max(value, -span), span))
+        return None if math.isnan(value) else float(min(max(value, -self.span), self.span))
 
     def clipped_change(self, value: float) -> float:
         """A bound of how much a difference changes: no more than from one end of its own scale to the other."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
+from soundmill.report.cost import processing_s
 from soundmill.report.findings import Analysis, Interaction, PassRate
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.words import iso
@@ -18,6 +19,8 @@ KEYS: Mapping[str, str] = {
     "batch": "its name",
     "kind": "list, template or experiment",
     "file_name": "the job file it came from",
+    "goes_on_with": "earlier batches of its experiment: factors, conditions and sentences are of their takes too, all "
+    "else of this batch alone",
     "finished": "whether every job had ended when this was written",
     "counts.jobs": "jobs asked for",
     "counts.queued": "of them waiting",
@@ -29,19 +32,22 @@ KEYS: Mapping[str, str] = {
     "counts.passed": "final takes that passed every check",
     "counts.flagged": "final takes with a failed check",
     "counts.retried": "attempts beyond a job's first",
+    "counts.tried_again": "jobs with more than one take, because an earlier one did not pass",
     "rates.pass_rate": "share of the final takes that passed, 0 to 1",
     "rates.pass_rate_low": "lower end of its 95 % Wilson score interval",
     "rates.pass_rate_high": "upper end",
     "rates.success_rate": "share of the ended jobs that have a final take, 0 to 1",
-    "rates.jobs_per_hour": "ended jobs per hour between the first start and the last end",
-    "rates.real_time_factor": "generation time per second of audio, all takes",
+    "rates.jobs_per_hour": "jobs that ended with a take, per hour between the first start and the last end",
+    "rates.real_time_factor": "timing.processing_s per second of audio, all takes; below 1 is faster than real time",
     "timing.created_at": "when the job file was accepted (ISO 8601, UTC; so are the next two)",
     "timing.started_at": "when its first job started",
     "timing.finished_at": "when its last job ended; null while jobs wait",
     "timing.wall_s": "seconds from the first start to the last end of an attempt",
     "timing.audio_s": "seconds of audio in the final takes",
-    "timing.generation_s": "seconds of generation, summed over all takes",
-    "timing.generation_median_s": "median of a final take's generation time",
+    "timing.processing_s": "seconds in which an attempt of it was running, however many ran beside each other",
+    "timing.device_s": "seconds of its devices' time in the steps of all takes; null where it is not recorded",
+    "timing.generation_s": "seconds from start to end, summed over all takes, which ran beside each other",
+    "timing.generation_median_s": "median of a final take's seconds from start to end",
     "timing.generation_p95_s": "95th percentile of it",
     "quality.score_mean": "mean score of the final takes, 0 to 100",
     "quality.score_median": "median score",
@@ -51,19 +57,25 @@ KEYS: Mapping[str, str] = {
     "quality.stars_mean": "mean of the stars, 1 to 5",
     "quality.failed_checks": "check name to number of final takes that failed it",
     "quality.measurements": "measurement name to its median over the final takes (units in the names)",
-    "models": "model name to jobs, takes, audio_s and generation_s",
+    "models": "model name to jobs, takes, audio_s, generation_s and device_s, as under timing",
     "errors": "kind of failure to number of failed jobs",
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
-    "factors": "per factor whether it matters, its p-value, and per level mean score, interval, takes and pass rate",
-    "interactions": "per pair of factors whether they interact, the p-value, the clearest change of a lead with its "
-    "interval, what no change exceeds (at_most), and mean and takes of each combination",
+    "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
+    "files to use, best first, three at most and none where there is nothing to use",
+    "factors": "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
+    "interval, takes and pass rate",
+    "interactions": "per pair of factors whether they interact, if only by a small difference, the p-value, the "
+    "clearest change of a lead with its interval, what no change exceeds (at_most), and mean and takes of each "
+    "combination",
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
 }
 
 
-def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: Analysis | None) -> dict[str, object]:
+def summarise(
+    record: BatchRecord, earlier: Sequence[BatchRecord], passed: PassRate, choice: Choice, analysis: Analysis | None
+) -> dict[str, object]:
     """The content of summary.json: the keys of KEYS, dotted ones nested; null where there is nothing to say."""
     finals = [take for _, take in record.finals]
     takes = [take for _, take in record.takes]
@@ -71,6 +83,7 @@ def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: A
         "batch": record.name,
         "kind": record.kind,
         "file_name": record.file_name,
+        "goes_on_with": [batch.name for batch in earlier],
         "finished": record.finished_at is not None,
         "counts": _counts(record, finals, takes),
         "rates": _rates(record, passed, takes),
@@ -81,6 +94,15 @@ def summarise(record: BatchRecord, passed: PassRate, choice: Choice, analysis: A
             Counter(str(job.error_kind) for job in record.jobs if job.status is JobStatus.FAILED).most_common()
         ),
         "best": [take.file for _, take in choice.takes],
+        "prompts": [
+            {
+                "prompt": one.prompt,
+                "takes": one.finals,
+                "passed": one.passed,
+                "best": [take.file for _, take in one.takes],
+            }
+            for one in choice.prompts
+        ],
         "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
         "interactions": [_interaction(found) for found in analysis.interactions] if analysis else [],
         "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
@@ -99,6 +121,19 @@ def wall_s(record: BatchRecord) -> float | None:
     return max(ends) - min(attempt.started_at for attempt in record.attempts) if ends else None
 
 
+def jobs_per_hour(record: BatchRecord) -> float | None:
+    """Jobs that ended with a take; None before there is one, because failing takes no time."""
+    wall, made = wall_s(record), record.count(JobStatus.SUCCEEDED)
+    return made * 3600 / wall if wall and made else None
+
+
+def device_s(takes: Iterable[TakeRecord]) -> float | None:
+    """Seconds of the devices' time in the steps of takes; None where that is not recorded of each."""
+    times = [take.device_s for take in takes]
+    known = [time for time in times if time is not None]
+    return sum(known) if times and len(known) == len(times) else None
+
+
 def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[TakeRecord]) -> dict[str, int]:
     return {
         "jobs": len(record.jobs),
@@ -107,20 +142,20 @@ def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[T
         "passed": sum(take.passed for take in finals),
         "flagged": sum(not take.passed for take in finals),
         "retried": sum(attempt.number > 1 for attempt in record.attempts),
+        "tried_again": record.tried_again,
     }
 
 
 def _rates(record: BatchRecord, passed: PassRate, takes: Sequence[TakeRecord]) -> dict[str, float | None]:
     succeeded, failed = record.count(JobStatus.SUCCEEDED), record.count(JobStatus.FAILED)
-    wall = wall_s(record)
     audio = sum(take.duration_s for take in takes)
     return {
-        "pass_rate": passed.rate if passed.takes else None,
+        "pass_rate": passed.rate,
         "pass_rate_low": passed.low if passed.takes else None,
         "pass_rate_high": passed.high if passed.takes else None,
         "success_rate": succeeded / (succeeded + failed) if succeeded + failed else None,
-        "jobs_per_hour": (succeeded + failed) * 3600 / wall if wall else None,
-        "real_time_factor": sum(take.generation_s for take in takes) / audio if audio else None,
+        "jobs_per_hour": jobs_per_hour(record),
+        "real_time_factor": processing_s(record.attempts) / audio if audio else None,
     }
 
 
@@ -134,6 +169,8 @@ def _timing(
         "finished_at": iso(record.finished_at),
         "wall_s": wall_s(record),
         "audio_s": sum(take.duration_s for take in finals),
+        "processing_s": processing_s(record.attempts),
+        "device_s": device_s(takes),
         "generation_s": sum(take.generation_s for take in takes),
         "generation_median_s": statistics.median(generation) if generation else None,
         "generation_p95_s": generation[-(-len(generation) * 95 // 100) - 1] if generation else None,
@@ -166,14 +203,18 @@ def failed_checks(finals: Iterable[TakeRecord]) -> dict[str, int]:
     return dict(sorted(names.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _models(record: BatchRecord) -> dict[str, dict[str, float]]:
-    models: dict[str, dict[str, float]] = {}
-    for job in record.jobs:
-        row = models.setdefault(job.model, {"jobs": 0, "takes": 0, "audio_s": 0.0, "generation_s": 0.0})
-        row["jobs"] += 1
-        row["takes"] += len(job.takes)
-        row["audio_s"] += sum(take.duration_s for take in job.takes)
-        row["generation_s"] += sum(take.generation_s for take in job.takes)
+def _models(record: BatchRecord) -> dict[str, dict[str, float | None]]:
+    models: dict[str, dict[str, float | None]] = {}
+    for model in dict.fromkeys(job.model for job in record.jobs):
+        jobs = [job for job in record.jobs if job.model == model]
+        takes = [take for job in jobs for take in job.takes]
+        models[model] = {
+            "jobs": len(jobs),
+            "takes": len(takes),
+            "audio_s": sum(take.duration_s for take in takes),
+            "generation_s": sum(take.generation_s for take in takes),
+            "device_s": device_s(takes),
+        }
     return models
 
 

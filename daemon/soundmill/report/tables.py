@@ -73,6 +73,7 @@ def _job_row(record: BatchRecord, job: JobRecord, pictures: Mapping[str, str]) -
         "kept": None if take is None or take.kept is None else int(take.kept),
         "quarantined": int(take.quarantined) if take else None,
         "generation_s": take.generation_s if take else None,
+        "device_s": take.device_s if take else None,
         "error_kind": job.error_kind,
         "error": job.error,
         "queued_at": iso(job.queued_at),

@@ -30,6 +30,7 @@ class Sampled:
     trend: Trend
     ends: Contrast  # significance is for the caller to say
     contrasts: Floats
+    bent: bool  # the square term is significant: the ends do not tell how much the factor does
     best: int | None  # the bin whose fitted middle is higher than every other's, each difference significant
 
 
@@ -50,6 +51,7 @@ def follow(model: Model, factor: int, curve: Curve, scale: Scale, confidence: fl
         trend=_trend(model, curve, linear, peak, confidence),
         ends=_ends(curve, linear, scale),
         contrasts=np.eye(len(model.estimates))[[] if confounded else curve.used],
+        bent=bent,
         best=None if confounded else _best_bin(model, curve, groups, linear, peak, bent, level),
     )
 
@@ -77,7 +79,7 @@ def _ends(curve: Curve, linear: Coefficient, scale: Scale) -> Contrast:
     return Contrast(
         better=highest if linear.value >= 0 else lowest,
         worse=lowest if linear.value >= 0 else highest,
-        difference=2 * abs(linear.value),
+        difference=min(2 * abs(linear.value), scale.span),
         low=scale.clipped_difference(2 * (abs(linear.value) - linear.reach)),
         high=scale.clipped_difference(2 * (abs(linear.value) + linear.reach)),
         p_value=_known(linear.p_value),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+MOST_DECIMALS = 6
+
 
 def number(value: float) -> str:
     """Two decimals from one upwards, three significant digits below, none where there are none."""
@@ -32,6 +34,18 @@ def percent(share: float) -> str:
 def p_value(value: float) -> str:
     """`0.04`, `0.004`, `< 0.001`."""
     return "< 0.001" if value < 0.001 else f"{value:.{3 if value < 0.01 else 2}f}"
+
+
+def percents(low: float, high: float) -> str:
+    """`62 to 88 %`, with as many decimals as it takes not to read 0 or 100 where it is not."""
+    return f"{_percent_digits(low)} to {_percent_digits(high)} %"
+
+
+def _percent_digits(share: float) -> str:
+    digits = 0
+    while 0 < share < 1 and round(100 * share, digits) in (0, 100) and digits < MOST_DECIMALS:
+        digits += 1
+    return f"{100 * share:.{digits}f}"
 
 
 def count(number_of: int, noun: str) -> str:

@@ -300,6 +300,8 @@ class Worker:
             size_bytes=filed.size_bytes,
             sha256=filed.sha256,
             generation_s=clip.generation_s,
+            device_s=clip.device_s,
+            row_steps=clip.row_steps,
             normalization=request.normalization,
             normalization_target=request.normalization_target,
             licence=clip.licence,

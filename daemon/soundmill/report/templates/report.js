@@ -21,7 +21,7 @@
       var former = player.previousElementSibling;
       if (former) {
         former.hidden = false;
-        cursor(former).remove();
+        if (cursor(former)) cursor(former).remove();
       }
       player.src = link.href;
       player.setAttribute("aria-label", link.getAttribute("aria-label"));
@@ -45,9 +45,10 @@
     player.closest("tr").scrollIntoView({ block: "nearest" });
   });
 
-  // A line that wanders over the picture while its take plays.
+  // A line that wanders over the picture while its take plays, where it has one beside it.
   function cursor(link) {
     var picture = link.parentNode.querySelector(".sm-picture");
+    if (!picture) return null;
     var found = picture.querySelector(".sm-cursor");
     if (!found) {
       found = document.createElement("span");
@@ -59,7 +60,7 @@
   player.addEventListener("play", function () {
     var link = player.previousElementSibling;
     var line = cursor(link);
-    (function move() {
+    if (line) (function move() {
       if (player.previousElementSibling !== link) return;
       if (player.duration > 0) line.style.left = 100 * player.currentTime / player.duration + "%";
       if (player.ended) line.remove();

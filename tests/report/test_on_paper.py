@@ -1,4 +1,4 @@
-"""The contact sheet on paper: Chromium prints it to A4 in few pages, and no row of takes is cut by a page's end."""
+"""The contact sheet and the report on paper: Chromium prints them to A4 in few pages, and cuts nothing in two."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ A4_PT = (842, 595)  # landscape
 
 
 @pytest.fixture(scope="module")
-def sheet(browser: Browser, tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Home]) -> Path:
-    """3 × 3 × 2 conditions with three replicates each, some of them flagged, printed."""
+def printed(browser: Browser, tmp_path_factory: pytest.TempPathFactory, fresh: Callable[[Path], Home]) -> Path:
+    """3 × 3 × 2 conditions with three replicates each, some of them flagged; the folder with the printed pages."""
     home = fresh(tmp_path_factory.mktemp("home") / "home")
     jobs = [
         job(
@@ -48,10 +48,16 @@ def sheet(browser: Browser, tmp_path_factory: pytest.TempPathFactory, fresh: Cal
         )
     folder = report_on(home, "sweep")
     page = browser.new_page()
-    page.goto((folder / "contact-sheet.html").as_uri())
-    page.pdf(path=folder / "sheet.pdf", prefer_css_page_size=True, tagged=True)
+    for name in ("contact-sheet", "report"):
+        page.goto((folder / f"{name}.html").as_uri())
+        page.pdf(path=folder / f"{name}.pdf", format="A4", prefer_css_page_size=True, tagged=True)
     page.close()
-    return folder / "sheet.pdf"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sheet(printed: Path) -> Path:
+    return printed / "contact-sheet.pdf"
 
 
 def objects_of(sheet: Path) -> dict[int, bytes]:
@@ -66,8 +72,9 @@ def references(name: bytes, body: bytes) -> list[int]:
     return [int(number) for number in re.findall(rb"(\d+) 0 R", under[1])] if under else []
 
 
-def rows_of(objects: dict[int, bytes]) -> list[set[int]]:
-    """Of each table row, in order, the pages it is on, as the PDF's structure for screen readers says."""
+def pages_with(kind: bytes, objects: dict[int, bytes]) -> list[set[int]]:
+    """Of each TR (table row), Figure or other such part, in order, the pages it is on, as the PDF's structure for
+    screen readers says."""
 
     def pages_under(number: int) -> set[int]:
         body = objects[number]
@@ -75,8 +82,8 @@ def rows_of(objects: dict[int, bytes]) -> list[set[int]]:
         elements = (one for one in references(b"K", body) if b"/StructElem" in objects[one])
         return on.union(*map(pages_under, elements))
 
-    rows = [number for number, body in objects.items() if re.search(rb"/StructElem\s+/S /TR\b", body)]
-    return [pages_under(number) for number in sorted(rows)]
+    parts = [number for number, body in objects.items() if re.search(rb"/StructElem\s+/S /" + kind + rb"\b", body)]
+    return [pages_under(number) for number in sorted(parts)]
 
 
 def pages_of(objects: dict[int, bytes]) -> list[int]:
@@ -92,7 +99,7 @@ def test_it_is_a4_and_a_page_holds_the_conditions_of_a_prompt(sheet: Path) -> No
 def test_no_row_is_cut_by_the_end_of_a_page(sheet: Path) -> None:
     """The headings are on every page, each row on one, and a prompt on the page of its first condition."""
     objects = objects_of(sheet)
-    headings, *rows = rows_of(objects)
+    headings, *rows = pages_with(b"TR", objects)
     assert headings == set(pages_of(objects))
     assert len(rows) == len(PROMPTS) + len(CONDITIONS) and [len(on) for on in rows] == [1] * len(rows)
     each = len(CONDITIONS) // len(PROMPTS) + 1
@@ -108,3 +115,15 @@ def test_every_picture_is_drawn_once(sheet: Path) -> None:
         commands = zlib.decompress(stream[stream.index(b"stream") + 6 : stream.rindex(b"endstream")].strip(b"\r\n"))
         drawn += len(re.findall(rb"/X\d+ Do\b", commands))
     assert drawn == len(CONDITIONS) * REPLICATES
+
+
+def test_the_report_has_no_plot_apart_from_its_title_and_no_take_in_two(printed: Path) -> None:
+    objects = objects_of(printed / "report.pdf")
+    for kind in (b"Figure", b"TD"):  # rows of headings are on every page of their table
+        found = pages_with(kind, objects)
+        assert len(found) > len(CONDITIONS) * REPLICATES
+        assert [on for on in found if len(on) > 1] == []
+
+
+def test_the_report_on_paper_has_its_takes_under_each_other_in_narrow_rows(printed: Path) -> None:
+    assert len(pages_of(objects_of(printed / "report.pdf"))) <= 10
