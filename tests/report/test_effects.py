@@ -763,6 +763,9 @@ def test_means_stay_on_the_scale_where_other_factors_are_averaged_out() -> None:
     shown = [*means, *(c.mean for c in analysis.conditions), *(c.mean for i in analysis.interactions for c in i.cells)]
     assert all(mean is None or 0 <= mean <= 100 for mean in shown)
     assert all(contrast.difference <= 100 for effect in analysis.factors for contrast in effect.contrasts)
+    for one in (*(level for effect in analysis.factors for level in effect.levels), *analysis.conditions):
+        for low, high in ((one.low, one.high), (one.paired_low, one.paired_high)):
+            assert low is not None and high is not None and 0 <= low < high <= 100, "it would read 100 to 100"
 
 
 def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -> None:

@@ -63,15 +63,17 @@ def level_mean(
     table: Table, scale: Scale, confidence: float, label: str, chosen: Bools, mean: float, reach: Reach
 ) -> LevelMean:
     """A level, or a bin of levels, for which the chosen conditions (C,) speak."""
+    low, high = scale.interval(mean, reach.overall)
+    paired_low, paired_high = scale.interval(mean, reach.paired)
     return LevelMean(
         level=label,
         mean=scale.clipped(mean),
-        low=scale.clipped(mean - reach.overall),
-        high=scale.clipped(mean + reach.overall),
+        low=low,
+        high=high,
         n=table.scored_in(chosen),
         pass_rate=passed_of(table, chosen, confidence),
-        paired_low=scale.clipped(mean - reach.paired),
-        paired_high=scale.clipped(mean + reach.paired),
+        paired_low=paired_low,
+        paired_high=paired_high,
     )
 
 
