@@ -374,6 +374,15 @@ def test_a_small_interaction_is_said_to_be_small() -> None:
     assert "a and b interact (p < 0.001), but differences change by only 1." in found.sentence
 
 
+def test_an_interaction_that_may_be_large_is_not_said_to_be_small() -> None:
+    crossing = lambda c: 6.0 if c == {"a": "x", "b": "v"} else 0.0  # noqa: E731
+    found = interaction(analyse(takes_of(CROSSED, 8, rng(8), crossing, noise=2)), "a", "b")
+    assert found.matters and found.at_most is not None
+    assert found.effect < 5 < found.at_most
+    assert not found.small
+    assert "differences change by only" not in found.sentence
+
+
 def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_interaction() -> None:
     stronger = {("x", "u"): 12.0, ("x", "v"): 30.0, ("y", "u"): 0.0, ("y", "v"): 6.0}
     tied = {**stronger, ("x", "u"): 30.0}
