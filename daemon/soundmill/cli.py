@@ -233,7 +233,7 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, as_json:
         rows,
         {"batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",
          "prompt": "prompt", "audio": "audio", "error": "error"},
-        "No such jobs.",
+        "No such jobs.", names=2,
     )  # fmt: skip
 
 

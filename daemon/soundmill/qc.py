@@ -10,15 +10,21 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from soundmill.errors import MissingInput, UsageError
-from soundmill.jobs import QualityKind, Verdict
+from soundmill.jobs import Check, QualityKind, Verdict
 from soundmill.quality.checks import judge
 from soundmill.quality.thresholds import Thresholds
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff"})
+if TYPE_CHECKING:
+    from soundmill.audio.decode import Recording
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
+LONG_SAMPLES = 50_000_000  # over all channels, about ten minutes of stereo: longer files are judged one at a time
+SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
+PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
@@ -37,20 +43,33 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
-    """Verdict, score, failed checks, measurements and defects of one file; `error` when it cannot be judged."""
-    from soundmill.audio.encode import read_audio
+    """Verdict, score, failed checks, measurements and defects of one file.
+
+    Where it cannot be read or is too short the verdict is unreadable or unjudged, and `error` says why.
+    """
+    from soundmill.audio.decode import read_recording
     from soundmill.audio.loudness import meter
     from soundmill.quality.measure import measure
 
     try:
-        samples, sample_rate = read_audio(path)
+        recording = read_recording(path)
     except (OSError, MissingInput) as error:
         return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
+    samples, sample_rate = recording.samples, recording.sample_rate
+    if samples.shape[1] < SHORTEST_S * sample_rate:
+        return {"file": str(path), "verdict": "unjudged", "error": _too_short(recording)}
     read = meter(samples, sample_rate)
     measured = measure(
-        samples, sample_rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read)
+        samples,
+        sample_rate,
+        requested_s=None,
+        loudness_lufs=read.loudness_lufs,
+        before=None,
+        meter=asdict(read),
+        overwrite_samples=True,
     )
-    judgement = judge(measured.values, thresholds, measured.defects, kind)
+    whole = whole_file(recording, thresholds.duration_tolerance_s)
+    judgement = judge(measured.values, thresholds, measured.defects, kind, also=[whole])
     return {
         "file": str(path),
         "verdict": str(judgement.verdict),
@@ -66,17 +85,69 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
     }
 
 
+def _too_short(recording: Recording) -> str:
+    if recording.samples.size:
+        lasts_ms = 1000 * recording.samples.shape[1] / recording.sample_rate
+        needed_ms = 1000 * SHORTEST_S
+        return f"The file is too short to be judged: {lasts_ms:.1f} ms; at least {needed_ms:g} ms are needed."
+    if recording.share < 1:
+        return "The file is cut short: it holds none of the sound it announces."
+    return "The file is empty: it holds no samples."
+
+
+def whole_file(recording: Recording, tolerance_s: float) -> Check:
+    """Whether the sound that a file's header promises is there."""
+    there_s = recording.samples.shape[1] / recording.sample_rate
+    promised_s = there_s / recording.share
+    missing_s = promised_s - there_s
+    if missing_s <= tolerance_s:
+        message = "No sound is missing that the file announces."
+    else:
+        fault = "damaged or cut short" if recording.damaged else "cut short"
+        message = f"The file is {fault}: {promised_s:.2f} s announced, {there_s:.2f} s are there."
+    return Check(
+        name="whole_file",
+        passed=missing_s <= tolerance_s,
+        value=missing_s,
+        threshold=tolerance_s,
+        unit="s",
+        message=message,
+    )
+
+
 def judge_files(
     paths: list[Path], thresholds: Thresholds, kind: QualityKind, processes: int
 ) -> Iterator[dict[str, object]]:
-    """One row per file, in order; several processes once there are enough files to pay for them."""
-    work = partial(judge_file, thresholds=thresholds, kind=kind)
-    processes = min(processes, len(paths) // FILES_PER_PROCESS)
+    """One row per file, in order; several processes once there are enough files to pay for them.
+
+    Judging takes some 9 bytes of memory for each sample of each channel, so the processes leave long files to this one,
+    which judges them one at a time.
+    """
+    processes = at_once(len(paths), processes)
     if processes < 2:
-        yield from map(work, paths)
+        for path in paths:
+            yield judge_file(path, thresholds, kind)
         return
+    work = partial(_judge_unless_long, thresholds=thresholds, kind=kind, long_samples=LONG_SAMPLES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from pool.map(work, paths, chunksize=FILES_PER_PROCESS)
+        for path, row in zip(paths, pool.map(work, paths, chunksize=FILES_PER_PROCESS), strict=True):
+            yield judge_file(path, thresholds, kind) if row is None else row
+
+
+def at_once(files: int, processes: int) -> int:
+    """How many processes judge so many files: as many as half of the free memory holds, up to `processes`."""
+    import psutil
+
+    room = psutil.virtual_memory().available / 2 / PROCESS_BYTES
+    return max(1, min(processes, files // FILES_PER_PROCESS, int(room)))
+
+
+def _judge_unless_long(
+    path: Path, thresholds: Thresholds, kind: QualityKind, long_samples: int
+) -> dict[str, object] | None:
+    from soundmill.audio.decode import samples_in
+
+    return judge_file(path, thresholds, kind) if samples_in(path) <= long_samples else None
 
 
 def _one_thread() -> None:
@@ -97,7 +168,9 @@ def why(row: Mapping[str, object]) -> str:
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict, score, failed checks, where, then every measurement."""
+    """One line per file: verdict, score, failed checks, where, then every measurement. No spreadsheet runs a cell."""
+    from soundmill.report.tables import safe_cell
+
     names = sorted({name for row in rows for name in _measurements(row)})
     writer = csv.writer(out)
     writer.writerow(["file", "verdict", "score", "failed_checks", "defects", "error", *names])
@@ -105,10 +178,8 @@ def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
         failed = row.get("failed_checks", [])
         assert isinstance(failed, list)
         values = _measurements(row)
-        writer.writerow(
-            [row["file"], row["verdict"], row.get("score", ""), " ".join(failed), _places(row), row.get("error", "")]
-            + [values.get(name) for name in names]
-        )
+        cells = [row["file"], row["verdict"], row.get("score"), " ".join(failed), _places(row), row.get("error")]
+        writer.writerow(map(safe_cell, cells + [values.get(name) for name in names]))
 
 
 def _places(row: Mapping[str, object]) -> str:

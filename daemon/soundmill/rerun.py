@@ -107,7 +107,7 @@ def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Compari
 def compare(label: str, former: bytes, clip: Generated, then: Mapping[str, str]) -> Comparison:
     import numpy as np
 
-    from soundmill.audio.encode import decode
+    from soundmill.audio.decode import decode
 
     (old, old_rate), (new, new_rate) = decode(former), decode(clip.audio)
     comparable = old.shape == new.shape and old_rate == new_rate

@@ -33,27 +33,21 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str) -> None:
-    """Print the given columns (key to heading) of the rows."""
+def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1) -> None:
+    """Print the given columns (key to heading) of the rows; the first `names` of them say which row it is."""
     if not rows:
         print(empty)
         return
+    texts = [{key: _text(row.get(key)).replace("\t", " ").replace("\n", " ") for key in columns} for row in rows]
     if not is_terminal():
         print("\t".join(columns.values()))
-        for row in rows:
-            print("\t".join(_text(row.get(key)).replace("\t", " ").replace("\n", " ") for key in columns))
+        for row in texts:
+            print("\t".join(row.values()))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from soundmill.columns import draw
 
-    grid = Table(header_style="bold", box=None, pad_edge=False)
-    for key, heading in columns.items():
-        numeric = all(isinstance(row.get(key), int | float | type(None)) for row in rows)
-        grid.add_column(heading, justify="right" if numeric else "left", overflow="ellipsis", no_wrap=key != "prompt")
-    for row in rows:
-        grid.add_row(*(Text(_text(row.get(key))) for key in columns))
-    Console().print(grid)
+    numeric = [key for key in columns if all(isinstance(row.get(key), int | float | type(None)) for row in rows)]
+    draw(texts, columns, numeric, list(columns)[:names])
 
 
 def _text(value: object) -> str:

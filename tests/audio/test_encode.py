@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from soundmill.audio.encode import decode, encode, read_audio
+from soundmill.audio.decode import decode, read_audio
+from soundmill.audio.encode import encode
 from soundmill.audio.tags import read_tags
 from soundmill.errors import BadParameter, EngineError, MissingInput
 from soundmill.jobs import AudioFormat

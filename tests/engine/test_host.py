@@ -14,7 +14,7 @@ import pytest
 
 from engine.conformance import answers_to, make_request
 from engine.faulty_backend import SAMPLE_RATE, samples_of
-from soundmill.audio.encode import decode
+from soundmill.audio.decode import decode
 from soundmill.audio.tags import read_tags
 from soundmill.engine.backend import Clip
 from soundmill.engine.host import failed, finish, main, resolve_opener, tags_of

@@ -8,6 +8,7 @@ because of what these files say must put fresh packages in their place.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from quality.labelled import KINDS
-from soundmill.audio.encode import read_audio
+from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
 from soundmill.jobs import QualityKind
@@ -40,6 +41,7 @@ PACKAGES = (
 MUSIC_FROM_S = 20.0
 LISTENED_S = 60
 SUFFIXES = (".ogg", ".oga", ".wav", ".mp3", ".flac")
+NO_MUSIC = re.compile(r"/usr/.*/(sounds?|sfx|fx|speech|voices?|units?|wavs?)/", re.IGNORECASE)
 
 
 class Unavailable(Exception):
@@ -95,8 +97,9 @@ class Heard:
 
 def plainly_faulty(check: str, samples: NDArray[np.float32], loop: tuple[int, int, int] | None) -> bool:
     """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
-    full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, a passage that
-    is the same as one period earlier, or nothing in it. `loop` is that passage: start, end and period in samples."""
+    full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, one channel that is
+    the other turned over, a passage that is the same as one period earlier, or nothing in it. `loop` is that passage:
+    start, end and period in samples."""
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
     match check:
         case "channel_balance":
@@ -113,6 +116,8 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], loop: tuple[int, in
             return bool(np.abs(resample_poly(samples, 8, 1, axis=1)).max() > highest * 10 ** (2 / 20))
         case "dc_offset":
             return bool(np.abs(samples.mean(axis=1)).max() > 0.02)
+        case "phase":
+            return bool(np.corrcoef(samples)[0, 1] < -0.7)
         case _:
             return False
 
@@ -134,7 +139,7 @@ def hear(path: Path) -> Heard | None:
     except MissingInput:
         return None
     samples = samples[:, : LISTENED_S * rate]
-    kind = "music" if samples.shape[1] >= MUSIC_FROM_S * rate else "sound_effects"
+    kind = "sound_effects" if samples.shape[1] < MUSIC_FROM_S * rate or NO_MUSIC.search(str(path)) else "music"
     read = meter(samples, rate)
     found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
     loop = loop_of(found, rate)

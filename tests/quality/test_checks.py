@@ -116,6 +116,38 @@ def test_sentences_name_the_places_of_the_defects() -> None:
     }
 
 
+def silent(channel: str, start_s: float, end_s: float) -> dict[str, object]:
+    return {"name": "silence", "start_s": start_s, "end_s": end_s, "detail": f"below -60 dBFS in {channel}"}
+
+
+@pytest.mark.parametrize(
+    ("defects", "said"),
+    [
+        ([silent("channel right", 0, 10)], "the right channel is silent (throughout)"),
+        (
+            [silent("channel left", 1, 2), silent("channel right", 4, 9)],
+            "the right channel is silent (from 4 s to 9 s)",
+        ),
+        (
+            [silent("all channels", 1, 2), silent("channel left", 4, 8)],
+            "the left channel is silent (from 1 s to 2 s, from 4 s to 8 s)",
+        ),
+        ([silent("all channels", 2, 7)], "the clip is silent (from 2 s to 7 s)"),
+        ([silent("the clip", 2, 7)], "the clip is silent (from 2 s to 7 s)"),
+        (
+            [silent("channel left", 2, 7), silent("channel right", 2.2, 7)],
+            "the clip is silent (from 2 s to 7 s, from 2.2 s to 7 s)",
+        ),
+    ],
+)
+def test_the_silence_of_one_of_two_channels_is_not_called_that_of_the_clip(
+    defects: list[dict[str, object]], said: str
+) -> None:
+    values = {**GOOD, "silence_share": 0.5, "duration_s": 10.0}
+    message = next(each.message for each in judge(values, LIMITS, defects).checks if not each.passed)
+    assert message == f"50 % of {said}; at most 30 % is allowed."
+
+
 def test_of_many_places_three_are_named_and_the_others_counted() -> None:
     defects = [{"name": "clicks", "start_s": at / 10, "end_s": at / 10, "detail": ""} for at in range(1, 6)]
     message = next(each.message for each in judge({**GOOD, "clicks": 5.0}, LIMITS, defects).checks if not each.passed)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from soundmill.audio.encode import decode, encode
+from soundmill.audio.decode import decode
+from soundmill.audio.encode import encode
+from soundmill.audio.loudness import meter
 from soundmill.jobs import AudioFormat
 from soundmill.quality.measure import MEASUREMENTS, Measured, measure
 
@@ -351,6 +354,24 @@ def test_measuring_leaves_the_samples_as_they_are() -> None:
     np.testing.assert_array_equal(samples, copy)
 
 
+def test_samples_that_may_be_used_up_give_the_same_numbers_for_less_memory() -> None:
+    samples = noise(channels=2, seconds=60.0)
+    samples[1, 40 * RATE : 43 * RATE] = 0
+
+    def with_peak(overwrite: bool) -> tuple[Measured, int]:
+        mine = samples.copy()
+        tracemalloc.start()
+        meter(mine, RATE)
+        found = measure(mine, RATE, requested_s=None, loudness_lufs=None, before=None, overwrite_samples=overwrite)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, peak
+
+    (kept, most), (used_up, least) = with_peak(False), with_peak(True)
+    assert used_up == kept
+    assert least < 1.5 * samples.nbytes < most
+
+
 def test_duration_is_compared_with_what_was_asked() -> None:
     values = measure(noise(seconds=2.5), RATE, requested_s=3.0, loudness_lufs=-14.2, before=None).values
     assert values["duration_s"] == 2.5
@@ -420,6 +441,28 @@ def test_defects_name_the_channel() -> None:
     assert defect["detail"] == "below -60 dBFS in channel right"
     (both,) = places(np.zeros((2, RATE), np.float32))
     assert both["detail"] == "below -60 dBFS in all channels"
+
+
+def five_point_one(seconds: float = 20.0) -> Samples:
+    """Left, right, centre, LFE, left and right surround, all sounding but the LFE."""
+    samples = noise(channels=6, seconds=seconds)
+    samples[3] = 0
+    return samples
+
+
+def test_beyond_stereo_silence_is_that_of_all_channels_together() -> None:
+    """A film's centre is silent while nobody speaks, and its surrounds are until something is behind the listener."""
+    centre_speaks, surrounds_enter, cut = five_point_one(), five_point_one(), five_point_one()
+    centre_speaks[2, 4 * RATE :] = 0
+    surrounds_enter[4:, : 10 * RATE] = 0
+    cut[[0, 1, 2, 4, 5], 15 * RATE :] = 0
+    cut[3] = noise(seconds=20.0)[0]  # a rumble in the LFE is no sound of the clip's
+    for samples in (centre_speaks, surrounds_enter):
+        assert number(samples, "silence_share") == 0
+        assert places(samples) == ()
+    assert number(cut, "silence_share") == pytest.approx(0.25, abs=0.001)
+    (defect,) = places(cut)
+    assert (defect["name"], defect["detail"]) == ("silence_tail", "below -60 dBFS in the clip")
 
 
 def test_clipped_samples_close_together_are_one_defect() -> None:

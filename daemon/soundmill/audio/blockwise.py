@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 BLOCK = 48  # samples: longer ones multiply more, shorter ones wait more often
+AT_ONCE = 16_384  # blocks: of a long clip, what the filter works on is not all there at once
 
 Samples = NDArray[np.float32]
 
@@ -42,21 +43,20 @@ class BlockFilter:
         if channel.size == 0:
             return channel
         count = -(-channel.size // BLOCK)
-        whole = channel.size // BLOCK * BLOCK
-        rows = np.empty((count, len(self.answer)), dtype=np.float32)
-        rows[: whole // BLOCK, :BLOCK] = channel[:whole].reshape(-1, BLOCK)
-        if whole < channel.size:
-            rows[-1, :BLOCK] = 0
-            rows[-1, : channel.size - whole] = channel[whole:]
-        added = (rows[:, :BLOCK] @ self.leaves) @ self.modes
+        blocks = channel if channel.size == count * BLOCK else np.pad(channel, (0, count * BLOCK - channel.size))
+        blocks = blocks.reshape(count, BLOCK)
+        added = (blocks @ self.leaves) @ self.modes
         states = np.empty_like(added)
         for at, pole in enumerate(self.poles):
             pair = slice(2 * at, 2 * at + 2)
             mode = np.ascontiguousarray(added[:, pair]).view(np.complex128)[:, 0]
             states[:, pair] = lfilter([0, 1], [1, -pole], mode)[:, None].view(np.float64)
-        rows[:, BLOCK:] = states @ self.heard
-        filtered: Samples = (rows @ self.answer).ravel()[: channel.size]
-        return filtered
+        filtered = np.empty((count, BLOCK), dtype=np.float32)
+        for start in range(0, count, AT_ONCE):
+            here = slice(start, start + AT_ONCE)
+            rows = np.concatenate((blocks[here], (states[here] @ self.heard).astype(np.float32)), axis=1)
+            np.matmul(rows, self.answer, out=filtered[here])
+        return filtered.ravel()[: channel.size]
 
 
 def block_filter(sections: NDArray[np.float64]) -> BlockFilter:

@@ -1,4 +1,4 @@
-"""The audio room, encoding: samples to the bytes of a file and back, all through libsndfile, in memory."""
+"""The audio room, encoding: samples to the bytes of a file, all through libsndfile, in memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from soundmill.audio.channels import to_vorbis
 from soundmill.audio.tags import VORBIS_FIELDS, add_info_list, id3_tag, player_fields
-from soundmill.errors import BadParameter, EngineError, MissingInput
+from soundmill.errors import BadParameter, EngineError
 from soundmill.jobs import AudioFormat
 
 BLOCK_FRAMES = 16_384  # libsndfile's Vorbis encoder overflows the stack on long single writes
@@ -31,7 +31,8 @@ MP3_CHANNELS = 2
 
 
 def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, tags: Mapping[str, str]) -> bytes:
-    """The bytes of an audio file holding samples [channels, time], full scale = 1, and the tags.
+    """The bytes of an audio file holding samples [channels, time], full scale = 1, and the tags. Channels come in the
+    order of a WAV file and stand in the file's own (see channels.py).
 
     WAV and FLAC hold 16-bit integers (rounded to nearest, so at most half a step off), OGG Vorbis at quality 0.6,
     MP3 at LAME's best variable bit rate. Samples beyond full scale are clipped and non-finite ones become 0, in the
@@ -50,7 +51,7 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, 
         raise BadParameter(f"mp3 cannot hold {channels} channels at {sample_rate} Hz: ask for wav, flac or ogg")
 
     fields = player_fields(tags)
-    data = _frames(samples, format)
+    data = _frames(samples[to_vorbis(channels)] if format is AudioFormat.OGG else samples, format)
     file = io.BytesIO()
     options: dict[str, object] = {}
     if format is AudioFormat.OGG:
@@ -116,31 +117,3 @@ def with_ogg_serial(data: bytes, serial: int) -> bytes:
         struct.pack_into("<I", pages, at + 22, _ogg_crc(bytes(pages[at:end])))
         at = end
     return bytes(pages)
-
-
-def decode(data: bytes) -> tuple[NDArray[np.float32], int]:
-    """Samples [channels, time] (float32, full scale = 1) and sample rate in Hz of the bytes of an audio file.
-
-    Raises MissingInput when they are not audio libsndfile can read.
-    """
-    return _read(io.BytesIO(data), "the audio")
-
-
-def read_audio(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Samples [channels, time] (float32, full scale = 1) and sample rate in Hz of an audio file.
-
-    Raises MissingInput when there is no such file or it is not audio libsndfile can read.
-    """
-    try:
-        with path.open("rb") as file:
-            return _read(file, str(path))
-    except OSError as error:
-        raise MissingInput(f"{path}: cannot be opened ({error.strerror or error})") from error
-
-
-def _read(file: object, where: str) -> tuple[NDArray[np.float32], int]:
-    try:
-        samples, sample_rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless formats ask for a rate
-        raise MissingInput(f"{where}: cannot be read as audio; WAV, FLAC, OGG or MP3 would do ({error})") from error
-    return np.ascontiguousarray(samples.T), int(sample_rate)

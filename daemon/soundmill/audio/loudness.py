@@ -151,10 +151,10 @@ def _filter(sample_rate: int) -> BlockFilter:
     return block_filter(k_weighting(sample_rate))
 
 
-def _weighted(sound: NDArray[np.float32], sample_rate: int) -> list[tuple[float, NDArray[np.float32]]]:
-    """Weight of the power and K-weighted samples [time] of each channel that counts."""
+def _counting(sound: NDArray[np.float32]) -> list[tuple[float, NDArray[np.float32]]]:
+    """Weight of the power and samples [time] of each channel that counts."""
     weights = WEIGHTS.get(len(sound), (1.0,) * len(sound))
-    weighted = []
+    counting = []
     for weight, channel in zip(weights, sound, strict=True):
         if not weight:
             continue
@@ -163,8 +163,8 @@ def _weighted(sound: NDArray[np.float32], sample_rate: int) -> list[tuple[float,
         if too_loud:
             peak = np.abs(channel).max()
             weight, channel = weight * float(peak) ** 2, channel / peak
-        weighted.append((weight, _filter(sample_rate)(channel)))
-    return weighted
+        counting.append((weight, channel))
+    return counting
 
 
 def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
@@ -174,24 +174,30 @@ def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
     edges = np.rint(np.arange(count + 1) * STEP_S * sample_rate).astype(np.int64)
     if count == 0 or edges[1] == 0:
         return np.zeros(0)
-    power = np.zeros(count)
-    for weight, channel in _weighted(sound, sample_rate):
-        part = channel[: edges[-1]]
-        if edges[1] * count == edges[-1]:  # steps of equal length need no pass of their own for the squares
-            rows = part.reshape(count, edges[1])
-            power += weight * np.vecdot(rows, rows).astype(np.float64)
-        else:
-            power += weight * np.add.reduceat(np.square(part, dtype=np.float64), edges[:-1])
-    means: NDArray[np.float64] = power / np.diff(edges)
-    return means
+    return _mean_powers(sound, sample_rate, edges)
 
 
 def _whole(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """The mean square of a clip too short for a block, as one block [1]."""
-    if sound.size == 0:
-        return np.zeros(0)
-    parts = [weight * float(np.vecdot(part, part)) for weight, part in _weighted(sound, sample_rate)]
-    return np.array([sum(parts) / sound.shape[1]])
+    return _mean_powers(sound, sample_rate, np.array([0, sound.shape[1]])) if sound.size else np.zeros(0)
+
+
+def _mean_powers(sound: NDArray[np.float32], sample_rate: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean square of the weighted channels, added up, between each edge and the next."""
+    power = np.zeros(edges.size - 1)
+    for weight, channel in _counting(sound):
+        power += weight * _sums(_filter(sample_rate)(channel), edges)
+    means: NDArray[np.float64] = power / np.diff(edges)
+    return means
+
+
+def _sums(channel: NDArray[np.float32], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum of squares between each edge and the next."""
+    count, part = edges.size - 1, channel[: edges[-1]]
+    if edges[1] * count == edges[-1]:  # steps of equal length need no pass of their own for the squares
+        rows = part.reshape(count, edges[1])
+        return np.asarray(np.vecdot(rows, rows), dtype=np.float64)
+    return np.asarray(np.add.reduceat(np.square(part, dtype=np.float64), edges[:-1]))
 
 
 def _windows(steps: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -255,7 +255,8 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
     Raises BadParameter when the format cannot hold the clip.
     """
     # Here and not above: scipy takes longer to import than all else here, and a load that fails can do without.
-    from soundmill.audio.encode import decode, encode
+    from soundmill.audio.decode import decode
+    from soundmill.audio.encode import encode
     from soundmill.audio.fade import fade
     from soundmill.audio.loudness import meter, normalize
     from soundmill.quality.measure import measure

@@ -6,12 +6,12 @@ decide; the defects that were found with them only tell the sentences where to p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
 from soundmill.quality.rules import RULES, Rule
 from soundmill.quality.score import score
-from soundmill.quality.sentences import Defects, Reading, where
+from soundmill.quality.sentences import Defects, Reading, in_channel, named, where, worse_channel
 from soundmill.quality.thresholds import RULE_VERSION, Thresholds, ruleset
 
 __all__ = ["RULE_VERSION", "Thresholds", "judge", "ruleset"]
@@ -24,14 +24,16 @@ def judge(
     thresholds: Thresholds,
     defects: Defects = (),
     kind: QualityKind = QualityKind.MUSIC,
+    also: Sequence[Check] = (),
 ) -> Judgement:
-    """The checks of one take, one for each of RULES in their order. The verdict is failed when any of them is.
+    """The checks of one take: those made `also`, which are not of its measurements, and one for each of RULES in their
+    order. The verdict is failed when any of them is.
 
     `kind` is whose thresholds these are; it stands in the ruleset's name. A missing measurement (None or absent) passes
     where it means "not applicable" (repetition under two seconds, no duration asked, no samples from before
     normalisation, a take older than the measurement) and fails where a sounding clip would have a number.
     """
-    checks = tuple(_check(rule, measurements, thresholds, defects) for rule in RULES)
+    checks = (*also, *(_check(rule, measurements, thresholds, defects) for rule in RULES))
     return Judgement(
         checks=checks,
         verdict=Verdict.PASSED if all(check.passed for check in checks) else Verdict.FAILED,
@@ -60,11 +62,14 @@ def _check(rule: Rule, measurements: Measurements, thresholds: Thresholds, defec
     # Not max(): a NaN among them must fail too.
     passed = all(value >= limit if rule.lower else value <= limit for value in counted)
     worst = max(counted)
+    listed = named(defects, (rule.name, *rule.places))
+    channel = worse_channel(listed) if rule.by_channel else None
     reading = Reading(
         value=worst,
         limit=limit,
         signed=worst if delivered is None else delivered,
-        place=where(defects, (rule.name, *rule.places), measurements.get("duration_s")),
+        place=where(in_channel(listed, channel) if channel else listed, measurements.get("duration_s")),
+        whose=f"the {channel} channel" if channel else "the clip",
         hidden=before is not None and (delivered is None or rule.reads(before) > rule.reads(delivered)),
     )
     return Check(

@@ -35,7 +35,7 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
         "silence_share": MeasurementSpec(
             unit="share",
             description="share of the whole, non-overlapping 1024-sample windows whose RMS is below -60 dBFS; "
-            "a shorter clip is one window; highest over channels",
+            "a shorter clip is one window; the higher of two channels; of more than two, the windows in which all are",
             source=_OWN,
         ),
         "clipping_share": MeasurementSpec(

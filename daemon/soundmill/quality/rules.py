@@ -18,6 +18,7 @@ class Rule:
     reads: what of the measurement counts: abs where both signs are faults
     needed: a sounding clip would have this number, so none fails
     places: names of defects, beside the rule's own, that show where
+    by_channel: the measurement is that of the worse of two channels, which the sentence names
     """
 
     name: str
@@ -32,11 +33,12 @@ class Rule:
     needed: bool = False
     lower: bool = False
     places: tuple[str, ...] = ()
+    by_channel: bool = False
 
 
 def _share(text: str) -> Callable[[Reading], str]:
     return lambda r: text.format(
-        found=percent(r.value, r.limit), limit=percent(r.limit, r.value), place=r.place, when=_when(r)
+        found=percent(r.value, r.limit), limit=percent(r.limit, r.value), place=r.place, whose=r.whose, when=_when(r)
     )
 
 
@@ -86,7 +88,8 @@ RULES: tuple[Rule, ...] = (
         unit="share",
         needed=True,
         places=("silence_head", "silence_tail"),
-        says=_share("{found} of the clip is silent{place}; at most {limit} is allowed."),
+        by_channel=True,
+        says=_share("{found} of {whose} is silent{place}; at most {limit} is allowed."),
         missing="How much of the clip is silent was not measured.",
     ),
     Rule(

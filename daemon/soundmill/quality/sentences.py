@@ -10,6 +10,7 @@ Defects = Sequence[Mapping[str, object]]
 
 NAMED_PLACES = 3
 AT_THE_END_S = 0.02
+AS_LONG_S = 0.5  # no channel is said to be the silent one for less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +18,14 @@ class Reading:
     """What a check read, for the sentence that says it.
 
     value: what counts against the limit; signed: the measurement itself; place: "" or times in brackets after a blank;
-    hidden: the fault was worse before normalisation
+    whose: the clip, or the one of two channels that the places are in; hidden: the fault was worse before normalisation
     """
 
     value: float
     limit: float
     signed: float
     place: str
+    whose: str
     hidden: bool
 
 
@@ -44,19 +46,39 @@ def count(number: float, one: str, many: str) -> str:
     return f"1 {one}" if number == 1 else f"{number:,.0f} {many}"
 
 
-def where(defects: Defects, names: Iterable[str], duration_s: float | None) -> str:
-    """The places of the defects of these names: " (from 3.2 s to the end)", or "" when none is known.
+def named(defects: Defects, names: Iterable[str]) -> list[Mapping[str, object]]:
+    """The defects of these names."""
+    wanted = frozenset(names)
+    return [each for each in defects if each.get("name") in wanted]
+
+
+def worse_channel(defects: Defects) -> str | None:
+    """left or right, where these defects last longer in that one of two channels; else None."""
+    lasting = {
+        channel: sum(_seconds(each, "end_s") - _seconds(each, "start_s") for each in in_channel(defects, channel))
+        for channel in ("left", "right")
+    }
+    channel = max(lasting, key=lambda each: lasting[each])
+    return channel if lasting[channel] - min(lasting.values()) > AS_LONG_S else None
+
+
+def in_channel(defects: Defects, channel: str) -> list[Mapping[str, object]]:
+    """Those of the defects that are in this channel, by their detail."""
+    return [each for each in defects if str(each.get("detail")).endswith((f"in channel {channel}", "in all channels"))]
+
+
+def where(defects: Defects, duration_s: float | None) -> str:
+    """The places of the defects: " (from 3.2 s to the end)", or "" when there are none.
 
     The first three are named, longest first when they are spans.
     """
-    wanted = frozenset(names)
-    spans = [(_seconds(each, "start_s"), _seconds(each, "end_s")) for each in defects if each.get("name") in wanted]
+    spans = [(_seconds(each, "start_s"), _seconds(each, "end_s")) for each in defects]
     if not spans:
         return ""
     spans = sorted(set(spans), key=lambda span: (span[0] - span[1], span[0]))
-    named = [_place(start, end, duration_s) for start, end in sorted(spans[:NAMED_PLACES])]
+    said = [_place(start, end, duration_s) for start, end in sorted(spans[:NAMED_PLACES])]
     more = f" and {len(spans) - NAMED_PLACES} more" if len(spans) > NAMED_PLACES else ""
-    return f" ({', '.join(named)}{more})"
+    return f" ({', '.join(said)}{more})"
 
 
 def _place(start: float, end: float, duration_s: float | None) -> str:
