@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -107,6 +108,27 @@ def test_an_interaction_is_tested_as_by_comparing_models_with_and_without_it() -
     assert interaction(analyse(takes, seeds_shared=False), "a", "b").p_value == pytest.approx(reference)
 
 
+def test_the_change_of_a_lead_is_a_t_interval_of_the_seeds_own_changes() -> None:
+    takes = takes_of(CROSSED, 5, rng(42), lambda c: 12.0 if c == {"a": "x", "b": "v"} else 0.0)
+    score = {(t.condition["a"], t.condition["b"], t.replicate): t.score for t in takes}
+    changes = [
+        (score["x", "v", seed] or 0)
+        - (score["y", "v", seed] or 0)
+        - (score["x", "u", seed] or 0)
+        + (score["y", "u", seed] or 0)
+        for seed in range(1, 6)
+    ]
+    reference = stats.ttest_1samp(changes, 0.0)
+    interval = reference.confidence_interval(0.95)
+    found = interaction(analyse(takes), "a", "b")
+    assert found.change is not None
+    assert (found.change.better, found.change.more_at, found.change.less_at) == ("x", "v", "u")
+    assert found.effect == found.change.change == pytest.approx(np.mean(changes))
+    assert (found.change.low, found.change.high) == pytest.approx((interval.low, interval.high))
+    assert found.at_most == pytest.approx(interval.high)
+    assert found.p_value == pytest.approx(reference.pvalue)
+
+
 @pytest.mark.parametrize(
     ("passed", "takes", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
@@ -164,7 +186,7 @@ def test_the_setting_that_matters_is_named_with_how_much_and_how_sure() -> None:
     assert analysis.winner.n == 36
     assert analysis.sentences[0] == analysis.winner.sentence
     assert factor(analysis, "temperature").sentence == (
-        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.3 to 12.9) and 1.0 by 5.0 points (95 % CI 2.7 to 7.3)."
+        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.2 to 13.0) and 1.0 by 5.0 points (95 % CI 2.6 to 7.4)."
     )
     assert not factor(analysis, "top_k").matters
     assert "top_k makes no measurable difference" in factor(analysis, "top_k").sentence
@@ -179,6 +201,19 @@ def test_takes_that_cannot_tell_say_what_it_would_need() -> None:
     sentence = factor(analysis, "temperature").sentence
     assert sentence.startswith("These 24 takes cannot tell temperature")
     assert "more replicates would be needed to see a difference of 5 points." in sentence
+
+
+def test_three_replicates_are_enough_to_plan_by() -> None:
+    """The error of a factor has two degrees of freedom then; what is planned by is the common one."""
+    analysis = analyse(takes_of(full_factorial(), 3, rng(6), noise=14))
+    assert any("more replicates would be needed to see a difference of 5 points." in one for one in analysis.sentences)
+
+
+def test_two_replicates_are_warned_of() -> None:
+    takes = takes_of(full_factorial(), 3, rng(39))
+    few = "There are 2 replicates only: intervals are wide, and a level that both seeds suit may pass for better."
+    assert few in analyse([t for t in takes if t.replicate < 3]).sentences
+    assert few not in analyse(takes).sentences
 
 
 def test_levels_of_several_words_are_quoted() -> None:
@@ -210,7 +245,7 @@ def test_a_level_that_is_named_like_another_is_not_taken_for_it_in_an_interactio
 
     conditions = [{"prompt": f"{ALIKE}{end}", "a": a} for end in ("hall", "room", "yard") for a in "xy"]
     found = interaction(analyse(takes_of(conditions, 6, rng(41), crossing)), "a", "prompt")
-    assert "prompt “warm orchestral… hall”, but" in found.sentence
+    assert "where prompt is “warm orchestral… hall”, but" in found.sentence
     assert found.cells[0].level_b == f"{ALIKE}hall"
 
 
@@ -290,8 +325,11 @@ def test_factors_that_interact_win_or_lose_together() -> None:
     found = interaction(analysis, "a", "b")
     assert found.matters
     assert found.effect == pytest.approx(45, abs=10)
-    assert "interact (p < 0.001): a " in found.sentence
-    assert "but loses by" in found.sentence
+    assert re.fullmatch(
+        r"a and b interact \(p < 0.001\): a x leads y by \d+ points where b is v, but loses by \d+ points where it is u"
+        r"; so its lead changes by \d+ points \(95 % CI \d+ to \d+\)\.",
+        found.sentence,
+    )
     assert analysis.winner is not None
     assert analysis.winner.settings == {"a": "x", "b": "v"}
 
@@ -336,6 +374,15 @@ def test_a_small_interaction_is_said_to_be_small() -> None:
     assert "a and b interact (p < 0.001), but differences change by only 1." in found.sentence
 
 
+def test_an_interaction_that_may_be_large_is_not_said_to_be_small() -> None:
+    crossing = lambda c: 6.0 if c == {"a": "x", "b": "v"} else 0.0  # noqa: E731
+    found = interaction(analyse(takes_of(CROSSED, 8, rng(8), crossing, noise=2)), "a", "b")
+    assert found.matters and found.at_most is not None
+    assert found.effect < 5 < found.at_most
+    assert not found.small
+    assert "differences change by only" not in found.sentence
+
+
 def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_interaction() -> None:
     stronger = {("x", "u"): 12.0, ("x", "v"): 30.0, ("y", "u"): 0.0, ("y", "v"): 6.0}
     tied = {**stronger, ("x", "u"): 30.0}
@@ -344,6 +391,65 @@ def test_a_level_that_leads_wherever_its_partner_stands_wins_in_spite_of_an_inte
         assert interaction(analysis, "a", "b").matters
         assert analysis.winner is not None
         assert analysis.winner.settings == settings
+
+
+def test_ranges_that_interact_are_told_by_their_ends() -> None:
+    conditions = latin_hypercube(40, rng(43))
+    product = lambda c: 12 * (float(c["temperature"]) - 1) * (float(c["cfg_coef"]) - 4.5)  # noqa: E731
+    found = interaction(analyse(takes_of(conditions, 1, rng(44), product)), "temperature", "cfg_coef")
+    assert found.change is not None
+    assert found.change.along_trend
+    change = found.change
+    wide, steep = (
+        abs(float(a) - float(b)) for a, b in ((change.better, change.worse), (change.more_at, change.less_at))
+    )
+    assert change.low < 12 * wide * steep < change.high
+    assert re.fullmatch(
+        r"cfg_coef and temperature interact \(p < 0.001\): cfg_coef [17]\.\d+ leads [17]\.\d+ by \d+ points "
+        r"where temperature is \S+, but loses by \d+ points where it is \S+; along the trend its lead changes by "
+        r"\d+ points \(95 % CI \d+ to \d+\)\.",
+        found.sentence,
+    )
+
+
+def test_where_no_interaction_is_found_it_is_said_how_large_one_may_be() -> None:
+    analysis = analyse(takes_of(full_factorial(), 6, rng(45)))
+    assert not any(found.matters for found in analysis.interactions)
+    bound = max(found.at_most or 0.0 for found in analysis.interactions)
+    assert (
+        f"No interaction was found among 3 pairs of factors; if there is one, it changes a lead by at most {bound:.0f} "
+        "points (95 % CI for each pair)." in analysis.sentences
+    )
+    one = analyse(takes_of(CROSSED, 6, rng(46))).sentences
+    assert any(sentence.startswith("No interaction was found between a and b; if there is one, it") for sentence in one)
+
+
+def test_dozens_of_levels_are_tested_for_interaction_though_no_change_is_named() -> None:
+    conditions = [{"a": f"a{a}", "b": f"b{b}"} for a in range(30) for b in range(20)]
+    (found,) = analyse(
+        takes_of(conditions, 2, rng(47), lambda c: 40.0 * (c["a"] < "a2") * (c["b"] < "b15"))
+    ).interactions
+    assert found.matters
+    assert found.change is None
+    assert re.fullmatch(r"a and b interact \(p < 0.001\): a lead changes by up to \d+ points\.", found.sentence)
+
+
+def test_combinations_that_no_take_has_are_not_compared() -> None:
+    conditions = [c for c in full_factorial() if (c["temperature"], c["cfg_coef"]) != ("1.3", "4")]
+    found = interaction(analyse(takes_of(conditions, 4, rng(48))), "temperature", "cfg_coef")
+    assert found.change is not None
+    assert "1.3" not in (found.change.better, found.change.worse)
+
+
+def test_the_winner_is_said_with_the_interval_of_its_average() -> None:
+    winner = analyse(takes_of(full_factorial(), 6, rng(5), TEMPERATURE)).winner
+    assert winner is not None
+    assert winner.low is not None
+    assert winner.high is not None
+    assert winner.sentence == (
+        f"Best settings: temperature 0.7, {winner.mean:.0f} points on average over 36 takes "
+        f"(95 % CI {winner.low:.0f} to {winner.high:.0f})."
+    )
 
 
 def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -> None:
@@ -425,7 +531,35 @@ def test_a_sampled_range_may_be_best_in_its_middle() -> None:
     assert found.matters
     assert found.trend is not None
     assert found.trend.peak == pytest.approx(0.95, abs=0.1)
-    assert "temperature is best near" in found.sentence
+    assert found.trend.peak_low is not None
+    assert found.trend.peak_high is not None
+    assert 0.5 < found.trend.peak_low < 0.95 < found.trend.peak_high < 1.5
+    assert re.match(r"temperature is best near 0\.9\d* \(95 % CI 0\.\d+ to \d\.\d+\), of ", found.sentence)
+
+
+def test_a_range_sampled_by_its_logarithm_is_followed_by_it() -> None:
+    """A rise of 4 points with each doubling, over more than two decades."""
+    conditions = [{"top_k": f"{2 ** (at / 4):.2f}"} for at in range(36)]
+    takes = takes_of(conditions, 4, rng(40), lambda c: 4 * np.log2(float(c["top_k"])), noise=3)
+    found = factor(analyse(takes, log={"top_k"}), "top_k")
+    assert found.trend is not None
+    assert found.trend.low is not None
+    assert found.trend.high is not None
+    assert found.trend.low < 4 < found.trend.high < found.trend.low + 2
+    assert found.contrasts[0].difference == pytest.approx(35, abs=4)
+    assert found.trend.log
+    assert "higher is better; 431 beats 1 by" in found.sentence
+    straight = factor(analyse(takes), "top_k")
+    assert straight.trend is not None
+    assert not straight.trend.log
+
+
+def test_the_best_value_of_a_logarithmic_range_is_a_value_of_the_factor() -> None:
+    conditions = [{"top_k": f"{2 ** (at / 4):.2f}"} for at in range(36)]
+    takes = takes_of(conditions, 2, rng(41), lambda c: -3 * (np.log2(float(c["top_k"])) - 4) ** 2)
+    trend = factor(analyse(takes, log={"top_k"}), "top_k").trend
+    assert trend is not None
+    assert trend.peak == pytest.approx(16, rel=0.15)
 
 
 def test_replicates_of_a_sampled_point_do_not_pass_for_more_points() -> None:
@@ -638,6 +772,9 @@ def test_means_stay_on_the_scale_where_other_factors_are_averaged_out() -> None:
     shown = [*means, *(c.mean for c in analysis.conditions), *(c.mean for i in analysis.interactions for c in i.cells)]
     assert all(mean is None or 0 <= mean <= 100 for mean in shown)
     assert all(contrast.difference <= 100 for effect in analysis.factors for contrast in effect.contrasts)
+    for one in (*(level for effect in analysis.factors for level in effect.levels), *analysis.conditions):
+        for low, high in ((one.low, one.high), (one.paired_low, one.paired_high)):
+            assert low is not None and high is not None and 0 <= low < high <= 100, "it would read 100 to 100"
 
 
 def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -> None:

@@ -16,6 +16,14 @@ def test_an_experiment_says_its_factors() -> None:
     assert factors.designed and factors.names == ("temperature",) and factors.levels("temperature") == ("0.7", "1.3")
 
 
+def test_an_experiment_says_which_factors_are_logarithmic() -> None:
+    jobs = jobs_with([({"condition": {"top_k": str(n), "cfg_coef": str(n), "style": "jazz"}}, {}) for n in (1, 2)])
+    plan = {"top_k": {"min": 1, "max": 500, "scale": "log"}, "cfg_coef": {"min": 1, "max": 9, "scale": "linear"}}
+    earlier = {"design": "sobol", "factors": plan | {"style": ["jazz", "folk"]}}
+    assert find_factors(jobs, [earlier, None]).log == {"top_k"}
+    assert find_factors(jobs).log == frozenset()
+
+
 def test_a_column_that_takes_a_few_values_is_a_factor() -> None:
     jobs = jobs_with([({"temperature": 0.7 + 0.3 * (n % 2), "labels": {"cue": f"m{n}"}}, {}) for n in range(12)])
     factors = find_factors(jobs)

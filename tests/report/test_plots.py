@@ -44,7 +44,7 @@ def sweep(
 
 
 def drawn(record: BatchRecord) -> list[Plot]:
-    factors = find_factors(record.jobs)
+    factors = find_factors(record.jobs, [record.experiment])
     return list(plots(record, record.jobs, factors, analysed(record.jobs, factors)))
 
 
@@ -151,7 +151,23 @@ def test_a_sampled_factor_is_drawn_at_its_values(name: str) -> None:
     assert "1.4" in text_of(plot)  # a tick of the numeric axis
 
 
-def sampled(values: list[str]) -> Plot:
+def test_a_factor_sampled_by_its_logarithm_is_drawn_on_a_logarithmic_axis() -> None:
+    jobs = jobs_with(
+        [
+            ({"condition": {"top_k": f"{2 ** (n / 4):.2f}", "top_p": f"{(n * 7 % 40) / 50:.3f}"}}, {"score": 40.0 + n})
+            for n in range(40)
+        ]
+    )
+    plan = {"top_k": {"min": 1, "max": 900, "scale": "log"}, "top_p": {"min": 0, "max": 0.8, "scale": "linear"}}
+    record = replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "sobol", "factors": plan})
+    plot = next(plot for plot in drawn(record) if "top_k" in plot.name)
+    assert {"1", "10", "100"} <= set(text_of(plot).split())
+    coordinates = next(plot for plot in drawn(record) if plot.name == "parallel-coordinates")
+    straight = next(plot for plot in drawn(replace(record, experiment=None)) if plot.name == "parallel-coordinates")
+    assert coordinates.svg != straight.svg
+
+
+def sampled(values: list[str], scale: str = "linear") -> Plot:
     """The plot of a temperature that was sampled, beside a top_p that was too."""
     jobs = jobs_with(
         [
@@ -162,7 +178,8 @@ def sampled(values: list[str]) -> Plot:
             for at, value in enumerate(values)
         ]
     )
-    found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment={"design": "latin_hypercube"}))
+    plan = {"design": "latin_hypercube", "factors": {"temperature": {"min": 0.5, "max": 900, "scale": scale}}}
+    found = drawn(replace(BATCH, jobs=jobs, kind="experiment", experiment=plan))
     return next(plot for plot in found if "temperature" in plot.name)
 
 
@@ -209,3 +226,13 @@ def test_a_bin_of_one_value_stands_at_that_value() -> None:
     unit = two - one
     assert unit > 0 and three - two == pytest.approx(unit, abs=0.1)
     assert (seven - three, eight_to_nine - seven) == pytest.approx((4 * unit, 1.5 * unit), abs=0.1)
+
+
+def test_a_bin_of_one_value_stands_at_that_value_on_a_logarithmic_axis_too() -> None:
+    plot = sampled([str((1, 2, 4, 128, 256, 512)[n % 6]) for n in range(36)], scale="log")
+    bars = [(left, right) for left, right in spans(plot, 1, "busy") if left < right]
+    one, two, four, most, last = [(left + right) / 2 for left, right in bars]
+    unit = two - one
+    assert unit > 0 and four - two == pytest.approx(unit, abs=0.1)
+    assert (most - four, last - most) == pytest.approx((5 * unit, 1.5 * unit), abs=0.1)
+    assert spans(plot, 3, "warn") == bars

@@ -55,7 +55,7 @@ def write_report(
     progress(Progress(done=len(shown), due=len(shown), doing="analysis"))
     before = seen_from(folder, earlier)
     compared = tuple(job for jobs in (*(batch.jobs for batch in before), record.jobs) for job in jobs)
-    factors = find_factors(compared)
+    factors = find_factors(compared, [batch.experiment for batch in (*earlier, record)])
     analysis = analysed(compared, factors)
     progress(Progress(done=len(shown), due=len(shown), doing="plots"))
     drawn = list(plots.plots(record, compared, factors, analysis))
@@ -110,7 +110,13 @@ def analysed(jobs: Sequence[JobRecord], factors: Factors) -> Analysis | None:
     takes = takes_of(jobs, factors)
     if not factors.names or sum(take.score is not None for take in takes) < 2:
         return None
-    return analyse(takes, confidence=CONFIDENCE, seeds_shared=factors.designed, response=response_of(takes))
+    return analyse(
+        takes,
+        confidence=CONFIDENCE,
+        seeds_shared=factors.designed,
+        log=factors.log,
+        response=response_of(takes),
+    )
 
 
 def passed_of(jobs: Iterable[JobRecord]) -> PassRate:

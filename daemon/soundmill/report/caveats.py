@@ -37,7 +37,8 @@ def caveats(model: Model, takes: Sequence[Take], voice: Voice, *, seeds_shared: 
     elif seeds_shared and not adjusted.paired and used > 1:
         yield "The conditions do not share their seeds, so differences between seeds count as error."
     elif adjusted.paired and used <= FEW_SEEDS and table.design is not Design.NONE:
-        yield f"There are {used} replicates only: intervals are wide, and more seeds may change the order."
+        few = "more seeds may change the order" if used > 2 else "a level that both seeds suit may pass for better"
+        yield f"There are {used} replicates only: intervals are wide, and {few}."
     if table.design is Design.ONE_FACTOR_AT_A_TIME:
         yield "One factor at a time shows no interactions, and combinations of changes were not tried."
     empty = int((~table.has_score).sum())

@@ -15,6 +15,15 @@ DECIMALS = 9  # beyond which a difference is rounding error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficient:
+    """One coefficient with its interval's reach and its p value, nan where nothing says how sure it is."""
+
+    value: float
+    reach: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
     """Pairs of rows compared, (m,) each; `first` has the higher estimate. Without an error to judge by, what an error
     is needed for is nan."""
@@ -56,6 +65,22 @@ def compare(model: Model, rows: Floats, pairs: tuple[Ints, Ints], error: ErrorTe
         high=differences + reach,
         p_values=holm(two_sided_p(t, error.df)),
         df=error.df,
+    )
+
+
+def coefficient(model: Model, at: int, confidence: float) -> Coefficient:
+    """One of the model's own, by its place among them."""
+    row = np.eye(len(model.estimates))[[at]]
+    value = float(model.estimates[at])
+    judged_by = model.error_for(row)
+    if judged_by is None:
+        return Coefficient(value=value, reach=np.nan, p_value=np.nan)
+    error = float(np.sqrt(model.variances(row)[0] * judged_by.variance))
+    t = np.array([value / error if error > 0 else 0.0])
+    return Coefficient(
+        value=value,
+        reach=t_quantile(confidence, judged_by.df) * error,
+        p_value=float(two_sided_p(t, judged_by.df)[0]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ class Factor:
     levels: tuple[str, ...]
     values: Floats | None  # of the levels, when all are numbers
     sampled: bool  # a numeric range, analysed by its trend
+    log: bool  # sampled by its logarithm: equal ratios count as equal steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,9 @@ class Table:
         return chosen
 
 
-def read_table(takes: Sequence[Take], response: Response) -> Table:
-    """`takes` all have a condition. A factor that one does not name counts as its level ""."""
+def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) -> Table:
+    """`takes` all have a condition. A factor that one does not name counts as its level "". `log` names the factors
+    whose design has a logarithmic scale."""
     names = sorted({name for take in takes for name in take.condition})
     levels = [_levels({take.condition.get(name, "") for take in takes}) for name in names]
     position = [{text: index for index, text in enumerate(texts)} for texts, _ in levels]
@@ -87,7 +89,13 @@ def read_table(takes: Sequence[Take], response: Response) -> Table:
     design, baseline = _design(grid, np.unique(condition_of[scored]))
     return Table(
         factors=tuple(
-            Factor(name=name, levels=texts, values=numbers, sampled=_is_range(numbers, design))
+            Factor(
+                name=name,
+                levels=texts,
+                values=numbers,
+                sampled=_is_range(numbers, design),
+                log=name in log and numbers is not None and bool((numbers > 0).all()),
+            )
             for name, (texts, numbers) in zip(names, levels, strict=True)
         ),
         conditions=grid,

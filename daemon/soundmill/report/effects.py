@@ -2,7 +2,8 @@
 
 From takes to findings, in this order:
 1. `design` reads the takes into arrays and sees what design they come from.
-2. `seeds` compares conditions within seeds: takes of one replicate share theirs.
+2. `seeds` compares conditions within seeds: takes of one replicate share theirs. An effect is judged by how much it
+   differs from seed to seed.
 3. `model` estimates levels, or trends of sampled ranges; `interplay` tests pairs of factors.
 4. What matters is decided for all factors at once, and for all interactions at once (Holm), so that an experiment in
    which nothing matters names a factor, or a winner, in at most 1 - confidence of cases, and an interaction likewise.
@@ -14,7 +15,8 @@ they hold well for means of a dozen takes, and for two or three takes nothing do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +33,7 @@ from soundmill.report.findings import (
     FactorEffect,
     Interaction,
     InteractionCell,
+    LeadChange,
     LevelMean,
     PassRate,
     Response,
@@ -51,12 +54,12 @@ from soundmill.report.trends import Sampled, follow
 from soundmill.report.verdict import (
     NOTHING_VARIED,
     interaction_sentence,
+    no_interaction_sentence,
     no_winner_sentence,
     pass_sentence,
     winner_sentence,
 )
 from soundmill.report.voice import Voice
-from soundmill.report.words import count
 
 __all__ = [
     "Analysis",
@@ -66,6 +69,7 @@ __all__ = [
     "FactorEffect",
     "Interaction",
     "InteractionCell",
+    "LeadChange",
     "LevelMean",
     "PassRate",
     "Response",
@@ -91,14 +95,16 @@ def analyse(
     *,
     confidence: float = 0.95,
     seeds_shared: bool = True,
+    log: Collection[str] = (),
     response: Response = Response.SCORE,
     worth: float | None = None,
 ) -> Analysis:
     """What these takes say about the settings they were made with.
 
     `confidence` of intervals; 1 - confidence is the chance of a false claim. `seeds_shared`: takes of one replicate
-    have the same seed, whatever their condition. `worth`: the least difference anyone would act on, in units of the
-    response (5 points, half a star). Takes without a condition are left out; the order of the takes is of no matter.
+    have the same seed, whatever their condition. `log`: factors that were sampled on a logarithmic scale. `worth`: the
+    least difference anyone would act on, in units of the response (5 points, half a star). Takes without a condition
+    are left out; the order of the takes is of no matter.
 
     Raises ValueError for a confidence outside 0.5 to 1 or a difference that is not positive.
     """
@@ -107,7 +113,7 @@ def analyse(
     if worth is not None and not worth > 0:
         raise ValueError(f"worth is {worth}; the least difference worth knowing must be above 0")
     takes = [take for take in takes if take.condition]
-    table = read_table(takes, response)
+    table = read_table(takes, response, log)
     scale = scale_of(response, table.response, worth)
     voice = Voice(
         scale=scale,
@@ -124,7 +130,7 @@ def analyse(
         return nothing
     model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), floor=scale.floor)
     measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
-    tested = tested_pairs(model, scale)
+    tested = tested_pairs(model, scale, confidence)
     of_factors = _adjusted([one.p_value for one in measured])
     of_pairs = holm(np.array([one.p_value for one in tested])).tolist()
     factors = tuple(
@@ -222,11 +228,14 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
     Only for replicated designs: elsewhere more conditions are needed, not more replicates.
     """
     pairs = levels.pairs
-    if not model.within or levels.error is None or levels.error.df < FEWEST_DF_TO_PLAN or not len(pairs.first):
+    if not model.within or levels.error is None or not len(pairs.first):
+        return None
+    expected = model.adjusted.expected_error(differences_of(levels.rows))
+    if expected is None or expected.df < FEWEST_DF_TO_PLAN:
         return None
     return replicates_for(
         voice.scale.worth,
-        standard_error=float(pairs.standard_errors.max()),
+        standard_error=float(pairs.standard_errors.max()) * math.sqrt(expected.variance / levels.error.variance),
         df=levels.error.df,
         replicates=_replicates(model),
         level=(1 - voice.confidence) / len(pairs.first),
@@ -234,13 +243,16 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
 
 
 def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -> Interaction:
+    at_most = found.changes.at_most if found.changes else None
     interaction = Interaction(
         factors=(table.factors[found.first].name, table.factors[found.second].name),
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         effect=found.effect,
+        change=found.changes.clearest if found.changes else None,
+        at_most=at_most,
         matters=p_adjusted <= 1 - voice.confidence,
-        small=p_adjusted <= 1 - voice.confidence and found.effect <= voice.scale.worth,
+        small=p_adjusted <= 1 - voice.confidence and at_most is not None and at_most <= voice.scale.worth,
         cells=found.cells,
         sentence="",
     )
@@ -304,8 +316,7 @@ def _sentences(
         yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)
     if interactions and not any(interaction.matters for interaction in interactions):
-        pairs = count(len(interactions), "pair")
-        yield f"No interaction was found among {pairs} of factors."
+        yield no_interaction_sentence(interactions, voice)
     passed = passed_of(table, np.ones(len(table.conditions), dtype=np.bool_), voice.confidence)
     if passed.takes:
         yield pass_sentence(passed, voice, "first take" if any(take.tried_again for take in takes) else "take")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from soundmill.report.cost import device_times
 from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
@@ -14,7 +16,7 @@ from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
 from soundmill.report.naming import told_apart
 from soundmill.report.record import JobRecord, TakeRecord
-from soundmill.report.words import one_decimal, percent
+from soundmill.report.words import number, one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 BIN = re.compile(rf"{NUMBER}(?: to {NUMBER})?")  # one number: all its takes have the same value
@@ -34,7 +36,7 @@ def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[
         _response_by_level(panels[0], effect, places, _values(effect, factors, finals, response), response)
         _pass_rate_by_level(panels[1], effect, places)
         if times:
-            _time_by_level(panels[2], places, times)
+            _time_by_level(panels[2], effect, places, times)
         panels[-1].set_xlabel(effect.name)
         means = [
             f"{level.level}: {one_decimal(level.mean)} ({one_decimal(level.low)} to {one_decimal(level.high)}), "
@@ -51,12 +53,29 @@ def _places(effect: FactorEffect) -> dict[str, tuple[float, float]]:
     bins = [BIN.fullmatch(level.level) for level in effect.levels]
     if effect.trend is not None and all(bins):
         ends = {match[0]: (float(match[1]), float(match[2] or match[1])) for match in bins if match}
-        least = NARROWEST * (max(high for _, high in ends.values()) - min(low for low, _ in ends.values()))
-        return {
-            level: (low, high) if high - low >= least else ((low + high - least) / 2, (low + high + least) / 2)
-            for level, (low, high) in ends.items()
-        }
+        drawn = {level: (_on_axis(effect, low), _on_axis(effect, high)) for level, (low, high) in ends.items()}
+        least = NARROWEST * (max(high for _, high in drawn.values()) - min(low for low, _ in drawn.values()))
+        for level, (low, high) in drawn.items():
+            if high - low < least:
+                middle = (low + high) / 2
+                ends[level] = (_off_axis(effect, middle - least / 2), _off_axis(effect, middle + least / 2))
+        return ends
     return {level.level: (at - 0.36, at + 0.36) for at, level in enumerate(effect.levels)}
+
+
+def _on_axis(effect: FactorEffect, value: float) -> float:
+    """How far along the axis a value is drawn."""
+    return math.log(value) if effect.trend is not None and effect.trend.log else value
+
+
+def _off_axis(effect: FactorEffect, at: float) -> float:
+    """The value drawn there."""
+    return math.exp(at) if effect.trend is not None and effect.trend.log else at
+
+
+def _middle(effect: FactorEffect, low: float, high: float) -> float:
+    """Of a level's place, as it looks on the axis."""
+    return _off_axis(effect, (_on_axis(effect, low) + _on_axis(effect, high)) / 2)
 
 
 def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]], labelled: bool) -> None:
@@ -68,6 +87,11 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
         labels = [names[level] for level in places]
         axes.set_xticklabels(labels, rotation=30 if long else 0, ha="right" if long else "center")
         axes.grid(False, axis="x")
+    elif effect.trend.log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", labelbottom=labelled)
 
 
@@ -123,7 +147,7 @@ def _response_by_level(
         low, high = places[level.level]
         axes.plot([low, high], [level.mean, level.mean], color=BUSY, linewidth=1.8, solid_capstyle="butt")
         if level.low is not None and level.high is not None:
-            middle = (low + high) / 2
+            middle = _middle(effect, low, high)
             axes.plot([middle, middle], [level.low, level.high], color=BUSY, linewidth=4, alpha=0.45)
     if response is Response.SCORE:
         axes.set_ylim(max(axes.get_ylim()[0], -2), min(axes.get_ylim()[1], 102))
@@ -134,7 +158,7 @@ def _response_by_level(
 def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[float, float]]) -> None:
     for level in effect.levels:
         low, high = places[level.level]
-        middle = (low + high) / 2
+        middle = _middle(effect, low, high)
         rate = level.pass_rate
         if rate.rate is None:
             continue
@@ -145,11 +169,16 @@ def _pass_rate_by_level(axes: Axes, effect: FactorEffect, places: Mapping[str, t
     axes.set_ylabel("%")
 
 
-def _time_by_level(axes: Axes, places: Mapping[str, tuple[float, float]], values: Sequence[tuple[str, float]]) -> None:
+def _time_by_level(
+    axes: Axes,
+    effect: FactorEffect,
+    places: Mapping[str, tuple[float, float]],
+    values: Sequence[tuple[str, float]],
+) -> None:
     _dots(axes, places, values)
     by_place: dict[tuple[float, float], list[float]] = {}
     for level, value in values:
-        if (place := _place_of(level, places)) is not None:
+        if (place := _place_of(level, effect, places)) is not None:
             by_place.setdefault(place, []).append(value)
     for place, times in by_place.items():
         axes.plot(place, [float(np.median(times))] * 2, color=WARN, linewidth=1.8)
@@ -158,16 +187,22 @@ def _time_by_level(axes: Axes, places: Mapping[str, tuple[float, float]], values
     axes.set_ylabel("s")
 
 
-def _place_of(level: str, places: Mapping[str, tuple[float, float]]) -> tuple[float, float] | None:
+def _place_of(
+    level: str, effect: FactorEffect, places: Mapping[str, tuple[float, float]]
+) -> tuple[float, float] | None:
     """Where a take of this level counts: the level's own place, or the bin that its value is in."""
     if level in places:
         return places[level]
     try:
-        value = float(level)
+        value = _on_axis(effect, float(level))
     except ValueError:
         return None
     # The nearest, because a bin's ends are rounded in its name.
-    return min(places.values(), key=lambda place: max(place[0] - value, value - place[1], 0.0), default=None)
+    return min(
+        places.values(),
+        key=lambda place: max(_on_axis(effect, place[0]) - value, value - _on_axis(effect, place[1]), 0.0),
+        default=None,
+    )
 
 
 def _file_word(name: str) -> str:

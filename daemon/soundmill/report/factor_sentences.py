@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from soundmill.report.findings import Contrast, FactorEffect
+from soundmill.report.findings import Contrast, FactorEffect, Trend
 from soundmill.report.voice import Voice, listed, p_text
 from soundmill.report.words import count
 
@@ -95,13 +95,18 @@ def _trend(effect: FactorEffect, voice: Voice) -> str:
     ends = effect.contrasts[0]
     low, high = _range(effect)
     if effect.trend is not None and effect.trend.peak is not None:
-        return f"{effect.name} is best near {effect.trend.peak:.3g}, of {low} to {high} that were tried."
+        return f"{effect.name} is best near {_peak(effect.trend, voice)}, of {low} to {high} that were tried."
     if ends.significant:
         side = "lower" if ends.better == low else "higher"
         start = _small(effect, voice) if effect.small else effect.name
         return f"{start}: {side} is better; {ends.better} beats {ends.worse} {voice.lead(ends)} along the trend."
     matters = _small(effect, voice) if effect.small else f"{effect.name} matters"
     return f"{matters} ({p_text(effect.p_adjusted)}), but these takes cannot say which values are best."
+
+
+def _peak(trend: Trend, voice: Voice) -> str:
+    """`0.95 (95 % CI 0.9 to 1.01)`."""
+    return f"{trend.peak:.3g} ({voice.confidence_text} {trend.peak_low:.3g} to {trend.peak_high:.3g})"
 
 
 def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicates: int) -> str:

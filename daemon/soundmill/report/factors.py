@@ -6,7 +6,7 @@ that a CSV with temperatures 0.7 and 1.0 is answered as a sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundmill.jobs import JobStatus
@@ -33,11 +33,13 @@ PARAMETERS: Mapping[str, Callable[[JobRecord], object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """`conditions` maps a job's id to its level of each factor; `designed` says that an experiment asked for them."""
+    """`conditions` maps a job's id to its level of each factor; `designed` says that an experiment asked for them, and
+    `log` which of them it sampled on a logarithmic scale."""
 
     names: tuple[str, ...]
     conditions: Mapping[int, Mapping[str, str]]
     designed: bool
+    log: frozenset[str] = frozenset()
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -53,14 +55,28 @@ class Factors:
             return tuple(found)
 
 
-def find_factors(jobs: Sequence[JobRecord]) -> Factors:
+def find_factors(jobs: Sequence[JobRecord], experiments: Iterable[Mapping[str, object] | None] = ()) -> Factors:
+    """The factors of these jobs. `experiments` are the sections that asked for them, see `BatchRecord`."""
     designed = [job for job in jobs if job.condition]
     if designed:
         names = dict.fromkeys(name for job in designed for name in job.condition)
-        return Factors(names=tuple(names), conditions={job.id: job.condition for job in designed}, designed=True)
+        return Factors(
+            names=tuple(names),
+            conditions={job.id: job.condition for job in designed},
+            designed=True,
+            log=frozenset(name for experiment in experiments for name in _log_ranges(experiment)),
+        )
     columns = list(_varying(jobs))[:MOST_FACTORS] if len(jobs) >= LEAST_JOBS else []
     conditions = {job.id: {name: levels[at] for name, levels in columns} for at, job in enumerate(jobs)}
     return Factors(names=tuple(name for name, _ in columns), conditions=conditions if columns else {}, designed=False)
+
+
+def _log_ranges(experiment: Mapping[str, object] | None) -> Iterator[str]:
+    """Names of the factors whose range was written with `scale: log`."""
+    factors = (experiment or {}).get("factors")
+    for name, levels in factors.items() if isinstance(factors, Mapping) else ():
+        if isinstance(levels, Mapping) and levels.get("scale") == "log":
+            yield name
 
 
 def _varying(jobs: Sequence[JobRecord]) -> Iterator[tuple[str, list[str]]]:

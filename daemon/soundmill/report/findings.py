@@ -91,15 +91,22 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """How the response goes with a sampled numeric factor."""
+    """How the response goes with a sampled numeric factor.
 
-    slope: float  # of the response per unit of the factor, the other factors held fixed
+    `peak`: the value with the highest response, where the response is shown to rise before it and to fall after it;
+    with the interval that the curve's top is in.
+    """
+
+    slope: float  # per unit of the factor, the other factors held fixed; on a logarithmic scale per doubling
     low: float | None
     high: float | None
     rank_correlation: float  # Spearman's, over conditions
     rank_low: float | None
     rank_high: float | None
-    peak: float | None  # the factor's value with the highest response, when the curve has its top inside the range
+    peak: float | None
+    peak_low: float | None
+    peak_high: float | None
+    log: bool  # the factor was sampled on a logarithmic scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,15 +140,42 @@ class InteractionCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeadChange:
+    """How much more one level of a factor leads another at one level of a second factor than at another.
+
+    `change` = `lead_more` - `lead_less`, never negative; its interval may hold 0. The interval holds for all such
+    changes of the two factors at once, so that it does no harm that the clearest was chosen. For a sampled range the
+    levels are its ends, and the means are those along the trend.
+    """
+
+    better: str
+    worse: str
+    more_at: str
+    less_at: str
+    lead_more: float  # of better over worse at `more_at`, never negative
+    lead_less: float  # at `less_at`; negative where it loses
+    along_trend: bool  # one of the factors is a sampled range, so that no take need have these levels
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """Whether the effect of one factor depends on the level of another; only pairs that could be tested are listed."""
+    """Whether the effect of one factor depends on the level of another; only pairs that could be tested are listed.
+
+    `change` is the clearest change of a lead of the first factor's levels, and `at_most` what none exceeds, at the
+    confidence; None where there are too many to compare or the conditions cannot tell them apart.
+    """
 
     factors: tuple[str, str]
     p_value: float
     p_adjusted: float  # Holm-adjusted for the pairs tested
-    effect: float  # the most by which a difference between two levels of one changes between two levels of the other
+    effect: float  # the size of `change`; without it, the most by which a lead changes
+    change: LeadChange | None
+    at_most: float | None
     matters: bool
-    small: bool  # it matters, but `effect` is less than anyone would act on (`Scale.worth`)
+    small: bool  # it matters, but `at_most` is less than anyone would act on (`Scale.worth`)
     cells: tuple[InteractionCell, ...]
     sentence: str
 

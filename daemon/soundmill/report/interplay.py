@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
+from soundmill.report.changes import Changes, Meetings, changes_of
 from soundmill.report.compare import f_test
 from soundmill.report.design import Bools, Floats
 from soundmill.report.findings import Design, InteractionCell
-from soundmill.report.intervals import f_p
-from soundmill.report.model import Model, cell_rows
+from soundmill.report.model import Model, cell_rows, least_squares
 from soundmill.report.scale import Scale
 
 FEWEST_DF = 3  # that a test of a pair must leave for the error, where interactions are judged by the rest
@@ -20,16 +20,17 @@ FEWEST_DF = 3  # that a test of a pair must leave for the error, where interacti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """One pair of factors, by their indices. `effect`: the most by which a difference changes, see `Interaction`."""
+    """One pair of factors, by their indices. `effect`: how much a lead changes, see `Interaction`."""
 
     first: int
     second: int
     p_value: float
     effect: float
+    changes: Changes | None
     cells: tuple[InteractionCell, ...]
 
 
-def tested_pairs(model: Model, scale: Scale) -> list[Tested]:
+def tested_pairs(model: Model, scale: Scale, confidence: float) -> list[Tested]:
     """Every pair the design and the takes can say something of. One factor at a time says nothing of any."""
     if model.table.design in (Design.ONE_FACTOR_AT_A_TIME, Design.NONE):
         return []
@@ -37,40 +38,82 @@ def tested_pairs(model: Model, scale: Scale) -> list[Tested]:
     varied = [index for index, column in enumerate(grid.T) if len(np.unique(column)) > 1]
     found = []
     for first, second in combinations(varied, 2):
-        result = _within(model, first, second) if model.within else _beside_main_effects(model, first, second)
-        if result is not None:
-            p_value, effect = result
-            cells = tuple(_cells(model, first, second, scale))
-            found.append(Tested(first=first, second=second, p_value=p_value, effect=effect, cells=cells))
+        asked = _within(model, first, second) if model.within else _beside_main_effects(model, first, second)
+        if asked is None:
+            continue
+        meetings, contrasts = asked
+        p_value, error = f_test(meetings.model, contrasts), meetings.model.error_for(contrasts)
+        if p_value is None or error is None:
+            continue
+        changes = changes_of(meetings, contrasts, error, scale, confidence)
+        found.append(
+            Tested(
+                first=first,
+                second=second,
+                p_value=p_value,
+                effect=changes.clearest.change if changes else _effect(meetings.means),
+                changes=changes,
+                cells=tuple(_cells(model, first, second, scale)),
+            )
+        )
     return found
 
 
-def _within(model: Model, first: int, second: int) -> tuple[float, float] | None:
-    """Differences of differences between the cells of a complete factorial, judged by the error within conditions."""
+def _within(model: Model, first: int, second: int) -> tuple[Meetings, Floats] | None:
+    """The cells of a complete factorial, and differences of differences between them, judged by the error within
+    conditions."""
     combos, rows = cell_rows(model.table, (first, second))
     across = len(np.unique(combos[:, 1]))
     square = rows.reshape(-1, across, rows.shape[1])
     contrasts = (square[1:, 1:] - square[:1, 1:] - square[1:, :1] + square[:1, :1]).reshape(-1, rows.shape[1])
-    p_value = f_test(model, contrasts)
-    return None if p_value is None else (p_value, _effect(model.value(rows).reshape(-1, across)))
+    meetings = Meetings(
+        model=model,
+        rows=square,
+        unknown=np.zeros((*square.shape[:2], 0)),
+        levels=(_names(model, first), _names(model, second)),
+        along_trend=False,
+    )
+    return meetings, contrasts
 
 
-def _beside_main_effects(model: Model, first: int, second: int) -> tuple[float, float] | None:
-    """How much the products of two factors' columns explain beyond all main effects, against what is left over."""
-    if model.error is None:
-        return None
+def _beside_main_effects(model: Model, first: int, second: int) -> tuple[Meetings, Floats] | None:
+    """A model with the products of two factors' columns beyond all main effects, and those products' coefficients.
+
+    Of sampled ranges only the straight parts, from end to end.
+    """
     matrix, one, other = model.matrix, list(model.columns[first]), list(model.columns[second])
     products = (matrix[:, one, None] * matrix[:, None, other]).reshape(len(matrix), -1)
-    beyond = products - matrix @ np.linalg.lstsq(matrix, products, rcond=1e-9)[0]
-    left = model.adjusted.means[model.table.has_score] - matrix @ model.estimates
-    weights, _, rank, _ = np.linalg.lstsq(beyond, left, rcond=1e-9)
-    df = model.error.df - rank
-    if rank == 0 or df < FEWEST_DF:
+    by_main_effects = np.linalg.lstsq(matrix, products, rcond=1e-9)[0]
+    beyond = products - matrix @ by_main_effects
+    wider = np.hstack([matrix, beyond])
+    estimates, scale, error = least_squares(wider, model.adjusted.means[model.table.has_score], model.floor)
+    _, sizes, directions = np.linalg.svd(beyond, full_matrices=False)
+    known = directions[sizes > 1e-9 * max(float(np.linalg.norm(products)), 1.0)]  # what the conditions can tell
+    if len(known) == 0 or error is None or error.df < FEWEST_DF:
         return None
-    explained = float(left @ beyond @ weights)
-    rest = max((float(left @ left) - explained) / df, model.floor)
-    along = _points(model, first) @ weights.reshape(len(one), len(other)) @ _points(model, second).T
-    return f_p(explained / rank / rest, float(rank), df), _effect(along)
+    points_a, points_b = _points(model, first), _points(model, second)
+    main = np.zeros((len(points_a), len(points_b), matrix.shape[1]))
+    main[:, :, 0] = 1.0
+    main[:, :, one] = points_a[:, None, :]
+    main[:, :, other] = points_b[None, :, :]
+    product = (points_a[:, None, :, None] * points_b[None, :, None, :]).reshape(*main.shape[:2], -1)
+    meetings = Meetings(
+        model=replace(model, estimates=estimates, matrix=wider, scale=scale, error=error),
+        rows=np.concatenate([main, product - main @ by_main_effects], axis=2),
+        unknown=product - product @ known.T @ known,
+        levels=(_names(model, first), _names(model, second)),
+        along_trend=any(model.curves[factor] is not None for factor in (first, second)),
+    )
+    return meetings, np.hstack([np.zeros((len(known), matrix.shape[1])), known])
+
+
+def _names(model: Model, factor: int) -> tuple[str, ...]:
+    """A factor's levels, or the two ends of its range, in the order of `_points`."""
+    curve = model.curves[factor]
+    if curve is not None:
+        return tuple(f"{end:.3g}" for end in (curve.values.min(), curve.values.max()))
+    present = np.unique(model.table.conditions[model.table.has_score, factor])
+    return tuple(model.table.factors[factor].levels[level] for level in present)
 
 
 def _points(model: Model, factor: int) -> Floats:

@@ -46,7 +46,7 @@ def compare_levels(model: Model, factor: int, scale: Scale, confidence: float) -
         against = (one == table.baseline[factor]) | (other == table.baseline[factor])
         one, other = one[against], other[against]
     means = np.where(known, model.value(rows), np.nan)
-    reaches = mean_reaches(model.adjusted, model.variances(rows), model.error, confidence)
+    reaches = mean_reaches(model.adjusted, model.variances(rows), error, confidence)
     members = [table.members(factor, level) for level in range(len(rows))]
     return Levels(
         means=tuple(
@@ -63,15 +63,17 @@ def level_mean(
     table: Table, scale: Scale, confidence: float, label: str, chosen: Bools, mean: float, reach: Reach
 ) -> LevelMean:
     """A level, or a bin of levels, for which the chosen conditions (C,) speak."""
+    low, high = scale.interval(mean, reach.overall)
+    paired_low, paired_high = scale.interval(mean, reach.paired)
     return LevelMean(
         level=label,
         mean=scale.clipped(mean),
-        low=scale.clipped(mean - reach.overall),
-        high=scale.clipped(mean + reach.overall),
+        low=low,
+        high=high,
         n=table.scored_in(chosen),
         pass_rate=passed_of(table, chosen, confidence),
-        paired_low=scale.clipped(mean - reach.paired),
-        paired_high=scale.clipped(mean + reach.paired),
+        paired_low=paired_low,
+        paired_high=paired_high,
     )
 
 
@@ -83,16 +85,21 @@ def passed_of(table: Table, chosen: Bools, confidence: float) -> PassRate:
 def mean_reaches(adjusted: Adjusted, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
     """Of the intervals of means, nan where nothing says how sure they are.
 
-    `shape` (q,) is the means' variance over the error's. New seeds would bring their own effects, so the seeds'
-    variance over their number is added, with Satterthwaite's degrees of freedom for the sum. With a single seed it is
-    unknown and both intervals hold for that seed.
+    `shape` (q,) is the means' variance over the error's. New seeds would bring their own effects, so what the seeds'
+    effects vary by is added, over their number. They were estimated from all n takes and so hold 1/n of the error,
+    which is left out elsewhere; both parts are then mean squares with weights above 0, and the degrees of freedom of
+    the sum are Satterthwaite's. In simulations such 95 % intervals of levels hold the truth in 0.93 to 0.95 of cases
+    with 3 or 5 seeds. With a single seed its effect is unknown and both intervals hold for that seed.
     """
     if error is None:
         return [Reach(overall=np.nan, paired=np.nan)] * len(shape)
-    by_error, by_seeds = shape * error.variance, adjusted.seed_variance / adjusted.seeds
-    total = by_error + by_seeds
-    terms = by_error**2 / error.df + (by_seeds**2 / (adjusted.seeds - 1) if adjusted.seeds > 1 else 0.0)
-    df = np.divide(total**2, terms, out=np.full_like(total, error.df), where=terms > 0)
+    by_error, total, df = shape * error.variance, shape * error.variance, np.full_like(shape, error.df)
+    if adjusted.paired:
+        apart = np.maximum(shape - 1 / adjusted.counts.sum(), 0.0) * error.variance
+        by_seeds = adjusted.seed_variance / adjusted.seeds
+        total = apart + by_seeds
+        terms = apart**2 / error.df + by_seeds**2 / (adjusted.seeds - 1)
+        df = np.divide(total**2, terms, out=df, where=terms > 0)
     overall = special.stdtrit(df, (1 + confidence) / 2) * np.sqrt(total)
     paired = t_quantile(confidence, error.df) * np.sqrt(by_error)
     return [Reach(overall=float(o), paired=float(p)) for o, p in zip(overall, paired, strict=True)]

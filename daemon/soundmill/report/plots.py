@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -52,7 +53,7 @@ def plots(
 def parallel_coordinates(factors: Factors, takes: Sequence[Found]) -> Plot:
     """A line per take through its level of each factor to its score, coloured by the score."""
     names = factors.names[:MOST_AXES]
-    scales = [_scale(factors.levels(name)) for name in names]
+    scales = [_scale(factors.levels(name), log=name in factors.log) for name in names]
     scores = [take.score for _, take in takes if take.score is not None]
     lowest, highest = (min(scores), max(scores)) if scores else (0.0, 100.0)
     reach = highest - lowest or 1.0
@@ -106,11 +107,11 @@ def _beside(axes: Axes, x: float, y: float, text: str) -> None:
     axes.annotate(text, (x, y), (5, 0), textcoords="offset points", va="center", fontsize=8.5, bbox=ground)
 
 
-def _scale(levels: Sequence[str]) -> dict[str, float]:
-    """Each level's height, 0 to 1: numbers by value where there are many, otherwise evenly."""
+def _scale(levels: Sequence[str], *, log: bool) -> dict[str, float]:
+    """Each level's height, 0 to 1: numbers by value or its logarithm where there are many, otherwise evenly."""
     if len(levels) > 12:
         try:
-            values = [float(level) for level in levels]
+            values = [math.log(float(level)) if log else float(level) for level in levels]
         except ValueError:
             pass
         else:

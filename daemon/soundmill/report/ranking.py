@@ -52,6 +52,8 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
         mean = scale.clipped(means[condition])
+        low, high = scale.interval(means[condition], reaches[condition].overall)
+        paired_low, paired_high = scale.interval(means[condition], reaches[condition].paired)
         shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
         ranking.append(
             ConditionRank(
@@ -59,14 +61,14 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
                     f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)
                 },
                 mean=mean,
-                low=scale.clipped(means[condition] - reaches[condition].overall),
-                high=scale.clipped(means[condition] + reaches[condition].overall),
+                low=low,
+                high=high,
                 n=int(model.adjusted.counts[condition]),
                 pass_rate=passed_of(table, chosen, confidence),
                 rank=ranking[-1].rank if shared else place,
                 tied_with_best=bool(tied[condition]),
-                paired_low=scale.clipped(means[condition] - reaches[condition].paired),
-                paired_high=scale.clipped(means[condition] + reaches[condition].paired),
+                paired_low=paired_low,
+                paired_high=paired_high,
             )
         )
     return tuple(ranking)
@@ -161,12 +163,16 @@ def settings_of(
     if not scored.any():
         return Settings(levels=names, mean=None, low=None, high=None, n=0)
     mean = float(adjusted.means[scored].mean())
-    shape, error = _judged(model, (scored / scored.sum())[None, :])
-    reach = mean_reaches(adjusted, shape, error, confidence)[0].overall
+    row = (scored / scored.sum())[None, :]
+    if model.within:
+        shape, error = adjusted.variances(row), adjusted.error_for(row - table.has_score / table.has_score.sum())
+    else:
+        shape, error = (row**2).sum(axis=1), model.error
+    low, high = scale.interval(mean, mean_reaches(adjusted, shape, error, confidence)[0].overall)
     return Settings(
         levels=names,
         mean=scale.clipped(mean),
-        low=scale.clipped(mean - reach),
-        high=scale.clipped(mean + reach),
+        low=low,
+        high=high,
         n=int(adjusted.counts[scored].sum()),
     )

@@ -16,7 +16,7 @@ from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
 from soundmill.report.naming import spoken
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.words import moment, one_decimal, percent, shortened, span
+from soundmill.report.words import moment, one_decimal, p_value, percent, shortened, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
@@ -40,6 +40,7 @@ def environment(escape: bool) -> Environment:
         url=lambda path: quote(path, safe="/"),
         moment=moment,
         percent=percent,
+        p_value=p_value,
         span=span,
         spoken=spoken,
         score=lambda value: "" if value is None else one_decimal(value),

@@ -46,9 +46,22 @@ class Scale:
         """
         return None if math.isnan(value) else float(min(max(value, self.low), self.high))
 
+    def interval(self, mean: float, reach: float) -> tuple[float | None, float | None]:
+        """Around a mean kept on the scale, and itself kept there; None for nan.
+
+        On the scale the mean is no further from the truth than it was beyond, so the interval holds it no less often.
+        """
+        kept = self.clipped(mean)
+        return (None, None) if kept is None else (self.clipped(kept - reach), self.clipped(kept + reach))
+
     def clipped_difference(self, value: float) -> float | None:
         """A bound of a difference's interval: no difference exceeds the whole scale; None for nan."""
         return None if math.isnan(value) else float(min(max(value, -self.span), self.span))
+
+    def clipped_change(self, value: float) -> float:
+        """A bound of how much a difference changes: no more than from one end of its own scale to the other."""
+        span = 2 * (self.high - self.low)
+        return min(max(value, -span), span)
 
 
 def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
 from soundmill.report.cost import processing_s
-from soundmill.report.findings import Analysis, PassRate
+from soundmill.report.findings import Analysis, Interaction, PassRate
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.words import iso
 
@@ -64,10 +64,11 @@ KEYS: Mapping[str, str] = {
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
     "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
     "files to use, best first, three at most and none where there is nothing to use",
-    "factors": (
-        "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
-        "interval, takes and pass rate"
-    ),
+    "factors": "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
+    "interval, takes and pass rate",
+    "interactions": "per pair of factors whether they interact, if only by a small difference, the p-value, the "
+    "clearest change of a lead with its interval, what no change exceeds (at_most), and mean and takes of each "
+    "combination",
     "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
@@ -105,6 +106,7 @@ def summarise(
             for one in choice.prompts
         ],
         "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
+        "interactions": [_interaction(found) for found in analysis.interactions] if analysis else [],
         "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
         "sentences": list(analysis.sentences) if analysis else [],
         "licences": licences(takes),
@@ -224,6 +226,12 @@ def _factor(effect: object) -> dict[str, object]:
     row = asdict(effect)  # type: ignore[call-overload]
     del row["sentence"]
     return dict(row)
+
+
+def _interaction(found: Interaction) -> dict[str, object]:
+    row = asdict(found)
+    del row["sentence"]
+    return row
 
 
 def _condition(rank: object) -> dict[str, object]:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from soundmill.report.compare import all_pairs, compare, estimable
+from soundmill.report.compare import Coefficient, all_pairs, coefficient, compare, estimable
 from soundmill.report.design import Bools, Floats, Ints
 from soundmill.report.findings import Contrast, LevelMean, Trend
-from soundmill.report.intervals import f_p, spearman, t_quantile, two_sided_p
+from soundmill.report.intervals import f_p, spearman
 from soundmill.report.levels import level_mean, mean_reaches
 from soundmill.report.model import Curve, Model
+from soundmill.report.peaks import Peak, inner_peak
 from soundmill.report.scale import Scale
 
 MOST_BINS = 5
 CONDITIONS_PER_BIN = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coefficient:
-    """One coefficient with its interval's reach and its p value, nan where nothing says how sure it is."""
-
-    value: float
-    reach: float
-    p_value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,51 +35,42 @@ class Sampled:
 
 
 def follow(model: Model, factor: int, curve: Curve, scale: Scale, confidence: float) -> Sampled:
-    """The trend over the range, the other factors held fixed. A square term is read only where it is significant."""
+    """The trend over the range, the other factors held fixed. A square term is read only where it is significant, and
+    an optimum inside the range only where `inner_peak` shows one."""
     level = 1 - confidence
-    linear = _coefficient(model, curve.linear, confidence)
-    square = None if curve.square is None else _coefficient(model, curve.square, confidence)
-    bent = square.value if square is not None and square.p_value <= level else None
+    linear = coefficient(model, curve.linear, confidence)
+    square = None if curve.square is None else coefficient(model, curve.square, confidence)
+    bent = square is not None and square.p_value <= level
+    peak = inner_peak(model, curve, confidence) if bent else None
     confounded = not estimable(model.level_rows[factor]).all()
     groups = _bins(curve.values)
     bins, members = _bin_means(model, factor, curve, groups, scale, confidence)
     return Sampled(
         bins=bins,
         members=members,
-        trend=_trend(model, curve, linear, bent, confidence),
+        trend=_trend(model, curve, linear, peak, confidence),
         ends=_ends(curve, linear, scale),
         contrasts=np.eye(len(model.estimates))[[] if confounded else curve.used],
-        bent=bent is not None,
-        best=None if confounded else _best_bin(model, curve, groups, linear, bent is not None, level),
+        bent=bent,
+        best=None if confounded else _best_bin(model, curve, groups, linear, peak, bent, level),
     )
 
 
-def _coefficient(model: Model, at: int, confidence: float) -> Coefficient:
-    row = np.eye(len(model.estimates))[[at]]
-    value = float(model.estimates[at])
-    if model.error is None:
-        return Coefficient(value=value, reach=np.nan, p_value=np.nan)
-    error = float(np.sqrt(model.variances(row)[0] * model.error.variance))
-    t = np.array([value / error if error > 0 else 0.0])
-    return Coefficient(
-        value=value,
-        reach=t_quantile(confidence, model.error.df) * error,
-        p_value=float(two_sided_p(t, model.error.df)[0]),
-    )
-
-
-def _trend(model: Model, curve: Curve, linear: Coefficient, bent: float | None, confidence: float) -> Trend:
+def _trend(model: Model, curve: Curve, linear: Coefficient, peak: Peak | None, confidence: float) -> Trend:
     means = model.adjusted.means[model.table.has_score]
     correlation, rank_low, rank_high = spearman(curve.values, means, confidence)
-    top = (curve.tilt - linear.value / bent) / 2 if bent is not None and bent < 0 else np.inf
+    unit = math.log(2) / curve.half_range if curve.log else 1 / curve.half_range
     return Trend(
-        slope=linear.value / curve.half_range,
-        low=_known((linear.value - linear.reach) / curve.half_range),
-        high=_known((linear.value + linear.reach) / curve.half_range),
+        slope=linear.value * unit,
+        low=_known((linear.value - linear.reach) * unit),
+        high=_known((linear.value + linear.reach) * unit),
         rank_correlation=correlation,
         rank_low=rank_low,
         rank_high=rank_high,
-        peak=float(curve.middle + top * curve.half_range) if abs(top) < 1 else None,
+        peak=peak.at if peak else None,
+        peak_low=peak.low if peak else None,
+        peak_high=peak.high if peak else None,
+        log=curve.log,
     )
 
 
@@ -104,23 +88,35 @@ def _ends(curve: Curve, linear: Coefficient, scale: Scale) -> Contrast:
 
 
 def _best_bin(
-    model: Model, curve: Curve, groups: Sequence[Ints], linear: Coefficient, bent: bool, level: float
+    model: Model,
+    curve: Curve,
+    groups: Sequence[Ints],
+    linear: Coefficient,
+    peak: Peak | None,
+    bent: bool,
+    level: float,
 ) -> int | None:
-    """Along a line, the end it rises to once the slope is significant; on a curve, by Scheffé's test of each pair."""
+    """Along a line, the end it rises to once the slope is significant; on a curve, by Scheffé's test of each pair.
+
+    A bin between others is only best where the optimum is.
+    """
     if not bent:
         end = len(groups) - 1 if linear.value > 0 else 0
         return end if linear.p_value <= level and len(groups) > 1 else None
-    if model.error is None:
+    error = model.error_for(np.eye(len(model.estimates))[curve.used])
+    if error is None:
         return None
     rows = np.zeros((len(groups), len(model.estimates)))
     rows[:, 0] = 1.0
     middles = np.array([np.median(curve.values[group]) for group in groups])
     rows[:, curve.used] = curve.columns(middles)
     best = int(model.value(rows).argmax())
-    pairs = compare(model, rows, all_pairs(rows), model.error, 1 - level)
+    if peak is None and 0 < best < len(groups) - 1:
+        return None
+    pairs = compare(model, rows, all_pairs(rows), error, 1 - level)
     involved = (pairs.first == best) | (pairs.second == best)
     t = pairs.differences[involved] / pairs.standard_errors[involved]
-    return best if all(f_p(float(one) ** 2 / 2, 2, model.error.df) <= level for one in t) else None
+    return best if all(f_p(float(one) ** 2 / 2, 2, error.df) <= level for one in t) else None
 
 
 def _bins(values: Floats) -> list[Ints]:

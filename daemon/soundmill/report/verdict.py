@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soundmill.report.findings import FactorEffect, Interaction, InteractionCell, PassRate, Winner
+from soundmill.report.findings import FactorEffect, Interaction, PassRate, Winner
 from soundmill.report.voice import Voice, listed, p_text
 from soundmill.report.words import count, percent, percents
 
@@ -20,43 +20,35 @@ def interaction_sentence(interaction: Interaction, voice: Voice) -> str:
     a, b = interaction.factors
     if not interaction.matters:
         return f"No interaction between {a} and {b} was found ({p_text(interaction.p_value)})."
-    found = _largest_change(interaction.cells)
-    reach = 1.0 if interaction.small else 5.0
-    effect = voice.units(voice.amount(interaction.effect, reach))
-    start = f"{a} and {b} interact ({p_text(interaction.p_adjusted)})"
+    start, found = f"{a} and {b} interact ({p_text(interaction.p_adjusted)})", interaction.change
     if found is None:
-        return f"{start}: differences change by up to {effect}."
-    if interaction.small:
-        start += f", but differences change by only {effect}"
-    (one, other), (here, gap_here), (there, gap_there) = found
-    gains = voice.units(voice.amount(gap_here, reach))
-    turn = "loses by" if gap_there < 0 else "leads by only"
-    elsewhere = voice.amount(abs(gap_there), reach)
-    return (
-        f"{start}: {a} {voice.level(a, one)} leads {voice.level(a, other)} by {gains} at {b} {voice.level(b, here)}, "
-        f"but {turn} {elsewhere} at {voice.level(b, there)}."
+        return f"{start}: a lead changes by up to {voice.units(voice.amount(interaction.effect, 5.0))}."
+    reach = (found.high - found.low) / 2
+    more, less = (voice.units(voice.amount(abs(lead), reach)) for lead in (found.lead_more, found.lead_less))
+    turn = f"loses by {less}" if found.lead_less < 0 else f"leads by only {less}"
+    leads = (
+        f"{a} {voice.level(a, found.better)} leads {voice.level(a, found.worse)} by {more} where {b} is "
+        f"{voice.level(b, found.more_at)}, but {turn} where it is {voice.level(b, found.less_at)}"
     )
+    change = f"{voice.units(voice.amount(found.change, reach))} ({voice.interval(found.low, found.high)})"
+    if interaction.small:
+        along = "along the trend " if found.along_trend else ""
+        return f"{start}, but {along}differences change by only {change}: {leads}."
+    return f"{start}: {leads}; {'along the trend' if found.along_trend else 'so'} its lead changes by {change}."
 
 
-def _largest_change(
-    cells: Sequence[InteractionCell],
-) -> tuple[tuple[str, str], tuple[str, float], tuple[str, float]] | None:
-    """The two levels of a whose difference changes most between two levels of b, first where it is larger."""
-    means = {(cell.level_a, cell.level_b): cell.mean for cell in cells}
-    of_a, of_b = (list(dict.fromkeys(names)) for names in zip(*means, strict=True))
-    best: tuple[tuple[str, str], tuple[str, float], tuple[str, float]] | None = None
-    for one in of_a:
-        for other in of_a:
-            gaps = []
-            for at in of_b:
-                mean, against = means.get((one, at)), means.get((other, at))
-                if mean is None or against is None:
-                    return None
-                gaps.append((at, mean - against))
-            here, there = max(gaps, key=lambda gap: gap[1]), min(gaps, key=lambda gap: gap[1])
-            if here[1] >= -there[1] and (best is None or here[1] - there[1] > best[1][1] - best[2][1]):
-                best = ((one, other), here, there)
-    return best
+def no_interaction_sentence(interactions: Sequence[Interaction], voice: Voice) -> str:
+    """None of these pairs, of which there is one at least, interacts; and how much one still may."""
+    few = " and ".join(interactions[0].factors) if len(interactions) == 1 else f"{len(interactions)} pairs of factors"
+    bounds = [interaction.at_most for interaction in interactions if interaction.at_most is not None]
+    none = f"No interaction was found {'between' if len(interactions) == 1 else 'among'} {few}"
+    if not bounds:
+        return f"{none}."
+    each = "" if len(interactions) == 1 else " for each pair"
+    return (
+        f"{none}; if there is one, it changes a lead by at most {voice.units(voice.amount(max(bounds), 5.0))} "
+        f"({voice.confidence_text}{each})."
+    )
 
 
 def winner_sentence(winner: Winner, voice: Voice, *, little: bool) -> str:
@@ -65,8 +57,12 @@ def winner_sentence(winner: Winner, voice: Voice, *, little: bool) -> str:
     settings = " with ".join(f"{name} {voice.level(name, level)}" for name, level in winner.settings.items())
     if winner.mean is None:
         return f"{start}: {settings}; each beats its alternatives, but they were never tried together."
-    mean = voice.amount(winner.mean, 1.0)
-    return f"{start}: {settings}, {voice.units(mean)} on average over {count(winner.n, 'take')}."
+    if winner.low is None or winner.high is None:
+        average, interval = voice.amount(winner.mean, 1.0), ""
+    else:
+        average = voice.amount(winner.mean, (winner.high - winner.low) / 2)
+        interval = f" ({voice.interval(winner.low, winner.high)})"
+    return f"{start}: {settings}, {voice.units(average)} on average over {count(winner.n, 'take')}{interval}."
 
 
 def no_winner_sentence(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from soundmill.report.findings import Contrast
 from soundmill.report.naming import spoken
 from soundmill.report.scale import Scale
-from soundmill.report.words import MOST_DECIMALS
+from soundmill.report.words import MOST_DECIMALS, p_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,4 +63,5 @@ def listed(parts: Sequence[str]) -> str:
 def p_text(value: float | None) -> str:
     if value is None:
         return "p unknown"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.{3 if value < 0.01 else 2}f}"
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

@@ -31,6 +31,11 @@ def percent(share: float) -> str:
     return f"{rounded} %"
 
 
+def p_value(value: float) -> str:
+    """`0.04`, `0.004`, `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.{3 if value < 0.01 else 2}f}"
+
+
 def percents(low: float, high: float) -> str:
     """`62 to 88 %`, with as many decimals as it takes not to read 0 or 100 where it is not."""
     return f"{_percent_digits(low)} to {_percent_digits(high)} %"
