@@ -125,6 +125,17 @@ def _noise(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -
     return clip
 
 
+def _coloured_noise(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -> Samples:
+    """The clip ends in noise whose power falls with frequency, by up to that of brown noise (6 dB an octave)."""
+    length = round(seconds * rate)
+    spectrum = np.fft.rfft(rng.standard_normal((len(clip), length)))
+    spectrum[:, 0] = 0
+    spectrum[:, 1:] *= np.arange(1, spectrum.shape[1]) ** (-rng.uniform(0.5, 2.0) / 2)
+    noise = np.fft.irfft(spectrum, length)
+    clip[:, -length:] = noise * (_rms(clip) / _rms(noise))
+    return clip
+
+
 def _click(clip: Samples, rate: int, times: float, rng: np.random.Generator) -> Samples:
     """A click of one to four samples, `times` the peak of the 60 ms around it."""
     at, width = int(rng.integers(rate // 2, clip.shape[1] - rate // 2)), int(rng.integers(1, 5))
@@ -199,6 +210,8 @@ INJECTIONS = (
     Injection(name="stuck tone", finds=("stuck_tone",), strengths=(6.0, 6.8), unit="s", inject=_tone),
     Injection(name="whistle", finds=("stuck_tone",), strengths=(0, 6), unit="dB", inject=_whistle),
     Injection(name="noise", finds=("noise", "spectral_balance"), strengths=(2.0, 4.0), unit="s", inject=_noise,
+              kinds=("music",)),
+    Injection(name="coloured noise", finds=("noise",), strengths=(3.0, 5.0), unit="s", inject=_coloured_noise,
               kinds=("music",)),
     Injection(name="click", finds=("clicks",), strengths=(6.0, 10.0, 16.0), unit="× local peak", inject=_click,
               kinds=("music",)),

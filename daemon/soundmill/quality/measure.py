@@ -202,7 +202,7 @@ def _course(found: Mapping[int, Spectra], heard: Samples, sample_rate: int, dura
     if tone:
         where.append(places.defect("stuck_tone", tone.start_s, tone.end_s, f"a steady tone of {tone.hertz:.0f} Hz"))
     if noise:
-        where.append(places.defect("noise", *noise, "white noise"))
+        where.append(places.defect("noise", *noise, "noise"))
     if step >= STEP_FROM_DB:
         where.append(places.defect("level_step", step_at, step_at, f"the level jumps by {step:.1f} dB"))
     if loop:

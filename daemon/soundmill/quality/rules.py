@@ -205,11 +205,11 @@ RULES: tuple[Rule, ...] = (
         limit="noise_max_s",
         unit="s",
         says=_fault(
-            "The clip is nothing but white noise for {found} s{place}; up to {limit} s is allowed.",
-            "No passage is nothing but white noise.",
+            "The clip is nothing but noise for {found} s{place}; up to {limit} s is allowed.",
+            "No passage is nothing but noise.",
             1,
         ),
-        missing="White noise was not looked for.",
+        missing="Noise was not looked for.",
     ),
     Rule(
         name="stuck_tone",

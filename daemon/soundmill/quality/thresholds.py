@@ -26,7 +26,7 @@ class Thresholds:
     repetition_max: float = 0.95  # correlation of consecutive one-second segments
     loop_share_max: float = 0.5  # share of the clip that copies what was one period earlier
     spectral_range_min_db: float = 30.0  # range of the time-averaged spectrum
-    noise_max_s: float = 1.0  # longest white noise
+    noise_max_s: float = 1.0  # longest noise of any colour
     stuck_tone_max_s: float = 4.5
     clicks_max: int = 0
     level_step_max_db: float = 20.0  # sudden, lasting and the same in all bands
