@@ -126,11 +126,11 @@ def _noise(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -
 
 
 def _coloured_noise(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -> Samples:
-    """The clip ends in noise whose power falls with frequency, by up to that of brown noise (6 dB an octave)."""
+    """The clip ends in noise whose power falls from 30 Hz on, by up to that of brown noise (6 dB an octave)."""
     length = round(seconds * rate)
     spectrum = np.fft.rfft(rng.standard_normal((len(clip), length)))
     spectrum[:, 0] = 0
-    spectrum[:, 1:] *= np.arange(1, spectrum.shape[1]) ** (-rng.uniform(0.5, 2.0) / 2)
+    spectrum[:, 1:] *= np.maximum(np.arange(1, spectrum.shape[1]) / seconds, 30) ** (-rng.uniform(0.5, 2.0) / 2)
     noise = np.fft.irfft(spectrum, length)
     clip[:, -length:] = noise * (_rms(clip) / _rms(noise))
     return clip
@@ -211,8 +211,6 @@ INJECTIONS = (
     Injection(name="whistle", finds=("stuck_tone",), strengths=(0, 6), unit="dB", inject=_whistle),
     Injection(name="noise", finds=("noise", "spectral_balance"), strengths=(2.0, 4.0), unit="s", inject=_noise,
               kinds=("music",)),
-    Injection(name="coloured noise", finds=("noise",), strengths=(3.0, 5.0), unit="s", inject=_coloured_noise,
-              kinds=("music",)),
     Injection(name="click", finds=("clicks",), strengths=(6.0, 10.0, 16.0), unit="× local peak", inject=_click,
               kinds=("music",)),
     Injection(name="six clicks", finds=("clicks",), strengths=(4.0, 6.0, 10.0), unit="× local peak", inject=_clicks),
@@ -227,4 +225,6 @@ INJECTIONS = (
               kinds=("music",), not_in=("tonal", "percussive", "tiny")),
     Injection(name="wrong length", finds=("duration",), strengths=(0.2, 2.0), unit="s", inject=_short),
     Injection(name="broken samples", finds=("nonfinite",), strengths=(1, 100), unit="samples", inject=_broken),
+    Injection(name="coloured noise", finds=("noise",), strengths=(3.0, 5.0), unit="s", inject=_coloured_noise,
+              kinds=("music",)),
 )  # fmt: skip
