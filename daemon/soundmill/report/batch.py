@@ -66,6 +66,7 @@ def write_report(
         record=record,
         factors=factors,
         earlier=before,
+        compared=compared,
         passed=passed,
         passed_together=passed_of(compared),
         choice=choice,

@@ -23,10 +23,10 @@ from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.family import Earlier
 from soundmill.report.findings import Analysis, PassRate, Response
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
+from soundmill.report.words import count, listed, moment, number, one_decimal, percent, percents, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -41,22 +41,23 @@ REPLICATES_ABREAST = 6  # on a landscape page
 class Material:
     """All that the pages are made from.
 
-    `earlier` are the batches whose takes are compared too, and `passed_together` counts theirs in; `shown` are the
-    takes on the page, in the order of the file, and `left_out` counts the others; `pictures` maps a take's file to its
-    picture's; `files` are the report's own, each with what it is for; `made_at` is when the catalogue was read (Unix
-    seconds).
+    `earlier` are the batches whose takes are compared too; `compared` are their jobs and the batch's own, and
+    `passed_together` counts their takes. `shown` are the takes on the page, in the order of the file, and `left_out`
+    counts the others; `pictures` maps a take's file to its picture's; `files` are the report's own, each with what it
+    is for; `made_at` is when the catalogue was read (Unix seconds).
     """
 
     record: BatchRecord
     factors: Factors
     earlier: Sequence[Earlier]
+    compared: Sequence[JobRecord]
     passed: PassRate
     passed_together: PassRate
     choice: Choice
     analysis: Analysis | None
     plots: Sequence[Plot]
     pictures: Mapping[str, str]
-    shown: Sequence[tuple[JobRecord, TakeRecord]]
+    shown: Sequence[Found]
     left_out: int
     files: Sequence[tuple[str, str]]
     made_at: float
@@ -91,7 +92,7 @@ def readme(material: Material) -> str:
 
 def contact_sheet(material: Material) -> str:
     """Conditions by replicates, for the jobs that have a condition, also those of earlier batches."""
-    jobs = [job for job in _compared(material) if job.id in material.factors.conditions]
+    jobs = [job for job in material.compared if job.id in material.factors.conditions]
     rows: dict[tuple[tuple[str, str], ...], dict[int, list[JobRecord]]] = {}
     for job in jobs:
         condition = tuple(material.factors.conditions[job.id].items())
@@ -139,7 +140,8 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "settings": lambda job: _chips(job, varying, factors),
         "one_prompt": _one_prompt(record.jobs),
         "replicated": any(job.replicate > 1 for job in record.jobs),
-        "timed": any(take.row_steps for take in takes),
+        "timed": any(job.first is not None and job.first.row_steps for job in material.compared),
+        "tried_again": any(job.tried_again for job in material.compared),
         "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
         "rule_of_prompts": EACH_KEPT if any(take.kept for take in takes) else EACH_PROMPT,
         "each_prompt": _has_table(material.choice),
@@ -175,8 +177,7 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
     whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
     if again := record.tried_again:
         whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
-    chosen = [take.kept for _, take in record.finals if take.kept is not None]
-    if chosen:
+    if chosen := record.chosen:
         whole += f" The best {sum(chosen):,} of {len(chosen):,} takes are kept, the others set aside."
     return whole
 
@@ -187,7 +188,7 @@ def _together(material: Material) -> str:
         return ""
     passed = material.passed_together
     verdict = f"; {_verdict(passed)}" if passed.takes else "."
-    return f"With {_listed([batch.name for batch in material.earlier])}: {count(passed.takes, 'take')}{verdict}"
+    return f"With {listed([batch.name for batch in material.earlier])}: {count(passed.takes, 'take')}{verdict}"
 
 
 def _of_all(material: Material) -> str:
@@ -197,11 +198,7 @@ def _of_all(material: Material) -> str:
     if any(plot.name == "parallel-coordinates" for plot in material.plots):
         parts.append("the plot of settings and score")
     verb = "is" if len(parts) == 1 else "are"
-    return f"{_listed(parts)} {verb} of all of these; the rest is of this batch alone."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{listed(parts)} {verb} of all of these; the rest is of this batch alone."
 
 
 def _verdict(passed: PassRate) -> str:
@@ -212,17 +209,13 @@ def _verdict(passed: PassRate) -> str:
     return f"{verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
 
 
-def _compared(material: Material) -> list[JobRecord]:
-    return [job for jobs in (*(batch.jobs for batch in material.earlier), material.record.jobs) for job in jobs]
-
-
 def _typical(material: Material) -> dict[frozenset[tuple[str, str]], TakeRecord]:
     """Of each condition the take in the middle by what is compared: it sounds as the condition does, the best one as
     luck does."""
     if material.analysis is None:
         return {}
     found: dict[frozenset[tuple[str, str]], list[tuple[float, int, TakeRecord]]] = {}
-    for job in _compared(material):
+    for job in material.compared:
         take, condition = job.first, material.factors.conditions.get(job.id)
         if take is None or condition is None or not take.present:
             continue
@@ -270,8 +263,7 @@ def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
         yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
     if again := record.tried_again:
         yield Tile(value=f"{again:,}", label="tried again")
-    chosen = [take.kept for _, take in record.finals if take.kept is not None]
-    if chosen:
+    if chosen := record.chosen:
         yield Tile(value=f"{sum(chosen):,}", label=f"kept of {len(chosen):,}", kind="good")
     for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
         if number_of := record.count(JobStatus(status)):
