@@ -51,7 +51,7 @@ def tested_pairs(model: Model, scale: Scale, confidence: float) -> list[Tested]:
                 first=first,
                 second=second,
                 p_value=p_value,
-                effect=changes.clearest.change if changes else _effect(meetings.means),
+                effect=changes.clearest.change if changes else scale.clipped_change(_effect(meetings.means)),
                 changes=changes,
                 cells=tuple(_cells(model, first, second, scale)),
             )
