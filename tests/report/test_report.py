@@ -15,7 +15,8 @@ from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
-from soundmill.report.page import MOST_PROMPTS, lead
+from soundmill.report.head import lead
+from soundmill.report.page import MOST_PROMPTS
 from soundmill.report.record import BatchRecord, JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS

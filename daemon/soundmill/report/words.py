@@ -19,7 +19,8 @@ def number(value: float) -> str:
 
 
 def one_decimal(value: float) -> str:
-    return f"{value:.1f}"
+    """0.0 for what rounds to it, from either side."""
+    return f"{value:z.1f}"
 
 
 def percent(share: float) -> str:
