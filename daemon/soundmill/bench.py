@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from soundmill.config import Config
@@ -67,6 +68,26 @@ class Speed:
             "real_time_factor": round(self.real_time_factor, 3),
             "gain": round(self.gain, 1),
         }
+
+
+def measure_each(
+    devices: Iterable[str],
+    engine_for: Callable[[str], Engine],
+    config: Config,
+    *,
+    model: str,
+    clips: int | None,
+    duration_s: float,
+    clock: Callable[[], float],
+) -> list[Speed]:
+    """Measure one device after the other, each with an engine of its own. Raises as `measure` does."""
+    speeds = []
+    for device in devices:
+        with contextlib.closing(engine_for(device)) as engine:
+            speeds.append(
+                measure(engine, config, device=device, model=model, clips=clips, duration_s=duration_s, clock=clock)
+            )
+    return speeds
 
 
 def measure(

@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from soundmill.jobs import QualityKind
 
 if TYPE_CHECKING:
     from soundmill.catalog.reader import Reader
-    from soundmill.engine.process import ProcessEngine
+    from soundmill.inbox.control import Action
 
 JOB_FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -135,8 +134,7 @@ def submit(home: Home, files: tuple[Path, ...], again: bool, wait: bool) -> None
     from soundmill import waiting
     from soundmill.inbox.spool import submit as put
 
-    if not home.inbox.is_dir():
-        raise UsageError(f"{home.root} is not set up; run: soundmill init")
+    homes.must_be_set_up(home)
     running = homes.daemon_running(home)
     if wait and not running:
         raise UsageError(f"no daemon works on {home.root}, so there is nothing to wait for; start it: soundmill run")
@@ -237,26 +235,14 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, as_json:
     )  # fmt: skip
 
 
-def _control(home: Home, action: str, named: str, find: Callable[[Reader], str], **details: Any) -> None:
-    """Leave the daemon word of what is to be done to what `find` makes of `named`."""
-    from soundmill.inbox import control
-    from soundmill.service import new_ulid
-
-    if not home.inbox.is_dir():
-        raise UsageError(f"{home.root} is not set up; run: soundmill init")
-    with _reader(home) as reader:
-        target = find(reader)
-    control.drop(home.control, control.Control(action=action, target=target, **details), new_ulid())  # type: ignore[arg-type]
-    later = "" if homes.daemon_running(home) else "; no daemon is running, it will be done at the next start"
-    click.echo(f"{action} {named}: handed to the daemon{later}")
-
-
-def _control_command(action: str, help_text: str) -> None:
+def _control_command(action: Action, help_text: str) -> None:
     @main.command(action, help=help_text)
     @click.argument("target", metavar="BATCH|JOB")
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        _control(home, action, target, lambda reader: reader.find(target))
+        from soundmill.asking import ask
+
+        click.echo(ask(home, action, target, lambda reader: reader.find(target)))
 
 
 _control_command("cancel", "Cancel the waiting and running jobs of a batch, or one job (an id or batch/job).")
@@ -276,9 +262,10 @@ def rate(home: Home, take: str, stars: int, note: str | None) -> None:
     JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
     outputs folder, from wherever you are, or batch/file as it stands there.
     """
+    from soundmill.asking import ask
     from soundmill.takes import take_meant
 
-    _control(home, "rate", take, lambda reader: take_meant(reader, home.outputs, take), stars=stars, note=note)
+    click.echo(ask(home, "rate", take, lambda reader: take_meant(reader, home.outputs, take), stars=stars, note=note))
 
 
 @main.command()
@@ -292,13 +279,14 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
 
     from soundmill import rerun as reruns
     from soundmill.engine.devices import find_devices
+    from soundmill.wiring import engine_for
 
     config = load(home)
     with _reader(home) as reader:
         row = reader.attempt_for_rerun(job)
     devices = find_devices(config.engine.devices)
     device = str(row["device"]) if row["device"] in devices else devices[0]
-    with _engine(config, device) as engine:
+    with contextlib.closing(engine_for(config)(device)) as engine:
         comparison, audio = reruns.again(row, config, home, engine)
     if save:
         save.write_bytes(audio)
@@ -463,18 +451,20 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     """Measure how fast each device of this machine makes clips; writes nothing anywhere."""
     from soundmill import bench as benches
     from soundmill.engine.devices import find_devices
+    from soundmill.wiring import engine_for
 
     config = load(home)
     if homes.daemon_running(home):
         click.echo("a daemon works in this home: what it does meanwhile slows the figures down", err=True)
-    chosen, speeds = model or config.default_model, []
-    for device in find_devices(config.engine.devices):
-        with _engine(config, device) as engine:
-            speeds.append(
-                benches.measure(
-                    engine, config, device=device, model=chosen, clips=clips, duration_s=duration, clock=time.monotonic
-                )
-            )
+    speeds = benches.measure_each(
+        find_devices(config.engine.devices),
+        engine_for(config),
+        config,
+        model=model or config.default_model,
+        clips=clips,
+        duration_s=duration,
+        clock=time.monotonic,
+    )
     rows = [speed.row() for speed in speeds]
     if as_json:
         show.as_json(rows)
@@ -484,16 +474,7 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     click.echo(f"300 clips of {duration:g} s would take about {show.duration(300 * 3600 / together)}")
 
 
-def _engine(config: Config, device: str) -> contextlib.closing[ProcessEngine]:
-    from soundmill.engine.process import ProcessEngine
-
-    slots = None if config.engine.slots == "auto" else config.engine.slots
-    return contextlib.closing(ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s))
-
-
-@contextlib.contextmanager
-def _reader(home: Home) -> Iterator[Reader]:
+def _reader(home: Home) -> Reader:
     from soundmill.catalog.reader import Reader
 
-    with contextlib.closing(Reader.open(home.catalog)) as reader:
-        yield reader
+    return Reader.open(home.catalog)

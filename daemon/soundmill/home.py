@@ -11,7 +11,7 @@ from typing import IO
 from pydantic import BaseModel
 
 from soundmill.config import Config, Home
-from soundmill.errors import HomeInUse
+from soundmill.errors import HomeInUse, UsageError
 
 HEADER = """\
 # Soundmill's settings. Every key is optional; a line that starts with "# " shows the default.
@@ -45,6 +45,12 @@ def _lines(section: BaseModel, settings: Mapping[str, object], indent: str = "")
         else:
             shown = value if isinstance(value, int | float) else json.dumps(value)
             yield f"{indent}# {name}: {shown}".ljust(42) + f"  # {field.description}"
+
+
+def must_be_set_up(home: Home) -> None:
+    """Raises UsageError where there is no home to drop a file into."""
+    if not home.inbox.is_dir():
+        raise UsageError(f"{home.root} is not set up; run: soundmill init")
 
 
 def daemon_running(home: Home) -> bool:

@@ -263,7 +263,7 @@ class Generated:
     duration_s: float
     generation_s: float  # wall time from the clip's first step to its last, other clips beside it
     device_s: float  # its share of that: each step's time divided among the rows computed in it
-    row_steps: int  # rows computed for it in all its steps: two a step with guidance, otherwise one
+    row_steps: int  # rows computed for it in all its steps: one a step, two with guidance or in AudioCraft's own loop
     measurements: Mapping[str, float | None]
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""

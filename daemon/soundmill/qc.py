@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
-LONG_SAMPLES = 50_000_000  # over all channels, about ten minutes of stereo: longer files are judged one at a time
+LONG_SAMPLES = 50_000_000  # over all channels, nine minutes of stereo: longer files are judged one at a time
 SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
 PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
 
@@ -168,7 +168,7 @@ def why(row: Mapping[str, object]) -> str:
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict, score, failed checks, where, then every measurement. No spreadsheet runs a cell."""
+    """One line per file: verdict, score, failed checks, where, then every measurement; none that a spreadsheet runs."""
     from soundmill.report.tables import safe_cell
 
     names = sorted({name for row in rows for name in _measurements(row)})

@@ -19,7 +19,6 @@ from soundmill import choosing, wiring
 from soundmill.catalog import files
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, Home
-from soundmill.engine.process import ProcessEngine
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, InvalidControl, SoundmillError, StorageUnavailable
 from soundmill.home import lock_home
@@ -99,7 +98,7 @@ class Service:
         self._with_site = with_site
         self._with_reports = with_reports
         self._clock = clock
-        self._engine_for = engine_for or self._engine_process
+        self._engine_for = engine_for or wiring.engine_for(config)
         self._on_tick = on_tick
         self._signals = 0
         self._wake_inbox = threading.Event()
@@ -365,14 +364,6 @@ class Service:
         else:
             self._rejected += 1
             log.warning("rejected %s: %s", outcome.file_name, outcome.reason)
-
-    def _engine_process(self, device: str) -> Engine:
-        slots = self.config.engine.slots
-        return ProcessEngine(
-            device,
-            slots=None if slots == "auto" else slots,
-            load_deadline_s=self.config.schedule.load_deadline_s,
-        )
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(

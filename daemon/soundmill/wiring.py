@@ -10,6 +10,7 @@ from soundmill import __version__
 from soundmill.catalog import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
+from soundmill.engine.process import ProcessEngine
 from soundmill.errors import UnknownModel
 from soundmill.inbox.rules import EarlierExperiment, Rules, no_experiments
 from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judge, Judgement, QualityKind
@@ -37,6 +38,12 @@ class OutputFolder:
     def probe(self) -> None:
         """Raise StorageUnavailable when a take could not be filed now."""
         files.probe(self._root, MIN_FREE_BYTES)
+
+
+def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
+    """Makes the engine of a device: a process of its own."""
+    slots = None if config.engine.slots == "auto" else config.engine.slots
+    return lambda device: ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
 
 
 def rules_for(

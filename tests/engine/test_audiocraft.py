@@ -197,6 +197,21 @@ def test_only_as_many_as_there_are_slots_run_at_once_oldest_first(load: Load) ->
     assert len({clip.row_steps for clip in made}) == 1 and made[0].row_steps > 2
 
 
+def test_audiocraft_computes_both_rows_of_a_clip_also_where_guidance_changes_nothing(
+    backend: AudioCraftBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    step = backend._model.lm.forward
+
+    def counted(sequence: torch.Tensor, *others: Any, **more: Any) -> torch.Tensor:
+        rows.append(len(sequence))
+        return step(sequence, *others, **more)
+
+    monkeypatch.setattr(backend._model.lm, "forward", counted)
+    (plain,) = (r for r in run(backend, [request(1, duration=0.2, cfg_coef=1.0)]) if isinstance(r, Clip))
+    assert plain.row_steps == sum(rows)
+
+
 def test_requests_that_differ_in_what_audiocraft_sets_per_call_run_apart(backend: AudioCraftBackend) -> None:
     wanted = [
         request(0, duration=0.2),

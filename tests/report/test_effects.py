@@ -777,6 +777,21 @@ def test_means_stay_on_the_scale_where_other_factors_are_averaged_out() -> None:
             assert low is not None and high is not None and 0 <= low < high <= 100, "it would read 100 to 100"
 
 
+def test_leads_and_what_they_change_by_stay_on_the_scale() -> None:
+    """At the corners of two ranges the trend leads to differences of 139 and 134 points, which is a change by 273."""
+
+    def corners(condition: Mapping[str, str]) -> float:
+        high = float(condition["cfg_coef"]) > 4, float(condition["temperature"]) > 1
+        return {(True, True): 30.0, (True, False): -70.0}.get(high, 0.0)
+
+    takes = takes_of(latin_hypercube(24, rng(0)), 2, rng(50), corners)
+    takes = [replace(t, score=min(max(t.score or 0.0, 0.0), 100.0)) for t in takes]
+    change = interaction(analyse(takes), "cfg_coef", "temperature").change
+    assert change is not None
+    assert (change.lead_more, change.lead_less, change.change) == (100, -100, 200)
+    assert 0 < change.low < change.change <= change.high <= 200
+
+
 def test_a_condition_is_not_ranked_with_more_than_the_highest_score_there_is() -> None:
     """Missing takes are adjusted for by their seeds, here to 117."""
     scores = {"x": (100, 98, None), "y": (100, 97, None), "z": (70, 60, 10)}

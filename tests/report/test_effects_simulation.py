@@ -49,7 +49,7 @@ def compared(takes: list[Take]) -> dict[tuple[str, frozenset[str]], tuple[str, f
     """Factor and two levels to the leader and the interval of its lead: the part of `analyse` that is simulated."""
     table = read_table(takes, Response.SCORE, ())
     scale = scale_of(Response.SCORE, table.response, None)
-    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor), floor=scale.floor)
+    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor))
     found = {}
     for at, described in enumerate(table.factors):
         pairs, levels = compare_levels(model, at, scale, 0.95).pairs, described.levels

@@ -15,8 +15,9 @@ from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
-from soundmill.report.page import MOST_PROMPTS, lead
-from soundmill.report.record import JobRecord
+from soundmill.report.head import lead
+from soundmill.report.page import MOST_PROMPTS
+from soundmill.report.record import BatchRecord, JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
@@ -203,6 +204,22 @@ def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
     ranked = text[text.index("Conditions, ranked") : text.index('<section id="takes">')]
     heard = re.findall(r'class="sm-play" role="button" href="([^"]+)"', ranked)
     assert heard == ["clip-004.wav", "../first/clip-002.wav"]  # of 63 64 64 65 66 and of 61 61 62 62 63
+
+
+def test_first_takes_are_called_so_where_only_an_earlier_batch_tried_again(tmp_path: Path) -> None:
+    def batch(name: str, first_id: int) -> BatchRecord:
+        jobs = jobs_with(
+            [({"condition": {"a": a}}, {"score": score, "present": False}) for a, score in (("x", 60.0), ("y", 70.0))]
+        )
+        jobs = tuple(replace(job, id=first_id + at, replicate=first_id) for at, job in enumerate(jobs))
+        return replace(BATCH, name=name, kind="experiment", jobs=jobs)
+
+    first, second = batch("first", 1), batch("second", 3)
+    again = replace(first.jobs[0], takes=(replace(first.jobs[0].takes[0], final=False), *first.jobs[0].takes))
+    for earlier, dots in ((first, "Dots are takes."), (replace(first, jobs=(again, first.jobs[1])), "Dots are first")):
+        write_report(second, tmp_path / "second", earlier=[earlier], made_at=0.0, processes=1, progress=lambda _: None)
+        sheet, text = ((tmp_path / "second" / name).read_text() for name in ("contact-sheet.html", "report.html"))
+        assert dots in text and ("but for jobs that were tried again" in sheet) is (earlier is not first)
 
 
 def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(

@@ -8,7 +8,7 @@ import pytest
 from soundmill.report.findings import Response
 from soundmill.report.scale import scale_of
 from soundmill.report.voice import Voice
-from soundmill.report.words import percents
+from soundmill.report.words import one_decimal, percents
 
 VOICE = Voice(scale=scale_of(Response.SCORE, np.array([50.0]), None), confidence=0.95, takes=8, names={})
 
@@ -40,3 +40,7 @@ def test_an_end_of_an_interval_reads_0_only_where_it_is(low: float, high: float,
 )
 def test_a_share_reads_none_or_all_only_where_it_is(low: float, high: float, words: str) -> None:
     assert percents(low, high) == words
+
+
+def test_nothing_has_no_sign() -> None:
+    assert [one_decimal(value) for value in (-0.04, 0.04, -0.06)] == ["0.0", "0.0", "-0.1"]

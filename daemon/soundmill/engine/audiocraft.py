@@ -45,6 +45,7 @@ Answer = Clip | GenerationFailed | Progress
 STEP_S = 0.25  # longest that step() waits for the running batch
 MOST_SLOTS = {"cpu": 8}  # more clips at once gain nothing there
 MOST_SLOTS_GPU = 64
+ROWS = 2  # of a clip in each step: AudioCraft computes the unguided one also where cfg_coef is 1 and it changes nothing
 
 # MAGNeT anneals guidance from what is asked down to this; AudioCraft's own default.
 _MAGNET_LEAST_GUIDANCE = 1.0
@@ -202,7 +203,6 @@ class AudioCraftBackend:
             began = self._clock()
             samples = self._generate(batch)
             took = self._clock() - began
-            rows = 1 if batch.group.parameters.cfg_coef == 1.0 else 2
             for request, clip in zip(batch.requests, samples, strict=True):
                 batch.answers.put(
                     Clip(
@@ -211,7 +211,7 @@ class AudioCraftBackend:
                         sample_rate=self._spec.sample_rate,
                         generation_s=took,
                         device_s=took / len(batch.requests),
-                        row_steps=rows * (batch.steps or 1),
+                        row_steps=ROWS * (batch.steps or 1),
                     )
                 )
             batch.answers.put(None)

@@ -71,18 +71,12 @@ def serve(catalog: Path, outputs: Path, host: str, port: int, *, wait_s: float) 
     # Datasette puts the path into a URI as it is; a bare name has nothing in it that could mean something there.
     os.chdir(catalog.absolute().parent)
 
-    from datasette import handle_exception
     from datasette.cli import cli
     from datasette.plugins import pm
-    from uvicorn.config import LOGGING_CONFIG
 
     from soundmill.publish import plugin
 
-    # The board asks every two seconds: a line for each request would bury the daemon's own.
-    LOGGING_CONFIG["loggers"]["uvicorn.access"]["handlers"] = []
-    # Where rich is installed, Datasette prints pages of local variables for every address it does not know.
-    handle_exception.rich = None
-
+    quieten()
     if not pm.is_registered(plugin):  # run from a source tree, without the entry point
         pm.register(plugin, name="soundmill")
     cli.main(args=datasette_arguments(Path(catalog.name), host, port), prog_name="datasette")

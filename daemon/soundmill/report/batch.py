@@ -17,13 +17,11 @@ from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.folder import keep_only, write
 from soundmill.report.intervals import pass_rate
 from soundmill.report.pictures import draw_all
-from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import BatchRecord, Found, JobRecord
 from soundmill.report.summary import summarise
 
 PAGE_TAKES = 2000  # more on one page is more than a browser or a person takes in
 CONFIDENCE = 0.95  # of every interval on the page
-
-Found = tuple[JobRecord, TakeRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +66,7 @@ def write_report(
         record=record,
         factors=factors,
         earlier=before,
+        compared=compared,
         passed=passed,
         passed_together=passed_of(compared),
         choice=choice,

@@ -8,8 +8,8 @@ import numpy as np
 
 from soundmill.report.findings import Design, Take
 from soundmill.report.model import Model
-from soundmill.report.voice import Voice, listed
-from soundmill.report.words import count
+from soundmill.report.voice import Voice
+from soundmill.report.words import count, listed
 
 FEW_SEEDS = 3
 LEVELS_NAMED = 4  # of each kind

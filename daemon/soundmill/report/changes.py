@@ -91,22 +91,27 @@ def _quantile(changes: int, rank: int, df: float, confidence: float) -> float:
 def _named(
     meetings: Meetings, levels: tuple[int, int], places: tuple[int, int], reach: float, scale: Scale
 ) -> LeadChange:
-    """First the place where the lead is larger, and of the two levels first the one that leads there."""
+    """First the place where the lead is larger, and of the two levels first the one that leads there.
+
+    A trend leads beyond the scale at the corners of two ranges, so leads are kept on it, and what they change by may
+    then lie below its interval, which is made to reach there.
+    """
     (one, other), means = levels, meetings.means
     here, there = sorted(places, key=lambda place: -abs(means[one, place] - means[other, place]))
     if means[one, here] < means[other, here]:
         one, other = other, one
-    leads = [float(np.round(means[one, place] - means[other, place], DECIMALS)) for place in (here, there)]
+    found = [float(np.round(means[one, place] - means[other, place], DECIMALS)) for place in (here, there)]
+    more, less = (min(max(lead, -scale.span), scale.span) for lead in found)
     of_a, of_b = meetings.levels
     return LeadChange(
         better=of_a[one],
         worse=of_a[other],
         more_at=of_b[here],
         less_at=of_b[there],
-        lead_more=leads[0],
-        lead_less=leads[1],
+        lead_more=more,
+        lead_less=less,
         along_trend=meetings.along_trend,
-        change=leads[0] - leads[1],
-        low=scale.clipped_change(leads[0] - leads[1] - reach),
-        high=scale.clipped_change(leads[0] - leads[1] + reach),
+        change=more - less,
+        low=min(scale.clipped_change(found[0] - found[1] - reach), more - less),
+        high=scale.clipped_change(found[0] - found[1] + reach),
     )

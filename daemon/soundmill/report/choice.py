@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from soundmill.jobs import JobStatus
-from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 
 LIKED, DISLIKED = 4, 2  # stars: from here on, and down from here
 MOST_OVERALL = 12
@@ -15,8 +15,6 @@ MOST_OF_PROMPT = 3
 EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
 EACH_KEPT = "Of each prompt the takes that were kept of several, else the better half, three at most."
 KEPT = "The takes that were kept of several, twelve at most."
-
-Found = tuple[JobRecord, TakeRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from soundmill.report.record import AttemptRecord, JobRecord, TakeRecord
+from soundmill.report.record import AttemptRecord, Found
 
 
-def device_times(takes: Iterable[tuple[JobRecord, TakeRecord]]) -> dict[tuple[int, int], float]:
+def device_times(takes: Iterable[Found]) -> dict[tuple[int, int], float]:
     """Job's id and attempt to seconds of the device's time, of the takes that have their work recorded."""
     known = [
         (job, take, take.row_steps, take.device_s)

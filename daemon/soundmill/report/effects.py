@@ -47,7 +47,7 @@ from soundmill.report.intervals import holm, replicates_for
 from soundmill.report.levels import Levels, compare_levels, contrasts_of, passed_of
 from soundmill.report.model import Model, fit
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.ranking import decided_levels, rank_conditions, settings_of
+from soundmill.report.ranking import decided_levels, rank_conditions, winner_of
 from soundmill.report.scale import Scale, scale_of
 from soundmill.report.seeds import adjust
 from soundmill.report.trends import Sampled, follow
@@ -128,7 +128,7 @@ def analyse(
     )  # fmt: skip
     if not len(table.response):
         return nothing
-    model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), floor=scale.floor)
+    model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor))
     measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
     tested = tested_pairs(model, scale, confidence)
     of_factors = _adjusted([one.p_value for one in measured])
@@ -174,24 +174,23 @@ def _effect(model: Model, factor: int, found: _Measured, p_adjusted: float | Non
     table, level = model.table, 1 - voice.confidence
     described = table.factors[factor]
     matters = p_adjusted is not None and p_adjusted <= level
-    sampled = found.levels if isinstance(found.levels, Sampled) else None
     if isinstance(found.levels, Sampled):
-        ends = found.levels.ends
+        levels, trend, bent, ends = found.levels.bins, found.levels.trend, found.levels.bent, found.levels.ends
         clear = matters and ends.p_value is not None and ends.p_value <= level
         contrasts = [replace(ends, significant=clear)]
     else:
-        pairs = found.levels.pairs
-        contrasts = contrasts_of(described.levels, pairs, voice.scale, level, matters=matters)
+        levels, trend, bent = found.levels.means, None, False
+        contrasts = contrasts_of(described.levels, found.levels.pairs, voice.scale, level, matters=matters)
     return FactorEffect(
         name=described.name,
-        levels=found.levels.bins if isinstance(found.levels, Sampled) else found.levels.means,
+        levels=levels,
         contrasts=tuple(contrasts),
         p_value=found.p_value,
         p_adjusted=p_adjusted,
         matters=matters,
-        small=matters and voice.scale.too_small(contrasts) and not (sampled and sampled.bent),
+        small=matters and voice.scale.too_small(contrasts) and not bent,
         sentence="",
-        trend=sampled.trend if sampled else None,
+        trend=trend,
         baseline=None if table.baseline is None else described.levels[table.baseline[factor]],
     )
 
@@ -243,7 +242,7 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
 
 
 def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -> Interaction:
-    at_most = found.changes.at_most if found.changes else None
+    at_most, matters = found.changes.at_most if found.changes else None, p_adjusted <= 1 - voice.confidence
     interaction = Interaction(
         factors=(table.factors[found.first].name, table.factors[found.second].name),
         p_value=found.p_value,
@@ -251,8 +250,8 @@ def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -
         effect=found.effect,
         change=found.changes.clearest if found.changes else None,
         at_most=at_most,
-        matters=p_adjusted <= 1 - voice.confidence,
-        small=p_adjusted <= 1 - voice.confidence and at_most is not None and at_most <= voice.scale.worth,
+        matters=matters,
+        small=matters and at_most is not None and at_most <= voice.scale.worth,
         cells=found.cells,
         sentence="",
     )
@@ -287,8 +286,7 @@ def _winner(
             chosen[factor] = (levels.bins[levels.best].level, levels.members[levels.best])
     if not chosen:
         return None
-    best = settings_of(model, dict(sorted(chosen.items())), voice.scale, voice.confidence)
-    winner = Winner(settings=best.levels, mean=best.mean, low=best.low, high=best.high, n=best.n, sentence="")
+    winner = winner_of(model, dict(sorted(chosen.items())), voice.scale, voice.confidence)
     deciding = [factors[factor] for factor in chosen] + [
         found
         for one, found in zip(tested, interactions, strict=True)

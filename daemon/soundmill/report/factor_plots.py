@@ -15,25 +15,23 @@ from soundmill.report.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN
 from soundmill.report.factors import Factors
 from soundmill.report.findings import FactorEffect, Response
 from soundmill.report.naming import told_apart
-from soundmill.report.record import JobRecord, TakeRecord
+from soundmill.report.record import Found
 from soundmill.report.words import number, one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 BIN = re.compile(rf"{NUMBER}(?: to {NUMBER})?")  # one number: all its takes have the same value
 NARROWEST = 0.03  # a bin's width, as a share of the axis
 
-Found = tuple[JobRecord, TakeRecord]
 
-
-def by_factor(at: int, effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response) -> Plot:
+def by_factor(at: int, effect: FactorEffect, factors: Factors, takes: Sequence[Found], response: Response) -> Plot:
     """Response, pass rate and, where it is recorded, the device's time at each level of a factor, under each other."""
     places = _places(effect)
-    times = _times(effect, factors, finals)
+    times = _times(effect, factors, takes)
     rows = 3 if times else 2
     with figure(0.4 + 1.53 * rows, rows=rows, same_x=True) as (made, panels):
         for axes in panels:
             _level_axis(axes, effect, places, labelled=axes is panels[-1])
-        _response_by_level(panels[0], effect, places, _values(effect, factors, finals, response), response)
+        _response_by_level(panels[0], effect, places, _values(effect, factors, takes, response), response)
         _pass_rate_by_level(panels[1], effect, places)
         if times:
             _time_by_level(panels[2], effect, places, times)
@@ -96,11 +94,11 @@ def _level_axis(axes: Axes, effect: FactorEffect, places: Mapping[str, tuple[flo
 
 
 def _values(
-    effect: FactorEffect, factors: Factors, finals: Sequence[Found], response: Response
+    effect: FactorEffect, factors: Factors, takes: Sequence[Found], response: Response
 ) -> list[tuple[str, float]]:
-    """(level, score or stars) of every final take."""
+    """(level, score or stars) of every take that has one."""
     found = []
-    for job, take in finals:
+    for job, take in takes:
         level = factors.conditions.get(job.id, {}).get(effect.name)
         value = take.stars if response is Response.STARS else take.score
         if level is not None and value is not None:
@@ -108,10 +106,10 @@ def _values(
     return found
 
 
-def _times(effect: FactorEffect, factors: Factors, finals: Sequence[Found]) -> list[tuple[str, float]]:
-    """(level, seconds of the device's time) of every final take."""
-    times = device_times(finals)
-    levels = [(factors.conditions.get(job.id, {}).get(effect.name), (job.id, take.attempt)) for job, take in finals]
+def _times(effect: FactorEffect, factors: Factors, takes: Sequence[Found]) -> list[tuple[str, float]]:
+    """(level, seconds of the device's time) of every take that has it recorded."""
+    times = device_times(takes)
+    levels = [(factors.conditions.get(job.id, {}).get(effect.name), (job.id, take.attempt)) for job, take in takes]
     return [(level, times[key]) for level, key in levels if level is not None and key in times]
 
 

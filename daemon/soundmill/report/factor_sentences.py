@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from soundmill.report.findings import Contrast, FactorEffect, Trend
-from soundmill.report.voice import Voice, listed, p_text
-from soundmill.report.words import count
+from soundmill.report.voice import Voice, p_text
+from soundmill.report.words import count, listed
 
 LEVELS_SPELT_OUT = 3  # a level that beats more rivals than this is said to beat every other
 
@@ -136,9 +136,10 @@ def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicate
             f"{effect.name} makes no measurable difference: {better} leads {worse} by the most, "
             f"{voice.lead(widest, by='')}."
         )
+    takes = count(voice.takes, "take")
     ahead = f"{better} leads {worse} {voice.lead(widest)}"
     if effect.trend is not None:
-        return f"These {voice.takes} takes show no trend with {effect.name}: {ahead}; more conditions would be needed."
+        return f"These {takes} show no trend with {effect.name}: {ahead}; more conditions would be needed."
     told = f"{effect.name} {better} from {worse}" if pair else f"the levels of {effect.name} apart"
     more = ""
     if needed is not None and needed > replicates:
@@ -146,7 +147,7 @@ def _undecided(effect: FactorEffect, voice: Voice, needed: int | None, replicate
             f"; about {count(needed - replicates, 'more replicate')} would be needed to see a difference of "
             f"{voice.worth}"
         )
-    return f"These {voice.takes} takes cannot tell {told}: {ahead}{more}."
+    return f"These {takes} cannot tell {told}: {ahead}{more}."
 
 
 def _range(effect: FactorEffect) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def tested_pairs(model: Model, scale: Scale, confidence: float) -> list[Tested]:
                 first=first,
                 second=second,
                 p_value=p_value,
-                effect=changes.clearest.change if changes else _effect(meetings.means),
+                effect=changes.clearest.change if changes else scale.clipped_change(_effect(meetings.means)),
                 changes=changes,
                 cells=tuple(_cells(model, first, second, scale)),
             )
@@ -86,7 +86,7 @@ def _beside_main_effects(model: Model, first: int, second: int) -> tuple[Meeting
     by_main_effects = np.linalg.lstsq(matrix, products, rcond=1e-9)[0]
     beyond = products - matrix @ by_main_effects
     wider = np.hstack([matrix, beyond])
-    estimates, scale, error = least_squares(wider, model.adjusted.means[model.table.has_score], model.floor)
+    estimates, scale, error = least_squares(wider, model.adjusted.means[model.table.has_score], model.adjusted.floor)
     _, sizes, directions = np.linalg.svd(beyond, full_matrices=False)
     known = directions[sizes > 1e-9 * max(float(np.linalg.norm(products)), 1.0)]  # what the conditions can tell
     if len(known) == 0 or error is None or error.df < FEWEST_DF:

@@ -77,7 +77,6 @@ class Model:
     level_rows: tuple[Floats, ...]
     curves: tuple[Curve | None, ...]
     columns: tuple[tuple[int, ...], ...]  # per factor, of `additive`: its columns, without the square
-    floor: float  # the least error variance
     error: ErrorTerm | None
     within: bool  # the error is that within conditions
     scale: Floats | None = None  # (p, p) covariance over the error variance; None: the adjusted means'
@@ -131,16 +130,16 @@ class Model:
         return found
 
 
-def fit(table: Table, adjusted: Adjusted, *, floor: float) -> Model:
-    """The model that the design and the replicates allow. `floor`: the least error variance, see `Scale`."""
+def fit(table: Table, adjusted: Adjusted) -> Model:
+    """The model that the design and the replicates allow."""
     if table.design is Design.ONE_FACTOR_AT_A_TIME or not table.has_score.any():
-        return _cell_means(table, adjusted, floor)
+        return _cell_means(table, adjusted)
     within_df = adjusted.error.df if adjusted.error and table.design is Design.FULL_FACTORIAL else 0
     if within_df >= ENOUGH_DF:
-        return _cell_means(table, adjusted, floor)
-    main_effects = _additive(table, adjusted, floor)
+        return _cell_means(table, adjusted)
+    main_effects = _additive(table, adjusted)
     lack_of_fit_df = main_effects.error.df if main_effects.error else 0
-    return _cell_means(table, adjusted, floor) if within_df > lack_of_fit_df else main_effects
+    return _cell_means(table, adjusted) if within_df > lack_of_fit_df else main_effects
 
 
 def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
@@ -152,7 +151,7 @@ def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
     return combinations, rows / rows.sum(axis=1, keepdims=True)
 
 
-def _cell_means(table: Table, adjusted: Adjusted, floor: float) -> Model:
+def _cell_means(table: Table, adjusted: Adjusted) -> Model:
     scored = table.has_score
     level_rows = []
     for index, factor in enumerate(table.factors):
@@ -170,13 +169,12 @@ def _cell_means(table: Table, adjusted: Adjusted, floor: float) -> Model:
         level_rows=tuple(level_rows),
         curves=(None,) * len(table.factors),
         columns=((),) * len(table.factors),
-        floor=floor,
         error=adjusted.error,
         within=True,
     )
 
 
-def _additive(table: Table, adjusted: Adjusted, floor: float) -> Model:
+def _additive(table: Table, adjusted: Adjusted) -> Model:
     scored = np.flatnonzero(table.has_score)
     grid, means = table.conditions[scored], adjusted.means[scored]
     blocks: list[Floats] = [np.ones((len(scored), 1))]
@@ -197,7 +195,7 @@ def _additive(table: Table, adjusted: Adjusted, floor: float) -> Model:
             columns.append(tuple(range(at, at + codes[-1].shape[1])))
         blocks.append(codes[-1][column])
     matrix = np.hstack(blocks)
-    estimates, scale, error = least_squares(matrix, means, floor)
+    estimates, scale, error = least_squares(matrix, means, adjusted.floor)
     return Model(
         table=table,
         adjusted=adjusted,
@@ -206,7 +204,6 @@ def _additive(table: Table, adjusted: Adjusted, floor: float) -> Model:
         level_rows=_additive_rows(codes, scale @ matrix.T @ matrix),
         curves=tuple(curves),
         columns=tuple(columns),
-        floor=floor,
         error=error,
         within=False,
         scale=scale,

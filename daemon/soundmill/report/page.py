@@ -17,16 +17,17 @@ from markupsafe import Markup
 
 from soundmill import __version__
 from soundmill.jobs import JobStatus
+from soundmill.report import head
 from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
 from soundmill.report.family import Earlier
 from soundmill.report.findings import Analysis, PassRate, Response
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
-from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
+from soundmill.report.summary import failed_checks, licences
+from soundmill.report.words import count, number, one_decimal, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -41,32 +42,26 @@ REPLICATES_ABREAST = 6  # on a landscape page
 class Material:
     """All that the pages are made from.
 
-    `earlier` are the batches whose takes are compared too, and `passed_together` counts theirs in; `shown` are the
-    takes on the page, in the order of the file, and `left_out` counts the others; `pictures` maps a take's file to its
-    picture's; `files` are the report's own, each with what it is for; `made_at` is when the catalogue was read (Unix
-    seconds).
+    `earlier` are the batches whose takes are compared too; `compared` are their jobs and the batch's own, and
+    `passed_together` counts their takes. `shown` are the takes on the page, in the order of the file, and `left_out`
+    counts the others; `pictures` maps a take's file to its picture's; `files` are the report's own, each with what it
+    is for; `made_at` is when the catalogue was read (Unix seconds).
     """
 
     record: BatchRecord
     factors: Factors
     earlier: Sequence[Earlier]
+    compared: Sequence[JobRecord]
     passed: PassRate
     passed_together: PassRate
     choice: Choice
     analysis: Analysis | None
     plots: Sequence[Plot]
     pictures: Mapping[str, str]
-    shown: Sequence[tuple[JobRecord, TakeRecord]]
+    shown: Sequence[Found]
     left_out: int
     files: Sequence[tuple[str, str]]
     made_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    value: str
-    label: str
-    kind: str = ""  # good, warn or bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +86,7 @@ def readme(material: Material) -> str:
 
 def contact_sheet(material: Material) -> str:
     """Conditions by replicates, for the jobs that have a condition, also those of earlier batches."""
-    jobs = [job for job in _compared(material) if job.id in material.factors.conditions]
+    jobs = [job for job in material.compared if job.id in material.factors.conditions]
     rows: dict[tuple[tuple[str, str], ...], dict[int, list[JobRecord]]] = {}
     for job in jobs:
         condition = tuple(material.factors.conditions[job.id].items())
@@ -128,18 +123,19 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         **known,
         "version": __version__,
         "css": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        "lead": lead(record, material.passed),
-        "together": _together(material),
-        "of_all": _of_all(material),
+        "lead": head.lead(record, material.passed),
+        "together": head.together(material.earlier, material.passed_together),
+        "of_all": head.of_all(material.files, material.plots),
         "typical": lambda condition: typical.get(frozenset(condition.items())),
-        "unfinished": _unfinished(record, material.made_at),
-        "asked": _asked(record),
-        "tiles": list(_tiles(record, material.passed)),
+        "unfinished": head.unfinished(record, material.made_at),
+        "asked": head.asked(record),
+        "tiles": list(head.tiles(record, material.passed)),
         "constants": constants,
         "settings": lambda job: _chips(job, varying, factors),
         "one_prompt": _one_prompt(record.jobs),
         "replicated": any(job.replicate > 1 for job in record.jobs),
-        "timed": any(take.row_steps for take in takes),
+        "timed": any(job.first is not None and job.first.row_steps for job in material.compared),
+        "tried_again": any(job.tried_again for job in material.compared),
         "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
         "rule_of_prompts": EACH_KEPT if any(take.kept for take in takes) else EACH_PROMPT,
         "each_prompt": _has_table(material.choice),
@@ -168,61 +164,13 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
     return environment(escape).get_template(template).render(context)
 
 
-def lead(record: BatchRecord, passed: PassRate) -> str:
-    """The batch in one sentence, and more where jobs were tried again or the best takes kept."""
-    have = record.count(JobStatus.SUCCEEDED)
-    start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
-    whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
-    if again := record.tried_again:
-        whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
-    chosen = [take.kept for _, take in record.finals if take.kept is not None]
-    if chosen:
-        whole += f" The best {sum(chosen):,} of {len(chosen):,} takes are kept, the others set aside."
-    return whole
-
-
-def _together(material: Material) -> str:
-    """What the whole experiment has, of a batch that goes on with others; empty for one that stands alone."""
-    if not material.earlier:
-        return ""
-    passed = material.passed_together
-    verdict = f"; {_verdict(passed)}" if passed.takes else "."
-    return f"With {_listed([batch.name for batch in material.earlier])}: {count(passed.takes, 'take')}{verdict}"
-
-
-def _of_all(material: Material) -> str:
-    parts = ["What matters"]
-    if any(name == "contact-sheet.html" for name, _ in material.files):
-        parts.append("the contact sheet")
-    if any(plot.name == "parallel-coordinates" for plot in material.plots):
-        parts.append("the plot of settings and score")
-    verb = "is" if len(parts) == 1 else "are"
-    return f"{_listed(parts)} {verb} of all of these; the rest is of this batch alone."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _verdict(passed: PassRate) -> str:
-    flagged = passed.takes - passed.passed
-    verdict = f"{passed.passed:,} passed every check ({percent(passed.passed / passed.takes)}"
-    if passed.takes > 1:
-        verdict += f", 95 % interval {percents(passed.low, passed.high)}"
-    return f"{verdict})" + (f" and {flagged:,} {'is' if flagged == 1 else 'are'} flagged." if flagged else ".")
-
-
-def _compared(material: Material) -> list[JobRecord]:
-    return [job for jobs in (*(batch.jobs for batch in material.earlier), material.record.jobs) for job in jobs]
-
-
 def _typical(material: Material) -> dict[frozenset[tuple[str, str]], TakeRecord]:
     """Of each condition the take in the middle by what is compared: it sounds as the condition does, the best one as
     luck does."""
     if material.analysis is None:
         return {}
     found: dict[frozenset[tuple[str, str]], list[tuple[float, int, TakeRecord]]] = {}
-    for job in _compared(material):
+    for job in material.compared:
         take, condition = job.first, material.factors.conditions.get(job.id)
         if take is None or condition is None or not take.present:
             continue
@@ -245,47 +193,6 @@ def _has_table(choice: Choice) -> bool:
 def _without_count(choice: Choice) -> str:
     without = len(choice.without)
     return f"{without:,} of {count(len(choice.prompts), 'prompt')} {'has' if without == 1 else 'have'} nothing to use."
-
-
-def _unfinished(record: BatchRecord, made_at: float) -> str:
-    rest = record.count(JobStatus.QUEUED) + record.count(JobStatus.RUNNING)
-    if not rest:
-        return ""
-    verb = "waits or runs" if rest == 1 else "wait or run"
-    held = " The batch is paused." if record.paused else ""
-    return f"{count(rest, 'job')} still {verb}: this is what there was on {moment(made_at)}.{held}"
-
-
-def _asked(record: BatchRecord) -> str:
-    what = {"experiment": "an experiment", "template": "a template", "list": "a list"}.get(record.kind, record.kind)
-    design = (record.experiment or {}).get("design")
-    return f"{what} of {count(len(record.jobs), 'job')}" + (f" ({str(design).replace('_', ' ')})" if design else "")
-
-
-def _tiles(record: BatchRecord, passed: PassRate) -> Iterable[Tile]:
-    yield Tile(value=f"{len(record.jobs):,}", label="jobs")
-    if passed.takes:
-        yield Tile(value=f"{passed.passed:,}", label="passed", kind="good")
-    if flagged := passed.takes - passed.passed:
-        yield Tile(value=f"{flagged:,}", label="flagged", kind="warn")
-    if again := record.tried_again:
-        yield Tile(value=f"{again:,}", label="tried again")
-    chosen = [take.kept for _, take in record.finals if take.kept is not None]
-    if chosen:
-        yield Tile(value=f"{sum(chosen):,}", label=f"kept of {len(chosen):,}", kind="good")
-    for status, kind in (("failed", "bad"), ("cancelled", ""), ("running", ""), ("queued", "")):
-        if number_of := record.count(JobStatus(status)):
-            yield Tile(value=f"{number_of:,}", label=status, kind=kind)
-    finals = [take for _, take in record.finals]
-    if finals:
-        yield Tile(value=span(sum(take.duration_s for take in finals)), label="of audio")
-    wall, rate = wall_s(record), jobs_per_hour(record)
-    if wall:
-        label = "of work" if rate is None else f"at {float(f'{rate:.3g}'):,.0f} jobs per hour"
-        yield Tile(value=span(wall), label=label)
-    rated = sum(take.stars is not None for take in finals)
-    if rated:
-        yield Tile(value=f"{rated:,}", label="rated by a person")
 
 
 def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:

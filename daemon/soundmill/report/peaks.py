@@ -76,7 +76,7 @@ def _rises_and_falls(model: Model, curve: Curve, top: float, confidence: float) 
     lines = np.column_stack([np.minimum(z - top, 0), np.maximum(z - top, 0), above])
     others = np.delete(model.matrix, curve.used, axis=1)
     matrix = np.hstack([lines, others])
-    estimates, scale, error = least_squares(matrix, model.adjusted.means[model.table.has_score], model.floor)
+    estimates, scale, error = least_squares(matrix, model.adjusted.means[model.table.has_score], model.adjusted.floor)
     bent = replace(model, estimates=estimates, matrix=matrix, scale=scale, error=error)
     before, after = (coefficient(bent, at, confidence) for at in (0, 1))
     return before.value - before.reach > 0 > after.value + after.reach

@@ -17,7 +17,7 @@ from soundmill.report.factor_plots import by_factor
 from soundmill.report.factors import Factors
 from soundmill.report.findings import Analysis, clearest_first
 from soundmill.report.naming import told_apart
-from soundmill.report.record import AttemptRecord, BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import AttemptRecord, BatchRecord, Found, JobRecord
 from soundmill.report.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
@@ -25,8 +25,6 @@ MOST_AXES = 8  # of the parallel coordinates
 LEAST_SPREAD = 0.1  # of a histogram's axis, as a share of its largest value: what differs less looks alike
 # From low to high, of middling lightness so that both ends show on a light and on a dark ground.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low-to-high", ["#c8791e", "#9a8f8a", "#2b86c5"])
-
-Found = tuple[JobRecord, TakeRecord]
 
 
 def plots(

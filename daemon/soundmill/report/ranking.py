@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from soundmill.report.compare import DECIMALS, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
-from soundmill.report.findings import ConditionRank
+from soundmill.report.findings import ConditionRank, Winner
 from soundmill.report.intervals import t_quantile
 from soundmill.report.levels import mean_reaches, passed_of
 from soundmill.report.model import Model, cell_rows
@@ -18,17 +17,6 @@ from soundmill.report.scale import Scale
 from soundmill.report.seeds import ErrorTerm
 
 MOST_CELLS = 400  # of factors that interact: the pairs of more would take seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Levels that won, and what takes that have all of them score. `mean` None: there is no such take."""
-
-    levels: Mapping[str, str]
-    mean: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[ConditionRank, ...]:
@@ -150,10 +138,8 @@ def _widest_error(model: Model, group: Sequence[int], cells: Floats) -> ErrorTer
     return max(known, key=lambda error: error.variance * t_quantile(0.95, error.df) ** 2, default=None)
 
 
-def settings_of(
-    model: Model, chosen_levels: Mapping[int, tuple[str, Bools]], scale: Scale, confidence: float
-) -> Settings:
-    """What the conditions (C,) have in common that have every one of the named levels, score on average."""
+def winner_of(model: Model, chosen_levels: Mapping[int, tuple[str, Bools]], scale: Scale, confidence: float) -> Winner:
+    """The named levels with what the conditions (C,) that have all of them score on average; without its sentence."""
     table, adjusted = model.table, model.adjusted
     chosen = np.ones(len(table.conditions), dtype=np.bool_)
     for _, members in chosen_levels.values():
@@ -161,7 +147,7 @@ def settings_of(
     scored = chosen & table.has_score
     names = {table.factors[factor].name: label for factor, (label, _) in chosen_levels.items()}
     if not scored.any():
-        return Settings(levels=names, mean=None, low=None, high=None, n=0)
+        return Winner(settings=names, mean=None, low=None, high=None, n=0, sentence="")
     mean = float(adjusted.means[scored].mean())
     row = (scored / scored.sum())[None, :]
     if model.within:
@@ -169,10 +155,11 @@ def settings_of(
     else:
         shape, error = (row**2).sum(axis=1), model.error
     low, high = scale.interval(mean, mean_reaches(adjusted, shape, error, confidence)[0].overall)
-    return Settings(
-        levels=names,
+    return Winner(
+        settings=names,
         mean=scale.clipped(mean),
         low=low,
         high=high,
         n=int(adjusted.counts[scored].sum()),
+        sentence="",
     )

@@ -123,6 +123,9 @@ class JobRecord:
         return next((take for take in self.takes if take.final), None)
 
 
+Found = tuple[JobRecord, TakeRecord]  # a take with its job
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
     job: str
@@ -156,12 +159,12 @@ class BatchRecord:
     attempts: tuple[AttemptRecord, ...]
 
     @property
-    def finals(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
+    def finals(self) -> tuple[Found, ...]:
         """Each job that has a final take, with it."""
         return tuple((job, job.final) for job in self.jobs if job.final is not None)
 
     @property
-    def takes(self) -> tuple[tuple[JobRecord, TakeRecord], ...]:
+    def takes(self) -> tuple[Found, ...]:
         """Every take, also those that were tried again."""
         return tuple((job, take) for job in self.jobs for take in job.takes)
 
@@ -169,6 +172,11 @@ class BatchRecord:
     def tried_again(self) -> int:
         """Jobs that have more than one take."""
         return sum(job.tried_again for job in self.jobs)
+
+    @property
+    def chosen(self) -> tuple[bool, ...]:
+        """Of the final takes that best-of-n chose among, whether it kept them."""
+        return tuple(take.kept for _, take in self.finals if take.kept is not None)
 
     def count(self, status: JobStatus) -> int:
         return sum(job.status is status for job in self.jobs)

@@ -59,9 +59,8 @@ class Scale:
         return None if math.isnan(value) else float(min(max(value, -self.span), self.span))
 
     def clipped_change(self, value: float) -> float:
-        """A bound of how much a difference changes: no more than from one end of its own scale to the other."""
-        span = 2 * (self.high - self.low)
-        return min(max(value, -span), span)
+        """How much a difference changes, or a bound of it: no more than from one end of its own scale to the other."""
+        return min(max(value, -2 * self.span), 2 * self.span)
 
 
 def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:

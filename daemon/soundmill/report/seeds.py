@@ -41,18 +41,18 @@ class Adjusted:
     seed_variance: float  # of the seeds' estimated effects, on seeds - 1 degrees of freedom; 0 for a single seed
     seeds: int  # R; 1 when seeds are not shared
     paired: bool  # takes are compared within seeds
-    floor: float  # the least error variance
+    floor: float  # the least error variance, see `Scale`
 
     def covariance(self, rows: Floats) -> Floats:
         """Of linear combinations (q, C) of the means, over the error variance: (q, q)."""
-        inverse = np.divide(1.0, self.counts, out=np.zeros_like(self.counts), where=self.counts > 0)
+        inverse = _inverse(self.counts)
         loaded = rows @ self.spread
         found: Floats = (rows * inverse) @ rows.T + loaded @ self.seed_information @ loaded.T
         return found
 
     def variances(self, rows: Floats) -> Floats:
         """The diagonal of `covariance`: (q,)."""
-        inverse = np.divide(1.0, self.counts, out=np.zeros_like(self.counts), where=self.counts > 0)
+        inverse = _inverse(self.counts)
         loaded = rows @ self.spread
         found: Floats = rows**2 @ inverse + ((loaded @ self.seed_information) * loaded).sum(axis=1)
         return found
@@ -123,7 +123,7 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
     rows, seeds, values = table.condition_of[kept], table.seed_of[kept], table.response[kept]
     conditions, replicates = len(table.conditions), int(table.seed_of.max(initial=-1)) + 1
     counts = np.bincount(rows, minlength=conditions).astype(np.float64)
-    inverse = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    inverse = _inverse(counts)
     together = np.zeros((conditions, replicates))
     np.add.at(together, (rows, seeds), 1.0)
     used = together.sum(axis=0) > 0
@@ -161,6 +161,12 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
         paired=paired and len(effects) > 1,
         floor=floor,
     )
+
+
+def _inverse(counts: Floats) -> Floats:
+    """0 for none."""
+    found: Floats = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    return found
 
 
 def _linked(together: Floats) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
 from soundmill.report.cost import processing_s
-from soundmill.report.findings import Analysis, Interaction, PassRate
+from soundmill.report.findings import Analysis, FactorEffect, Interaction, PassRate
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.words import iso
 
@@ -63,7 +63,7 @@ KEYS: Mapping[str, str] = {
     "errors": "kind of failure to number of failed jobs",
     "best": "audio files of the takes to use, relative to this folder, best first or in the order of the prompts",
     "prompts": "per prompt, where there are several: prompt, final takes, how many of them passed, and best: its audio "
-    "files to use, best first, three at most and none where there is nothing to use",
+    "files to use, best first, none where there is nothing to use",
     "factors": "per factor whether it matters, if only by a small difference, its p-value, and per level mean score, "
     "interval, takes and pass rate",
     "interactions": "per pair of factors whether they interact, if only by a small difference, the p-value, the "
@@ -105,9 +105,9 @@ def summarise(
             }
             for one in choice.prompts
         ],
-        "factors": [_factor(effect) for effect in analysis.factors] if analysis else [],
-        "interactions": [_interaction(found) for found in analysis.interactions] if analysis else [],
-        "conditions": [_condition(rank) for rank in analysis.conditions] if analysis else [],
+        "factors": [_in_numbers(effect) for effect in analysis.factors] if analysis else [],
+        "interactions": [_in_numbers(found) for found in analysis.interactions] if analysis else [],
+        "conditions": [asdict(rank) for rank in analysis.conditions] if analysis else [],
         "sentences": list(analysis.sentences) if analysis else [],
         "licences": licences(takes),
     }
@@ -145,8 +145,8 @@ def _counts(record: BatchRecord, finals: Sequence[TakeRecord], takes: Sequence[T
         "flagged": sum(not take.passed for take in finals),
         "retried": sum(attempt.number > 1 for attempt in record.attempts),
         "tried_again": record.tried_again,
-        "kept": sum(take.kept is True for take in finals),
-        "set_aside": sum(take.kept is False for take in finals),
+        "kept": record.chosen.count(True),
+        "set_aside": record.chosen.count(False),
     }
 
 
@@ -222,17 +222,7 @@ def _models(record: BatchRecord) -> dict[str, dict[str, float | None]]:
     return models
 
 
-def _factor(effect: object) -> dict[str, object]:
-    row = asdict(effect)  # type: ignore[call-overload]
-    del row["sentence"]
-    return dict(row)
-
-
-def _interaction(found: Interaction) -> dict[str, object]:
+def _in_numbers(found: FactorEffect | Interaction) -> dict[str, object]:
     row = asdict(found)
     del row["sentence"]
     return row
-
-
-def _condition(rank: object) -> dict[str, object]:
-    return dict(asdict(rank))  # type: ignore[call-overload]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
 
-from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
+from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.report.words import iso
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it Excel reads UTF-8 as the machine's old code page
@@ -98,7 +98,7 @@ def _job_row(record: BatchRecord, job: JobRecord, pictures: Mapping[str, str]) -
     return row
 
 
-def takes_jsonl(takes: Sequence[tuple[JobRecord, TakeRecord]], pictures: Mapping[str, str]) -> str:
+def takes_jsonl(takes: Sequence[Found], pictures: Mapping[str, str]) -> str:
     """Everything known of every take, one JSON object a line, also of those that were tried again."""
     return "".join(f"{json.dumps(_take_row(job, take, pictures), ensure_ascii=False)}\n" for job, take in takes)
 

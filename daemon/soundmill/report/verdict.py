@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soundmill.report.findings import FactorEffect, Interaction, PassRate, Winner
-from soundmill.report.voice import Voice, listed, p_text
-from soundmill.report.words import count, percent, percents
+from soundmill.report.voice import Voice, p_text
+from soundmill.report.words import count, listed, percent, percents
 
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."
 

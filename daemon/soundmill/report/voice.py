@@ -1,8 +1,8 @@
-"""Report: what every sentence about findings is made with: numbers, intervals, names of levels, lists."""
+"""Report: what every sentence about findings is made with: numbers, intervals, names of levels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soundmill.report.findings import Contrast
@@ -54,10 +54,6 @@ class Voice:
             return f"{by}{self.units(self.amount(contrast.difference, 1.0))}"
         amount = self.amount(contrast.difference, (contrast.high - contrast.low) / 2)
         return f"{by}{self.units(amount)} ({self.interval(contrast.low, contrast.high)})"
-
-
-def listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def p_text(value: float | None) -> str:

@@ -1,8 +1,9 @@
-"""Report: how numbers, times and counts are put into words."""
+"""Report: how numbers, times, counts and lists are put into words."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 MOST_DECIMALS = 6
@@ -18,7 +19,8 @@ def number(value: float) -> str:
 
 
 def one_decimal(value: float) -> str:
-    return f"{value:.1f}"
+    """0.0 for what rounds to it, from either side."""
+    return f"{value:z.1f}"
 
 
 def percent(share: float) -> str:
@@ -51,6 +53,11 @@ def _percent_digits(share: float) -> str:
 def count(number_of: int, noun: str) -> str:
     """`1 take`, `1,200 takes`."""
     return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; of one or more."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def span(seconds: float) -> str:
