@@ -227,6 +227,13 @@ def test_the_spike_that_begins_a_note_is_no_click_and_the_same_spike_amid_the_no
     assert number(amid, "clicks") == 1
 
 
+@pytest.mark.parametrize("decibels", [22, 30, 38, 44])
+def test_a_clip_that_goes_on_at_a_whisper_has_a_level_step(decibels: float) -> None:
+    halves = [noise(seconds=5.0), noise(seconds=5.0, level=0.1 * 10 ** (-decibels / 20), seed=1)]
+    for way in (halves, halves[::-1]):
+        assert number(np.concatenate(way, axis=1), "level_step_db") == pytest.approx(decibels, abs=1)
+
+
 def test_a_gain_that_changes_is_a_level_step_and_more_of_the_same_hits_is_none() -> None:
     lower = np.concatenate([noise(seconds=3.0, level=0.01), noise(seconds=3.0)], axis=1)
     assert number(lower, "level_step_db") == pytest.approx(20, abs=1)

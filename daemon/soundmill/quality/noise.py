@@ -22,13 +22,13 @@ LEAST_POWER = 1e-9  # per bin, against a full-scale sine of the channel's peak
 
 TO_HZ = 10_000.0  # coloured noise: above, lossy coders leave holes
 TO_SHARE = 0.4  # and this of the sample rate at most
-FEWEST_FRAMES = 12  # in a segment; of fewer, at rates under 24 kHz, chance is not told from notes
-WAVERS = 0.65, 1.1  # median of the bins' variance over mean²: 1 for noise, less in few and overlapping frames
+FEWEST_FRAMES = 8  # in a segment; of fewer, at rates under 16 kHz, chance is not told from notes
+WAVERS = 0.58, 1.1  # median of the bins' variance over mean²: 1 for noise, less in few and overlapping frames
 AT_ONCE = 3  # segments that are looked at together, and
 LEAST_LOOKS = 2  # that many such looks, each half a second later
 NEIGHBOURS = 31  # bins whose mean a bin is compared with
-ROUGH = 0.25  # standard deviation of the logarithm of that ratio; 0.15 for noise, from 0.7 in music
-STANDS_OUT = 0.6  # its highest half percent; 0.35 for noise
+ROUGH = 0.27  # standard deviation of the logarithm of that ratio; 0.13 to 0.22 for noise, from 0.7 in music
+STANDS_OUT = 0.65  # its highest half percent; 0.3 to 0.54 for noise
 HIGHEST = 0.995
 
 Span = tuple[float, float]

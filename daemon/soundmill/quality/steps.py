@@ -17,7 +17,7 @@ LONG_SHARE = 0.25  # of the clip where that is less,
 LEAST_LONG_S = 1.0  # and this much at least
 SHORT_S = 0.4  # and this: it is sudden
 LEAST_DB = 4.0  # of the whole level, to be looked at
-MOST_DB = 30.0  # what falls further has all but stopped: that is a pause
+MOST_DB = 60.0  # what falls further has stopped: that is silence
 LOOKED_AT = 4
 APART_S = 0.3
 DEPTH_DB = 85.0  # what is further below the loudest band counts as nothing
@@ -26,7 +26,8 @@ FEWEST_BANDS = 4
 SOUNDING = 0.4  # share of the frames on either side; a pause is no step
 APART_DB = 4.0  # bands that differ by more do not change alike
 TENTH = 0.1  # of the frames: the softest of the louder side lie above the loudest of the softer side
-CLEAR = 0.3  # by that share of the step
+CLEAR = 0.3  # by that share of the step,
+FAR_DB, FAR_CLEAR = 30.0, 0.7  # and by this one of a larger step: pauses between notes are as deep
 DYING = 0.3  # share of a step upwards: a phrase that dies away before it and a hit that does after it are music
 FIFTH = 5  # of a side: what is compared for that
 
@@ -39,10 +40,10 @@ def level_step(found: Spectra) -> tuple[float, float]:
 
     Looked at are the moments at which the level changes most, both from the 0.4 s before to the 0.4 s after and from
     the 2.5 s before to the 2.5 s after (in clips under 10 s a quarter of the clip, 1 s at least). The step is the
-    median over bands of either change, whichever is smaller, and none where the bands differ by more than 4 dB (median
-    deviation) in either, where less than three tenths of it lie between the loudest tenth of the frames on the softer
-    side and the softest tenth of those on the louder, or where it is upwards and the level falls by three tenths of it
-    on both sides together.
+    median over bands of either change, whichever is smaller. It is none where the bands differ by more than 4 dB
+    (median deviation) in either; where less than three tenths of it, seven of one over 30 dB, lie between the loudest
+    tenth of the frames on the softer side and the softest tenth of those on the louder; or where it is upwards and the
+    level falls by three tenths of it on the two sides together.
     """
     power = found.bands
     long_s = max(min(LONG_S, LONG_SHARE * len(power) / found.frame_rate), LEAST_LONG_S)
@@ -61,7 +62,8 @@ def level_step(found: Spectra) -> tuple[float, float]:
             break
         step = min(abs(_shared(power, int(centres[top]), width, floor)) for width in (long, short))
         sides = _sides(level, int(centres[top]), long)
-        if best < step <= MOST_DB and _between(*sides) > CLEAR * step and _dying(*sides) < DYING * step:
+        clear = CLEAR if step <= FAR_DB else FAR_CLEAR
+        if best < step <= MOST_DB and _between(*sides) > clear * step and _dying(*sides) < DYING * step:
             best, best_at = step, found.seconds(float(centres[top]))
         near = round(APART_S * found.frame_rate)
         change[max(top - near, 0) : top + near + 1] = 0
@@ -90,11 +92,11 @@ def _between(before: Floats32, after: Floats32) -> float:
 
 
 def _dying(before: Floats32, after: Floats32) -> float:
-    """How far the level falls on both sides of a step upwards together, in dB; 0 for a step downwards."""
+    """How far the level falls on the sides of a step upwards, in dB, both together; 0 for a step downwards."""
     if after.mean() < before.mean():
         return 0.0
     ends = ((side[: side.size // FIFTH + 1], side[-(side.size // FIFTH + 1) :]) for side in (before, after))
-    return sum(float(first.mean() - last.mean()) for first, last in ends)
+    return sum(max(float(first.mean() - last.mean()), 0.0) for first, last in ends)
 
 
 def _shared(power: NDArray[np.float32], centre: int, width: int, floor: float) -> float:
