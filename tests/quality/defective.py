@@ -225,6 +225,6 @@ INJECTIONS = (
               kinds=("music",), not_in=("tonal", "percussive", "tiny")),
     Injection(name="wrong length", finds=("duration",), strengths=(0.2, 2.0), unit="s", inject=_short),
     Injection(name="broken samples", finds=("nonfinite",), strengths=(1, 100), unit="samples", inject=_broken),
-    Injection(name="coloured noise", finds=("noise",), strengths=(3.0, 5.0), unit="s", inject=_coloured_noise,
+    Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

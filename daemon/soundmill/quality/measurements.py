@@ -160,7 +160,7 @@ MEASUREMENTS: Mapping[str, MeasurementSpec] = MappingProxyType(
             unit="s",
             description="longest time for which the bands from 150 Hz up to 16 kHz (or 0.9 of Nyquist) lie within 9 dB "
             "of each other (white noise), or no bin up to 10 kHz stands out of its neighbours or wavers other than by "
-            "chance (of another colour; from 2 s, at 16 kHz and more); longest over channels",
+            "chance (of another colour; from 5 s, at 16 kHz and more); longest over channels",
             source=_OWN,
         ),
         "clicks": MeasurementSpec(

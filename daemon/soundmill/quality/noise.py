@@ -1,8 +1,8 @@
 """The quality room, noise: where a clip is nothing but noise, the sound of a model that lost the thread.
 
 White noise shows in the bands of a moment. Noise of another colour, as of wind or a waterfall, takes longer to tell: in
-it every bin wavers as chance does, none stands out of its neighbours, and that stays so. Notes stand out, and hits
-waver more.
+it every bin wavers as chance does, none stands out of its neighbours, and that stays so for 5 s. Notes stand out, and
+hits waver more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TO_SHARE = 0.4  # and this of the sample rate at most
 FEWEST_FRAMES = 8  # in a segment; of fewer, at rates under 16 kHz, chance is not told from notes
 WAVERS = 0.58, 1.1  # median of the bins' variance over mean²: 1 for noise, less in few and overlapping frames
 AT_ONCE = 3  # segments that are looked at together, and
-LEAST_LOOKS = 2  # that many such looks, each half a second later
+LEAST_LOOKS = 8  # that many such looks, each half a second later: music may begin with the sea for a while
 NEIGHBOURS = 31  # bins whose mean a bin is compared with
 ROUGH = 0.27  # standard deviation of the logarithm of that ratio; 0.13 to 0.22 for noise, from 0.7 in music
 STANDS_OUT = 0.65  # its highest half percent; 0.3 to 0.54 for noise
