@@ -152,8 +152,11 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
     return int(row["id"])
 
 
-def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
-    """Rate one take. Where stars count, the takes that compete with it are chosen among anew."""
+def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
+    """Rate one take. Where stars count, the takes that compete with it are chosen among anew.
+
+    The ids of the batches whose reports tell of it.
+    """
     if not 1 <= stars <= 5:
         raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
     take = take_of(db, target)
@@ -163,7 +166,7 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         (take, stars, note, now),
     )
     note_rating(db, take)
-    changed(db, now, batches_of(db, [take]))
+    return changed(db, now, batches_of(db, [take]))
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:
