@@ -176,7 +176,7 @@ def why(row: Mapping[str, object]) -> str:
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict and what is wrong, what kind of file it is, then every measurement to 6 digits.
+    """One line per file: verdict and what is wrong, kind and format, then every measurement to 6 digits.
 
     No spreadsheet runs a cell.
     """
