@@ -312,6 +312,9 @@ class Check:
     message: str
 
 
+LIMIT_SCORE = 49.0  # of a take with one measurement exactly at its limit; one that failed a check has no more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The checks of one output, their verdict and its 0 to 100 score."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +26,7 @@ FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 LONG_SAMPLES = 50_000_000  # over all channels, nine minutes of stereo: longer files are judged one at a time
 SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
 PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
+CSV_COLUMNS = ("file", "verdict", "score", "failed_checks", "why", "defects", "kind", "sample_rate", "channels")
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:
@@ -52,9 +54,15 @@ def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[st
     from soundmill.quality.measure import measure
 
     try:
+        if not path.stat().st_size:
+            return {"file": str(path), "verdict": "unjudged", "error": "The file is empty: it has 0 bytes."}
         recording = read_recording(path)
-    except (OSError, MissingInput) as error:
-        return {"file": str(path), "verdict": "unreadable", "error": " ".join(str(error).split())}
+    except OSError as error:
+        said = f"The file cannot be read: {error.strerror or error}."
+        return {"file": str(path), "verdict": "unreadable", "error": said}
+    except MissingInput as error:
+        said = " ".join(str(error).removeprefix(f"{path}: ").split())
+        return {"file": str(path), "verdict": "unreadable", "error": f"The file {said}."}
     samples, sample_rate = recording.samples, recording.sample_rate
     if samples.shape[1] < SHORTEST_S * sample_rate:
         return {"file": str(path), "verdict": "unjudged", "error": _too_short(recording)}
@@ -168,18 +176,27 @@ def why(row: Mapping[str, object]) -> str:
 
 
 def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
-    """One line per file: verdict, score, failed checks, where, then every measurement; none that a spreadsheet runs."""
+    """One line per file: verdict and what is wrong, kind and format, then every measurement to 6 digits.
+
+    No spreadsheet runs a cell.
+    """
     from soundmill.report.tables import safe_cell
 
     names = sorted({name for row in rows for name in _measurements(row)})
     writer = csv.writer(out)
-    writer.writerow(["file", "verdict", "score", "failed_checks", "defects", "error", *names])
+    writer.writerow([*CSV_COLUMNS, *names])
     for row in rows:
         failed = row.get("failed_checks", [])
         assert isinstance(failed, list)
-        values = _measurements(row)
-        cells = [row["file"], row["verdict"], row.get("score"), " ".join(failed), _places(row), row.get("error")]
-        writer.writerow(map(safe_cell, cells + [values.get(name) for name in names]))
+        told = {**row, "failed_checks": " ".join(failed), "why": why(row), "defects": _places(row)}
+        measured = _measurements(row)
+        cells = [told.get(name) for name in CSV_COLUMNS] + [_to_six_digits(measured.get(name)) for name in names]
+        writer.writerow(map(safe_cell, cells))
+
+
+def _to_six_digits(value: object) -> object:
+    """A number to 6 significant digits: samples are read in single precision, which has seven."""
+    return float(f"{value:.6g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
 def _places(row: Mapping[str, object]) -> str:

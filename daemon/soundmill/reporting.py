@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
@@ -144,6 +144,10 @@ class Reporter:
     `command(batch)` is the process to start. One that fails or overruns its deadline is tried again, TRIES times in
     all; then that is on record and the batch is left alone until something of it changes or the daemon starts anew.
     A batch whose folder in `outputs` somebody has taken away gets no new report.
+
+    `run --once` waits for the first report of each batch, also where it is due again in the same run, and for those
+    that `expect` names. The others, of earlier batches whose takes were judged by new limits or heard by a new scorer,
+    come last: there may be any number of them, and they stay owed until they are made.
     """
 
     def __init__(
@@ -156,6 +160,7 @@ class Reporter:
         self._running: Running | None = None
         self._failed: dict[int, Failed] = {}
         self._waiting_since: dict[int, float] = {}  # for the changes to end
+        self._expected: set[int] = set()  # ids of batches whose report is waited for also when it is made again
         self.made: list[str] = []  # names of batches, in the order of their reports
 
     @property
@@ -169,6 +174,22 @@ class Reporter:
         return self._running is None and not self._owed()
 
     @property
+    def worked_off(self) -> bool:
+        """True when no report that `run --once` waits for is being made or owed, but for those given up."""
+        if self._running is not None and self._is_expected(self._running.owed):
+            return False
+        return not any(self._is_expected(owed) for owed in self._owed())
+
+    @property
+    def outdated(self) -> int:
+        """How many reports are owed that `run --once` does not wait for."""
+        return sum(not self._is_expected(owed) and self._tries(owed) < TRIES for owed in self._ledger.unreported())
+
+    def expect(self, batch_ids: Iterable[int]) -> None:
+        """Have `run --once` wait for the reports of these batches, which are to be made again."""
+        self._expected |= set(batch_ids)
+
+    @property
     def given_up(self) -> tuple[str, ...]:
         """Batches whose report could not be made."""
         return tuple(owed.name for owed in self._ledger.unreported() if self._tries(owed) >= TRIES)
@@ -178,7 +199,8 @@ class Reporter:
         if self._running is not None:
             self._look_after(self._running, now)
         if self._running is None:
-            ready = (owed for owed in self._owed() if self._is_ready(owed, now))
+            in_turn = sorted(self._owed(), key=lambda owed: not self._is_expected(owed))
+            ready = (owed for owed in in_turn if self._is_ready(owed, now))
             if (owed := next(ready, None)) is not None:
                 self._running = self._start(owed, now)
 
@@ -192,6 +214,9 @@ class Reporter:
     def _owed(self) -> list[Owed]:
         busy = self._running.owed.id if self._running is not None else None
         return [owed for owed in self._ledger.unreported() if owed.id != busy and self._tries(owed) < TRIES]
+
+    def _is_expected(self, owed: Owed) -> bool:
+        return not owed.again or owed.id in self._expected
 
     def _tries(self, owed: Owed) -> int:
         """How often the report of what is known now has failed."""
@@ -212,6 +237,8 @@ class Reporter:
 
     def _start(self, owed: Owed, now: float) -> Running:
         self._waiting_since.pop(owed.id, None)
+        if not owed.again:
+            self._expected.add(owed.id)
         said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
         process = subprocess.Popen(
             self._command(owed.name),

@@ -52,12 +52,20 @@ def run(home: Home, config: Config, *, once: bool, site: bool, say: Callable[[st
         if reader is not None:
             reader.close()
     if once:
-        _conclude(home, ended, say)
+        conclude(home, ended, say)
 
 
-def _conclude(home: Home, ended: Ended, say: Callable[[str], None]) -> None:
+def conclude(home: Home, ended: Ended, say: Callable[[str], None]) -> None:
+    """Say what came of a `run --once`; raises SoundmillError when anything failed."""
     for batch in ended.reports:
         say(f"report: {home.outputs / batch / 'report.html'}")
+    if ended.outdated:
+        which = (
+            "report of 1 earlier batch is"
+            if ended.outdated == 1
+            else f"reports of {ended.outdated} earlier batches are"
+        )
+        say(f"the {which} out of date by now; made again by: soundmill run")
     if ended.problem:
         raise SoundmillError(ended.problem)
     say(f"files: {ended.accepted} accepted, {ended.rejected} rejected; jobs: {ended.failed} failed")

@@ -54,6 +54,7 @@ class Ended:
     failed: int
     problem: str | None = None
     reports: tuple[str, ...] = ()  # batches whose report was made
+    outdated: int = 0  # reports of earlier batches that are left to the daemon
 
     @property
     def ok(self) -> bool:
@@ -181,6 +182,7 @@ class Service:
                         break
                     pause.wait(TICK_S)
                 failed = self.catalog.failed_count() - self._failed_before
+                outdated = self._reporter.outdated if self._reporter is not None else 0
                 if once and problem is None and self._reporter is not None and (missing := self._reporter.given_up):
                     problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
             finally:
@@ -191,7 +193,7 @@ class Service:
         if self._signals and once:
             problem = "stopped by a signal before the queue was empty"
         reports = tuple(dict.fromkeys(self._reporter.made)) if self._reporter is not None else ()
-        return Ended(self._accepted, self._rejected, failed, problem, reports)
+        return Ended(self._accepted, self._rejected, failed, problem, reports, outdated)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
@@ -225,16 +227,16 @@ class Service:
 
     @property
     def worked_off(self) -> bool:
-        """True when no file waits in the inbox, no job waits or runs, every take is scored and
-        chosen among as far as that can be done, and no report is owed."""
+        """True when no file waits in the inbox, no job waits or runs, every take is judged by the present
+        limits, scored and chosen among as far as that can be done, and no report of what this run did is owed."""
         if not self._inbox_quiet or self._stuck:
             return False
-        if control.pending(self.home.control) or self.catalog.unfinished() > 0:
+        if control.pending(self.home.control) or self._rejudging or self.catalog.unfinished() > 0:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
         if not self._scoring.worked_off or (self.catalog.undecided() and self._unmovable is None):
             return False
-        return self._reporter is None or self._reporter.idle
+        return self._reporter is None or self._reporter.worked_off
 
     def _hopeless(self) -> str | None:
         if self._inbox_quiet and self._stuck and self.catalog.unfinished() == 0:
@@ -264,7 +266,9 @@ class Service:
                 self.catalog.retry(wish.target)
             case "rate":
                 assert wish.stars is not None
-                self.catalog.rate(wish.target, wish.stars, wish.note)
+                telling = self.catalog.rate(wish.target, wish.stars, wish.note)
+                if self._reporter is not None:
+                    self._reporter.expect(telling)
         self._record("control applied", f"{wish.action} {wish.target}")
 
     def _rejudge(self) -> None:

@@ -91,6 +91,18 @@ def test_an_empty_file_is_called_empty(soundmill: Command, tmp_path: Path) -> No
     soundfile.write(path, sweep(), RATE)
     path.write_bytes(path.read_bytes()[:44])
     assert row_of(soundmill, path)["error"] == "The file is cut short: it holds none of the sound it announces."
+    path.write_bytes(b"")
+    row = row_of(soundmill, path)
+    assert (row["verdict"], row["error"]) == ("unjudged", "The file is empty: it has 0 bytes.")
+
+
+def test_what_cannot_be_read_is_named_once_in_its_row(soundmill: Command, tmp_path: Path) -> None:
+    path = tmp_path / "junk.wav"
+    path.write_text("not audio")
+    row = row_of(soundmill, path)
+    assert row["verdict"] == "unreadable"
+    assert row["error"].startswith("The file cannot be read as audio; ") and row["error"].endswith("recognised).")
+    assert soundmill("qc", str(path)).stdout.count("junk.wav") == 1
 
 
 def test_what_is_too_short_to_be_judged_is_not_passed(soundmill: Command, tmp_path: Path) -> None:
@@ -114,8 +126,28 @@ def test_a_spreadsheet_runs_no_name_of_a_file(
     out = soundmill("qc", "--csv", "--", "=cmd().wav", "-dash.wav", "plain.wav", "@broken.wav").stdout
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["file"] for row in rows] == ["'=cmd().wav", "'-dash.wav", "plain.wav", "'@broken.wav"]
-    assert rows[3]["error"].startswith("'@broken.wav: ")
+    assert rows[3]["why"].startswith("The file cannot be read")
     assert float(rows[2]["loudness_lufs"]) < 0
+
+
+def test_csv_says_what_is_wrong_in_what_kind_of_file_in_numbers_of_six_digits(
+    soundmill: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.stack([sweep()] * 2, axis=1), RATE)
+    path.write_bytes(path.read_bytes()[: RATE * 16])
+    row = row_of(soundmill, path)
+    [line] = csv.DictReader(io.StringIO(soundmill("qc", "--csv", str(path)).stdout))
+    assert line["why"] == " ".join(row["reasons"]) and "The file is cut short" in line["why"]
+    assert (line["kind"], line["sample_rate"], line["channels"]) == ("music", str(RATE), "2")
+    for name, value in row["measurements"].items():
+        if value is None:
+            assert line[name] == ""
+            continue
+        assert float(line[name]) == pytest.approx(value, rel=5.1e-6)
+        digits = line[name].partition("e")[0].replace("-", "").replace(".", "").strip("0")
+        assert len(digits) <= 6, (name, line[name])
+    assert any(len(repr(value)) > 12 for value in row["measurements"].values())  # --json has them whole
 
 
 def test_files_of_any_length_come_back_in_order_and_long_ones_are_judged_by_themselves(

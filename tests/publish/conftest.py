@@ -91,10 +91,11 @@ class Home:
         loudness: float | None = -14.0,
         seconds: float = 1.0,
         retry: bool = False,
+        quarantined: bool = False,
     ) -> None:
         self.now[0] += 2.3
         job = attempt.job
-        path = take_path(job.batch_name, job.name, AudioFormat.WAV, retry, attempt.number)
+        path = take_path(job.batch_name, job.name, AudioFormat.WAV, retry or quarantined, attempt.number)
         audio = tone(seconds, 110.0 * (1 + job.position % 7))
         filed = file_take(self.outputs, path, audio, {"prompt": job.prompt, "seed": attempt.seed})
         checks = tuple(
@@ -122,7 +123,7 @@ class Home:
             normalization=Normalization.LOUDNESS,
             normalization_target=-14.0,
             licence="CC-BY-NC 4.0",
-            quarantined=retry,
+            quarantined=retry or quarantined,
             versions={"torch": "2.11.0"},
             defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
         )

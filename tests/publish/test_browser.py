@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
 from soundmill.publish import site
@@ -155,6 +157,27 @@ def test_pages_fit_a_phone_in_light_and_dark(
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, path
     context.close()
     assert errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_score_of_a_flagged_take_is_of_another_colour(
+    browser: Browser, mill: tuple[Home, str], scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(mill[1] + "-/soundmill/batch/forest")
+
+    def filled(name: str) -> tuple[float, ...]:
+        """The colour at the left end of the meter of a take, as red, green and blue from 0 to 1."""
+        drawn = page.locator("article", has=page.locator(f"text={name}")).locator("meter").screenshot()
+        pixels = imread(BytesIO(drawn))
+        return tuple(pixels[len(pixels) // 2, 3, :3])
+
+    red, green, _ = filled("clip-012")  # 82 points
+    assert green > red + 0.1
+    red, green, _ = filled("clip-006")  # flagged, 46 points
+    assert red > green + 0.05
+    context.close()
 
 
 def test_the_board_works_without_scripts(browser: Browser, mill: tuple[Home, str]) -> None:

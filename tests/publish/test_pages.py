@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from soundmill import choosing
 from soundmill.publish import pages, plugin, reads
 from soundmill.publish.assets import load_assets
 
@@ -178,6 +181,52 @@ def test_a_batch_page_tells_verdicts_reasons_ratings_and_attempts(get: Get) -> N
     ):  # fmt: skip
         assert expected in page
     assert "silence is 40%" not in page  # of a take that was replaced
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Iterator[Get]:
+    """GET a page of a site with one batch: two of four takes of row 1 are kept, the take of row 3 is quarantined."""
+    made = make_home(tmp_path / "home")
+    jobs = [job(1, "rain", name=f"rain-{n}", seed=n, keep_best=2) for n in range(1, 5)]
+    made.ingest("best", [*jobs, job(2, "wind"), job(3, "hail")])
+    for attempt, score in zip(made.claim(6), (60.0, 90.0, 50.0, 80.0, 70.0, 10.0), strict=True):
+        made.finish(attempt, score=score, failing="silence" if score == 10 else None, quarantined=score == 10)
+    choosing.step(made.catalog, made.outputs)
+    datasette = open_site([made.database])
+    yield lambda path: asyncio.run(datasette.client.get(path))
+    close_site(datasette)
+    made.catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "jobs"),
+    [
+        ("", [2, 4, 1, 3, 5, 6]),  # of a row, first what was kept of it
+        ("?order=end", [6, 5, 2, 4, 1, 3]),
+        ("?order=best", [2, 4, 5, 1, 3, 6]),
+        ("?filed=kept", [2, 4]),
+        ("?filed=set_aside", [1, 3]),
+        ("?filed=quarantined", [6]),
+        ("?filed=kept&q=wind", []),
+    ],
+)
+def test_a_batch_page_shows_the_takes_that_were_kept_set_aside_or_quarantined(
+    chosen: Get, query: str, jobs: list[int]
+) -> None:
+    assert Titles(chosen(f"/-/soundmill/batch/best{query}").text).jobs == jobs
+
+
+def test_a_batch_page_says_how_each_take_is_filed(chosen: Get, get: Get) -> None:
+    page = chosen("/-/soundmill/batch/best?filed=set_aside").text
+    for how, count in (("kept", 2), ("set_aside", 2), ("quarantined", 1)):
+        assert re.search(rf'href="\?filed={how}"[^>]*>{how.replace("_", " ")} {count}</a>', page)
+    assert re.findall(r'href="([^"]*)" aria-current="page"', page) == ["?filed=set_aside"]
+    assert '<input type="hidden" name="filed" value="set_aside">' in page
+    for query, badges in (("kept", ["kept"] * 2), ("set_aside", ["set aside"] * 2), ("quarantined", ["quarantined"])):
+        shown = chosen(f"/-/soundmill/batch/best?filed={query}").text
+        assert re.findall(r'class="sm-badge [^"]*">(kept|set aside|quarantined)</span>', shown) == badges
+    other = get("/-/soundmill/batch/forest").text
+    assert "filed=" not in other and not re.search(">(kept|set aside|quarantined)<", other)
 
 
 def test_a_long_batch_has_pages(get: Get) -> None:

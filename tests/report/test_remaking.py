@@ -14,11 +14,14 @@ import pytest
 from publish.conftest import Home
 from report.test_reporting import alive, events, finished, report_command, reporter, says, until, with_child
 from service.conftest import config, drop, quick_engine
+from service.conftest import until as daemon_until
+from soundmill.config import Config, MusicLimits, QualityConfig
 from soundmill.config import Home as HomeFolder
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.reporting import PATIENCE_S, QUIET_S, TRIES, Reporter
-from soundmill.service import Service, new_ulid
+from soundmill.running import conclude
+from soundmill.service import Ended, Service, new_ulid
 
 STARS = 'aria-label="4 of 5 stars"'
 
@@ -170,3 +173,69 @@ def test_a_rating_dropped_while_the_daemon_was_down_is_in_the_report_of_its_next
     assert run_once() == ("bells",)
     assert STARS in page.read_text(encoding="utf-8")
     assert run_once() == ()
+
+
+def test_what_is_expected_is_made_before_what_else_became_due_again_and_alone_is_waited_for(home: Home) -> None:
+    ids = {name: finished(home, name) for name in ("horns", "bells", "drums")}
+    made = reporter(home, says("pass"))
+    reported(home, made)
+    for name in ids:
+        home.catalog.rate(f"{name}/clip-001", 4, None)
+    assert made.worked_off is False  # their first reports were made in this run
+    later = reporter(home, says("pass"))
+    assert later.worked_off and later.outdated == 3
+    later.expect([ids["horns"]])
+    assert not later.worked_off and later.outdated == 2
+    home.now[0] += QUIET_S + 1
+    until(later, lambda: later.worked_off, home)
+    assert later.made == ["horns"] and not later.idle
+    reported(home, later)
+    assert sorted(later.made[1:]) == ["bells", "drums"] and later.outdated == 0
+
+
+def test_run_once_leaves_the_reports_of_earlier_batches_that_a_new_limit_changed_to_the_daemon(tmp_path: Path) -> None:
+    home = HomeFolder(tmp_path / "home")
+    home.create()
+    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
+    began = time.time()
+
+    def service(settings: Config, speed: float) -> Service:
+        return Service(
+            home,
+            settings,
+            devices=["cpu"],
+            with_site=False,
+            with_reports=True,
+            engine_for=quick_engine,
+            clock=lambda: began + speed * (time.time() - began),
+        )
+
+    for name in ("horns", "bells"):
+        drop(home, f"{name}.csv", 2)
+    assert sorted(service(config(), 1).run(once=True).reports) == ["bells", "horns"]
+    drop(home, "drums.csv", 2)
+    ended = service(strict, 1.01).run(once=True)
+    assert ended.ok and (ended.reports, ended.outdated) == (("drums",), 2)
+    flagged = "2 flagged"
+    assert flagged not in (home.outputs / "bells" / "README.md").read_text(encoding="utf-8")
+    daemon = service(strict, 10)
+    daemon.start()
+    try:
+        daemon_until(daemon, lambda: flagged in (home.outputs / "bells" / "README.md").read_text(encoding="utf-8"))
+        daemon_until(daemon, lambda: flagged in (home.outputs / "horns" / "README.md").read_text(encoding="utf-8"))
+    finally:
+        daemon.stop(0.0)
+
+
+@pytest.mark.parametrize(
+    ("outdated", "said"),
+    [
+        (0, None),
+        (1, "the report of 1 earlier batch is out of date"),
+        (30, "the reports of 30 earlier batches are out of"),
+    ],
+)
+def test_run_once_says_how_many_reports_it_leaves(outdated: int, said: str | None, tmp_path: Path) -> None:
+    lines: list[str] = []
+    conclude(HomeFolder(tmp_path), Ended(1, 0, 0, outdated=outdated), lines.append)
+    assert [line.startswith(said) for line in lines[:-1]] == [True] if said else len(lines) == 1

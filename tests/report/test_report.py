@@ -73,6 +73,11 @@ def test_every_key_of_the_summary_is_documented_and_there(reported: Home, batch:
     assert described == dict(KEYS)
 
 
+def test_a_meter_knows_the_score_below_which_a_check_has_failed(reported: Home) -> None:
+    meters = re.findall(r"<meter [^>]*>", page(reported, "forest"))
+    assert meters and all('low="49' in meter for meter in meters)
+
+
 def test_the_experiment_is_ranked_and_printed(reported: Home) -> None:
     found = summary(reported, "sweep")
     assert [factor["name"] for factor in found["factors"]] == ["temperature"]

@@ -171,6 +171,18 @@ def test_a_changed_threshold_judges_old_takes_anew_without_running_anything(home
     assert rows(home, "SELECT n_flagged FROM batches") == [(3,)]
 
 
+def test_run_once_judges_all_old_takes_by_a_changed_threshold(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def service(settings: Config) -> Service:
+        return Service(home, settings, devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
+
+    drop(home, "a.csv", 8)
+    service(config()).run(once=True)
+    monkeypatch.setattr("soundmill.service.REJUDGE_CHUNK", 1)
+    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
+    service(strict).run(once=True)
+    assert rows(home, "SELECT verdict, count(*) FROM outputs GROUP BY verdict") == [("failed", 8)]
+
+
 def test_run_once_ends_when_everything_is_worked_off(home: Home) -> None:
     drop(home, "a.csv", 3)
     drop(home, "bad.csv", 1, column="nothing")

@@ -97,7 +97,7 @@ def _read(file: BinaryIO, where: str, more: int = 1) -> Recording:
                 damaged=damaged,
             )
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless formats ask for a rate
-        reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else "it has no header"
+        reason = error.error_string.rstrip(".") if isinstance(error, soundfile.LibsndfileError) else "it has no header"
         raise MissingInput(f"{where}: cannot be read as audio; WAV, FLAC, OGG or MP3 would do ({reason})") from error
     if not recording.samples.size and (at := unclosed_at(file)) is not None:
         return _read(_without_length(file, at), where)

@@ -260,10 +260,13 @@ class Catalog:
         with self._write() as (db, now):
             return commands.retry(db, now, target)
 
-    def rate(self, target: str, stars: int, note: str | None) -> None:
-        """Rate a take: by its file, or the latest take of a job. Another rating replaces the first."""
+    def rate(self, target: str, stars: int, note: str | None) -> set[int]:
+        """Rate a take: by its file, or the latest take of a job. Another rating replaces the first.
+
+        The ids of the batches whose reports tell of it.
+        """
         with self._write() as (db, now):
-            commands.rate(db, now, target, stars, note)
+            return commands.rate(db, now, target, stars, note)
 
     # --- scores and the choice among takes ---
 

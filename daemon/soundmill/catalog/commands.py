@@ -11,7 +11,9 @@ from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
+from soundmill.jobs import AudioFormat
 
+AUDIO_SUFFIXES = tuple(f".{format}" for format in AudioFormat)
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
 
 
@@ -28,8 +30,9 @@ class Target:
         return ("batch_id = ?", self.batch_id) if self.job_id is None else ("id = ?", self.job_id)
 
 
-def resolve(db: sqlite3.Connection, target: str) -> Target:
-    """A batch by name or ulid, a job by number or `batch/job`. Raises InvalidControl with a suggestion."""
+def resolve(db: sqlite3.Connection, target: str, *, is_file: bool = False) -> Target:
+    """A batch by name or ulid, a job by number or `batch/job`. Raises InvalidControl with a suggestion, which with
+    `is_file` speaks of audio files."""
     wanted = target.strip()
     row = db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
     if row is not None:
@@ -40,7 +43,9 @@ def resolve(db: sqlite3.Connection, target: str) -> Target:
         batch, _, job = wanted.partition("/")
         row = _job(db, "b.name = ? AND j.name = ?", (batch, job)) or _job(db, "b.ulid = ? AND j.name = ?", (batch, job))
     if row is None:
-        raise InvalidControl(f"{wanted or 'nothing'}: no such batch or job{_suggestion(db, wanted)}")
+        missing = "no such file among the outputs" if is_file else "no such batch or job"
+        listed = "`soundmill jobs` lists them" if is_file else "`soundmill status` lists the batches"
+        raise InvalidControl(f"{wanted or 'nothing'}: {missing}; {_nearest(db, wanted) or listed}")
     return Target(batch_id=row["batch_id"], job_id=row["id"], label=f"{row['batch']}/{row['name']}")
 
 
@@ -53,7 +58,8 @@ def _job(db: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> 
     return row
 
 
-def _suggestion(db: sqlite3.Connection, wanted: str) -> str:
+def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
+    """A question after the known name that is most like `wanted`, if any is like it."""
     batch, slash, _ = wanted.partition("/")
     known = db.execute("SELECT id, name FROM batches WHERE name = ?", (batch,)).fetchone() if slash else None
     if known is not None:
@@ -66,7 +72,7 @@ def _suggestion(db: sqlite3.Connection, wanted: str) -> str:
         names = [str(row["name"]) for row in rows]
         wanted = batch
     close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else "; `soundmill status` lists the batches"
+    return f"did you mean {close[0]}?" if close else None
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
@@ -133,7 +139,7 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
     """
     row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
     if row is None:
-        found = resolve(db, target)
+        found = resolve(db, target, is_file=target.strip().lower().endswith(AUDIO_SUFFIXES))
         if found.job_id is None:
             raise InvalidControl(f"{found.label}: is a batch; rate one job of it, as `{found.label}/<job>`")
         row = db.execute(
@@ -146,8 +152,11 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
     return int(row["id"])
 
 
-def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> None:
-    """Rate one take. Where stars count, the takes that compete with it are chosen among anew."""
+def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
+    """Rate one take. Where stars count, the takes that compete with it are chosen among anew.
+
+    The ids of the batches whose reports tell of it.
+    """
     if not 1 <= stars <= 5:
         raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
     take = take_of(db, target)
@@ -157,7 +166,7 @@ def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str 
         (take, stars, note, now),
     )
     note_rating(db, take)
-    changed(db, now, batches_of(db, [take]))
+    return changed(db, now, batches_of(db, [take]))
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:

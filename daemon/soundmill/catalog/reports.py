@@ -35,10 +35,14 @@ class Owed:
     again: bool
 
 
-def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> None:
-    """Something changed that the reports of these batches tell, and those of batches that go on with them."""
+def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> set[int]:
+    """Something changed that the reports of these batches tell, and those of batches that go on with them.
+
+    The ids of all of them.
+    """
     telling = {row["id"] for batch_id in set(batch_ids) for row in family(db, batch_id) if row["id"] >= batch_id}
     db.executemany("UPDATE batches SET changed_at = ? WHERE id = ?", ((now, batch_id) for batch_id in sorted(telling)))
+    return telling
 
 
 def unreported(db: sqlite3.Connection) -> list[Owed]:

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from markupsafe import Markup
 
+from soundmill.jobs import LIMIT_SCORE
 from soundmill.publish.stream import looks_like_audio, url_path
 
 Url = Callable[[str], str]  # a path of this site as a link on it, whatever its base URL
@@ -133,9 +134,9 @@ def chip_list(entries: Sequence[tuple[str, str | None]], kind: str) -> Markup:
 
 
 def score(value: float) -> Markup:
-    """A score from 0 to 100 as a number and a bar."""
-    return Markup('<span class="sm-score">{} <meter min="0" max="100" value="{}"></meter></span>').format(
-        rounded(round(value, 1)), value
+    """A score from 0 to 100 as a number and a bar, which is of another colour where a check has failed."""
+    return Markup('<span class="sm-score">{} <meter min="0" low="{:g}" max="100" value="{}"></meter></span>').format(
+        rounded(round(value, 1)), LIMIT_SCORE, value
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,14 @@ async def batch_page(datasette: Any, database: str, request: Any, outputs: Path 
         return Response.html(html, status=404, headers=LIVE)
     wanted = read_filter(request.args)
     jobs: list[reads.Row] = []
+    filed: list[tuple[str, int]] = []
     more = slow = False
     try:
         jobs, more = await reads.batch_jobs(source, name, wanted)
     except QueryInterrupted:
         slow = True
+    with contextlib.suppress(QueryInterrupted):  # then the page does without these chips
+        filed = await reads.filed_counts(source, name)
     context = {
         **helpers(datasette, database),
         "batch": batch,
@@ -92,6 +96,7 @@ async def batch_page(datasette: Any, database: str, request: Any, outputs: Path 
         "slow": slow,
         "filter": wanted,
         "statuses": [(status, batch[f"n_{status}"]) for status in reads.STATUSES if batch[f"n_{status}"]],
+        "filed": filed,
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
         "more": more,
@@ -113,6 +118,7 @@ def read_filter(args: Any) -> reads.Filter:
     return reads.Filter(
         status=one_of("status", reads.STATUSES, ""),
         verdict=one_of("verdict", ("passed", "failed"), ""),
+        filed=one_of("filed", tuple(reads.FILED), ""),
         model=args.get("model") or "",
         words=(args.get("q") or "").strip(),
         order=one_of("order", tuple(reads.ORDERS), "file"),
@@ -125,6 +131,7 @@ def _link(wanted: reads.Filter, **changes: Any) -> str:
     values = {
         "status": wanted.status,
         "verdict": wanted.verdict,
+        "filed": wanted.filed,
         "model": wanted.model,
         "q": wanted.words,
         "order": "" if wanted.order == "file" else wanted.order,

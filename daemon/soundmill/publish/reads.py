@@ -11,11 +11,14 @@ Row = dict[str, Any]
 
 PAGE_SIZE = 24
 STATUSES = ("succeeded", "failed", "running", "queued", "cancelled")
+# How a take can be filed, each as a condition on the rows of `takes`.
+FILED = {"kept": "kept = 1", "set_aside": "kept = 0", "quarantined": "quarantined = 1"}
+# The takes of one row of the file stand together, those that were kept of them first.
 ORDERS = {
-    "file": ("as in the file", "position"),
+    "file": ("as in the file", "position, kept DESC, job_id"),
     "best": ("best score first", "score DESC, position"),
     "worst": ("worst score first", "score IS NULL, score, position"),
-    "end": ("end of the file first", "position DESC"),
+    "end": ("end of the file first", "position DESC, kept DESC, job_id"),
 }
 
 
@@ -25,6 +28,7 @@ class Filter:
 
     status: str = ""
     verdict: str = ""
+    filed: str = ""
     model: str = ""
     words: str = ""
     order: str = "file"
@@ -89,6 +93,13 @@ async def batch(database: Any, name: str) -> Row | None:
     return _with_rest(rows[0]) if rows else None
 
 
+async def filed_counts(database: Any, name: str) -> list[tuple[str, int]]:
+    """How many final takes of a batch were kept, set aside or quarantined; only what there is any of."""
+    sums = ", ".join(f"coalesce(sum({condition}), 0) AS {how}" for how, condition in FILED.items())
+    (row,) = await _rows(database, f"SELECT {sums} FROM takes WHERE batch = :name AND is_final", {"name": name})
+    return [(how, count) for how, count in row.items() if count]
+
+
 async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row], bool]:
     """One page of a batch's jobs, each with what is known of its final take; and whether more follow."""
     where = ["batch = :batch"]
@@ -97,6 +108,10 @@ async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row
         if value := getattr(wanted, column):
             where.append(f"{column} = :{column}")
             parameters[column] = value
+    if wanted.filed:
+        where.append(
+            f"job_id IN (SELECT job_id FROM takes WHERE batch = :batch AND is_final AND {FILED[wanted.filed]})"
+        )
     if wanted.words:
         # escape_fts is Datasette's: every word is meant literally. What has no words in it matches nothing.
         matching = "SELECT rowid FROM jobs_fts WHERE jobs_fts MATCH coalesce(nullif(escape_fts(:words), ''), '\"\"')"
@@ -119,7 +134,8 @@ async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:
     marks = ", ".join("?" * len(ids))
     takes = await _rows(
         database,
-        f"SELECT job_id, stars, loudness_lufs, licence, seed FROM takes WHERE is_final AND job_id IN ({marks})",
+        "SELECT job_id, stars, loudness_lufs, licence, seed, quarantined FROM takes"
+        f" WHERE is_final AND job_id IN ({marks})",
         ids,
     )
     messages = await _rows(

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from soundmill.jobs import Check
+from soundmill.jobs import LIMIT_SCORE, Check
 
-LIMIT_SCORE = 49.0  # a take with one measurement exactly at its limit; a failed one has no more
 SHARPNESS = 4  # how little it costs to be far inside a limit, and how much to be near it
 SPARE_DB = 30.0  # a take this far inside a lower limit given in decibels is faultless in that respect
 RATIO_UNITS = ("share", "correlation", "full scale")  # fractions of a whole: none of it, or all of it

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from soundmill import __version__
-from soundmill.jobs import JobStatus
+from soundmill.jobs import LIMIT_SCORE, JobStatus
 from soundmill.report import head
 from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
@@ -140,6 +140,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "rule_of_prompts": EACH_KEPT if any(take.kept for take in takes) else EACH_PROMPT,
         "each_prompt": _has_table(material.choice),
         "without_count": _without_count(material.choice),
+        "limit_score": LIMIT_SCORE,
         "kept_some": any(take.kept is not None for take in takes),
         "others": sum(not take.final for _, take in material.shown),
         "levels_of": lambda job: json.dumps(
