@@ -78,6 +78,7 @@ class Model:
     curves: tuple[Curve | None, ...]
     columns: tuple[tuple[int, ...], ...]  # per factor, of `additive`: its columns, without the square
     floor: float  # the least error variance
+    rounding: float  # the largest difference that rounding alone makes
     error: ErrorTerm | None
     within: bool  # the error is that within conditions
     scale: Floats | None = None  # (p, p) covariance over the error variance; None: the adjusted means'
@@ -131,16 +132,16 @@ class Model:
         return found
 
 
-def fit(table: Table, adjusted: Adjusted, *, floor: float) -> Model:
-    """The model that the design and the replicates allow. `floor`: the least error variance, see `Scale`."""
+def fit(table: Table, adjusted: Adjusted, *, floor: float, rounding: float) -> Model:
+    """The model that the design and the replicates allow. `floor` and `rounding`: see `Scale`."""
     if table.design is Design.ONE_FACTOR_AT_A_TIME or not table.has_score.any():
-        return _cell_means(table, adjusted, floor)
+        return _cell_means(table, adjusted, floor, rounding)
     within_df = adjusted.error.df if adjusted.error and table.design is Design.FULL_FACTORIAL else 0
     if within_df >= ENOUGH_DF:
-        return _cell_means(table, adjusted, floor)
-    main_effects = _additive(table, adjusted, floor)
+        return _cell_means(table, adjusted, floor, rounding)
+    main_effects = _additive(table, adjusted, floor, rounding)
     lack_of_fit_df = main_effects.error.df if main_effects.error else 0
-    return _cell_means(table, adjusted, floor) if within_df > lack_of_fit_df else main_effects
+    return _cell_means(table, adjusted, floor, rounding) if within_df > lack_of_fit_df else main_effects
 
 
 def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
@@ -152,7 +153,7 @@ def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
     return combinations, rows / rows.sum(axis=1, keepdims=True)
 
 
-def _cell_means(table: Table, adjusted: Adjusted, floor: float) -> Model:
+def _cell_means(table: Table, adjusted: Adjusted, floor: float, rounding: float) -> Model:
     scored = table.has_score
     level_rows = []
     for index, factor in enumerate(table.factors):
@@ -171,12 +172,13 @@ def _cell_means(table: Table, adjusted: Adjusted, floor: float) -> Model:
         curves=(None,) * len(table.factors),
         columns=((),) * len(table.factors),
         floor=floor,
+        rounding=rounding,
         error=adjusted.error,
         within=True,
     )
 
 
-def _additive(table: Table, adjusted: Adjusted, floor: float) -> Model:
+def _additive(table: Table, adjusted: Adjusted, floor: float, rounding: float) -> Model:
     scored = np.flatnonzero(table.has_score)
     grid, means = table.conditions[scored], adjusted.means[scored]
     blocks: list[Floats] = [np.ones((len(scored), 1))]
@@ -207,6 +209,7 @@ def _additive(table: Table, adjusted: Adjusted, floor: float) -> Model:
         curves=tuple(curves),
         columns=tuple(columns),
         floor=floor,
+        rounding=rounding,
         error=error,
         within=False,
         scale=scale,
