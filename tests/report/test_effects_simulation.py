@@ -200,8 +200,9 @@ def test_a_noisy_level_neither_beats_nor_loses_to_a_steady_one_of_the_same_mean(
 
 
 @pytest.mark.parametrize("replicates", [3, 5])
-def test_where_nothing_differs_a_noisy_level_is_tied_with_the_best_and_no_lead_changes(replicates: int) -> None:
-    runs, hits, left_out = 200, 0, 0
+def test_where_nothing_differs_a_noisy_level_makes_no_factor_matter(replicates: int) -> None:
+    """Nor an interaction; and the change of a lead that is named holds the truth, as does what ties with the best."""
+    runs, mattering, interacting, hits, left_out = 200, 0, 0, 0, 0
     for rng in generators(runs, 21):
         takes = [
             take(condition, at, 70 + rng.normal(0, 12.0 if condition["a"] == "noisy" else 0.3))
@@ -211,9 +212,13 @@ def test_where_nothing_differs_a_noisy_level_is_tied_with_the_best_and_no_lead_c
         analysis = analyse(takes)
         (found,) = analysis.interactions
         assert found.change is not None
+        mattering += factor(analysis, "a").matters
+        interacting += found.matters
         hits += found.change.low <= 0 <= found.change.high
         ranked = next(one for one in analysis.conditions if one.condition == {"a": "noisy", "b": "u"})
         left_out += not ranked.tied_with_best
+    assert mattering / runs <= 0.05 + tolerance(0.05, runs)
+    assert interacting / runs <= 0.05 + tolerance(0.05, runs)
     assert hits / runs >= 0.95 - tolerance(0.95, runs)
     assert left_out / runs <= 0.05 + tolerance(0.05, runs)
 

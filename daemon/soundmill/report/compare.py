@@ -119,7 +119,8 @@ def f_test(model: Model, contrasts: Floats) -> float | None:
     kept = spreads > 1e-10 * spreads.max()
     explained = float((((directions.T @ model.value(contrasts))[kept]) ** 2 / spreads[kept]).sum())
     rank = int(kept.sum())
-    return f_p(explained / rank / error.variance, rank, error.df) if rank else None
+    alike = model.sphericity(contrasts)
+    return f_p(explained / rank / error.variance, alike * rank, alike * error.df) if rank else None
 
 
 def unbeaten(model: Model, rows: Floats, error: ErrorTerm | None, level: float) -> int | None:

@@ -118,6 +118,10 @@ class Model:
         df = variance**2 / sum((weight * part.variance) ** 2 / part.df for weight, part in parts)
         return ErrorTerm(variance=variance, df=max(df, min(own.df, self.error.df)))
 
+    def sphericity(self, contrasts: Floats) -> float:
+        """What the degrees of freedom of an F test of contrasts (q, p) are multiplied by, see `Adjusted.sphericity`."""
+        return self.adjusted.sphericity(contrasts) if self.within else 1.0
+
     def _weights(self, rows: Floats) -> Floats:
         """What linear combinations (q, p) make of the conditions' means: (q, C)."""
         if self.scale is None:

@@ -85,6 +85,25 @@ class Adjusted:
         )
         return ErrorTerm(variance=float(variance[0]), df=float(df[0]))
 
+    def sphericity(self, contrasts: Floats) -> float:
+        """How alike contrasts (q, C) vary with the seeds: 1 where they do, 1 / their rank where one alone varies.
+
+        Where they do not, F has fewer degrees of freedom, by this factor: G. E. P. Box, Ann. Math. Statist. 25 (1954)
+        484-498. Estimated as by H. Huynh and L. S. Feldt, J. Educ. Statist. 1 (1976) 69-82, which takes three seeds.
+        """
+        if not self.paired or self.seeds < 3:
+            return 1.0
+        basis = _basis(contrasts)
+        by_seed = basis.T @ self.residuals
+        varying = np.linalg.eigvalsh(by_seed @ by_seed.T)
+        rank, squares = basis.shape[1], float((varying**2).sum())
+        if squares == 0:
+            return 1.0
+        seen = float(varying.sum()) ** 2 / (rank * squares)
+        left = self.seeds - 1 - rank * seen
+        unbiased = (self.seeds * rank * seen - 2) / (rank * left) if left > 0 else 1.0
+        return float(np.clip(unbiased, 1 / rank, 1.0))
+
     def residual_form(self, rows: Floats) -> Floats:
         """Expectation of (rows @ residuals)(rows @ residuals)ᵀ over the error variance, errors being alike: (q, q).
 
