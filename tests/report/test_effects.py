@@ -31,7 +31,7 @@ from soundmill.report.effects import (
     Take,
     analyse,
 )
-from soundmill.report.intervals import holm, replicates_for, spearman, wilson
+from soundmill.report.intervals import holm, replicates_for, shaffer, spearman, wilson
 
 TEMPERATURE = by_level("temperature", {"0.7": 11.0, "1.0": 5.0, "1.3": 0.0})
 CROSSED = [{"a": a, "b": b} for a, b in itertools.product("xy", "uv")]
@@ -65,24 +65,47 @@ def test_two_levels_are_compared_as_by_a_paired_t_test() -> None:
     assert factor(analyse(takes), "a").p_value == pytest.approx(reference.pvalue)
 
 
+def test_two_of_several_levels_are_compared_as_by_a_paired_t_test() -> None:
+    """Whatever the other levels vary by."""
+    takes = takes_of([{"a": level} for level in "xyz"], 7, rng())
+    by_level = {level: np.array([t.score for t in takes if t.condition["a"] == level]) for level in "xyz"}
+    for contrast in factor(analyse(takes), "a").contrasts:
+        interval = stats.ttest_rel(by_level[contrast.better], by_level[contrast.worse]).confidence_interval(0.95)
+        assert [contrast.low, contrast.high] == pytest.approx([interval.low, interval.high])
+
+
+def test_two_of_several_levels_without_shared_seeds_are_compared_as_by_welchs_t_test() -> None:
+    takes = takes_of([{"a": level} for level in "xyz"], 7, rng())
+    by_level = {level: np.array([t.score for t in takes if t.condition["a"] == level]) for level in "xyz"}
+    for contrast in factor(analyse(takes, seeds_shared=False), "a").contrasts:
+        reference = stats.ttest_ind(by_level[contrast.better], by_level[contrast.worse], equal_var=False)
+        interval = reference.confidence_interval(0.95)
+        assert [contrast.low, contrast.high] == pytest.approx([interval.low, interval.high])
+
+
 def test_missing_takes_are_adjusted_for_as_by_least_squares_with_dummy_variables() -> None:
     levels = ["u", "v", "w"]
-    takes = takes_of([{"a": level} for level in levels], 5, rng(1))
-    kept = [t for at, t in enumerate(takes) if at not in (0, 6, 7)]
+    takes = takes_of([{"a": level} for level in levels], 9, rng(1))
+    kept = [t for at, t in enumerate(takes) if at not in (0, 10, 11, 18)]
     columns = [
-        [1.0, *(t.condition["a"] == level for level in levels[1:]), *(t.replicate == seed for seed in range(2, 6))]
+        [1.0, *(t.condition["a"] == level for level in levels[1:]), *(t.replicate == seed for seed in range(2, 10))]
         for t in kept
     ]
     matrix, scores = np.array(columns, dtype=float), np.array([t.score for t in kept], dtype=float)
-    solution, squares, rank, _ = np.linalg.lstsq(matrix, scores, rcond=None)
-    df = len(kept) - rank
-    scale = np.linalg.inv(matrix.T @ matrix) * squares[0] / df
+    scale = np.linalg.inv(matrix.T @ matrix)
+    solution = scale @ matrix.T @ scores
+    left = np.eye(len(kept)) - matrix @ scale @ matrix.T
     for contrast in factor(analyse(kept), "a").contrasts:
         row = np.zeros(matrix.shape[1])
         for level, sign in ((contrast.better, 1), (contrast.worse, -1)):
             if level != "u":
                 row[levels.index(level)] = sign
-        reach = stats.t.ppf(0.975, df) * np.sqrt(row @ scale @ row)
+        signs = np.array([(t.condition["a"] == contrast.better) - (t.condition["a"] == contrast.worse) for t in kept])
+        same_seed = np.array([[t.replicate == other.replicate for other in kept] for t in kept])
+        own = np.outer(signs, signs) * same_seed / 2  # residuals to the mean square of this pair with the seeds
+        df = np.trace(own @ left)
+        assert 4 < df < 8
+        reach = stats.t.ppf(0.975, df) * np.sqrt(row @ scale @ row * (scores @ left @ own @ left @ scores) / df)
         assert contrast.difference == pytest.approx(row @ solution)
         assert [contrast.low, contrast.high] == pytest.approx([row @ solution - reach, row @ solution + reach])
 
@@ -150,6 +173,13 @@ def test_holm_multiplies_by_how_many_hypotheses_are_left() -> None:
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+def test_shaffer_multiplies_by_how_many_pairs_can_still_be_equal() -> None:
+    """Of three levels one pair at most, once two differ; of four three, until levels fall into two pairs."""
+    assert shaffer(np.array([0.01, 0.04, 0.03]), 3).tolist() == pytest.approx([0.03, 0.04, 0.03])
+    p_values = np.array([0.001, 0.002, 0.003, 0.004, 0.02, 0.03])
+    assert shaffer(p_values, 4).tolist() == pytest.approx([0.006, 0.006, 0.009, 0.012, 0.04, 0.04])
+
+
 def test_rank_correlation_is_spearmans() -> None:
     x, y = rng(4).integers(0, 9, (2, 40)).astype(float)
     r, low, high = spearman(x, y, 0.95)
@@ -186,7 +216,7 @@ def test_the_setting_that_matters_is_named_with_how_much_and_how_sure() -> None:
     assert analysis.winner.n == 36
     assert analysis.sentences[0] == analysis.winner.sentence
     assert factor(analysis, "temperature").sentence == (
-        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.2 to 13.0) and 1.0 by 5.0 points (95 % CI 2.6 to 7.4)."
+        "temperature 0.7 beats 1.3 by 10.6 points (95 % CI 8.1 to 13.1) and 1.0 by 5.0 points (95 % CI 2.9 to 7.1)."
     )
     assert not factor(analysis, "top_k").matters
     assert "top_k makes no measurable difference" in factor(analysis, "top_k").sentence
@@ -298,7 +328,7 @@ def test_what_matters_more_than_a_little_is_named_first() -> None:
 
 def test_a_small_difference_that_may_be_chance_is_said_to_be_small_at_most() -> None:
     effect = by_level("temperature", {"0.7": 1.0, "1.0": 0.0, "1.3": 0.0})
-    found = factor(analyse(takes_of(full_factorial(), 3, rng(46), effect, noise=1.5)), "temperature")
+    found = factor(analyse(takes_of(full_factorial(), 3, rng(59), effect, noise=1.5)), "temperature")
     assert not found.matters
     assert found.contrasts[0].low is not None
     assert found.contrasts[0].low > 0
@@ -701,6 +731,37 @@ def test_equal_scores_have_no_winner(replicates: int) -> None:
     assert all(not effect.matters and effect.contrasts[0].difference == 0 for effect in analysis.factors)
     assert {condition.rank for condition in analysis.conditions} == {1}
     assert factor(analysis, "top_k").sentence == "top_k makes no difference: every level scores the same."
+
+
+@pytest.mark.parametrize("replicates", [2, 3, 5, 20])
+@pytest.mark.parametrize("top", [100.0, 99.9])
+def test_a_difference_of_rounding_proves_nothing(top: float, replicates: int) -> None:
+    """Scores that do not vary at all are all rounded alike."""
+    takes = [
+        take({"a": level}, replicate, score)
+        for level, score in (("x", 100.0), ("y", top), ("z", 20.0))
+        for replicate in range(replicates)
+    ]
+    analysis = analyse(takes)
+    (pair,) = (one for one in factor(analysis, "a").contrasts if "z" not in (one.better, one.worse))
+    assert pair.low is not None
+    assert pair.high is not None
+    assert pair.low <= 0.0 < pair.high
+    assert not pair.significant
+    assert analysis.winner is None
+    assert all(one.tied_with_best for one in analysis.conditions if one.condition["a"] != "z")
+
+
+def test_a_level_that_varies_is_not_judged_by_those_that_do_not() -> None:
+    scores = {"1.0": (62, 98, 49, 100, 78), "4": (100, 100, 100, 100, 100), "0.01": (30, 30, 31, 30, 30)}
+    takes = [
+        take({"temperature": level}, at, score) for level, found in scores.items() for at, score in enumerate(found)
+    ]
+    (pair,) = (one for one in factor(analyse(takes), "temperature").contrasts if "0.01" not in (one.better, one.worse))
+    interval = stats.ttest_1samp([38, 2, 51, 0, 22], 0).confidence_interval(0.95)
+    assert [pair.low, pair.high] == pytest.approx([interval.low, interval.high])
+    assert not pair.significant
+    assert analyse(takes).winner is None
 
 
 def test_a_single_level_has_nothing_to_compare() -> None:

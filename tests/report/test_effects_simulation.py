@@ -31,6 +31,13 @@ from soundmill.report.seeds import adjust
 
 PLANTED = {"temperature": {"0.7": 9.0, "1.0": 4.0, "1.3": 0.0}, "cfg_coef": {"2": 0.0, "4": 6.0}}
 SMALLER = {"temperature": ("0.7", "1.3"), "top_k": ("50", "250"), "cfg_coef": ("2", "4")}
+NOISY_EXPERIMENTS = {
+    "one factor at a time": [
+        {"a": "noisy", "b": "u"}, {"a": "bad", "b": "u"}, {"a": "steady", "b": "u"}, {"a": "noisy", "b": "v"},
+    ],
+    "three levels by two": full_factorial({"a": ("noisy", "bad", "steady"), "b": ("u", "v")}),
+    "five levels by two": full_factorial({"a": ("noisy", "bad", "steady", "bad too", "bad as well"), "b": ("u", "v")}),
+}  # fmt: skip
 
 
 def planted(condition: Mapping[str, str]) -> float:
@@ -49,7 +56,7 @@ def compared(takes: list[Take]) -> dict[tuple[str, frozenset[str]], tuple[str, f
     """Factor and two levels to the leader and the interval of its lead: the part of `analyse` that is simulated."""
     table = read_table(takes, Response.SCORE, ())
     scale = scale_of(Response.SCORE, table.response, None)
-    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor))
+    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor), rounding=scale.rounding)
     found = {}
     for at, described in enumerate(table.factors):
         pairs, levels = compare_levels(model, at, scale, 0.95).pairs, described.levels
@@ -164,6 +171,56 @@ def _each_level(one: Take) -> Sequence[object]:
 def _levels_together(one: Take) -> Sequence[object]:
     """Whatever top_k is."""
     return ((one.condition["temperature"], one.condition["cfg_coef"]),)
+
+
+@pytest.mark.parametrize("replicates", [3, 5])
+@pytest.mark.parametrize("shared", [True, False], ids=["seeds shared", "seeds not shared"])
+@pytest.mark.parametrize("noisy", NOISY_EXPERIMENTS)
+def test_a_noisy_level_neither_beats_nor_loses_to_a_steady_one_of_the_same_mean(
+    noisy: str, shared: bool, replicates: int
+) -> None:
+    """Beside others that are as steady but far worse."""
+    runs, hits, beaten, winners = 200, 0, 0, 0
+    for rng in generators(runs, 20):
+        takes = []
+        for condition in NOISY_EXPERIMENTS[noisy]:
+            deviation = 12.0 if condition["a"] == "noisy" else 0.3
+            scores = (30.0 if condition["a"].startswith("bad") else 70.0) + rng.normal(0, deviation, replicates)
+            takes += [take(condition, at, score) for at, score in enumerate(scores)]
+        analysis = analyse(takes, seeds_shared=shared)
+        (pair,) = (one for one in factor(analysis, "a").contrasts if {one.better, one.worse} == {"noisy", "steady"})
+        assert pair.low is not None
+        assert pair.high is not None
+        hits += pair.low <= 0 <= pair.high
+        beaten += pair.significant
+        winners += analysis.winner is not None and "a" in analysis.winner.settings
+    assert hits / runs >= 0.95 - tolerance(0.95, runs)
+    assert beaten / runs <= 0.05 + tolerance(0.05, runs)
+    assert winners / runs <= 0.05 + tolerance(0.05, runs)
+
+
+@pytest.mark.parametrize("replicates", [3, 5])
+def test_where_nothing_differs_a_noisy_level_makes_no_factor_matter(replicates: int) -> None:
+    """Nor an interaction; and the change of a lead that is named holds the truth, as does what ties with the best."""
+    runs, mattering, interacting, hits, left_out = 200, 0, 0, 0, 0
+    for rng in generators(runs, 21):
+        takes = [
+            take(condition, at, 70 + rng.normal(0, 12.0 if condition["a"] == "noisy" else 0.3))
+            for condition in NOISY_EXPERIMENTS["five levels by two"]
+            for at in range(replicates)
+        ]
+        analysis = analyse(takes)
+        (found,) = analysis.interactions
+        assert found.change is not None
+        mattering += factor(analysis, "a").matters
+        interacting += found.matters
+        hits += found.change.low <= 0 <= found.change.high
+        ranked = next(one for one in analysis.conditions if one.condition == {"a": "noisy", "b": "u"})
+        left_out += not ranked.tied_with_best
+    assert mattering / runs <= 0.05 + tolerance(0.05, runs)
+    assert interacting / runs <= 0.05 + tolerance(0.05, runs)
+    assert hits / runs >= 0.95 - tolerance(0.95, runs)
+    assert left_out / runs <= 0.05 + tolerance(0.05, runs)
 
 
 def test_the_slope_of_a_sampled_range_holds_the_truth_at_its_nominal_rate() -> None:

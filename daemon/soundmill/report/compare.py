@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from soundmill.report.design import Bools, Floats, Ints
-from soundmill.report.intervals import f_p, holm, t_quantile, two_sided_p
+from soundmill.report.intervals import f_p, holm, shaffer, t_quantile, t_quantiles, two_sided_p
 from soundmill.report.model import Model
+from soundmill.report.own_errors import Errors, errors_of
 from soundmill.report.seeds import ErrorTerm
 
 DECIMALS = 9  # beyond which a difference is rounding error
@@ -31,40 +32,43 @@ class Pairs:
     first: Ints
     second: Ints
     differences: Floats
-    standard_errors: Floats
+    errors: Errors | None
     low: Floats
     high: Floats
-    p_values: Floats  # Holm-adjusted for all these pairs
-    df: float
+    p_values: Floats  # adjusted for all these pairs
 
 
 def compare(model: Model, rows: Floats, pairs: tuple[Ints, Ints], error: ErrorTerm | None, confidence: float) -> Pairs:
-    """Differences between pairs of rows (q, p), judged by one error term. Pairs are of rows that can be estimated."""
+    """Differences between pairs of rows (q, p) that can be estimated, each judged by its own error, see `own_errors`.
+
+    `error` is what they have in common. A difference of one step of rounding is none: takes that hardly vary are all
+    rounded alike.
+    """
     one, other = pairs
     values = model.value(rows)
     swap = values[other] > values[one]
     first, second = np.where(swap, other, one), np.where(swap, one, other)
     differences = np.round(values[first] - values[second], DECIMALS)
-    if error is None:
+    if error is None or len(first) == 0:
         unknown = np.full(len(first), np.nan)
         return Pairs(
-            first=first, second=second, differences=differences, standard_errors=unknown,
-            low=unknown, high=unknown, p_values=unknown, df=0.0,
+            first=first, second=second, differences=differences, errors=None,
+            low=unknown, high=unknown, p_values=unknown,
         )  # fmt: skip
-    shape = model.covariance(rows)
-    spread = np.diag(shape)[first] + np.diag(shape)[second] - 2 * shape[first, second]
-    errors = np.sqrt(np.maximum(spread, 0.0) * error.variance)
-    reach = t_quantile(confidence, error.df) * errors
-    t = np.divide(differences, errors, out=np.zeros_like(errors), where=errors > 0)
+    errors = errors_of(model, rows, ((first, 1.0), (second, -1.0)), error)
+    reach = np.maximum(t_quantiles(confidence, errors.df) * errors.standard_errors, model.rounding)
+    t = np.divide(differences, errors.standard_errors, out=np.zeros_like(reach), where=errors.standard_errors > 0)
+    p_values = np.where(differences <= model.rounding, 1.0, two_sided_p(t, errors.df))
+    compared = len(np.union1d(first, second))
+    complete = len(first) == compared * (compared - 1) // 2
     return Pairs(
         first=first,
         second=second,
         differences=differences,
-        standard_errors=errors,
+        errors=errors,
         low=differences - reach,
         high=differences + reach,
-        p_values=holm(two_sided_p(t, error.df)),
-        df=error.df,
+        p_values=shaffer(p_values, compared) if complete else holm(p_values),
     )
 
 
@@ -115,7 +119,8 @@ def f_test(model: Model, contrasts: Floats) -> float | None:
     kept = spreads > 1e-10 * spreads.max()
     explained = float((((directions.T @ model.value(contrasts))[kept]) ** 2 / spreads[kept]).sum())
     rank = int(kept.sum())
-    return f_p(explained / rank / error.variance, rank, error.df) if rank else None
+    alike = model.sphericity(contrasts)
+    return f_p(explained / rank / error.variance, alike * rank, alike * error.df) if rank else None
 
 
 def unbeaten(model: Model, rows: Floats, error: ErrorTerm | None, level: float) -> int | None:

@@ -9,13 +9,12 @@ From takes to findings, in this order:
    which nothing matters names a factor, or a winner, in at most 1 - confidence of cases, and an interaction likewise.
 5. `ranking` orders the conditions and names a winner where the takes support one; `verdict` says it in words.
 
-The t and F statistics assume errors that are alike everywhere and not too far from normal; with bounded, skewed scores
-they hold well for means of a dozen takes, and for two or three takes nothing does.
+The t and F statistics assume errors not too far from normal, but not that levels vary alike, see `own_errors`; with
+bounded, skewed scores they hold well for means of a dozen takes, and for two or three takes nothing does.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -128,7 +127,7 @@ def analyse(
     )  # fmt: skip
     if not len(table.response):
         return nothing
-    model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor))
+    model = fit(table, adjust(table, seeds_shared=seeds_shared, floor=scale.floor), rounding=scale.rounding)
     measured = [_measure(model, index, scale, confidence) for index in range(len(table.factors))]
     tested = tested_pairs(model, scale, confidence)
     of_factors = _adjusted([one.p_value for one in measured])
@@ -227,15 +226,13 @@ def _replicates_needed(model: Model, levels: Levels, voice: Voice) -> int | None
     Only for replicated designs: elsewhere more conditions are needed, not more replicates.
     """
     pairs = levels.pairs
-    if not model.within or levels.error is None or not len(pairs.first):
+    if not model.within or pairs.errors is None or model.error is None or model.error.df < FEWEST_DF_TO_PLAN:
         return None
-    expected = model.adjusted.expected_error(differences_of(levels.rows))
-    if expected is None or expected.df < FEWEST_DF_TO_PLAN:
-        return None
+    least_certain = int(pairs.errors.likely.argmax())
     return replicates_for(
         voice.scale.worth,
-        standard_error=float(pairs.standard_errors.max()) * math.sqrt(expected.variance / levels.error.variance),
-        df=levels.error.df,
+        standard_error=float(pairs.errors.likely[least_certain]),
+        df=float(pairs.errors.df[least_certain]),
         replicates=_replicates(model),
         level=(1 - voice.confidence) / len(pairs.first),
     )

@@ -85,7 +85,7 @@ class Contrast:
     difference: float
     low: float | None
     high: float | None
-    p_value: float | None  # Holm-adjusted for the contrasts of this factor
+    p_value: float | None  # adjusted for the contrasts of this factor
     significant: bool  # p_value within 1 - confidence, and the factor matters
 
 

@@ -77,6 +77,7 @@ class Model:
     level_rows: tuple[Floats, ...]
     curves: tuple[Curve | None, ...]
     columns: tuple[tuple[int, ...], ...]  # per factor, of `additive`: its columns, without the square
+    rounding: float  # the largest difference that rounding alone makes
     error: ErrorTerm | None
     within: bool  # the error is that within conditions
     scale: Floats | None = None  # (p, p) covariance over the error variance; None: the adjusted means'
@@ -116,6 +117,10 @@ class Model:
         df = variance**2 / sum((weight * part.variance) ** 2 / part.df for weight, part in parts)
         return ErrorTerm(variance=variance, df=max(df, min(own.df, self.error.df)))
 
+    def sphericity(self, contrasts: Floats) -> float:
+        """What the degrees of freedom of an F test of contrasts (q, p) are multiplied by, see `Adjusted.sphericity`."""
+        return self.adjusted.sphericity(contrasts) if self.within else 1.0
+
     def _weights(self, rows: Floats) -> Floats:
         """What linear combinations (q, p) make of the conditions' means: (q, C)."""
         if self.scale is None:
@@ -130,16 +135,16 @@ class Model:
         return found
 
 
-def fit(table: Table, adjusted: Adjusted) -> Model:
-    """The model that the design and the replicates allow."""
+def fit(table: Table, adjusted: Adjusted, *, rounding: float) -> Model:
+    """The model that the design and the replicates allow. `rounding`: see `Scale`."""
     if table.design is Design.ONE_FACTOR_AT_A_TIME or not table.has_score.any():
-        return _cell_means(table, adjusted)
+        return _cell_means(table, adjusted, rounding)
     within_df = adjusted.error.df if adjusted.error and table.design is Design.FULL_FACTORIAL else 0
     if within_df >= ENOUGH_DF:
-        return _cell_means(table, adjusted)
-    main_effects = _additive(table, adjusted)
+        return _cell_means(table, adjusted, rounding)
+    main_effects = _additive(table, adjusted, rounding)
     lack_of_fit_df = main_effects.error.df if main_effects.error else 0
-    return _cell_means(table, adjusted) if within_df > lack_of_fit_df else main_effects
+    return _cell_means(table, adjusted, rounding) if within_df > lack_of_fit_df else main_effects
 
 
 def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
@@ -151,7 +156,7 @@ def cell_rows(table: Table, factors: Sequence[int]) -> tuple[Ints, Floats]:
     return combinations, rows / rows.sum(axis=1, keepdims=True)
 
 
-def _cell_means(table: Table, adjusted: Adjusted) -> Model:
+def _cell_means(table: Table, adjusted: Adjusted, rounding: float) -> Model:
     scored = table.has_score
     level_rows = []
     for index, factor in enumerate(table.factors):
@@ -169,12 +174,13 @@ def _cell_means(table: Table, adjusted: Adjusted) -> Model:
         level_rows=tuple(level_rows),
         curves=(None,) * len(table.factors),
         columns=((),) * len(table.factors),
+        rounding=rounding,
         error=adjusted.error,
         within=True,
     )
 
 
-def _additive(table: Table, adjusted: Adjusted) -> Model:
+def _additive(table: Table, adjusted: Adjusted, rounding: float) -> Model:
     scored = np.flatnonzero(table.has_score)
     grid, means = table.conditions[scored], adjusted.means[scored]
     blocks: list[Floats] = [np.ones((len(scored), 1))]
@@ -204,6 +210,7 @@ def _additive(table: Table, adjusted: Adjusted) -> Model:
         level_rows=_additive_rows(codes, scale @ matrix.T @ matrix),
         curves=tuple(curves),
         columns=tuple(columns),
+        rounding=rounding,
         error=error,
         within=False,
         scale=scale,

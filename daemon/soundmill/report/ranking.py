@@ -10,9 +10,10 @@ from scipy import special
 from soundmill.report.compare import DECIMALS, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
 from soundmill.report.findings import ConditionRank, Winner
-from soundmill.report.intervals import t_quantile
+from soundmill.report.intervals import t_quantiles
 from soundmill.report.levels import mean_reaches, passed_of
 from soundmill.report.model import Model, cell_rows
+from soundmill.report.own_errors import errors_of
 from soundmill.report.scale import Scale
 from soundmill.report.seeds import ErrorTerm
 
@@ -25,6 +26,9 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     `tied_with_best` are multiple comparisons with the best: at this confidence, the best condition is among them.
     One-sided t tests of the leader against each other condition, Bonferroni-adjusted.
     J. C. Hsu, Simultaneous confidence intervals for all distances from the "best", Ann. Statist. 9 (1981) 1026-1034.
+    They take all conditions to vary alike, so a condition is left out only where the two-sided t test of that pair
+    alone, by its own error, agrees. Where one level varies and others hardly do, that leaves the best condition out in
+    0.04 of cases at most, without it in up to 0.2.
     """
     table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
     order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))
@@ -33,9 +37,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     reaches = mean_reaches(model.adjusted, shape, error, confidence)
     tied = scored.copy()
     if error is not None and scored.sum() > 1:
-        gap_shape, _ = _judged(model, rows[order[0]] - rows)
-        limit = float(special.stdtrit(error.df, 1 - (1 - confidence) / (scored.sum() - 1)))
-        tied &= means[order[0]] - np.nan_to_num(means) <= limit * np.sqrt(gap_shape * error.variance) + 1e-12
+        tied &= means[order[0]] - np.nan_to_num(means) <= _limits(model, int(order[0]), error, confidence)
     ranking: list[ConditionRank] = []
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
@@ -60,6 +62,20 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
             )
         )
     return tuple(ranking)
+
+
+def _limits(model: Model, best: int, error: ErrorTerm, confidence: float) -> Floats:
+    """How far below the best condition's mean each other's (C,) may lie by chance."""
+    scored = model.table.has_score
+    rows = np.eye(len(scored))
+    shape, _ = _judged(model, rows[best] - rows)
+    each = 1 - (1 - confidence) / (scored.sum() - 1)
+    limits: Floats = float(special.stdtrit(error.df, each)) * np.sqrt(shape * error.variance)
+    if model.within:
+        others = np.flatnonzero(scored & (np.arange(len(scored)) != best))
+        own = errors_of(model, rows, ((np.full_like(others, best), 1.0), (others, -1.0)), error)
+        limits[others] = np.maximum(limits[others], t_quantiles(confidence, own.df) * own.standard_errors)
+    return np.maximum(limits, model.rounding)
 
 
 def _judged(model: Model, rows: Floats) -> tuple[Floats, ErrorTerm | None]:
@@ -91,23 +107,18 @@ def decided_levels(
             cells, rows = cell_rows(model.table, group)
             if len(cells) > MOST_CELLS:
                 continue
-            error = _widest_error(model, group, rows)
-            best = unbeaten(model, rows, error, level)
+            best = unbeaten(model, rows, model.error, level)
             if best is not None:
                 decided |= dict(zip(group, cells[best].tolist(), strict=True))
                 continue
             for column, factor in enumerate(group):
-                everywhere = _best_everywhere(
-                    model, np.delete(cells, column, axis=1), cells[:, column], rows, error, level
-                )
+                everywhere = _best_everywhere(model, np.delete(cells, column, axis=1), cells[:, column], rows, level)
                 if everywhere is not None:
                     decided[factor] = everywhere
     return decided
 
 
-def _best_everywhere(
-    model: Model, elsewhere: Ints, levels: Ints, rows: Floats, error: ErrorTerm | None, level: float
-) -> int | None:
+def _best_everywhere(model: Model, elsewhere: Ints, levels: Ints, rows: Floats, level: float) -> int | None:
     """The level of a factor that beats its every other one wherever the factors it interacts with stand, if any.
 
     `elsewhere` (cells, others) and `levels` (cells,) say what each row of `rows` is the mean of.
@@ -116,7 +127,7 @@ def _best_everywhere(
     found = set()
     for place in range(len(places)):
         here = np.flatnonzero(which.ravel() == place)
-        best = unbeaten(model, rows[here], error, level / len(places))
+        best = unbeaten(model, rows[here], model.error, level / len(places))
         found.add(None if best is None else int(levels[here[best]]))
     return found.pop() if len(found) == 1 else None
 
@@ -128,14 +139,6 @@ def _groups(matter: Collection[int], interacting: Sequence[tuple[int, int]]) -> 
         joined = [group for group in groups if first in group or second in group]
         groups = [group for group in groups if group not in joined] + [set().union(*joined)]
     return sorted(tuple(sorted(group)) for group in groups)
-
-
-def _widest_error(model: Model, group: Sequence[int], cells: Floats) -> ErrorTerm | None:
-    """Differences between cells mix main effects and interactions; the least certain of their errors judges all."""
-    terms = [differences_of(rows) for rows in (*(model.level_rows[factor] for factor in group), cells)]
-    errors = [model.error_for(contrasts) for contrasts in terms if len(contrasts)]
-    known = [error for error in errors if error is not None]
-    return max(known, key=lambda error: error.variance * t_quantile(0.95, error.df) ** 2, default=None)
 
 
 def winner_of(model: Model, chosen_levels: Mapping[int, tuple[str, Bools]], scale: Scale, confidence: float) -> Winner:

@@ -24,6 +24,7 @@ class Scale:
     low: float
     high: float
     step: float
+    rounding: float  # the largest difference that rounding alone makes; 0 for stars, which are whole to begin with
     worth: float  # the least difference that anyone would act on
 
     def too_small(self, contrasts: Iterable[Contrast]) -> bool:
@@ -73,5 +74,6 @@ def scale_of(response: Response, values: Floats, worth: float | None) -> Scale:
         low=min(low, float(known.min(initial=low))),
         high=max(high, float(known.max(initial=high))),
         step=0.1 if response is Response.SCORE else 1.0,
+        rounding=0.1 if response is Response.SCORE else 0.0,
         worth=usual if worth is None else worth,
     )

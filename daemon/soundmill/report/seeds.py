@@ -35,9 +35,10 @@ class Adjusted:
     counts: Floats  # (C,) takes with the response
     spread: Floats  # (C, R)
     seed_information: Floats  # (R, R) pseudo-inverse of the seeds' normal equations
+    together: Floats  # (C, R) takes of each condition and seed; 0 where takes are not compared within seeds
     residuals: Floats  # (C, R), 0 where there is no take; sums where there are several, over the root of their number
+    scatter: Floats  # (C,) the sum of the squared residuals of each condition's takes
     error: ErrorTerm | None  # None: nothing left over to estimate it from
-    full_df: float  # of the error, were no take missing
     seed_variance: float  # of the seeds' estimated effects, on seeds - 1 degrees of freedom; 0 for a single seed
     seeds: int  # R; 1 when seeds are not shared
     paired: bool  # takes are compared within seeds
@@ -76,41 +77,85 @@ class Adjusted:
         own = self.own_error(contrasts)
         if own is None or self.error is None:
             return self.error
-        return averaged(own, self.error, max(OWN_DF_ENOUGH - own.df, 0.0))
+        variance, df = averaged(
+            np.array([own.variance]),
+            np.array([own.df]),
+            self.error,
+            np.array([max(OWN_DF_ENOUGH - own.df, 0.0)]),
+        )
+        return ErrorTerm(variance=float(variance[0]), df=float(df[0]))
 
-    def expected_error(self, contrasts: Floats) -> ErrorTerm | None:
-        """The likeliest size of that error, for planning: averaged with the residual, weighted d to 2."""
-        own = self.own_error(contrasts)
-        return self.error if own is None or self.error is None else averaged(own, self.error, RESIDUAL_WEIGHT)
+    def sphericity(self, contrasts: Floats) -> float:
+        """How alike contrasts (q, C) vary with the seeds: 1 where they do, 1 / their rank where one alone varies.
+
+        Where they do not, F has fewer degrees of freedom, by this factor: G. E. P. Box, Ann. Math. Statist. 25 (1954)
+        484-498. Estimated as by H. Huynh and L. S. Feldt, J. Educ. Statist. 1 (1976) 69-82, which takes three seeds.
+        """
+        if not self.paired or self.seeds < 3:
+            return 1.0
+        basis = _basis(contrasts)
+        by_seed = basis.T @ self.residuals
+        varying = np.linalg.eigvalsh(by_seed @ by_seed.T)
+        rank, squares = basis.shape[1], float((varying**2).sum())
+        if squares == 0:
+            return 1.0
+        seen = float(varying.sum()) ** 2 / (rank * squares)
+        left = self.seeds - 1 - rank * seen
+        unbiased = (self.seeds * rank * seen - 2) / (rank * left) if left > 0 else 1.0
+        return float(np.clip(unbiased, 1 / rank, 1.0))
+
+    def residual_form(self, rows: Floats) -> Floats:
+        """Expectation of (rows @ residuals)(rows @ residuals)ᵀ over the error variance, errors being alike: (q, q).
+
+        Over the contrasts' own size that is degrees of freedom: (seeds - 1) each, less where takes are missing.
+        """
+        inverse = np.divide(1.0, self.counts, out=np.zeros_like(self.counts), where=self.counts > 0)
+        found = np.zeros((len(rows), len(rows)))
+        for seed, takes in enumerate(self.together.T):
+            here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
+            total, loaded = here.sum(axis=1), here @ self.spread
+            of_seed = loaded @ self.seed_information[seed]
+            found += (rows * (takes > 0)) @ rows.T - (here * inverse) @ here.T
+            found -= loaded @ self.seed_information @ loaded.T
+            found += np.outer(total, of_seed) + np.outer(of_seed, total)
+            found -= self.seed_information[seed, seed] * np.outer(total, total)
+        return found
 
     def own_error(self, contrasts: Floats) -> ErrorTerm | None:
         """The contrasts × seed mean square; None where takes are not compared within seeds, or it is the residual."""
         everything = len(contrasts) >= (self.counts > 0).sum() - 1
         if self.error is None or not self.paired or everything:
             return None
-        basis, triangle = np.linalg.qr(contrasts.T)
-        basis = basis[:, np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle).max()]
-        share = min(self.error.df / self.full_df, 1.0)  # of the residual that missing takes have left
-        df = basis.shape[1] * (self.seeds - 1) * share
+        basis = _basis(contrasts)
+        df = float(np.trace(self.residual_form(basis.T)))
         if df <= 0 or self.error.df - df <= 1e-9:
             return None
         return ErrorTerm(variance=max(float(((basis.T @ self.residuals) ** 2).sum()) / df, self.floor), df=df)
 
 
-def averaged(own: ErrorTerm, residual: ErrorTerm, residual_weight: float) -> ErrorTerm:
-    """An effect's own mean square and what else is in the residual, by degrees of freedom to `residual_weight`.
+def _basis(contrasts: Floats) -> Floats:
+    """Orthonormal columns that span what contrasts (q, C) do: (C, rank)."""
+    basis, triangle = np.linalg.qr(contrasts.T)
+    found: Floats = basis[:, np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle).max()]
+    return found
+
+
+def averaged(variance: Floats, df: Floats, residual: ErrorTerm, residual_weight: Floats) -> tuple[Floats, Floats]:
+    """Effects' own mean squares (m,) and what else is in the residual, by degrees of freedom to `residual_weight`.
 
     The degrees of freedom are Satterthwaite's, or what they would be were both the same, whichever are fewer: a mean
-    square small by luck must not add to them.
+    square small by luck must not add to them. An effect that is all of the residual is left as it is.
     """
-    rest_df = residual.df - own.df
-    rest = max(residual.variance * residual.df - own.variance * own.df, 0.0) / rest_df
-    weight = own.df / (own.df + residual_weight)
-    of_own = weight + (1 - weight) * own.df / residual.df
-    own_part, rest_part = of_own * own.variance, (1 - of_own) * rest
-    if_alike = 1 / (of_own**2 / own.df + (1 - of_own) ** 2 / rest_df)
-    df = (own_part + rest_part) ** 2 / (own_part**2 / own.df + rest_part**2 / rest_df)
-    return ErrorTerm(variance=own_part + rest_part, df=min(df, if_alike))
+    rest_df = np.maximum(residual.df - df, 1e-9)
+    rest = np.maximum(residual.variance * residual.df - variance * df, 0.0) / rest_df
+    some = (residual_weight > 0) & (residual.df - df > 1e-9)
+    weight = np.where(some, df / np.where(some, df + residual_weight, 1.0), 1.0)
+    of_own = weight + (1 - weight) * df / residual.df
+    own_part, rest_part = of_own * variance, (1 - of_own) * rest
+    own_df = np.maximum(df, 1e-9)
+    if_alike = 1 / (of_own**2 / own_df + (1 - of_own) ** 2 / rest_df)
+    found = (own_part + rest_part) ** 2 / (own_part**2 / own_df + rest_part**2 / rest_df)
+    return own_part + rest_part, np.minimum(found, if_alike)
 
 
 def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
@@ -153,9 +198,10 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
         counts=counts,
         spread=spread,
         seed_information=information,
+        together=together,
         residuals=residuals,
+        scatter=np.bincount(rows, weights=left**2, minlength=conditions).astype(np.float64),
         error=error,
-        full_df=float(max((int((counts > 0).sum()) - 1) * (len(effects) - 1), 1)),
         seed_variance=float(effects @ effects) / max(len(effects) - 1, 1),
         seeds=len(effects),
         paired=paired and len(effects) > 1,

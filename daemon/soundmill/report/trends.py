@@ -114,8 +114,10 @@ def _best_bin(
     if peak is None and 0 < best < len(groups) - 1:
         return None
     pairs = compare(model, rows, all_pairs(rows), error, 1 - level)
+    if pairs.errors is None:
+        return None
     involved = (pairs.first == best) | (pairs.second == best)
-    t = pairs.differences[involved] / pairs.standard_errors[involved]
+    t = pairs.differences[involved] / pairs.errors.standard_errors[involved]
     return best if all(f_p(float(one) ** 2 / 2, 2, error.df) <= level for one in t) else None
 
 
