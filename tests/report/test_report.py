@@ -314,6 +314,28 @@ def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None
     assert "<li>“prompt b”: none of its 2 takes passed</li>" in rest
 
 
+def test_prompts_that_differ_only_at_their_ends_have_names_of_their_own(tmp_path: Path) -> None:
+    begins = (
+        "slow orchestral underscore with warm strings, a solo horn and soft timpani rolls, recorded in a big old hall, "
+    )
+    asked = [(mood, verdict) for mood in ("hopeful", "menacing", "weary", "serene") for verdict in ("passed", "failed")]
+    files = written(
+        tmp_path,
+        jobs_with(
+            [
+                (
+                    {"prompt": f"{begins}altogether the mood is {mood}"},
+                    {"verdict": Verdict("failed" if mood in ("weary", "serene") else verdict)},
+                )
+                for mood, verdict in asked
+            ]
+        ),
+    )
+    lines = re.findall(r"^- (slow orchestral.*?…) (.*?): (?:\[clip|nothing)", files["README.md"], re.MULTILINE)
+    assert [end for _, end in lines] == ["hopeful", "menacing", "weary", "serene"]
+    assert re.findall(r"<li>“slow .*?… (\w+)”: none of", files["report.html"]) == ["weary", "serene"]
+
+
 def test_prompts_of_which_some_have_one_take_stand_in_a_table(tmp_path: Path) -> None:
     files = written(tmp_path, of_prompts(1, 1, 3))
     table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]

@@ -34,6 +34,7 @@ MOST_PROMPTS = 500  # in the table of prompts
 DEFECTS_NAMED = 3  # per take; the picture shows all
 NAMES_LISTED = 12  # jobs that failed for the same reason
 LEVELS_NAMED = 12
+LONGEST_PROMPT = 120  # characters of one that is named in a line
 REPLICATES_ABREAST = 6  # on a landscape page
 
 
@@ -138,6 +139,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "constants": constants,
         "settings": lambda job: _chips(job, varying, factors),
         "one_prompt": _one_prompt(record.jobs),
+        "prompt_names": told_apart((job.prompt for job in record.jobs), LONGEST_PROMPT),
         "replicated": any(job.replicate > 1 for job in record.jobs),
         "timed": any(take.row_steps for take in takes),
         "prompt_of": {one.takes[0][1].file: one for one in material.choice.prompts if one.takes},
