@@ -510,6 +510,13 @@ def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -
     assert analysis.conditions[0].tied_with_best
 
 
+def test_conditions_without_a_mean_have_no_rank() -> None:
+    takes = takes_of(full_factorial(), 3, rng(10))
+    gone = [replace(t, score=None, passed=None) if t.condition["temperature"] == "1.3" else t for t in takes]
+    ranks = [(c.condition["temperature"] == "1.3", c.rank) for c in analyse(gone).conditions]
+    assert ranks == [(False, place) for place in range(1, 13)] + [(True, None)] * 6
+
+
 def test_the_order_of_the_takes_changes_nothing() -> None:
     for conditions in (full_factorial(), one_factor_at_a_time(), latin_hypercube(12, rng(11))):
         takes = takes_of(conditions, 3, rng(12), noise=9)

@@ -383,6 +383,24 @@ def test_the_lead_counts_in_plain_words() -> None:
     assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
 
 
+@pytest.mark.parametrize(("lead_of_one", "says"), [(40.0, False), (0.0, True)])
+def test_a_ranking_marks_none_as_the_best_where_no_setting_is_shown_to_matter(
+    tmp_path: Path, lead_of_one: float, says: bool
+) -> None:
+    spread = {1.0: 1.0, 1.6: 0.1, 2.0: 9.0}
+    jobs = jobs_with(
+        [
+            ({"temperature": level}, {"score": 50.0 + (lead_of_one if level == 1.0 else 0.0) + away * (-1) ** n})
+            for level, away in spread.items()
+            for n in range(6)
+        ]
+    )
+    ranking = written(tmp_path, jobs)["report.html"].split("Conditions, ranked")[1].split("</table>")[0]
+    assert ("No setting is shown to matter, so this order may be chance." in ranking) is says
+    assert ("may be the best" in ranking) is not says
+    assert ('class="sm-best"' in ranking) is not says
+
+
 def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
     tmp_path: Path, fresh: Callable[[Path], Home]
 ) -> None:
@@ -408,6 +426,7 @@ def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
     assert levels["tiny"]["rate"] == 0.5 and levels["huge"]["rate"] is None
     ranking = page(home, "models").split("Conditions, ranked")[1].split("</table>")[0]
     assert re.findall(r">(\d+ %)?</td><td class=\"sm-hear\">", ranking) == ["100 %", "0 %", "", ""]
+    assert re.findall(r"<tr[^>]*><td>(.*?)</td>", ranking) == ["1", "1", *['<span class="sm-faint">no take</span>'] * 2]
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:

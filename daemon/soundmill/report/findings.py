@@ -205,7 +205,7 @@ class ConditionRank:
     high: float | None
     n: int
     pass_rate: PassRate
-    rank: int  # from 1; equal means share a rank; conditions without a mean come last
+    rank: int | None  # from 1; equal means share a rank; None: without a mean, which come last
     tied_with_best: bool
     paired_low: float | None = None
     paired_high: float | None = None

@@ -65,7 +65,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
                 high=high,
                 n=int(model.adjusted.counts[condition]),
                 pass_rate=passed_of(table, chosen, confidence),
-                rank=ranking[-1].rank if shared else place,
+                rank=None if mean is None else ranking[-1].rank if shared else place,
                 tied_with_best=bool(tied[condition]),
                 paired_low=paired_low,
                 paired_high=paired_high,

@@ -69,7 +69,8 @@ KEYS: Mapping[str, str] = {
     "interactions": "per pair of factors whether they interact, if only by a small difference, the p-value, the "
     "clearest change of a lead with its interval, what no change exceeds (at_most), and mean and takes of each "
     "combination",
-    "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
+    "conditions": "every condition with rank (null without a take to compare), mean score, interval, takes, pass rate "
+    "and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
 }
