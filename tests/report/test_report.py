@@ -13,10 +13,11 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
+from soundmill.jobs import BatchSpec, Check, FailureKind, QcAction, Source, Verdict
+from soundmill.quality.rules import RULES
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.page import MOST_PROMPTS, lead
-from soundmill.report.record import JobRecord
+from soundmill.report.record import LOOKED_AT_BY, Defect, JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
@@ -78,6 +79,11 @@ def test_the_experiment_is_ranked_and_printed(reported: Home) -> None:
     assert len(found["conditions"]) == 4 and found["sentences"]
     assert (reported.outputs / "sweep" / "contact-sheet.html").exists()
     assert not (reported.outputs / "forest" / "contact-sheet.html").exists()
+
+
+def test_the_contact_sheet_says_what_is_marked(reported: Home) -> None:
+    sheet = (reported.outputs / "sweep" / "contact-sheet.html").read_text(encoding="utf-8")
+    assert "Coloured stretches did not pass a check; grey ones are within what is allowed." in sheet
 
 
 def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
@@ -357,6 +363,27 @@ def test_where_each_prompt_has_one_take_only_those_without_are_named(tmp_path: P
     )
     assert "Without a take to use:\n\n- prompt b: its only take did not pass\n" in files["README.md"]
     assert len(json.loads(files["summary.json"])["prompts"]) == 3
+
+
+def test_only_what_failed_a_check_is_marked_as_a_defect(tmp_path: Path) -> None:
+    def check(name: str, passed: bool) -> Check:
+        return Check(name=name, passed=passed, value=1.0, threshold=1.0, unit="", message=name)
+
+    def defect(name: str, at: float) -> Defect:
+        return Defect(name=name, start_s=at, end_s=at + 0.1, detail="")
+
+    checks = (check("clicks", True), check("silence", True), check("silence_inside", False), check("noise", False))
+    defects = tuple(defect(name, at / 10) for at, name in enumerate(("clicks", "silence", "silence_head", "noise")))
+    files = written(tmp_path, jobs_with([({}, {"checks": checks, "defects": defects, "verdict": Verdict.FAILED})]))
+    marks = re.findall(r'class="sm-defect( sm-allowed)?" style="[^"]*" title="(.*?) at', files["report.html"])
+    assert marks == [(" sm-allowed", "clicks"), ("", "silence"), (" sm-allowed", "silence head"), ("", "noise")]
+    assert "grey ones are within what is allowed" in files["report.html"]
+
+
+def test_every_defect_is_looked_at_by_the_checks_that_say_where_it_is() -> None:
+    looking = {name: {rule.name for rule in RULES if name in (rule.name, *rule.places)} for name in LOOKED_AT_BY}
+    assert looking == {name: set(checks) for name, checks in LOOKED_AT_BY.items()}
+    assert {name for rule in RULES for name in rule.places} == set(LOOKED_AT_BY)
 
 
 def test_a_batch_of_one_prompt_has_no_prompts_to_tell_apart(reported: Home) -> None:
