@@ -735,7 +735,7 @@ def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
     assert factor(analysis, "temperature").matters
     assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
     last = analysis.conditions[-1]
-    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, 18)
+    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, None)
     assert (last.pass_rate.takes, last.pass_rate.rate) == (0, None)
 
 
@@ -794,6 +794,18 @@ def test_no_score_at_all_still_tells_pass_rates() -> None:
     assert [level.pass_rate.rate for level in factor(analysis, "a").levels] == [1.0, 0.0]
     assert factor(analysis, "a").levels[0].pass_rate.high == 1.0
     assert factor(analysis, "a").levels[1].pass_rate.low == 0.0
+
+
+@pytest.mark.parametrize(
+    ("scored", "says"),
+    [
+        ("x", "a: only x has takes with a score, so there is nothing to compare."),
+        ("", "a: no level has a take with a score, so there is nothing to compare."),
+    ],
+)
+def test_a_factor_of_which_one_level_has_takes_says_which(scored: str, says: str) -> None:
+    takes = [take({"a": a, "b": b}, r, 50.0 if a == scored else None) for a in "xy" for b in "uv" for r in range(3)]
+    assert factor(analyse(takes), "a").sentence == says
 
 
 def test_intervals_stay_on_the_scale() -> None:

@@ -13,7 +13,7 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, Check, FailureKind, QcAction, Source, Verdict
+from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
 from soundmill.quality.rules import RULES
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.page import MOST_PROMPTS, lead
@@ -113,6 +113,20 @@ def test_failures_are_told_with_their_reason(reported: Home) -> None:
     text = page(reported, "forest")
     assert "duration 300 s is more than tiny can do: at most 30 s" in text
     assert "soundmill retry forest" in text
+
+
+def test_where_all_jobs_failed_the_failures_come_first(tmp_path: Path) -> None:
+    failed = {"status": JobStatus.FAILED, "error_kind": "model_unavailable"}
+    whys = ["no weights", "no disk", "no weights"]
+    files = written(tmp_path, jobs_with([({**failed, "error": why}, None) for why in whys]))
+    for name in ("README.md", "report.html"):
+        text = files[name]
+        first = "0 of 3 jobs have a take; 3 failed."
+        chief = "The most frequent reason, of 2 jobs: model unavailable: no weights"
+        places = [text.index(words) for words in (first, chief, "no disk", "There is no take: 3 of 3 jobs failed")]
+        assert places == sorted(places)
+        assert "none passed every check" not in text and text.count("no disk") == 1
+    assert files["report.html"].index('href="#failures"') < files["report.html"].index('href="#use"')
 
 
 def test_what_people_wrote_is_escaped(reported: Home) -> None:
@@ -464,7 +478,7 @@ def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fres
     home.catalog.cancel("none")
     folder = report_on(home, "none")
     assert summary(home, "none")["counts"]["cancelled"] == 1
-    assert "No take of this batch can be proposed" in page(home, "none")
+    assert "There is no take: every job was cancelled." in page(home, "none")
     assert not (folder / "plots").exists()
     with sqlite3.connect(home.database) as db:
         assert db.execute("SELECT count(*) FROM outputs").fetchone() == (0,)

@@ -121,6 +121,7 @@ def contact_sheet(material: Material) -> str:
 
 def _render(template: str, material: Material, *, escape: bool = True, **more: object) -> str:
     record, factors = material.record, material.factors
+    failures = _failures(record.jobs)
     takes = [take for _, take in record.takes]
     constants, varying = _settings(record.jobs, factors)
     typical = _typical(material)
@@ -155,7 +156,10 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "figure": figure,
         "numbers": _numbers,
         "failed_checks": failed_checks(take for _, take in record.finals),
-        "failures": _failures(record.jobs),
+        "failures": failures,
+        "failures_first": _all_failed(record),
+        "chief_failure": _chief_failure(failures) if _all_failed(record) else "",
+        "nothing_to_use": _nothing_to_use(record),
         "commands": _commands(record),
         "licences": licences(takes),
         "versions": _versions(takes),
@@ -174,7 +178,11 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
     """The batch in one sentence, and more where jobs were tried again or the best takes kept."""
     have = record.count(JobStatus.SUCCEEDED)
     start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
-    whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
+    failed = record.count(JobStatus.FAILED)
+    if passed.takes:
+        whole = f"{start}; {_verdict(passed)}"
+    else:
+        whole = f"{start}; {failed:,} failed." if failed else f"{start}."
     if again := record.tried_again:
         whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
     chosen = [take.kept for _, take in record.finals if take.kept is not None]
@@ -344,6 +352,27 @@ def _failures(jobs: Iterable[JobRecord]) -> list[Failure]:
         reasons.setdefault(key, []).append(job.name)
     found = [Failure(status=s, kind=k, why=w, jobs=tuple(names)) for (s, k, w), names in reasons.items()]
     return sorted(found, key=lambda failure: (failure.status == "cancelled", -len(failure.jobs)))
+
+
+def _all_failed(record: BatchRecord) -> bool:
+    """Whether there is no take because jobs failed."""
+    return not record.finals and record.count(JobStatus.FAILED) > 0
+
+
+def _chief_failure(failures: Sequence[Failure]) -> str:
+    first, *others = failures
+    often = f"The most frequent reason, of {count(len(first.jobs), 'job')}" if others else "The reason"
+    return f"{often}: {first.kind}: {first.why}"
+
+
+def _nothing_to_use(record: BatchRecord) -> str:
+    """Why no take of a batch is proposed, where none is."""
+    if record.finals:
+        return "No take of this batch can be proposed: none passed every check, and none has four or five stars."
+    if failed := record.count(JobStatus.FAILED):
+        return f"There is no take: {failed:,} of {count(len(record.jobs), 'job')} failed, for the reasons above."
+    cancelled = record.count(JobStatus.CANCELLED) == len(record.jobs)
+    return "There is no take: every job was cancelled." if cancelled else "There is no take yet."
 
 
 def _commands(record: BatchRecord) -> list[tuple[str, str]]:
