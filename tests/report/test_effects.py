@@ -727,13 +727,19 @@ def test_jobs_tried_again_are_counted_and_said_to_be_compared_by_their_first_tak
     assert not any("first take" in sentence for sentence in analyse(takes).sentences)
 
 
+def test_one_take_without_a_score_is_counted_as_one() -> None:
+    takes = takes_of([{"a": level} for level in "xy"], 5, rng(31))
+    one_left_out = [replace(takes[0], score=None), *takes[1:]]
+    assert "1 of 10 takes has nothing to compare and is left out." in analyse(one_left_out).sentences
+
+
 def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
     takes = takes_of(full_factorial(), 3, rng(31), TEMPERATURE)
     holes = [take(t.condition, t.replicate - 1, None, passed=None) if at < 3 else t for at, t in enumerate(takes)]
     analysis = analyse(holes)
     assert analysis.design is Design.SAMPLED
     assert factor(analysis, "temperature").matters
-    assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
+    assert "1 of 18 conditions has no take to compare, and interactions count as error." in analysis.sentences
     last = analysis.conditions[-1]
     assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, None)
     assert (last.pass_rate.takes, last.pass_rate.rate) == (0, None)

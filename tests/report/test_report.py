@@ -415,6 +415,10 @@ def test_the_table_of_prompts_ends_somewhere(tmp_path: Path) -> None:
     assert len(json.loads(files["summary.json"])["prompts"]) == 502
 
 
+def test_a_loudness_below_0_has_a_minus_sign(tmp_path: Path) -> None:
+    assert "<div>−14.0 LUFS</div>" in written(tmp_path, jobs_with([({}, {})]))["report.html"]
+
+
 def test_the_lead_counts_in_plain_words() -> None:
     assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))

@@ -26,7 +26,7 @@ from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, jobs_per_hour, licences, wall_s
-from soundmill.report.words import count, moment, number, one_decimal, percent, percents, span
+from soundmill.report.words import count, have, moment, number, one_decimal, percent, percents, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -176,8 +176,8 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
     """The batch in one sentence, and more where jobs were tried again or the best takes kept."""
-    have = record.count(JobStatus.SUCCEEDED)
-    start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
+    made = record.count(JobStatus.SUCCEEDED)
+    start = f"{made:,} of {count(len(record.jobs), 'job')} {have(made)} a take"
     failed = record.count(JobStatus.FAILED)
     if passed.takes:
         whole = f"{start}; {_verdict(passed)}"
@@ -254,7 +254,7 @@ def _has_table(choice: Choice) -> bool:
 
 def _without_count(choice: Choice) -> str:
     without = len(choice.without)
-    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {'has' if without == 1 else 'have'} nothing to use."
+    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {have(without)} nothing to use."
 
 
 def _unfinished(record: BatchRecord, made_at: float) -> str:

@@ -18,7 +18,7 @@ def number(value: float) -> str:
 
 
 def one_decimal(value: float) -> str:
-    return f"{value:.1f}"
+    return f"{value:z.1f}".replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -51,6 +51,11 @@ def _percent_digits(share: float) -> str:
 def count(number_of: int, noun: str) -> str:
     """`1 take`, `1,200 takes`."""
     return f"{number_of:,} {noun}{'' if number_of == 1 else 's'}"
+
+
+def have(number_of: int) -> str:
+    """The verb after a count."""
+    return "has" if number_of == 1 else "have"
 
 
 def span(seconds: float) -> str:
