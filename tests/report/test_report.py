@@ -225,6 +225,25 @@ def test_an_experiment_that_goes_on_is_compared_with_what_it_goes_on_with(
     assert heard == ["clip-004.wav", "../first/clip-002.wav"]  # of 63 64 64 65 66 and of 61 61 62 62 63
 
 
+def test_an_experiment_that_goes_on_says_in_which_batches(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    for name, extends in (("first", None), ("second", "first"), ("third", "second")):
+        home.ingest(name, [job(1, "brass", condition={"top_k": name})], kind="experiment", extends=extends)
+        for attempt in home.claim(1):
+            home.finish(attempt, score=60.0)
+    with Reader.open(home.database) as reader:
+        assert [reader.goes_on_in(name) for name in ("first", "second", "third")] == [
+            ["second", "third"],
+            ["third"],
+            [],
+        ]
+    report_on(home, "second")
+    folder = report_on(home, "first", later=["second", "third"])
+    assert ', goes on in <a href="../second/report.html">second</a>, third.' in page(home, "first")
+    assert "; goes on in [second](../second/report.html), third\n" in (folder / "README.md").read_text(encoding="utf-8")
+    assert summary(home, "first")["goes_on_in"] == ["second", "third"]
+
+
 def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(
     tmp_path: Path, fresh: Callable[[Path], Home]
 ) -> None:
@@ -300,7 +319,7 @@ def written(folder: Path, jobs: tuple[JobRecord, ...]) -> dict[str, str]:
         for take in made.takes:
             (folder / take.file).write_bytes(tone(0.1))
     record = replace(BATCH, jobs=jobs)
-    write_report(record, folder, earlier=(), made_at=0.0, processes=1, progress=lambda _: None)
+    write_report(record, folder, earlier=(), later=(), made_at=0.0, processes=1, progress=lambda _: None)
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "README.md", "summary.json")}
 
 

@@ -20,7 +20,7 @@ from soundmill.jobs import JobStatus
 from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
-from soundmill.report.family import Earlier
+from soundmill.report.family import Earlier, Later
 from soundmill.report.findings import Analysis, PassRate, Response
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord
@@ -42,15 +42,16 @@ REPLICATES_ABREAST = 6  # on a landscape page
 class Material:
     """All that the pages are made from.
 
-    `earlier` are the batches whose takes are compared too, and `passed_together` counts theirs in; `shown` are the
-    takes on the page, in the order of the file, and `left_out` counts the others; `pictures` maps a take's file to its
-    picture's; `files` are the report's own, each with what it is for; `made_at` is when the catalogue was read (Unix
-    seconds).
+    `earlier` are the batches whose takes are compared too, and `passed_together` counts theirs in; `later` are those
+    that go on with this one; `shown` are the takes on the page, in the order of the file, and `left_out` counts the
+    others; `pictures` maps a take's file to its picture's; `files` are the report's own, each with what it is for;
+    `made_at` is when the catalogue was read (Unix seconds).
     """
 
     record: BatchRecord
     factors: Factors
     earlier: Sequence[Earlier]
+    later: Sequence[Later]
     passed: PassRate
     passed_together: PassRate
     choice: Choice
