@@ -387,8 +387,8 @@ class Catalog:
     def mark_reported(self, batch_id: int, *, read_at: float) -> None:
         """The batch's report is written, of what was known at `read_at`; ignored when the batch was taken up
         again meanwhile, and perhaps finished again. What changed after `read_at` makes it owed again."""
-        with self._write() as (db, now):
-            reports.mark_reported(db, now, batch_id, read_at)
+        with self._write() as (db, _):
+            reports.mark_reported(db, batch_id, read_at)
 
     def get_setting(self, key: str) -> str | None:
         with self._read() as db:

@@ -55,7 +55,7 @@ def unreported(db: sqlite3.Connection) -> list[Owed]:
     ]
 
 
-def mark_reported(db: sqlite3.Connection, now: float, batch_id: int, read_at: float) -> None:
+def mark_reported(db: sqlite3.Connection, batch_id: int, read_at: float) -> None:
     """A batch's first report is news for those of the earlier batches of its experiment: they can name it then."""
     first = db.execute("SELECT reported_at IS NULL FROM batches WHERE id = ?", (batch_id,)).fetchone()
     marked = db.execute(
@@ -65,5 +65,5 @@ def mark_reported(db: sqlite3.Connection, now: float, batch_id: int, read_at: fl
     if marked.rowcount and first[0]:
         db.executemany(
             "UPDATE batches SET changed_at = ? WHERE id = ?",
-            ((now, row["id"]) for row in family(db, batch_id) if row["id"] < batch_id),
+            ((read_at, row["id"]) for row in family(db, batch_id) if row["id"] < batch_id),
         )
