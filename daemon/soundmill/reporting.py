@@ -51,13 +51,14 @@ def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) ->
     with Reader.open(home.catalog) as reader:
         name = str(reader.batch(batch)["batch"])
         rows = {one: reader.everything_of(one) for one in (*reader.goes_on_with(name), name)}
+        later = reader.goes_on_in(name)
     if not home.outputs.is_dir():  # not made here: where its disk is not mounted, files would vanish under the mount
         raise StorageUnavailable(f"{home.outputs}: the folder is gone: mount its disk or make it again")
     *earlier, record = (read_record(of_batch, home.outputs / one) for one, of_batch in rows.items())
     folder = home.outputs / name
     try:
         return write_report(
-            record, folder, earlier=earlier, made_at=made_at, processes=_processors(), progress=progress
+            record, folder, earlier=earlier, later=later, made_at=made_at, processes=_processors(), progress=progress
         )
     except OSError as error:
         where = error.filename or folder

@@ -102,6 +102,24 @@ def test_a_batch_that_ends_late_is_told_by_those_that_go_on_with_it(mill: Any) -
     assert [(owed.name, owed.again) for owed in mill.catalog.unreported()] == [("first", False), ("second", True)]
 
 
+def test_the_first_report_of_a_batch_is_told_by_those_it_goes_on_with(mill: Any) -> None:
+    finish(mill, "first")
+    finish(mill, "stranger")
+    finish(mill, "second", "first")
+    report_all(mill)
+    last = finish(mill, "last", "second")
+    mill.clock.now += 1
+    read_at = mill.clock.now
+    mill.clock.now += 1
+    mill.catalog.mark_reported(last, read_at=read_at)
+    assert sorted((owed.name, owed.again) for owed in mill.catalog.unreported()) == [("first", True), ("second", True)]
+    report_all(mill)
+    mill.catalog.rate("last/job-0001", 5, None)
+    mill.clock.now += 1
+    mill.catalog.mark_reported(last, read_at=mill.clock.now)
+    assert mill.catalog.unreported() == []
+
+
 def test_first_reports_come_before_new_ones_and_of_those_the_latest_change(mill: Any) -> None:
     for name in ("a", "b", "c"):
         finish(mill, name)

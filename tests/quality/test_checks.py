@@ -220,7 +220,7 @@ def test_messages_are_sentences_with_numbers() -> None:
     )
     assert (
         check("loudness", loudness_lufs=-52.34).message
-        == "The clip's loudness is -52.3 LUFS; at least -40.0 LUFS is required."
+        == "The clip's loudness is −52.3 LUFS; at least −40.0 LUFS is required."
     )
     assert check("nonfinite", nonfinite_samples=1).message == "1 sample is not a number or infinite; none may be."
     assert (

@@ -23,12 +23,13 @@ def record_of(home: Home, batch: str) -> BatchRecord:
         return read_record(reader.everything_of(batch), home.outputs / batch)
 
 
-def report_on(home: Home, batch: str, earlier: Sequence[BatchRecord] = ()) -> Path:
+def report_on(home: Home, batch: str, earlier: Sequence[BatchRecord] = (), later: Sequence[str] = ()) -> Path:
     """Make the report of a batch; its folder."""
     page = write_report(
         record_of(home, batch),
         home.outputs / batch,
         earlier=earlier,
+        later=later,
         made_at=MADE_AT,
         processes=1,
         progress=lambda _: None,

@@ -247,12 +247,18 @@ def test_two_replicates_are_warned_of() -> None:
 
 
 def test_levels_of_several_words_are_quoted() -> None:
-    prompts = {"soft rain on a tin roof": 20.0, "a marching band": 0.0}
-    analysis = analyse(takes_of([{"prompt": text} for text in prompts], 6, rng(38), by_level("prompt", prompts)))
-    assert factor(analysis, "prompt").sentence.startswith(
-        "prompt “soft rain on a tin roof” beats “a marching band” by "
-    )
-    assert analysis.sentences[0].startswith("Best settings: prompt “soft rain on a tin roof”, ")
+    scenes = {"soft rain on a tin roof": 20.0, "a marching band": 0.0}
+    analysis = analyse(takes_of([{"scene": text} for text in scenes], 6, rng(38), by_level("scene", scenes)))
+    assert factor(analysis, "scene").sentence.startswith("scene “soft rain on a tin roof” beats “a marching band” by ")
+    assert analysis.sentences[0].startswith("Best settings: scene “soft rain on a tin roof”, ")
+
+
+@pytest.mark.parametrize("lead", [20.0, 0.0])
+def test_where_only_the_prompt_varies_no_settings_are_named_best(lead: float) -> None:
+    conditions = [{"prompt": text, "model": "tiny"} for text in ("rain", "drums")]
+    analysis = analyse(takes_of(conditions, 6, rng(38), by_level("prompt", {"rain": lead, "drums": 0.0})))
+    assert analysis.sentences[0] == factor(analysis, "prompt").sentence
+    assert not any("Best settings" in one or "No winner" in one for one in analysis.sentences)
 
 
 ALIKE = "warm orchestral strings with a slow solemn brass theme and timpani, "
@@ -260,13 +266,13 @@ ALIKE = "warm orchestral strings with a slow solemn brass theme and timpani, "
 
 def test_levels_that_begin_alike_are_told_apart() -> None:
     effects = {f"{ALIKE}in a cathedral": 30.0, f"{ALIKE}dry studio": 10.0, "rain": 0.0}
-    analysis = analyse(takes_of([{"prompt": text} for text in effects], 6, rng(38), by_level("prompt", effects)))
-    assert analysis.sentences[0].startswith("Best settings: prompt “warm orchestral… in a cathedral”, ")
-    sentence = factor(analysis, "prompt").sentence
-    assert sentence.startswith("prompt “warm orchestral… in a cathedral” beats rain by ")
+    analysis = analyse(takes_of([{"scene": text} for text in effects], 6, rng(38), by_level("scene", effects)))
+    assert analysis.sentences[0].startswith("Best settings: scene “warm orchestral… in a cathedral”, ")
+    sentence = factor(analysis, "scene").sentence
+    assert sentence.startswith("scene “warm orchestral… in a cathedral” beats rain by ")
     assert " and “warm orchestral… dry studio” by " in sentence
     assert sentence.count("by ") == 2  # what the two losers differ by is no victory of the winner
-    assert {level.level for level in factor(analysis, "prompt").levels} == set(effects)
+    assert {level.level for level in factor(analysis, "scene").levels} == set(effects)
 
 
 def test_a_level_that_is_named_like_another_is_not_taken_for_it_in_an_interaction() -> None:
@@ -366,19 +372,60 @@ def test_factors_that_interact_win_or_lose_together() -> None:
 
 def test_no_winner_among_factors_that_interact_says_that_one_depends_on_the_other() -> None:
     """Below, temperature 0.7 beats each other level on average: the lead must not say that this is open."""
-    factors = {"prompt": ("calm", "fast"), "temperature": ("0.7", "1.0", "1.3")}
+    factors = {"style": ("calm", "fast"), "temperature": ("0.7", "1.0", "1.3")}
     effects = {"calm": {"0.7": 20.0, "1.0": 10.0, "1.3": 10.0}, "fast": {"0.7": 19.0, "1.0": 19.0, "1.3": 2.0}}
-    crossing = lambda c: effects[c["prompt"]][c["temperature"]]  # noqa: E731
+    crossing = lambda c: effects[c["style"]][c["temperature"]]  # noqa: E731
     analysis = analyse(takes_of(full_factorial(factors), 4, rng(47), crossing, noise=2))
     assert factor(analysis, "temperature").matters
-    assert not factor(analysis, "prompt").matters
+    assert not factor(analysis, "style").matters
     assert analysis.sentences[0] == (
-        "No winner: temperature matters, but what it does depends on prompt, and no combination of the two beats all "
+        "No winner: temperature matters, but what it does depends on style, and no combination of the two beats all "
         "others yet."
     )
     sentence = factor(analysis, "temperature").sentence
-    assert sentence.startswith("On average over prompt, temperature 0.7 beats 1.")
+    assert sentence.startswith("On average over style, temperature 0.7 beats 1.")
     assert "cannot be told" not in sentence
+
+
+PROMPTS = {
+    "calm": {"0.7": 30.0, "1.0": 10.0, "1.3": 10.0},
+    "fast": {"0.7": 0.0, "1.0": 10.0, "1.3": 24.0},
+    "loud": {"0.7": 10.0, "1.0": 10.0, "1.3": 10.0},
+}
+
+
+def by_prompt(condition: Mapping[str, str]) -> float:
+    return PROMPTS[condition["prompt"]][condition["temperature"]]
+
+
+def test_where_a_setting_depends_on_the_prompt_it_is_said_which_is_best_for_each() -> None:
+    conditions = full_factorial({"prompt": tuple(PROMPTS), "temperature": ("0.7", "1.0", "1.3")})
+    analysis = analyse(takes_of(conditions, 6, rng(47), by_prompt, noise=2))
+    points = r"by \d+(\.\d)? points \(95 % CI [\d.]+ to [\d.]+\)"
+    assert re.fullmatch(
+        "No winner for all prompts: what temperature does depends on prompt. "
+        rf"For calm temperature 0.7 beats every other level, the next best, 1.[03], {points}; "
+        rf"for fast temperature 1.3 beats every other level, the next best, 1.0, {points}; "
+        "for loud the best level cannot be told yet.",
+        analysis.sentences[0],
+    )
+
+
+def test_where_no_prompt_has_a_best_level_none_is_said_to() -> None:
+    conditions = full_factorial({"prompt": tuple(PROMPTS), "temperature": ("0.7", "1.0", "1.3")})
+    tied = lambda c: min(by_prompt(c), 10.0)  # noqa: E731
+    analysis = analyse(takes_of(conditions, 6, rng(47), tied, noise=2))
+    assert interaction(analysis, "prompt", "temperature").matters
+    assert "For " not in analysis.sentences[0] and "all prompts" not in analysis.sentences[0]
+
+
+def test_a_level_that_is_best_for_every_prompt_is_the_winner_without_more_words() -> None:
+    stronger = {"calm": {"x": 12.0, "y": 0.0}, "fast": {"x": 30.0, "y": 0.0}, "loud": {"x": 31.0, "y": 0.0}}
+    conditions = full_factorial({"a": ("x", "y"), "prompt": tuple(stronger)})
+    analysis = analyse(takes_of(conditions, 6, rng(9), lambda c: stronger[c["prompt"]][c["a"]], noise=2))
+    assert interaction(analysis, "a", "prompt").matters
+    assert analysis.winner is not None and analysis.winner.settings == {"a": "x"}
+    assert analysis.sentences[0] == analysis.winner.sentence
 
 
 def test_several_interactions_are_named_as_pairs() -> None:
@@ -491,6 +538,13 @@ def test_conditions_are_ranked_by_mean_and_those_that_may_be_best_are_marked() -
     assert {c.condition["temperature"] for c in analysis.conditions[:6]} == {"0.7"}
     assert not any(condition.tied_with_best for condition in analysis.conditions[6:])
     assert analysis.conditions[0].tied_with_best
+
+
+def test_conditions_without_a_mean_have_no_rank() -> None:
+    takes = takes_of(full_factorial(), 3, rng(10))
+    gone = [replace(t, score=None, passed=None) if t.condition["temperature"] == "1.3" else t for t in takes]
+    ranks = [(c.condition["temperature"] == "1.3", c.rank) for c in analyse(gone).conditions]
+    assert ranks == [(False, place) for place in range(1, 13)] + [(True, None)] * 6
 
 
 def test_the_order_of_the_takes_changes_nothing() -> None:
@@ -703,15 +757,21 @@ def test_jobs_tried_again_are_counted_and_said_to_be_compared_by_their_first_tak
     assert not any("first take" in sentence for sentence in analyse(takes).sentences)
 
 
+def test_one_take_without_a_score_is_counted_as_one() -> None:
+    takes = takes_of([{"a": level} for level in "xy"], 5, rng(31))
+    one_left_out = [replace(takes[0], score=None), *takes[1:]]
+    assert "1 of 10 takes has nothing to compare and is left out." in analyse(one_left_out).sentences
+
+
 def test_a_condition_that_failed_for_good_leaves_a_hole_not_a_crash() -> None:
     takes = takes_of(full_factorial(), 3, rng(31), TEMPERATURE)
     holes = [take(t.condition, t.replicate - 1, None, passed=None) if at < 3 else t for at, t in enumerate(takes)]
     analysis = analyse(holes)
     assert analysis.design is Design.SAMPLED
     assert factor(analysis, "temperature").matters
-    assert "1 of 18 conditions have no take to compare, and interactions count as error." in analysis.sentences
+    assert "1 of 18 conditions has no take to compare, and interactions count as error." in analysis.sentences
     last = analysis.conditions[-1]
-    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, 18)
+    assert (last.mean, last.n, last.tied_with_best, last.rank) == (None, 0, False, None)
     assert (last.pass_rate.takes, last.pass_rate.rate) == (0, None)
 
 
@@ -801,6 +861,18 @@ def test_no_score_at_all_still_tells_pass_rates() -> None:
     assert [level.pass_rate.rate for level in factor(analysis, "a").levels] == [1.0, 0.0]
     assert factor(analysis, "a").levels[0].pass_rate.high == 1.0
     assert factor(analysis, "a").levels[1].pass_rate.low == 0.0
+
+
+@pytest.mark.parametrize(
+    ("scored", "says"),
+    [
+        ("x", "a: only x has takes with a score, so there is nothing to compare."),
+        ("", "a: no level has a take with a score, so there is nothing to compare."),
+    ],
+)
+def test_a_factor_of_which_one_level_has_takes_says_which(scored: str, says: str) -> None:
+    takes = [take({"a": a, "b": b}, r, 50.0 if a == scored else None) for a in "xy" for b in "uv" for r in range(3)]
+    assert factor(analyse(takes), "a").sentence == says
 
 
 def test_intervals_stay_on_the_scale() -> None:

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     made = tmp_path_factory.mktemp("interacting")
     record = replace(BATCH, jobs=jobs, kind="experiment")
-    write_report(record, made, earlier=[], made_at=MADE_AT, processes=1, progress=lambda _: None)
+    write_report(record, made, earlier=[], later=[], made_at=MADE_AT, processes=1, progress=lambda _: None)
     return made
 
 

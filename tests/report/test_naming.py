@@ -25,6 +25,23 @@ def test_texts_that_begin_alike_keep_what_differs() -> None:
     assert told_apart(texts, 22)[texts[0]] == "warm… in a cathedral"
 
 
+def test_texts_that_begin_alike_nearly_to_the_cut_show_what_differs_whole() -> None:
+    begins = "warm analogue strings and a slow choir that swells in a "
+    texts = [begins + "wide cathedral at dawn, with bells", begins + "small wooden chapel at night", "driving techno"]
+    assert list(told_apart(texts, 60).values()) == [
+        "driving techno",
+        "warm analogue… small wooden chapel at night",
+        "warm analogue… wide cathedral at dawn, with bells",
+    ]
+
+
+def test_a_text_that_fits_stays_whole_beside_a_longer_one_that_begins_alike() -> None:
+    fits = "slow strings and a solo horn, recorded in a large hall"
+    names = told_apart([fits, f"{fits}, at night", f"{fits}, at dawn, with distant bells"], 60)
+    assert names[fits] == fits
+    assert names[f"{fits}, at night"] == "slow strings and a… night"
+
+
 def test_words_are_not_torn_where_they_begin_to_differ() -> None:
     texts = [BEGINNING + "in a chapel", BEGINNING + "in a church"]
     assert [name.split("… ")[1] for name in told_apart(texts, 40).values()] == ["chapel", "church"]

@@ -81,6 +81,15 @@ def test_the_numbers_under_a_histogram_keep_apart(times: list[float]) -> None:
     assert all(before < after for (_, before), (after, _) in pairwise(ends))
 
 
+def test_the_legend_of_the_scores_stands_above_the_bars() -> None:
+    record = replace(BATCH, jobs=jobs_with([({}, {"score": 2.0})] * 30 + [({}, {"score": 90.0, "verdict": "failed"})]))
+    (plot,) = (plot for plot in drawn(record) if plot.name == "scores")
+    bars, legend = plot.svg.split('id="scores-legend_1"')
+    tops = [float(y) for path in re.findall(r'd="(M [^"]*z)', bars) for y in re.findall(r"[ML] \S+ (\S+)", path)]
+    words = [float(y) for y in re.findall(r"<text[^>]* y=\"([\d.]+)\"", legend)]
+    assert len(words) == 2 and max(words) < sorted(set(tops))[1]  # the least is the ground's
+
+
 def test_the_same_batch_gives_the_same_bytes() -> None:
     assert drawn(sweep()) == drawn(sweep())
 

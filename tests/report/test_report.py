@@ -13,11 +13,12 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
-from soundmill.jobs import BatchSpec, FailureKind, QcAction, Source, Verdict
+from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
+from soundmill.quality.rules import RULES
 from soundmill.report.batch import PAGE_TAKES, passed_of, shown_takes, write_report
 from soundmill.report.head import lead
 from soundmill.report.page import MOST_PROMPTS
-from soundmill.report.record import BatchRecord, JobRecord
+from soundmill.report.record import LOOKED_AT_BY, BatchRecord, Defect, JobRecord
 from soundmill.report.rendering import markdown
 from soundmill.report.summary import KEYS
 
@@ -86,6 +87,11 @@ def test_the_experiment_is_ranked_and_printed(reported: Home) -> None:
     assert not (reported.outputs / "forest" / "contact-sheet.html").exists()
 
 
+def test_the_contact_sheet_says_what_is_marked(reported: Home) -> None:
+    sheet = (reported.outputs / "sweep" / "contact-sheet.html").read_text(encoding="utf-8")
+    assert "Coloured stretches did not pass a check; grey ones are within what is allowed." in sheet
+
+
 def test_a_batch_in_work_is_reported_as_far_as_it_is(reported: Home) -> None:
     assert "still wait or run: this is what there was on 2025-10-09" in page(reported, "evening")
     assert summary(reported, "evening")["finished"] is False
@@ -113,6 +119,20 @@ def test_failures_are_told_with_their_reason(reported: Home) -> None:
     text = page(reported, "forest")
     assert "duration 300 s is more than tiny can do: at most 30 s" in text
     assert "soundmill retry forest" in text
+
+
+def test_where_all_jobs_failed_the_failures_come_first(tmp_path: Path) -> None:
+    failed = {"status": JobStatus.FAILED, "error_kind": "model_unavailable"}
+    whys = ["no weights", "no disk", "no weights"]
+    files = written(tmp_path, jobs_with([({**failed, "error": why}, None) for why in whys]))
+    for name in ("README.md", "report.html"):
+        text = files[name]
+        first = "0 of 3 jobs have a take; 3 failed."
+        chief = "The most frequent reason, of 2 jobs: model unavailable: no weights"
+        places = [text.index(words) for words in (first, chief, "no disk", "There is no take: 3 of 3 jobs failed")]
+        assert places == sorted(places)
+        assert "none passed every check" not in text and text.count("no disk") == 1
+    assert files["report.html"].index('href="#failures"') < files["report.html"].index('href="#use"')
 
 
 def test_what_people_wrote_is_escaped(reported: Home) -> None:
@@ -222,9 +242,30 @@ def test_first_takes_are_called_so_where_only_an_earlier_batch_tried_again(tmp_p
     first, second = batch("first", 1), batch("second", 3)
     again = replace(first.jobs[0], takes=(replace(first.jobs[0].takes[0], final=False), *first.jobs[0].takes))
     for earlier, dots in ((first, "Dots are takes."), (replace(first, jobs=(again, first.jobs[1])), "Dots are first")):
-        write_report(second, tmp_path / "second", earlier=[earlier], made_at=0.0, processes=1, progress=lambda _: None)
+        write_report(
+            second, tmp_path / "second", earlier=[earlier], later=[], made_at=0.0, processes=1, progress=lambda _: None
+        )
         sheet, text = ((tmp_path / "second" / name).read_text() for name in ("contact-sheet.html", "report.html"))
         assert dots in text and ("but for jobs that were tried again" in sheet) is (earlier is not first)
+
+
+def test_an_experiment_that_goes_on_says_in_which_batches(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    for name, extends in (("first", None), ("second", "first"), ("third", "second")):
+        home.ingest(name, [job(1, "brass", condition={"top_k": name})], kind="experiment", extends=extends)
+        for attempt in home.claim(1):
+            home.finish(attempt, score=60.0)
+    with Reader.open(home.database) as reader:
+        assert [reader.goes_on_in(name) for name in ("first", "second", "third")] == [
+            ["second", "third"],
+            ["third"],
+            [],
+        ]
+    report_on(home, "second")
+    folder = report_on(home, "first", later=["second", "third"])
+    assert ', goes on in <a href="../second/report.html">second</a>, third.' in page(home, "first")
+    assert "; goes on in [second](../second/report.html), third\n" in (folder / "README.md").read_text(encoding="utf-8")
+    assert summary(home, "first")["goes_on_in"] == ["second", "third"]
 
 
 def test_the_contact_sheet_of_an_experiment_that_goes_on_has_the_takes_of_all_its_batches(
@@ -302,7 +343,7 @@ def written(folder: Path, jobs: tuple[JobRecord, ...]) -> dict[str, str]:
         for take in made.takes:
             (folder / take.file).write_bytes(tone(0.1))
     record = replace(BATCH, jobs=jobs)
-    write_report(record, folder, earlier=(), made_at=0.0, processes=1, progress=lambda _: None)
+    write_report(record, folder, earlier=(), later=(), made_at=0.0, processes=1, progress=lambda _: None)
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "README.md", "summary.json")}
 
 
@@ -336,6 +377,28 @@ def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None
     assert "<li>“prompt b”: none of its 2 takes passed</li>" in rest
 
 
+def test_prompts_that_differ_only_at_their_ends_have_names_of_their_own(tmp_path: Path) -> None:
+    begins = (
+        "slow orchestral underscore with warm strings, a solo horn and soft timpani rolls, recorded in a big old hall, "
+    )
+    asked = [(mood, verdict) for mood in ("hopeful", "menacing", "weary", "serene") for verdict in ("passed", "failed")]
+    files = written(
+        tmp_path,
+        jobs_with(
+            [
+                (
+                    {"prompt": f"{begins}altogether the mood is {mood}"},
+                    {"verdict": Verdict("failed" if mood in ("weary", "serene") else verdict)},
+                )
+                for mood, verdict in asked
+            ]
+        ),
+    )
+    lines = re.findall(r"^- (slow orchestral.*?…) (.*?): (?:\[clip|nothing)", files["README.md"], re.MULTILINE)
+    assert [end for _, end in lines] == ["hopeful", "menacing", "weary", "serene"]
+    assert re.findall(r"<li>“slow .*?… (\w+)”: none of", files["report.html"]) == ["weary", "serene"]
+
+
 def test_prompts_of_which_some_have_one_take_stand_in_a_table(tmp_path: Path) -> None:
     files = written(tmp_path, of_prompts(1, 1, 3))
     table = files["report.html"].split('<section id="prompts">')[1].split("</section>")[0]
@@ -359,6 +422,27 @@ def test_where_each_prompt_has_one_take_only_those_without_are_named(tmp_path: P
     assert len(json.loads(files["summary.json"])["prompts"]) == 3
 
 
+def test_only_what_failed_a_check_is_marked_as_a_defect(tmp_path: Path) -> None:
+    def check(name: str, passed: bool) -> Check:
+        return Check(name=name, passed=passed, value=1.0, threshold=1.0, unit="", message=name)
+
+    def defect(name: str, at: float) -> Defect:
+        return Defect(name=name, start_s=at, end_s=at + 0.1, detail="")
+
+    checks = (check("clicks", True), check("silence", True), check("silence_inside", False), check("noise", False))
+    defects = tuple(defect(name, at / 10) for at, name in enumerate(("clicks", "silence", "silence_head", "noise")))
+    files = written(tmp_path, jobs_with([({}, {"checks": checks, "defects": defects, "verdict": Verdict.FAILED})]))
+    marks = re.findall(r'class="sm-defect( sm-allowed)?" style="[^"]*" title="(.*?) at', files["report.html"])
+    assert marks == [(" sm-allowed", "clicks"), ("", "silence"), (" sm-allowed", "silence head"), ("", "noise")]
+    assert "grey ones are within what is allowed" in files["report.html"]
+
+
+def test_every_defect_is_looked_at_by_the_checks_that_say_where_it_is() -> None:
+    looking = {name: {rule.name for rule in RULES if name in (rule.name, *rule.places)} for name in LOOKED_AT_BY}
+    assert looking == {name: set(checks) for name, checks in LOOKED_AT_BY.items()}
+    assert {name for rule in RULES for name in rule.places} == set(LOOKED_AT_BY)
+
+
 def test_a_batch_of_one_prompt_has_no_prompts_to_tell_apart(reported: Home) -> None:
     assert summary(reported, "sweep")["prompts"] == [] and 'id="prompts"' not in page(reported, "sweep")
 
@@ -374,6 +458,10 @@ def test_the_table_of_prompts_ends_somewhere(tmp_path: Path) -> None:
     assert len(json.loads(files["summary.json"])["prompts"]) == 502
 
 
+def test_a_loudness_below_0_has_a_minus_sign(tmp_path: Path) -> None:
+    assert "<div>−14.0 LUFS</div>" in written(tmp_path, jobs_with([({}, {})]))["report.html"]
+
+
 def test_the_lead_counts_in_plain_words() -> None:
     assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))
@@ -381,6 +469,24 @@ def test_the_lead_counts_in_plain_words() -> None:
         "1 passed every check (50 %, 95 % interval 9 to 91 %) and 1 is flagged."
     )
     assert lead(replace(BATCH, jobs=(replace(JOB, takes=()),)), passed_of(())).endswith("a take.")
+
+
+@pytest.mark.parametrize(("lead_of_one", "says"), [(40.0, False), (0.0, True)])
+def test_a_ranking_marks_none_as_the_best_where_no_setting_is_shown_to_matter(
+    tmp_path: Path, lead_of_one: float, says: bool
+) -> None:
+    spread = {1.0: 1.0, 1.6: 0.1, 2.0: 9.0}
+    jobs = jobs_with(
+        [
+            ({"temperature": level}, {"score": 50.0 + (lead_of_one if level == 1.0 else 0.0) + away * (-1) ** n})
+            for level, away in spread.items()
+            for n in range(6)
+        ]
+    )
+    ranking = written(tmp_path, jobs)["report.html"].split("Conditions, ranked")[1].split("</table>")[0]
+    assert ("No setting is shown to matter, so this order may be chance." in ranking) is says
+    assert ("may be the best" in ranking) is not says
+    assert ('class="sm-best"' in ranking) is not says
 
 
 def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
@@ -408,6 +514,7 @@ def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
     assert levels["tiny"]["rate"] == 0.5 and levels["huge"]["rate"] is None
     ranking = page(home, "models").split("Conditions, ranked")[1].split("</table>")[0]
     assert re.findall(r">(\d+ %)?</td><td class=\"sm-hear\">", ranking) == ["100 %", "0 %", "", ""]
+    assert re.findall(r"<tr[^>]*><td>(.*?)</td>", ranking) == ["1", "1", *['<span class="sm-faint">no take</span>'] * 2]
 
 
 def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
@@ -418,7 +525,7 @@ def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fres
     home.catalog.cancel("none")
     folder = report_on(home, "none")
     assert summary(home, "none")["counts"]["cancelled"] == 1
-    assert "No take of this batch can be proposed" in page(home, "none")
+    assert "There is no take: every job was cancelled." in page(home, "none")
     assert not (folder / "plots").exists()
     with sqlite3.connect(home.database) as db:
         assert db.execute("SELECT count(*) FROM outputs").fetchone() == (0,)

@@ -43,4 +43,4 @@ def test_a_share_reads_none_or_all_only_where_it_is(low: float, high: float, wor
 
 
 def test_nothing_has_no_sign() -> None:
-    assert [one_decimal(value) for value in (-0.04, 0.04, -0.06)] == ["0.0", "0.0", "-0.1"]
+    assert [one_decimal(value) for value in (-0.04, 0.04, -0.06)] == ["0.0", "0.0", "−0.1"]

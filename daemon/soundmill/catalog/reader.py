@@ -194,6 +194,13 @@ class Reader:
         with self._db() as db:
             return [str(row["name"]) for row in family(db, batch_id) if row["id"] < batch_id]
 
+    def goes_on_in(self, batch: str) -> list[str]:
+        """The later batches of the same experiment, oldest first. Raises InvalidControl when there is no such batch."""
+        batch_id = self.batch(batch)["batch_id"]
+        assert isinstance(batch_id, int)
+        with self._db() as db:
+            return [str(row["name"]) for row in family(db, batch_id) if row["id"] > batch_id]
+
     def everything_of(self, batch: str) -> Row:
         """All that is known of a batch, as of one moment: its row of `batches` and `extends_name`, and under `jobs`,
         `attempts` and `outputs` theirs; an output carries its `measurements`, `checks`, `scores` and `rating`

@@ -1,8 +1,8 @@
 """Which reports are owed: those of batches that have ended, and those that something was changed under since.
 
 A batch's `changed_at` is when what its report tells last changed other than by a job's end: a rating, a score, a
-verdict, a take kept or set aside. `reported_at` is the moment that its report is true of. Both are in the catalogue, so
-the wish for a new report outlives the daemon.
+verdict, a take kept or set aside, the first report of a later batch of its experiment. `reported_at` is the moment that
+its report is true of. Both are in the catalogue, so the wish for a new report outlives the daemon.
 """
 
 from __future__ import annotations
@@ -60,7 +60,14 @@ def unreported(db: sqlite3.Connection) -> list[Owed]:
 
 
 def mark_reported(db: sqlite3.Connection, batch_id: int, read_at: float) -> None:
-    db.execute(
+    """A batch's first report is news for those of the earlier batches of its experiment: they can name it then."""
+    first = db.execute("SELECT reported_at IS NULL FROM batches WHERE id = ?", (batch_id,)).fetchone()
+    marked = db.execute(
         "UPDATE batches SET reported_at = ? WHERE id = ? AND finished_at <= ?",
         (read_at, batch_id, read_at),
     )
+    if marked.rowcount and first[0]:
+        db.executemany(
+            "UPDATE batches SET changed_at = ? WHERE id = ?",
+            ((read_at, row["id"]) for row in family(db, batch_id) if row["id"] < batch_id),
+        )

@@ -35,7 +35,7 @@ def numbers(value: float, limit: float, digits: int) -> tuple[str, str]:
         texts = f"{value:z.{digits + more}f}", f"{limit:z.{digits + more}f}"
         if texts[0] != texts[1] or value == limit or not math.isfinite(value):
             break
-    return texts
+    return texts[0].replace("-", "−"), texts[1].replace("-", "−")
 
 
 def percent(share: float, other: float) -> str:

@@ -12,7 +12,7 @@ from soundmill.report.choice import choose, order
 from soundmill.report.drawing import Plot
 from soundmill.report.effects import analyse
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
-from soundmill.report.family import seen_from
+from soundmill.report.family import going_on, seen_from
 from soundmill.report.findings import Analysis, PassRate
 from soundmill.report.folder import keep_only, write
 from soundmill.report.intervals import pass_rate
@@ -38,6 +38,7 @@ def write_report(
     folder: Path,
     *,
     earlier: Sequence[BatchRecord],
+    later: Sequence[str],
     made_at: float,
     processes: int,
     progress: Callable[[Progress], None],
@@ -45,7 +46,8 @@ def write_report(
     """Write the whole report into the batch's folder and return the path of report.html.
 
     Every file is replaced whole; the same record gives the same bytes. `earlier` are the batches of the same experiment
-    that this one goes on with: their takes are compared with its own. `made_at` (Unix seconds) is shown only while
+    that this one goes on with: their takes are compared with its own; `later` are the names of those that go on with
+    this one. `made_at` (Unix seconds) is shown only while
     the batch is unfinished. Raises OSError when the folder cannot be written.
     """
     shown = shown_takes(record)
@@ -67,6 +69,7 @@ def write_report(
         factors=factors,
         earlier=before,
         compared=compared,
+        later=going_on(folder, later),
         passed=passed,
         passed_together=passed_of(compared),
         choice=choice,
@@ -78,12 +81,12 @@ def write_report(
         files=_files(sheet, bool(pictures), bool(drawn)),
         made_at=made_at,
     )
+    numbers = summarise(record, earlier, later, passed, choice, analysis)
     texts = {
         "README.md": page.readme(material),
         "jobs.csv": tables.jobs_csv(record, pictures),
         "takes.jsonl": tables.takes_jsonl(record.takes, pictures),
-        "summary.json": json.dumps(summarise(record, earlier, passed, choice, analysis), ensure_ascii=False, indent=2)
-        + "\n",
+        "summary.json": json.dumps(numbers, ensure_ascii=False, indent=2) + "\n",
     }
     if sheet:
         texts["contact-sheet.html"] = page.contact_sheet(material)

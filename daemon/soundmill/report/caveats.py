@@ -9,7 +9,7 @@ import numpy as np
 from soundmill.report.findings import Design, Take
 from soundmill.report.model import Model
 from soundmill.report.voice import Voice
-from soundmill.report.words import count, listed
+from soundmill.report.words import count, have, listed
 
 FEW_SEEDS = 3
 LEVELS_NAMED = 4  # of each kind
@@ -44,18 +44,18 @@ def caveats(model: Model, takes: Sequence[Take], voice: Voice, *, seeds_shared: 
     empty = int((~table.has_score).sum())
     if empty:
         also = ", and interactions count as error" if not model.within and used > 1 and varied > 1 else ""
-        yield f"{empty} of {count(len(table.conditions), 'condition')} have no take to compare{also}."
+        yield f"{empty} of {count(len(table.conditions), 'condition')} {have(empty)} no take to compare{also}."
     failed = int((~table.made).sum())
     if failed:
-        verb = "have" if failed > 1 else "has"
-        yield f"{failed} of {count(len(table.made), 'job')} failed and {verb} no take."
+        yield f"{failed} of {count(len(table.made), 'job')} failed and {have(failed)} no take."
     missing = int((table.made & ~scored).sum())
     if missing:
-        yield f"{missing} of {count(int(table.made.sum()), 'take')} have nothing to compare and are left out."
+        of_all = f"{missing} of {count(int(table.made.sum()), 'take')}"
+        yield f"{of_all} {have(missing)} nothing to compare and {'is' if missing == 1 else 'are'} left out."
     full = int((table.response[scored] >= scale.high).sum())
     if scored.any() and CEILING_SHARE <= full / scored.sum() < 1:
-        have = f"{full} of {count(int(scored.sum()), 'take')} have the full {scale.high:g} {scale.unit}"
-        yield f"{have}, which hides differences among the best."
+        of_all = f"{full} of {count(int(scored.sum()), 'take')}"
+        yield f"{of_all} {have(full)} the full {scale.high:g} {scale.unit}, which hides differences among the best."
 
 
 def _limits(takes: Sequence[Take], voice: Voice) -> Iterator[str]:

@@ -26,6 +26,7 @@ from soundmill.report.design import Table, read_table
 from soundmill.report.factor_sentences import factor_sentence
 from soundmill.report.findings import (
     Analysis,
+    BestForPrompt,
     ConditionRank,
     Contrast,
     Design,
@@ -46,7 +47,7 @@ from soundmill.report.intervals import holm, replicates_for
 from soundmill.report.levels import Levels, compare_levels, contrasts_of, passed_of
 from soundmill.report.model import Model, fit
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.ranking import decided_levels, rank_conditions, winner_of
+from soundmill.report.ranking import best_for_prompts, decided_levels, rank_conditions, winner_of
 from soundmill.report.scale import Scale, scale_of
 from soundmill.report.seeds import adjust
 from soundmill.report.trends import Sampled, follow
@@ -54,8 +55,8 @@ from soundmill.report.verdict import (
     NOTHING_VARIED,
     interaction_sentence,
     no_interaction_sentence,
-    no_winner_sentence,
     pass_sentence,
+    verdict,
     winner_sentence,
 )
 from soundmill.report.voice import Voice
@@ -78,6 +79,7 @@ __all__ = [
     "analyse",
 ]
 
+PROMPT = "prompt"  # the factor that is given rather than chosen
 FEWEST_DF_TO_PLAN = 5  # an error known less well than this says nothing of how many replicates are needed
 
 
@@ -139,14 +141,19 @@ def analyse(
     factors = tuple(
         _told(model, one, effect, interactions, voice) for one, effect in zip(measured, factors, strict=True)
     )
-    winner = _winner(model, measured, factors, tested, interactions, voice)
+    joined = _joined(factors, tested, interactions, confidence)
+    winner = _winner(model, measured, factors, tested, interactions, joined, voice)
+    prompt = next((index for index, one in enumerate(table.factors) if one.name == PROMPT), None)
+    of_prompts = () if prompt is None else best_for_prompts(model, prompt, joined, scale, 1 - confidence)
     return replace(
         nothing,
         factors=factors,
         interactions=interactions,
         conditions=rank_conditions(model, scale, confidence),
         winner=winner,
-        sentences=tuple(_sentences(model, factors, interactions, winner, voice, takes, seeds_shared=seeds_shared)),
+        sentences=tuple(
+            _sentences(model, factors, interactions, winner, of_prompts, voice, takes, seeds_shared=seeds_shared)
+        ),
     )
 
 
@@ -255,23 +262,30 @@ def _interaction(table: Table, found: Tested, p_adjusted: float, voice: Voice) -
     return replace(interaction, sentence=interaction_sentence(interaction, voice))
 
 
+def _joined(
+    factors: Sequence[FactorEffect], tested: Sequence[Tested], interactions: Sequence[Interaction], confidence: float
+) -> list[tuple[int, int]]:
+    """The pairs whose levels are decided together: they interact, as sure as a winner has to be."""
+    everything = len(factors) + len(tested)
+    return [
+        (one.first, one.second)
+        for one, found in zip(tested, interactions, strict=True)
+        if found.matters
+        and (factors[one.first].matters or factors[one.second].matters or everything * one.p_value <= 1 - confidence)
+    ]
+
+
 def _winner(
     model: Model,
     measured: Sequence[_Measured],
     factors: Sequence[FactorEffect],
     tested: Sequence[Tested],
     interactions: Sequence[Interaction],
+    joined: Sequence[tuple[int, int]],
     voice: Voice,
 ) -> Winner | None:
     table = model.table
     matter = [index for index, effect in enumerate(factors) if effect.matters]
-    everything = len(factors) + len(tested)
-    joined = [
-        (one.first, one.second)
-        for one, found in zip(tested, interactions, strict=True)
-        if found.matters
-        and (one.first in matter or one.second in matter or everything * one.p_value <= 1 - voice.confidence)
-    ]
     chosen = {
         factor: (table.factors[factor].levels[level], table.conditions[:, factor] == level)
         for factor, level in decided_levels(model, matter, joined, 1 - voice.confidence).items()
@@ -298,15 +312,17 @@ def _sentences(
     factors: Sequence[FactorEffect],
     interactions: Sequence[Interaction],
     winner: Winner | None,
+    of_prompts: Sequence[BestForPrompt],
     voice: Voice,
     takes: Sequence[Take],
     *,
     seeds_shared: bool,
 ) -> Iterator[str]:
-    """The verdict, then every factor, those that matter first, the interactions that matter, how many takes passed,
-    and what to keep in mind."""
+    """The verdict, where there are settings to choose; then every factor, those that matter first, the interactions
+    that matter, how many takes passed, and what to keep in mind."""
     table = model.table
-    yield winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=int(table.made.sum()))
+    if [effect.name for effect in factors if len(effect.levels) > 1] != [PROMPT]:
+        yield verdict(factors, interactions, winner, of_prompts, voice, takes=int(table.made.sum()))
     if table.design is not Design.NONE:  # else that nothing was varied is all there is to say of them
         yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)

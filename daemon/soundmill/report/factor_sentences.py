@@ -26,7 +26,9 @@ def factor_sentence(
     if len(effect.levels) < 2:
         return f"{effect.name} has one level only, so there is nothing to compare."
     if len(known) < 2:
-        return f"{effect.name}: fewer than two of its levels have a take with a response, so nothing can be compared."
+        judged = "stars" if voice.scale.unit == "stars" else "a score"
+        which = f"only {voice.level(effect.name, known[0].level)} has takes" if known else "no level has a take"
+        return f"{effect.name}: {which} with {judged}, so there is nothing to compare."
     if not effect.contrasts:
         return f"{effect.name}: its levels cannot be compared in these takes."
     if effect.p_value is None:

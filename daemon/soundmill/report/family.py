@@ -1,4 +1,4 @@
-"""Report: the earlier batches of an experiment, as the folder of the batch that goes on with them sees them."""
+"""Report: the other batches of an experiment, as the folder of one of them sees them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ class Earlier:
     report: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A later batch; `report` as in `Earlier`."""
+
+    name: str
+    report: str | None
+
+
+def going_on(folder: Path, names: Iterable[str]) -> tuple[Later, ...]:
+    """Batches that go on with the one of `folder`, by name."""
+    return tuple(Later(name=name, report=_report(folder, name)) for name in names)
+
+
 def seen_from(folder: Path, batches: Iterable[BatchRecord]) -> tuple[Earlier, ...]:
     """Batches whose folders lie beside `folder`."""
     return tuple(_earlier(folder, batch) for batch in batches)
@@ -39,5 +52,9 @@ def _earlier(folder: Path, batch: BatchRecord) -> Earlier:
             for file, picture in drawn.items()
             if (folder.parent / batch.name / picture).is_file()
         },
-        report=f"{there}/report.html" if (folder.parent / batch.name / "report.html").is_file() else None,
+        report=_report(folder, batch.name),
     )
+
+
+def _report(folder: Path, name: str) -> str | None:
+    return f"../{name}/report.html" if (folder.parent / name / "report.html").is_file() else None

@@ -181,6 +181,18 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BestForPrompt:
+    """Which level of a factor is best for one prompt, where what the factor does depends on the prompt.
+
+    `lead`: over the next best level there; None where no level beats all others for this prompt.
+    """
+
+    factor: str
+    prompt: str
+    lead: Contrast | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRank:
     """One condition's place. `mean` is adjusted for seeds it has no take of; `tied_with_best`: it may be the best.
 
@@ -193,7 +205,7 @@ class ConditionRank:
     high: float | None
     n: int
     pass_rate: PassRate
-    rank: int  # from 1; equal means share a rank; conditions without a mean come last
+    rank: int | None  # from 1; equal means share a rank; None: without a mean, which come last
     tied_with_best: bool
     paired_low: float | None = None
     paired_high: float | None = None
@@ -213,7 +225,10 @@ class Winner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What the takes of one experiment say. `sentences`: the verdict first, then factors, interactions, caveats."""
+    """What the takes of one experiment say. `sentences`: the verdict first, then factors, interactions, caveats.
+
+    Where only the prompt varies there is no verdict: a prompt is not a setting to choose.
+    """
 
     factors: tuple[FactorEffect, ...]  # in the order of their names
     interactions: tuple[Interaction, ...]

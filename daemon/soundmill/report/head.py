@@ -11,7 +11,7 @@ from soundmill.report.family import Earlier
 from soundmill.report.findings import PassRate
 from soundmill.report.record import BatchRecord
 from soundmill.report.summary import jobs_per_hour, wall_s
-from soundmill.report.words import count, listed, moment, percent, percents, span
+from soundmill.report.words import count, have, listed, moment, percent, percents, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +23,13 @@ class Tile:
 
 def lead(record: BatchRecord, passed: PassRate) -> str:
     """The batch in one sentence, and more where jobs were tried again or the best takes kept."""
-    have = record.count(JobStatus.SUCCEEDED)
-    start = f"{have:,} of {count(len(record.jobs), 'job')} {'has' if have == 1 else 'have'} a take"
-    whole = f"{start}; {_verdict(passed)}" if passed.takes else f"{start}."
+    made = record.count(JobStatus.SUCCEEDED)
+    start = f"{made:,} of {count(len(record.jobs), 'job')} {have(made)} a take"
+    failed = record.count(JobStatus.FAILED)
+    if passed.takes:
+        whole = f"{start}; {_verdict(passed)}"
+    else:
+        whole = f"{start}; {failed:,} failed." if failed else f"{start}."
     if again := record.tried_again:
         whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
     if chosen := record.chosen:

@@ -15,20 +15,22 @@ from soundmill.report.words import shortened
 LONGEST_LEVEL = 60  # characters in a sentence or a table
 ROOM_TO_TELL_APART = 12  # characters; in less, what begins alike is numbered
 LONGEST_WORD = 12  # characters, of which a name goes back to the start of one
+NEARLY_ALIKE = 3 / 4  # of the longest name; what is cut and begins alike for so long shows too little of what differs
 RANGE = re.compile(r"(up to |above )?-?[\d.e+-]+( to -?[\d.e+-]+)?")
 
 
 def told_apart(texts: Iterable[str], longest: int) -> dict[str, str]:
     """Each text on one line of at most so many characters, different ones differently.
 
-    What is too long is cut at its end; where that leaves texts alike, at what they have in common:
+    What is too long is cut at its end; where that leaves texts nearly alike, at what they have in common:
     `warm strings… in a cathedral`. Where that is not enough either they are numbered.
     """
     lines = {text: " ".join(text.split()) for text in sorted(set(texts))}
     names = {text: shortened(line, longest) for text, line in lines.items()}
     alike: dict[str, list[str]] = defaultdict(list)
     for text, name in names.items():
-        alike[name].append(text)
+        if name != lines[text]:
+            alike[name[: int(NEARLY_ALIKE * longest)]].append(text)
     for group in alike.values():
         if len({lines[text] for text in group}) > 1 and longest >= ROOM_TO_TELL_APART:
             names |= _by_what_differs({text: lines[text] for text in group}, longest)

@@ -21,13 +21,13 @@ from soundmill.report import head
 from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice
 from soundmill.report.drawing import Plot
 from soundmill.report.factors import PARAMETERS, Factors
-from soundmill.report.family import Earlier
+from soundmill.report.family import Earlier, Later
 from soundmill.report.findings import Analysis, PassRate, Response
 from soundmill.report.naming import LONGEST_LEVEL, told_apart
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.report.rendering import TEMPLATES, environment, figure
 from soundmill.report.summary import failed_checks, licences
-from soundmill.report.words import count, number, one_decimal, span
+from soundmill.report.words import count, have, number, one_decimal, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking
@@ -35,6 +35,7 @@ MOST_PROMPTS = 500  # in the table of prompts
 DEFECTS_NAMED = 3  # per take; the picture shows all
 NAMES_LISTED = 12  # jobs that failed for the same reason
 LEVELS_NAMED = 12
+LONGEST_PROMPT = 120  # characters of one that is named in a line
 REPLICATES_ABREAST = 6  # on a landscape page
 
 
@@ -43,15 +44,16 @@ class Material:
     """All that the pages are made from.
 
     `earlier` are the batches whose takes are compared too; `compared` are their jobs and the batch's own, and
-    `passed_together` counts their takes. `shown` are the takes on the page, in the order of the file, and `left_out`
-    counts the others; `pictures` maps a take's file to its picture's; `files` are the report's own, each with what it
-    is for; `made_at` is when the catalogue was read (Unix seconds).
+    `passed_together` counts their takes. `later` are the batches that go on with this one. `shown` are the takes on the
+    page, in the order of the file, and `left_out` counts the others; `pictures` maps a take's file to its picture's;
+    `files` are the report's own, each with what it is for; `made_at` is when the catalogue was read (Unix seconds).
     """
 
     record: BatchRecord
     factors: Factors
     earlier: Sequence[Earlier]
     compared: Sequence[JobRecord]
+    later: Sequence[Later]
     passed: PassRate
     passed_together: PassRate
     choice: Choice
@@ -115,6 +117,7 @@ def contact_sheet(material: Material) -> str:
 
 def _render(template: str, material: Material, *, escape: bool = True, **more: object) -> str:
     record, factors = material.record, material.factors
+    failures = _failures(record.jobs)
     takes = [take for _, take in record.takes]
     constants, varying = _settings(record.jobs, factors)
     typical = _typical(material)
@@ -133,6 +136,7 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "constants": constants,
         "settings": lambda job: _chips(job, varying, factors),
         "one_prompt": _one_prompt(record.jobs),
+        "prompt_names": told_apart((job.prompt for job in record.jobs), LONGEST_PROMPT),
         "replicated": any(job.replicate > 1 for job in record.jobs),
         "timed": any(job.first is not None and job.first.row_steps for job in material.compared),
         "tried_again": any(job.tried_again for job in material.compared),
@@ -150,7 +154,10 @@ def _render(template: str, material: Material, *, escape: bool = True, **more: o
         "figure": figure,
         "numbers": _numbers,
         "failed_checks": failed_checks(take for _, take in record.finals),
-        "failures": _failures(record.jobs),
+        "failures": failures,
+        "failures_first": _all_failed(record),
+        "chief_failure": _chief_failure(failures) if _all_failed(record) else "",
+        "nothing_to_use": _nothing_to_use(record),
         "commands": _commands(record),
         "licences": licences(takes),
         "versions": _versions(takes),
@@ -193,7 +200,7 @@ def _has_table(choice: Choice) -> bool:
 
 def _without_count(choice: Choice) -> str:
     without = len(choice.without)
-    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {'has' if without == 1 else 'have'} nothing to use."
+    return f"{without:,} of {count(len(choice.prompts), 'prompt')} {have(without)} nothing to use."
 
 
 def _settings(jobs: Sequence[JobRecord], factors: Factors) -> tuple[list[tuple[str, str]], list[str]]:
@@ -250,6 +257,27 @@ def _failures(jobs: Iterable[JobRecord]) -> list[Failure]:
         reasons.setdefault(key, []).append(job.name)
     found = [Failure(status=s, kind=k, why=w, jobs=tuple(names)) for (s, k, w), names in reasons.items()]
     return sorted(found, key=lambda failure: (failure.status == "cancelled", -len(failure.jobs)))
+
+
+def _all_failed(record: BatchRecord) -> bool:
+    """Whether there is no take because jobs failed."""
+    return not record.finals and record.count(JobStatus.FAILED) > 0
+
+
+def _chief_failure(failures: Sequence[Failure]) -> str:
+    first, *others = failures
+    often = f"The most frequent reason, of {count(len(first.jobs), 'job')}" if others else "The reason"
+    return f"{often}: {first.kind}: {first.why}"
+
+
+def _nothing_to_use(record: BatchRecord) -> str:
+    """Why no take of a batch is proposed, where none is."""
+    if record.finals:
+        return "No take of this batch can be proposed: none passed every check, and none has four or five stars."
+    if failed := record.count(JobStatus.FAILED):
+        return f"There is no take: {failed:,} of {count(len(record.jobs), 'job')} failed, for the reasons above."
+    cancelled = record.count(JobStatus.CANCELLED) == len(record.jobs)
+    return "There is no take: every job was cancelled." if cancelled else "There is no take yet."
 
 
 def _commands(record: BatchRecord) -> list[tuple[str, str]]:

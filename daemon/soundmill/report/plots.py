@@ -131,7 +131,7 @@ def score_histogram(finals: Sequence[Found]) -> Plot:
         labels = [f"{word} ({len(values)})" for values, word in zip(scores, words, strict=True)]
         bins = list(range(0, 101, 5))
         axes.hist(scores, bins=bins, stacked=True, color=colours, alpha=0.85, label=labels)
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)  # above the bars
         axes.set_xlim(0, 100)
         axes.set_xlabel("score")
         axes.set_ylabel("takes")

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from scipy import special
 
-from soundmill.report.compare import DECIMALS, differences_of, unbeaten
+from soundmill.report.compare import DECIMALS, all_pairs, compare, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
-from soundmill.report.findings import ConditionRank, Winner
+from soundmill.report.findings import BestForPrompt, ConditionRank, Contrast, Winner
 from soundmill.report.intervals import t_quantiles
-from soundmill.report.levels import mean_reaches, passed_of
+from soundmill.report.levels import contrasts_of, mean_reaches, passed_of
 from soundmill.report.model import Model, cell_rows
 from soundmill.report.own_errors import errors_of
 from soundmill.report.scale import Scale
@@ -55,7 +55,7 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
                 high=high,
                 n=int(model.adjusted.counts[condition]),
                 pass_rate=passed_of(table, chosen, confidence),
-                rank=ranking[-1].rank if shared else place,
+                rank=None if mean is None else ranking[-1].rank if shared else place,
                 tied_with_best=bool(tied[condition]),
                 paired_low=paired_low,
                 paired_high=paired_high,
@@ -130,6 +130,36 @@ def _best_everywhere(model: Model, elsewhere: Ints, levels: Ints, rows: Floats, 
         best = unbeaten(model, rows[here], model.error, level / len(places))
         found.add(None if best is None else int(levels[here[best]]))
     return found.pop() if len(found) == 1 else None
+
+
+def best_for_prompts(
+    model: Model, prompt: int, interacting: Sequence[tuple[int, int]], scale: Scale, level: float
+) -> tuple[BestForPrompt, ...]:
+    """Prompt by prompt, which level of the one factor that interacts with the prompt beats its every other one.
+
+    `level` is the chance of a false claim for any of the prompts. Empty where the prompt interacts with no factor or
+    with several, and where the takes are not judged by the error within conditions.
+    """
+    group = next((group for group in _groups((), interacting) if prompt in group), ())
+    if len(group) != 2 or not model.within:
+        return ()
+    cells, rows = cell_rows(model.table, group)
+    if len(cells) > MOST_CELLS:
+        return ()
+    place = group.index(prompt)
+    other = model.table.factors[group[1 - place]]
+    prompts = np.unique(cells[:, place])
+    found = []
+    for one in prompts.tolist():
+        here = np.flatnonzero(cells[:, place] == one)
+        lead: Contrast | None = None
+        if (best := unbeaten(model, rows[here], model.error, level / len(prompts))) is not None:
+            names = tuple(other.levels[at] for at in cells[here, 1 - place])
+            pairs = compare(model, rows[here], all_pairs(rows[here]), model.error, 1 - level)
+            contrasts = contrasts_of(names, pairs, scale, level, matters=True)
+            lead = [contrast for contrast in contrasts if contrast.better == names[best]][-1]  # the least of its leads
+        found.append(BestForPrompt(factor=other.name, prompt=model.table.factors[prompt].levels[one], lead=lead))
+    return tuple(found)
 
 
 def _groups(matter: Collection[int], interacting: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:

@@ -12,11 +12,19 @@ from soundmill.jobs import AttemptStatus, Check, JobStatus, Verdict
 Row = Mapping[str, Any]
 
 OWN_SCORER = "soundmill"
+# The checks that look at a defect, where they are not just the one of its name.
+LOOKED_AT_BY: Mapping[str, tuple[str, ...]] = {
+    "silence": ("silence", "silence_inside"),
+    "silence_head": ("silence", "silence_head"),
+    "silence_tail": ("silence", "silence_tail"),
+    "clipping_before": ("clipping",),
+    "flat_tops_before": ("flat_tops",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """Something wrong in a stretch of a clip, seconds from its start."""
+    """Something found in a stretch of a clip, seconds from its start, whether or not its check allows that much."""
 
     name: str
     start_s: float
@@ -72,6 +80,11 @@ class TakeRecord:
     def failed_checks(self) -> tuple[str, ...]:
         """Their names, as words."""
         return tuple(check.name.replace("_", " ") for check in self.checks if not check.passed)
+
+    def allows(self, defect: Defect) -> bool:
+        """Whether every check that looks at a defect passed."""
+        looking = LOOKED_AT_BY.get(defect.name, (defect.name,))
+        return all(check.passed for check in self.checks if check.name in looking)
 
     @property
     def problems(self) -> tuple[str, ...]:

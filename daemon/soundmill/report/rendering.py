@@ -16,7 +16,7 @@ from soundmill.report.factors import PARAMETERS
 from soundmill.report.findings import InteractionCell
 from soundmill.report.naming import spoken
 from soundmill.report.record import Defect, TakeRecord
-from soundmill.report.words import moment, one_decimal, p_value, percent, shortened, span
+from soundmill.report.words import moment, one_decimal, p_value, percent, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
@@ -49,7 +49,6 @@ def environment(escape: bool) -> Environment:
         defect_words=_defect_words,
         levels=_levels,
         breakable=breakable,
-        short=lambda text: shortened(text, 120),
         long=lambda prompt: len(prompt) > LONG_PROMPT or prompt.count("\n") > LONG_LINES,
         md=markdown,
         code=lambda text: str(text).replace("`", "'"),

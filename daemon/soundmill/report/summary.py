@@ -21,6 +21,7 @@ KEYS: Mapping[str, str] = {
     "file_name": "the job file it came from",
     "goes_on_with": "earlier batches of its experiment: factors, conditions and sentences are of their takes too, all "
     "else of this batch alone",
+    "goes_on_in": "later batches of its experiment",
     "finished": "whether every job had ended when this was written",
     "counts.jobs": "jobs asked for",
     "counts.queued": "of them waiting",
@@ -69,14 +70,20 @@ KEYS: Mapping[str, str] = {
     "interactions": "per pair of factors whether they interact, if only by a small difference, the p-value, the "
     "clearest change of a lead with its interval, what no change exceeds (at_most), and mean and takes of each "
     "combination",
-    "conditions": "every condition with rank, mean score, interval, takes, pass rate and whether it may be the best",
+    "conditions": "every condition with rank (null without a take to compare), mean score, interval, takes, pass rate "
+    "and whether it may be the best",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
 }
 
 
 def summarise(
-    record: BatchRecord, earlier: Sequence[BatchRecord], passed: PassRate, choice: Choice, analysis: Analysis | None
+    record: BatchRecord,
+    earlier: Sequence[BatchRecord],
+    later: Sequence[str],
+    passed: PassRate,
+    choice: Choice,
+    analysis: Analysis | None,
 ) -> dict[str, object]:
     """The content of summary.json: the keys of KEYS, dotted ones nested; null where there is nothing to say."""
     finals = [take for _, take in record.finals]
@@ -86,6 +93,7 @@ def summarise(
         "kind": record.kind,
         "file_name": record.file_name,
         "goes_on_with": [batch.name for batch in earlier],
+        "goes_on_in": list(later),
         "finished": record.finished_at is not None,
         "counts": _counts(record, finals, takes),
         "rates": _rates(record, passed, takes),

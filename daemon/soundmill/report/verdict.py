@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soundmill.report.findings import FactorEffect, Interaction, PassRate, Winner
+from soundmill.report.findings import BestForPrompt, FactorEffect, Interaction, PassRate, Winner
 from soundmill.report.voice import Voice, p_text
 from soundmill.report.words import count, listed, percent, percents
 
+PROMPTS_NAMED = 3  # of those with a best level, and of those without
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."
 
 
@@ -65,10 +66,56 @@ def winner_sentence(winner: Winner, voice: Voice, *, little: bool) -> str:
     return f"{start}: {settings}, {voice.units(average)} on average over {count(winner.n, 'take')}{interval}."
 
 
-def no_winner_sentence(
-    factors: Sequence[FactorEffect], interactions: Sequence[Interaction], voice: Voice, *, takes: int
+def verdict(
+    factors: Sequence[FactorEffect],
+    interactions: Sequence[Interaction],
+    winner: Winner | None,
+    of_prompts: Sequence[BestForPrompt],
+    voice: Voice,
+    *,
+    takes: int,
 ) -> str:
-    """Why no settings can be named best."""
+    """The settings that won, or why none can be named best; and which are best prompt by prompt, where that differs."""
+    told = [one for one in of_prompts if one.lead is not None]
+    if not told or (winner and told[0].factor in winner.settings and "prompt" not in winner.settings):
+        return winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=takes)
+    if winner and not winner.settings.keys() <= {"prompt", told[0].factor}:
+        start = winner.sentence
+    else:  # a winner with one prompt is no more than the best of what is said prompt by prompt
+        start = no_winner_sentence(factors, interactions, voice, takes=takes, prompts=True)
+    return f"{start} {_of_prompts(of_prompts, voice)}"
+
+
+def _of_prompts(of_prompts: Sequence[BestForPrompt], voice: Voice) -> str:
+    """Which level is best for which prompt: the clearest first, and those that cannot be told last."""
+    told = sorted(((one, one.lead) for one in of_prompts if one.lead is not None), key=lambda item: -item[1].difference)
+    factor = of_prompts[0].factor
+    parts = []
+    for one, lead in told[:PROMPTS_NAMED]:
+        rivals = "" if len(voice.names[factor]) == 2 else "every other level, the next best, "
+        comma = "," if rivals else ""
+        wins = f"{voice.level(factor, lead.better)} beats {rivals}{voice.level(factor, lead.worse)}{comma}"
+        parts.append(f"for {voice.level('prompt', one.prompt)} {factor} {wins} {voice.lead(lead)}")
+    if len(told) > PROMPTS_NAMED:
+        parts.append(f"for {count(len(told) - PROMPTS_NAMED, 'more prompt')} one level beats every other too")
+    still_open = [voice.level("prompt", one.prompt) for one in of_prompts if one.lead is None]
+    if still_open:
+        few = len(still_open) <= PROMPTS_NAMED
+        where = listed(still_open) if few else count(len(still_open), "prompt")
+        parts.append(f"for {where} the best level cannot be told yet")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def no_winner_sentence(
+    factors: Sequence[FactorEffect],
+    interactions: Sequence[Interaction],
+    voice: Voice,
+    *,
+    takes: int,
+    prompts: bool = False,
+) -> str:
+    """Why no settings can be named best; `prompts`: for all prompts, because what is best for some is said beside."""
     if all(len(effect.levels) < 2 for effect in factors):
         return NOTHING_VARIED
     if not voice.takes:
@@ -87,18 +134,20 @@ def no_winner_sentence(
     alone = [effect for effect in matter if effect.name not in paired]
     if large or large_pairs:  # then what is small is left to its own sentence
         pairs, alone = large_pairs, [effect for effect in alone if not effect.small]
-    reasons = [_depend(pairs, matter, voice)] if pairs else []
+    reasons = [_depend(pairs, matter, voice, prompts=prompts)] if pairs else []
     if alone:
         reasons.append(_tie(alone, voice))
-    return f"No winner: {'; '.join(reasons)}."
+    return f"No winner{' for all prompts' if prompts else ''}: {'; '.join(reasons)}."
 
 
-def _depend(pairs: Sequence[Interaction], matter: Sequence[FactorEffect], voice: Voice) -> str:
-    """Why no combination of factors that interact is best."""
+def _depend(pairs: Sequence[Interaction], matter: Sequence[FactorEffect], voice: Voice, *, prompts: bool) -> str:
+    """Why no combination of factors that interact is best; `prompts` as in `no_winner_sentence`."""
     if len(pairs) > 1:
         named = ", ".join(" with ".join(pair.factors) for pair in pairs)
         return f"settings depend on each other ({named}), and no combination beats all others yet"
     (pair,) = pairs
+    if prompts and "prompt" in pair.factors:
+        return f"what {next(name for name in pair.factors if name != 'prompt')} does depends on prompt"
     first, second = sorted(pair.factors, key=lambda name: all(effect.name != name for effect in matter))
     one_matters = sum(effect.name in pair.factors and not effect.small for effect in matter) == 1
     does = f"{first} matters, but what it does" if one_matters else f"what {first} does"

@@ -20,7 +20,7 @@ def number(value: float) -> str:
 
 def one_decimal(value: float) -> str:
     """0.0 for what rounds to it, from either side."""
-    return f"{value:z.1f}"
+    return f"{value:z.1f}".replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -58,6 +58,11 @@ def count(number_of: int, noun: str) -> str:
 def listed(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`; of one or more."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def have(number_of: int) -> str:
+    """The verb after a count."""
+    return "has" if number_of == 1 else "have"
 
 
 def span(seconds: float) -> str:
