@@ -65,7 +65,7 @@ def failed(samples: Samples, rate: int) -> list[tuple[Check, bool]]:
     found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
     loop = loop_of(found, rate)
     checks = judge(found.values, KINDS["music"], found.defects, QualityKind.MUSIC).checks
-    return [(check, plainly_faulty(check.name, samples, loop)) for check in checks if not check.passed]
+    return [(check, plainly_faulty(check.name, samples, rate, loop)) for check in checks if not check.passed]
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from soundmill.errors import MissingInput
 from soundmill.jobs import QualityKind
 from soundmill.quality.checks import judge
 from soundmill.quality.measure import Measured, measure
+from soundmill.quality.runs import longest, runs
 
 PACKAGES = (
     "adonthell-data",
@@ -95,16 +96,18 @@ class Heard:
     plain: tuple[str, ...]
 
 
-def plainly_faulty(check: str, samples: NDArray[np.float32], loop: tuple[int, int, int] | None) -> bool:
+def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tuple[int, int, int] | None) -> bool:
     """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
     full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, one channel that is
-    the other turned over, a passage that is the same as one period earlier, or nothing in it. `loop` is that passage:
-    start, end and period in samples."""
+    the other turned over, a passage that is the same as one period earlier, 2 s of silence, or nothing in it. `loop`
+    is that passage: start, end and period in samples."""
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
     match check:
         case "channel_balance":
             return bool(level.min() < level.max() / 1000)
-        case "silence" | "silence_head" | "silence_tail" | "loudness" | "spectral_balance":
+        case "silence" | "silence_head" | "silence_tail" | "silence_inside":
+            return _silent_s(samples, rate) > 1.9
+        case "loudness" | "spectral_balance":
             return bool(level.min() < 1e-3)
         case "clipping" | "flat_tops":
             return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)
@@ -120,6 +123,14 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], loop: tuple[int, in
             return bool(np.corrcoef(samples)[0, 1] < -0.7)
         case _:
             return False
+
+
+def _silent_s(samples: NDArray[np.float32], rate: int) -> float:
+    """How long the longest stretch of tenths of a second below -60 dBFS is, in the more silent channel."""
+    tenth = rate // 10
+    count = samples.shape[1] // tenth
+    power = np.square(samples[:, : count * tenth], dtype=np.float64).reshape(len(samples), count, tenth).mean(axis=2)
+    return max(end - start for channel in power for start, end in [longest(runs(channel < 1e-6))]) / 10
 
 
 def loop_of(found: Measured, rate: int) -> tuple[int, int, int] | None:
@@ -146,5 +157,8 @@ def hear(path: Path) -> Heard | None:
     checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
     failed = tuple(check.name for check in checks if not check.passed)
     return Heard(
-        file=path.name, kind=kind, failed=failed, plain=tuple(f for f in failed if plainly_faulty(f, samples, loop))
+        file=path.name,
+        kind=kind,
+        failed=failed,
+        plain=tuple(f for f in failed if plainly_faulty(f, samples, rate, loop)),
     )
