@@ -40,7 +40,7 @@ PACKAGES = (
     "supertux-data",
 )
 MUSIC_FROM_S = 20.0
-LISTENED_S = 60
+LISTENED_S = 30
 SUFFIXES = (".ogg", ".oga", ".wav", ".mp3", ".flac")
 NO_MUSIC = re.compile(r"/usr/.*/(sounds?|sfx|fx|speech|voices?|units?|wavs?)/", re.IGNORECASE)
 
