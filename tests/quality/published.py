@@ -1,7 +1,7 @@
 """Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
 
-No limit or detector has learned from PACKAGES: they were judged once, on 2026-11-25, after the last of both was set.
-benchmarks/RESULTS.md names what was learned from ("Published music, once more"). Whoever changes a limit or a detector
+No limit or detector has learned from PACKAGES. benchmarks/RESULTS.md names what was learned from ("Published music,
+once more"). Whoever changes a limit or a detector
 because of what these files say must put fresh packages in their place.
 """
 
