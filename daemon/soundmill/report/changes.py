@@ -26,7 +26,7 @@ from soundmill.report.design import Floats
 from soundmill.report.findings import LeadChange
 from soundmill.report.intervals import t_quantile, t_quantiles
 from soundmill.report.model import Model
-from soundmill.report.own_errors import errors_of, quadratic
+from soundmill.report.own_errors import errors_of
 from soundmill.report.scale import Scale
 from soundmill.report.seeds import ErrorTerm
 
@@ -76,11 +76,10 @@ def changes_of(
         return None
     rows = meetings.rows.reshape(-1, p)
     terms = [(a * count_b + b, sign) for a, b, sign in corners]
-    spread = np.maximum(quadratic(meetings.model.covariance(rows), terms), 0.0)
     changes = np.round(sum(sign * means[a, b] for a, b, sign in corners), DECIMALS)
     shared = _quantile(int(told.sum()), int(np.linalg.matrix_rank(contrasts)), error.df, confidence)
     own = errors_of(meetings.model, rows, terms, error)
-    reach = np.maximum(shared * np.sqrt(spread * error.variance), t_quantiles(confidence, own.df) * own.standard_errors)
+    reach = np.maximum(shared * own.by_common, t_quantiles(confidence, own.df) * own.standard_errors)
     t = np.divide(np.abs(changes), reach, out=np.zeros_like(reach), where=told & (reach > 0))
     at = int(np.argmax(np.where(told, np.round(t, DECIMALS), -1.0)))
     return Changes(

@@ -128,8 +128,12 @@ def unbeaten(model: Model, rows: Floats, error: ErrorTerm | None, level: float) 
 
     Adjusted for all pairs, not only those with the best, because which one is best was seen in the same takes.
     """
-    pairs = compare(model, rows, all_pairs(rows), error, 1 - level)
-    if len(pairs.first) == 0 or error is None:
+    return clear_best(model, rows, compare(model, rows, all_pairs(rows), error, 1 - level), level)
+
+
+def clear_best(model: Model, rows: Floats, pairs: Pairs, level: float) -> int | None:
+    """The same of pairs that are all pairs of these rows, already compared."""
+    if len(pairs.first) == 0 or pairs.errors is None:
         return None
     best = int(np.argmax(np.where(estimable(rows), model.value(rows), -np.inf)))
     involved = (pairs.first == best) | (pairs.second == best)

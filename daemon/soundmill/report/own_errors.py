@@ -49,11 +49,12 @@ Terms = Sequence[tuple[Ints, float]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
     """Of m comparisons. `likely` are the likeliest sizes of the standard errors, for planning: more of the common error
-    is averaged in."""
+    is averaged in. `by_common` are what they would be by that alone."""
 
     standard_errors: Floats
     df: Floats
     likely: Floats
+    by_common: Floats
 
 
 def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Errors:
@@ -64,10 +65,9 @@ def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Er
     """
     spread = np.maximum(quadratic(model.covariance(rows), terms), 0.0)
     shared = np.full_like(spread, common.variance), np.full_like(spread, common.df)
-    adjusted = model.adjusted
+    adjusted, by_common = model.adjusted, np.sqrt(spread * common.variance)
     if not model.within or adjusted.error is None:
-        by_common = np.sqrt(spread * common.variance)
-        return Errors(standard_errors=by_common, df=shared[1], likely=by_common)
+        return Errors(standard_errors=by_common, df=shared[1], likely=by_common, by_common=by_common)
     if adjusted.paired:
         found, likely = _by_seeds(adjusted, rows, terms, adjusted.error)
     else:
@@ -76,6 +76,7 @@ def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Er
         standard_errors=np.sqrt(spread * found[0]),
         df=found[1],
         likely=np.sqrt(spread * likely[0]),
+        by_common=by_common,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from scipy import special
 
-from soundmill.report.compare import DECIMALS, all_pairs, compare, differences_of, unbeaten
+from soundmill.report.compare import DECIMALS, all_pairs, clear_best, compare, differences_of, unbeaten
 from soundmill.report.design import Bools, Floats, Ints
 from soundmill.report.findings import BestForPrompt, ConditionRank, Contrast, Winner
 from soundmill.report.intervals import t_quantiles
@@ -99,7 +99,8 @@ def decided_levels(
             continue
         if len(group) == 1:
             rows = model.level_rows[group[0]]
-            error = model.error_for(differences_of(rows)) if len(differences_of(rows)) else None
+            differences = differences_of(rows)
+            error = model.error_for(differences) if len(differences) else None
             best = unbeaten(model, rows, error, level)
             if best is not None:
                 decided[group[0]] = best
@@ -153,9 +154,9 @@ def best_for_prompts(
     for one in prompts.tolist():
         here = np.flatnonzero(cells[:, place] == one)
         lead: Contrast | None = None
-        if (best := unbeaten(model, rows[here], model.error, level / len(prompts))) is not None:
+        pairs = compare(model, rows[here], all_pairs(rows[here]), model.error, 1 - level)
+        if (best := clear_best(model, rows[here], pairs, level / len(prompts))) is not None:
             names = tuple(other.levels[at] for at in cells[here, 1 - place])
-            pairs = compare(model, rows[here], all_pairs(rows[here]), model.error, 1 - level)
             contrasts = contrasts_of(names, pairs, scale, level, matters=True)
             lead = [contrast for contrast in contrasts if contrast.better == names[best]][-1]  # the least of its leads
         found.append(BestForPrompt(factor=other.name, prompt=model.table.factors[prompt].levels[one], lead=lead))

@@ -109,7 +109,7 @@ class Adjusted:
 
         Over the contrasts' own size that is degrees of freedom: (seeds - 1) each, less where takes are missing.
         """
-        inverse = np.divide(1.0, self.counts, out=np.zeros_like(self.counts), where=self.counts > 0)
+        inverse = _inverse(self.counts)
         found = np.zeros((len(rows), len(rows)))
         for seed, takes in enumerate(self.together.T):
             here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
