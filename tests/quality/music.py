@@ -17,7 +17,6 @@ import hashlib
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,10 @@ from numpy.typing import NDArray
 if __name__ == "__main__":  # pytest has the folder on its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from quality.labelled import KINDS
-from quality.published import NO_MUSIC, fetched, loop_of, plainly_faulty
+from quality.published import NO_MUSIC, failed, fetched
 from soundmill.audio.decode import read_audio
 from soundmill.audio.fade import fade
-from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
-from soundmill.jobs import Check, QualityKind
-from soundmill.quality.checks import judge
-from soundmill.quality.measure import measure
 from soundmill.report.intervals import wilson
 
 Samples = NDArray[np.float32]
@@ -59,15 +53,6 @@ def excerpts(samples: Samples, rate: int, name: str) -> Iterator[tuple[float, Sa
         yield start / rate, fade(excerpt, rate, FADE_S, start=start > 0)
 
 
-def failed(samples: Samples, rate: int) -> list[tuple[Check, bool]]:
-    """The checks that fail, and whether a plain look shows why."""
-    read = meter(samples, rate)
-    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
-    loop = loop_of(found, rate)
-    checks = judge(found.values, KINDS["music"], found.defects, QualityKind.MUSIC).checks
-    return [(check, plainly_faulty(check.name, samples, rate, loop)) for check in checks if not check.passed]
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder", type=Path)
@@ -89,7 +74,7 @@ def main() -> None:
         names: set[str] = set()
         unseen = False
         for at_s, excerpt in excerpts(samples, rate, path.name):
-            said = failed(excerpt, rate)
+            said = failed(excerpt, rate, "music")
             for check, plain in said:
                 print(f"{path.name} from {at_s:.1f} s: {check.name} ({'' if plain else 'not '}plain): {check.message}")
             names |= {check.name for check, _ in said}

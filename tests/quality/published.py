@@ -24,7 +24,7 @@ from quality.labelled import KINDS
 from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
-from soundmill.jobs import QualityKind
+from soundmill.jobs import Check, QualityKind
 from soundmill.quality.checks import judge
 from soundmill.quality.measure import Measured, measure
 from soundmill.quality.runs import longest, runs
@@ -144,6 +144,15 @@ def loop_of(found: Measured, rate: int) -> tuple[int, int, int] | None:
     return max(start, period), end, period
 
 
+def failed(samples: NDArray[np.float32], rate: int, kind: str) -> list[tuple[Check, bool]]:
+    """The checks that fail by the limits of a kind, and whether a plain look shows why."""
+    read = meter(samples, rate)
+    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
+    loop = loop_of(found, rate)
+    checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
+    return [(check, plainly_faulty(check.name, samples, rate, loop)) for check in checks if not check.passed]
+
+
 def hear(path: Path) -> Heard | None:
     try:
         samples, rate = read_audio(path)
@@ -151,14 +160,10 @@ def hear(path: Path) -> Heard | None:
         return None
     samples = samples[:, : LISTENED_S * rate]
     kind = "sound_effects" if samples.shape[1] < MUSIC_FROM_S * rate or NO_MUSIC.search(str(path)) else "music"
-    read = meter(samples, rate)
-    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
-    loop = loop_of(found, rate)
-    checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
-    failed = tuple(check.name for check in checks if not check.passed)
+    said = failed(samples, rate, kind)
     return Heard(
         file=path.name,
         kind=kind,
-        failed=failed,
-        plain=tuple(f for f in failed if plainly_faulty(f, samples, rate, loop)),
+        failed=tuple(check.name for check, _ in said),
+        plain=tuple(check.name for check, plain in said if plain),
     )
