@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recipe import checkpoint
 
-from soundmill.engine import checkpoint, loading, models
-from soundmill.engine.batching import DecoderBackend
-from soundmill.engine.codec import Spent
-from soundmill.engine.decoder import GPU_KEYS
+from soundmill.engine import models
+from soundmill.engine.audiocraft import loading
+from soundmill.engine.decoder.backend import DecoderBackend
+from soundmill.engine.decoder.codec import Spent
+from soundmill.engine.decoder.loop import GPU_KEYS
 from soundmill.jobs import GenerationRequest
 from throughput import SHAPES, drain, sweep
 

@@ -18,12 +18,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from recipe import checkpoint
 from torch import Tensor
 from torch.nn.functional import linear
 
-from soundmill.engine import checkpoint, loading, models, transformer
-from soundmill.engine.decoder import Decoder
-from soundmill.engine.transformer import Linear
+from soundmill.engine import models
+from soundmill.engine.audiocraft import loading
+from soundmill.engine.decoder import transformer
+from soundmill.engine.decoder.loop import Decoder
+from soundmill.engine.decoder.transformer import Linear
 from throughput import SHAPES
 
 Pack = Callable[[Tensor, Tensor | None], Linear]

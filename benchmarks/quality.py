@@ -5,7 +5,7 @@
 Prints a table: median wall and processor time of the runs, and how much more processor time the loop takes. The loop
 goes over windows, frames and segments in Python with numpy on each, as one would write it down first; it must agree
 with ours or the benchmark fails. `everything` is what the engine does to a finished clip: measurements with all
-defects, loudness, loudness range and true peak. What is found on labelled audio: python tests/quality/labelled.py.
+defects, loudness, loudness range and true peak. What is found on labelled audio: python tests/support/labelled.py.
 """
 
 from __future__ import annotations

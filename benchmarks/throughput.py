@@ -36,9 +36,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recipe import checkpoint
 
-from soundmill.engine import checkpoint, loading, models
-from soundmill.engine.child import QUIET_WAITING
+from soundmill.engine import models
+from soundmill.engine.audiocraft import loading
+from soundmill.engine.process.child import QUIET_WAITING
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters
 
 SHAPES = {
@@ -144,7 +146,7 @@ def run_audiocraft(
 
 def run_soundmill(folder: Path, device: str, jobs: list[GenerationRequest], slots: int | None) -> dict[str, float]:
     from soundmill.engine.backend import Clip
-    from soundmill.engine.batching import DecoderBackend
+    from soundmill.engine.decoder.backend import DecoderBackend
 
     spec = models.resolve(str(folder))
     backend = DecoderBackend(spec, device, slots, loaded=loading.load(spec, device))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from soundmill.engine.child import QUIET_WAITING
+from soundmill.engine.process.child import QUIET_WAITING
 
 for name, value in QUIET_WAITING.items():
     os.environ.setdefault(name, value)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import soundfile
+from recipe import checkpoint
 
 from soundmill.audio.tags import read_tags
-from soundmill.engine import checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ STAGES = ("inbox", "schedule", "engine", "audio", "quality", "catalog", "report"
 NOUNS = {"soundmill", "soundmill.jobs", "soundmill.errors"}
 HEAVY = {"torch", "torchaudio", "transformers", "audiocraft", "tokenizers"}
 NUMERIC = {"numpy", "scipy", "soundfile"}
-COMPOSITION_ROOTS = {"engine/host.py"}
+COMPOSITION_ROOTS = {"engine/process/host.py"}
 # The one seam that two stages name: a worker's type annotations speak of the engine it is handed.
 SEAMS_FOR_TYPES = {"soundmill.engine.protocol"}
 WRITING_SQL = re.compile(r"\s*(INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM) ", re.IGNORECASE)
@@ -92,9 +92,9 @@ def reached(start: str) -> set[str]:
 
 def test_the_scoring_process_does_without_audiocraft() -> None:
     """Which takes longer to import than the scorers' own libraries."""
-    assert "soundmill.engine.scorers.clap" in reached("soundmill.engine.scorers.host")
-    assert not {name for name in reached("soundmill.engine.scorers.host") if name.split(".")[0] == "audiocraft"}
-    assert "audiocraft" in {name.split(".")[0] for name in reached("soundmill.engine.host")}
+    assert "soundmill.engine.scorers.clap" in reached("soundmill.engine.scorers.server")
+    assert not {name for name in reached("soundmill.engine.scorers.server") if name.split(".")[0] == "audiocraft"}
+    assert "audiocraft" in {name.split(".")[0] for name in reached("soundmill.engine.process.host")}
 
 
 def test_sql_that_writes_lives_in_the_catalog() -> None:
@@ -121,7 +121,7 @@ def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
 
 def test_the_daemon_imports_no_torch_and_no_numpy() -> None:
     probe = (
-        "import sys, soundmill.service, soundmill.cli\n"
+        "import sys, soundmill.service.daemon, soundmill.cli\n"
         f"print([m for m in {sorted(HEAVY | NUMERIC)!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

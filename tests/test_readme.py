@@ -12,8 +12,8 @@ import yaml
 
 from soundmill.cli import main
 from soundmill.config import Config
-from soundmill.inbox.parse import read_jobs
-from soundmill.wiring import rules_for
+from soundmill.inbox.jobfile.read import read_jobs
+from soundmill.service.wiring import rules_for
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -26,12 +26,12 @@ from soundmill.audio.fade import fade
 from soundmill.audio.loudness import integrated_loudness, normalize
 from soundmill.config import AudioConfig, Config
 from soundmill.engine.backend import Clip
-from soundmill.engine.batching import DecoderBackend
+from soundmill.engine.decoder.backend import DecoderBackend
 from soundmill.engine.models import resolve
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters, QualityKind, Verdict
 from soundmill.quality.checks import judge
 from soundmill.quality.measure import measure
-from soundmill.wiring import thresholds_of
+from soundmill.service.wiring import thresholds_of
 
 SECONDS = 6.0
 TEMPO_TOLERANCE = 0.08

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from soundmill import __version__, show
+from soundmill import __version__
 from soundmill import home as homes
+from soundmill.commands import terminal as show
 from soundmill.config import Config, Home, find_home, load
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.jobs import QualityKind
@@ -84,7 +85,7 @@ def run(home: Home, once: bool, no_web: bool) -> None:
 
 
 def _run(home: Home, config: Config, *, once: bool, site: bool) -> None:
-    from soundmill.running import run as work
+    from soundmill.commands.run import run as work
 
     work(home, config, once=once, site=site, say=click.echo)
 
@@ -93,7 +94,7 @@ def _run(home: Home, config: Config, *, once: bool, site: bool) -> None:
 @click.option("--dir", "folder", default="soundmill-demo", show_default=True, type=click.Path(path_type=Path))
 def demo(folder: Path) -> None:
     """Run the small examples with the built-in model, in a fresh home."""
-    from soundmill.demo import drop_examples, fresh_home
+    from soundmill.commands.demo import drop_examples, fresh_home
 
     home = fresh_home(folder)
     click.echo(f"Dropped {', '.join(drop_examples(home))} into {home.inbox}")
@@ -131,7 +132,7 @@ def _serve(home: Home, config: Config) -> None:
 @click.pass_obj
 def submit(home: Home, files: tuple[Path, ...], again: bool, wait: bool) -> None:
     """Put job files into the inbox."""
-    from soundmill import waiting
+    from soundmill.commands import wait as waiting
     from soundmill.inbox.spool import submit as put
 
     homes.must_be_set_up(home)
@@ -153,7 +154,7 @@ def submit(home: Home, files: tuple[Path, ...], again: bool, wait: bool) -> None
 @click.pass_obj
 def check(home: Home, files: tuple[Path, ...], as_json: bool) -> None:
     """Say what job files would do, or everything that is wrong with them."""
-    from soundmill.checking import preview
+    from soundmill.commands.check import preview
 
     config = load(home)
     previews = [preview(file, config, home) for file in files]
@@ -240,7 +241,7 @@ def _control_command(action: Action, help_text: str) -> None:
     @click.argument("target", metavar="BATCH|JOB")
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        from soundmill.asking import ask
+        from soundmill.commands.asking import ask
 
         click.echo(ask(home, action, target, lambda reader: reader.find(target)))
 
@@ -262,8 +263,8 @@ def rate(home: Home, take: str, stars: int, note: str | None) -> None:
     JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
     outputs folder, from wherever you are, or batch/file as it stands there.
     """
-    from soundmill.asking import ask
-    from soundmill.takes import take_meant
+    from soundmill.commands.asking import ask
+    from soundmill.commands.takes import take_meant
 
     click.echo(ask(home, "rate", take, lambda reader: take_meant(reader, home.outputs, take), stars=stars, note=note))
 
@@ -277,9 +278,9 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
     """Generate a JOB's take again from its row, and compare the samples; 1 if they differ."""
     from dataclasses import asdict
 
-    from soundmill import rerun as reruns
+    from soundmill.commands import rerun as reruns
     from soundmill.engine.devices import find_devices
-    from soundmill.wiring import engine_for
+    from soundmill.service.wiring import engine_for
 
     config = load(home)
     with _reader(home) as reader:
@@ -312,8 +313,8 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: str) -> None:
     """Judge audio files and folders with the daemon's quality checks."""
-    from soundmill import qc as judging
-    from soundmill.wiring import thresholds_of
+    from soundmill.commands import qc as judging
+    from soundmill.service.wiring import thresholds_of
 
     files = judging.audio_files(paths)
     whose = QualityKind(kind)
@@ -335,7 +336,7 @@ def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: s
 @click.pass_obj
 def report(home: Home, batch: str) -> None:
     """Write a BATCH's report into its folder: report.html, README.md, tables, pictures and plots."""
-    from soundmill.reporting import make_report, progress_bar
+    from soundmill.service.reporter import make_report, progress_bar
 
     with progress_bar(batch) as progress:
         page = make_report(home, batch, progress)
@@ -346,7 +347,7 @@ def report(home: Home, batch: str) -> None:
 @click.pass_obj
 def score(home: Home) -> None:
     """Have the scorers of soundmill.yaml hear every take they have not heard yet, without the daemon."""
-    from soundmill import scoring
+    from soundmill.service import scoring
 
     config = load(home)
     with _reader(home), homes.lock_home(home):  # the reader says when there is no catalogue yet
@@ -365,7 +366,7 @@ def models_list(as_json: bool) -> None:
     """Show the models known by name."""
     from dataclasses import asdict
 
-    from soundmill.doctor import weights_cached
+    from soundmill.commands.doctor import weights_cached
     from soundmill.engine.models import TABLE
 
     rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
@@ -384,7 +385,7 @@ def models_list(as_json: bool) -> None:
 @click.argument("name")
 def models_pull(name: str) -> None:
     """Download a model's weights."""
-    from soundmill.engine.loading import pull
+    from soundmill.engine.audiocraft.loading import pull
     from soundmill.engine.models import resolve
 
     spec = resolve(name)
@@ -399,7 +400,7 @@ def models_verify(name: str, as_json: bool) -> None:
     """Load a model's weights and say whether they are whole."""
     from dataclasses import asdict
 
-    from soundmill.engine.loading import verify
+    from soundmill.engine.audiocraft.loading import verify
     from soundmill.engine.models import resolve
 
     report = verify(resolve(name))
@@ -414,7 +415,7 @@ def models_verify(name: str, as_json: bool) -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a YAML job file, for editors."""
-    from soundmill.inbox.parse import json_schema
+    from soundmill.inbox.jobfile.read import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 
@@ -426,7 +427,7 @@ def doctor(home: Home, as_json: bool) -> None:
     """Say in plain words what is missing on this machine, and the mend."""
     from dataclasses import asdict
 
-    from soundmill.doctor import examine
+    from soundmill.commands.doctor import examine
 
     findings = list(examine(home, load(home), homes.daemon_running))
     if as_json:
@@ -449,9 +450,9 @@ def doctor(home: Home, as_json: bool) -> None:
 @click.pass_obj
 def bench(home: Home, model: str | None, clips: int | None, duration: float, as_json: bool) -> None:
     """Measure how fast each device of this machine makes clips; writes nothing anywhere."""
-    from soundmill import bench as benches
+    from soundmill.commands import bench as benches
     from soundmill.engine.devices import find_devices
-    from soundmill.wiring import engine_for
+    from soundmill.service.wiring import engine_for
 
     config = load(home)
     if homes.daemon_running(home):

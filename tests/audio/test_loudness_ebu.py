@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audio.ebu import RATE, at_a_fraction_of_the_rate, between_the_samples, stereo, tone
 from soundmill.audio.loudness import integrated_loudness, meter
 from soundmill.audio.true_peak import true_peak_dbtp
+from support.ebu import RATE, at_a_fraction_of_the_rate, between_the_samples, stereo, tone
 
 # Cases 1 to 6 are in test_loudness.py. Cases 7 and 8 of Tech 3341, which are 5 and 6 of Tech 3342, are recordings of
 # programmes: no recipe makes them.

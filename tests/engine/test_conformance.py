@@ -11,7 +11,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from engine.conformance import (
+from soundmill.engine.protocol import Engine
+from soundmill.errors import EngineDied, UnknownModel
+from soundmill.jobs import FailureKind, Generated, GenerationFailed, GenerationRequest, Progress
+from soundmill.quality.measure import MEASUREMENTS
+from support.conformance import (
     ENGINES,
     SLOTS,
     Case,
@@ -21,10 +25,6 @@ from engine.conformance import (
     generate,
     make_request,
 )
-from soundmill.engine.protocol import Engine
-from soundmill.errors import EngineDied, UnknownModel
-from soundmill.jobs import FailureKind, Generated, GenerationFailed, GenerationRequest, Progress
-from soundmill.quality.measure import MEASUREMENTS
 
 scripted = pytest.mark.parametrize("opened", [c for c in ENGINES if c.scripted], ids=lambda c: c.name, indirect=True)
 quick_to_start = pytest.mark.parametrize(

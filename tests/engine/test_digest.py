@@ -8,10 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from recipe import checkpoint
 
-from soundmill.engine import checkpoint, loading, models
-from soundmill.engine.audiocraft import AudioCraftBackend
-from soundmill.engine.batching import DecoderBackend
+from soundmill.engine import models
+from soundmill.engine.audiocraft import loading
+from soundmill.engine.audiocraft.static_backend import AudioCraftBackend
+from soundmill.engine.decoder.backend import DecoderBackend
 from soundmill.engine.digest import LENGTH, digest_of
 
 

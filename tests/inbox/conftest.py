@@ -9,10 +9,10 @@ import pytest
 
 from soundmill.errors import InvalidControl, Problem, UnknownModel
 from soundmill.inbox.intake import Intake
-from soundmill.inbox.parse import Rules
-from soundmill.inbox.points import Draw, Points
-from soundmill.inbox.points import draw as draw_here
-from soundmill.inbox.rules import EarlierExperiment
+from soundmill.inbox.jobfile.context import EarlierExperiment
+from soundmill.inbox.jobfile.points import Draw, Points
+from soundmill.inbox.jobfile.points import draw as draw_here
+from soundmill.inbox.jobfile.read import Rules
 from soundmill.inbox.spool import Spool
 from soundmill.jobs import AudioFormat, Batch, BatchSpec, JobSpec, QcAction, Source
 

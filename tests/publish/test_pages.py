@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from soundmill import choosing
 from soundmill.publish import pages, plugin, reads
 from soundmill.publish.assets import load_assets
+from soundmill.service import best_of_n as choosing
 
 from .conftest import HOSTILE, Get, Home, close_site, job, make_home, open_site
 

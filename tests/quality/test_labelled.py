@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from quality.defective import INJECTIONS
-from quality.labelled import SEEDS, Found, alarms, clips, examine_all, scores, table
-from quality.tiny_takes import tiny_takes
 from soundmill.quality.rules import RULES
+from support.defective import INJECTIONS
+from support.labelled import SEEDS, Found, alarms, clips, examine_all, scores, table
+from support.tiny_takes import tiny_takes
 
 
 @pytest.fixture(scope="module")

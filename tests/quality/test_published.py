@@ -8,8 +8,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from quality.labelled import KINDS
-from quality.published import Heard, Unavailable, cache, hear, published
+from support.labelled import KINDS
+from support.published import Heard, Unavailable, cache, hear, published
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from publish.conftest import Home, fill, make_home
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import JobStatus, Verdict
-from soundmill.report.batch import write_report
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord, read_record
+from soundmill.report.write import write_report
 
 MADE_AT = 1_760_003_600.0
 

@@ -7,7 +7,7 @@ import pytest
 from report.conftest import jobs_with
 from soundmill.jobs import JobStatus
 from soundmill.report.factors import find_factors, response_of, takes_of
-from soundmill.report.findings import Response
+from soundmill.report.statistics.findings import Response
 
 
 def test_an_experiment_says_its_factors() -> None:

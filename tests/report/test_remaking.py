@@ -15,13 +15,13 @@ from publish.conftest import Home
 from report.test_reporting import alive, events, finished, report_command, reporter, says, until, with_child
 from service.conftest import config, drop, quick_engine
 from service.conftest import until as daemon_until
+from soundmill.commands.run import conclude
 from soundmill.config import Config, MusicLimits, QualityConfig
 from soundmill.config import Home as HomeFolder
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
-from soundmill.reporting import PATIENCE_S, QUIET_S, TRIES, Reporter
-from soundmill.running import conclude
-from soundmill.service import Ended, Service, new_ulid
+from soundmill.service.daemon import Ended, Service, new_ulid
+from soundmill.service.reporter import PATIENCE_S, QUIET_S, TRIES, Reporter
 
 STARS = 'aria-label="4 of 5 stars"'
 

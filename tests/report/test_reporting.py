@@ -15,8 +15,8 @@ from publish.conftest import Home, job
 from service.conftest import config, drop, quick_engine
 from soundmill.cli import main
 from soundmill.config import Home as HomeFolder
-from soundmill.reporting import TRIES, Reporter, report_command
-from soundmill.service import Service
+from soundmill.service.daemon import Service
+from soundmill.service.reporter import TRIES, Reporter, report_command
 
 Command = Callable[[str], list[str]]
 

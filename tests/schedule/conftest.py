@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.fake_engine import FakeEngine
-from soundmill import wiring
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, ScheduleConfig
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import Batch, BatchSpec, Job, JobSpec, Parameters, QcAction, Source
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
+from soundmill.service import wiring
+from support.fake_engine import FakeEngine
 
 
 @dataclass

@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 
 from schedule.conftest import Mill
-from soundmill import choosing
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, UnknownModel
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
+from soundmill.service import best_of_n as choosing
 
 
 def statuses(mill: Mill) -> Counter[str]:

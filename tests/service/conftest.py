@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.fake_engine import FakeEngine
 from soundmill.config import Config, Home, InboxConfig, ScheduleConfig
-from soundmill.service import Service
+from soundmill.service.daemon import Service
+from support.fake_engine import FakeEngine
 
 EngineFor = Callable[[str], FakeEngine]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.fake_engine import FakeEngine
 from service.conftest import config, serving, until
 from service.test_crash import audio, daemon, rows, run_to_the_end
 from soundmill.catalog.reader import Reader
@@ -17,6 +16,7 @@ from soundmill.config import Config, Home, ScoringConfig
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.jobs import GenerationRequest
+from support.fake_engine import FakeEngine
 
 THREE_OF_A_ROW = "prompt,count,keep_best\nrain,3,1\n"
 

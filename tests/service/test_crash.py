@@ -19,8 +19,8 @@ import pytest
 from service.conftest import drop
 from soundmill.config import Home
 
-DAEMON = Path(__file__).with_name("light_daemon.py")
-TESTS = DAEMON.parents[1]
+TESTS = Path(__file__).resolve().parents[1]
+DAEMON = TESTS / "support" / "light_daemon.py"
 
 
 def start(home: Home, *arguments: str) -> subprocess.Popen[str]:

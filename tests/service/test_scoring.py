@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from engine.tiny_clap import save
 from service.conftest import config, serving, until
-from soundmill import scoring
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
 from soundmill.config import Config, Home, ScoringConfig
-from soundmill.engine.scorers.wire import NAMES, Scored, Take
+from soundmill.engine.scorers.messages import NAMES, Scored, Take
 from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageError
 from soundmill.jobs import (
     AudioFormat,
@@ -31,7 +29,9 @@ from soundmill.jobs import (
     Source,
     Verdict,
 )
-from soundmill.scoring import Scoring, ScoringThread
+from soundmill.service import scoring
+from soundmill.service.scoring import Scoring, ScoringThread
+from support.tiny_clap import save
 
 
 @dataclass

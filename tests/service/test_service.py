@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.fake_engine import FakeEngine
 from service.conftest import config, drop, never_ending, quick_engine, serving, until
 from soundmill.config import Config, Home, MusicLimits, QualityConfig
 from soundmill.errors import HomeInUse
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.jobs import FailureKind, GenerationRequest
-from soundmill.service import Service, new_ulid
+from soundmill.service.daemon import Service, new_ulid
+from support.fake_engine import FakeEngine
 
 
 def rows(home: Home, sql: str) -> list[tuple[object, ...]]:
@@ -177,7 +177,7 @@ def test_run_once_judges_all_old_takes_by_a_changed_threshold(home: Home, monkey
 
     drop(home, "a.csv", 8)
     service(config()).run(once=True)
-    monkeypatch.setattr("soundmill.service.REJUDGE_CHUNK", 1)
+    monkeypatch.setattr("soundmill.service.daemon.REJUDGE_CHUNK", 1)
     strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
     service(strict).run(once=True)
     assert rows(home, "SELECT verdict, count(*) FROM outputs GROUP BY verdict") == [("failed", 8)]

@@ -20,7 +20,7 @@ TEXT_PREFIX = "condition_provider.conditioners.description.t5."
 
 def export(chosen: Settings, work: Path, target: Path) -> Path:
     """Put what `work` holds by now into `target`; returns it. Other files there (the card) stay."""
-    from soundmill.engine import text_encoder
+    from soundmill.engine.audiocraft import text_encoder
 
     state = read(work / "lm.pt")
     if state is None:

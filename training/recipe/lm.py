@@ -31,7 +31,7 @@ def build(folder: Path, trainable: bool) -> Any:
     from audiocraft.modules.transformer import set_efficient_attention_backend
     from omegaconf import OmegaConf
 
-    from soundmill.engine import text_encoder
+    from soundmill.engine.audiocraft import text_encoder
 
     set_efficient_attention_backend("torch")
     text_encoder.register(text_encoder.FOLDER, folder)

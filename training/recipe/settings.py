@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from soundmill.engine import checkpoint
+from recipe import checkpoint
 
 TINY = checkpoint.TINY
 SAMPLE_RATE = TINY.sample_rate  # Hz

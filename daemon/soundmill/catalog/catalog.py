@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from soundmill.catalog import claims, commands, experiments, ingest, outputs, reports, scores, selection, state
+from soundmill.catalog import claims, experiments, ingest, outputs, reports, scores, selection, state
+from soundmill.catalog import wishes as commands
 from soundmill.catalog.connection import connect_writer, transaction, translated
 from soundmill.catalog.migrations import migrate
 from soundmill.catalog.reports import Owed

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from soundmill.catalog.commands import resolve, take_of
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
+from soundmill.catalog.wishes import resolve, take_of
 from soundmill.errors import CatalogError, InvalidControl
 
 Row = dict[str, object]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.errors import InvalidJobFile, Problem, UsageError
-from soundmill.inbox.parse import JOB_SUFFIXES
+from soundmill.inbox.jobfile.read import JOB_SUFFIXES
 from soundmill.inbox.plain_file import NotPlain, TooLarge, read_plain, write_atomically
 
 # File systems allow 255 bytes; the claim's ulid, a number and `.errors.txt` come on top.

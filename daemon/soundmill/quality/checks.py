@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
 from soundmill.quality.rules import RULES, Rule
-from soundmill.quality.score import score
 from soundmill.quality.sentences import Defects, Reading, in_channel, named, where, worse_channel
+from soundmill.quality.soundness import score
 from soundmill.quality.thresholds import RULE_VERSION, Thresholds, ruleset
 
 __all__ = ["RULE_VERSION", "Thresholds", "judge", "ruleset"]

@@ -15,18 +15,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.quality import defects as places
-from soundmill.quality.clicks import clicks
-from soundmill.quality.clipping import flat_tops
-from soundmill.quality.defects import Defect
-from soundmill.quality.dropouts import Pauses, pauses
-from soundmill.quality.loops import Loop, find_loop
+from soundmill.quality.detectors import defects as places
+from soundmill.quality.detectors.clicks import clicks
+from soundmill.quality.detectors.clipping import flat_tops
+from soundmill.quality.detectors.defects import Defect
+from soundmill.quality.detectors.dropouts import Pauses, pauses
+from soundmill.quality.detectors.loops import Loop, find_loop
+from soundmill.quality.detectors.noise import noise_span
+from soundmill.quality.detectors.spectra import NO_SOUND, Spectra, range_and_tilt, spectra
+from soundmill.quality.detectors.steps import level_step
+from soundmill.quality.detectors.stereo import balance, correlation
+from soundmill.quality.detectors.tones import StuckTone, stuck_tone
 from soundmill.quality.measurements import MEASUREMENTS, METER, MeasurementSpec
-from soundmill.quality.noise import noise_span
-from soundmill.quality.spectra import NO_SOUND, Spectra, range_and_tilt, spectra
-from soundmill.quality.steps import level_step
-from soundmill.quality.stereo import balance, correlation
-from soundmill.quality.tones import StuckTone, stuck_tone
 
 __all__ = ["MEASUREMENTS", "Measured", "MeasurementSpec", "measure"]
 

@@ -20,11 +20,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from soundmill.report.caveats import caveats
-from soundmill.report.compare import differences_of, f_test
-from soundmill.report.design import Table, read_table
-from soundmill.report.factor_sentences import factor_sentence
-from soundmill.report.findings import (
+from soundmill.report.statistics.compare import differences_of, f_test
+from soundmill.report.statistics.design import Table, read_table
+from soundmill.report.statistics.findings import (
     Analysis,
     BestForPrompt,
     ConditionRank,
@@ -42,16 +40,18 @@ from soundmill.report.findings import (
     Winner,
     clearest_first,
 )
-from soundmill.report.interplay import Tested, tested_pairs
-from soundmill.report.intervals import holm, replicates_for
-from soundmill.report.levels import Levels, compare_levels, contrasts_of, passed_of
-from soundmill.report.model import Model, fit
-from soundmill.report.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.ranking import best_for_prompts, decided_levels, rank_conditions, winner_of
-from soundmill.report.scale import Scale, scale_of
-from soundmill.report.seeds import adjust
-from soundmill.report.trends import Sampled, follow
-from soundmill.report.verdict import (
+from soundmill.report.statistics.interplay import Tested, tested_pairs
+from soundmill.report.statistics.intervals import holm, replicates_for
+from soundmill.report.statistics.levels import Levels, compare_levels, contrasts_of, passed_of
+from soundmill.report.statistics.model import Model, fit
+from soundmill.report.statistics.ranking import best_for_prompts, decided_levels, rank_conditions, winner_of
+from soundmill.report.statistics.scale import Scale, scale_of
+from soundmill.report.statistics.seeds import adjust
+from soundmill.report.statistics.trends import Sampled, follow
+from soundmill.report.wording.caveats import caveats
+from soundmill.report.wording.factor_sentences import factor_sentence
+from soundmill.report.wording.naming import LONGEST_LEVEL, told_apart
+from soundmill.report.wording.verdict import (
     NOTHING_VARIED,
     interaction_sentence,
     no_interaction_sentence,
@@ -59,7 +59,7 @@ from soundmill.report.verdict import (
     verdict,
     winner_sentence,
 )
-from soundmill.report.voice import Voice
+from soundmill.report.wording.voice import Voice
 
 __all__ = [
     "Analysis",

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundmill.jobs import JobStatus
-from soundmill.report.findings import Response, Take
 from soundmill.report.record import JobRecord
+from soundmill.report.statistics.findings import Response, Take
 from soundmill.report.words import number
 
 MOST_LEVELS = 12  # beyond, a column names things rather than settings

@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
-from soundmill.report.cost import processing_s
-from soundmill.report.findings import Analysis, FactorEffect, Interaction, PassRate
+from soundmill.report.pictures.cost import processing_s
 from soundmill.report.record import BatchRecord, TakeRecord
+from soundmill.report.statistics.findings import Analysis, FactorEffect, Interaction, PassRate
 from soundmill.report.words import iso
 
 # What each key of summary.json means; docs/reports.md shows this table.

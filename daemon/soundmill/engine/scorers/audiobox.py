@@ -19,9 +19,9 @@ import torch
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
+from soundmill.engine.scorers.messages import Scores
 from soundmill.engine.scorers.weights import obtain
 from soundmill.engine.scorers.windows import AT_ONCE, WINDOW_S, average, windows
-from soundmill.engine.scorers.wire import Scores
 from soundmill.errors import ModelUnavailable
 
 AXES = ("CE", "CU", "PC", "PQ")

@@ -19,9 +19,9 @@ from transformers import ClapModel, ClapProcessor
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
+from soundmill.engine.scorers.messages import Scores
 from soundmill.engine.scorers.weights import obtain
 from soundmill.engine.scorers.windows import AT_ONCE, average, windows
-from soundmill.engine.scorers.wire import Scores
 from soundmill.errors import ModelUnavailable
 
 TEXT_TOKENS = 77  # CLAP was trained on captions of at most so many; the rest of a longer prompt is not heard

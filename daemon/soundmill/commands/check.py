@@ -1,0 +1,98 @@
+"""`soundmill check`: read job files as the inbox would, and say what they would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from soundmill.catalog.reader import Reader
+from soundmill.commands.terminal import duration
+from soundmill.config import Config, Home
+from soundmill.errors import InvalidJobFile, Problem
+from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
+from soundmill.inbox.jobfile.problems import counted
+from soundmill.inbox.jobfile.read import read_jobs
+from soundmill.jobs import BatchSpec
+from soundmill.service.wiring import rules_for
+
+PREVIEW_JOBS = 5
+
+
+def preview(file: Path, config: Config, home: Home) -> dict[str, object]:
+    """What `file` would become: counts and the first jobs, or its `problems`; `text` says it in words.
+
+    What it extends is looked for in the home's catalogue, where there is one.
+
+    Raises SoundmillError when the catalogue or a design cannot be read.
+    """
+    limit = int(config.inbox.max_file_mb * 1024 * 1024)
+    try:
+        if file.stat().st_size > limit:
+            raise InvalidJobFile([Problem(message=f"larger than {config.inbox.max_file_mb:g} MB; split the file")])
+        rules = rules_for(config, file.absolute().parent, _experiments_of(home))("check")
+        spec = read_jobs(file.read_bytes(), file.name, rules)
+    except InvalidJobFile as error:
+        lines = [f"{file}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
+        lines += [f"  {problem}" for problem in error.problems]
+        return {"file": str(file), "problems": [asdict(p) for p in error.problems], "text": "\n".join(lines)}
+    return _summary(file, spec)
+
+
+def _experiments_of(home: Home) -> Callable[[str], EarlierExperiment]:
+    def find(name: str) -> EarlierExperiment:
+        if not home.catalog.is_file():
+            return no_experiments(name)
+        with Reader.open(home.catalog) as reader:
+            return reader.find_experiment(name)
+
+    return find
+
+
+def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
+    models: Counter[str] = Counter()
+    audio_s = 0.0
+    for job in spec.jobs:
+        models[job.model] += 1
+        audio_s += job.parameters.duration
+    first = [
+        {"job": job.name, "prompt": job.prompt, "model": job.model, **asdict(job.parameters)}
+        for job in islice(spec.jobs, PREVIEW_JOBS)
+    ]
+    lines = [
+        f"{file}: {spec.job_count} jobs, {duration(audio_s)} of audio, batch {spec.name}",
+        *(f"  {note}" for note in _experiment(spec)),
+        *(f"  {count} x {model}" for model, count in models.most_common()),
+        *(f"  {row['job']}: {row['prompt']}" for row in first),
+    ]
+    if spec.job_count > len(first):
+        lines.append(f"  … and {spec.job_count - len(first)} more")
+    return {
+        "file": str(file),
+        "problems": [],
+        "batch": spec.name,
+        "jobs": spec.job_count,
+        "audio_s": audio_s,
+        "models": dict(models),
+        "experiment": None if spec.experiment is None else dict(spec.experiment),
+        "extends": spec.extends,
+        "first": first,
+        "text": "\n".join(lines),
+    }
+
+
+def _experiment(spec: BatchSpec) -> Iterator[str]:
+    """What there is to say of an experiment beyond its jobs."""
+    if spec.experiment is None:
+        return
+    conditions = len({tuple(job.condition.items()) for job in spec.jobs if job.condition})
+    replicates = spec.experiment["replicates"]
+    assert isinstance(replicates, int)
+    design = str(spec.experiment["design"]).replace("_", " ")
+    yield f"{design}, {counted(conditions, 'condition')}, {counted(replicates, 'replicate')} each"
+    if spec.extends is not None:
+        yield f"only what batch {spec.extends} lacks; its seeds and controls"
+    elif "n" in spec.experiment:
+        yield "the batch itself draws other points: they follow from its id"

@@ -1,0 +1,76 @@
+"""`soundmill run`: the daemon in a terminal, with its progress, and what came of a `run --once`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from soundmill import __version__
+from soundmill.catalog.reader import Reader
+from soundmill.commands import terminal as show
+from soundmill.config import Config, Home
+from soundmill.engine.devices import find_devices
+from soundmill.errors import SoundmillError
+from soundmill.service.daemon import Ended, Service
+
+SHOWN_EVERY_S = 0.5
+
+
+def run(home: Home, config: Config, *, once: bool, site: bool, say: Callable[[str], None]) -> None:
+    """Work until stopped or, with `once`, until everything is worked off.
+
+    `say` prints a line. Raises SoundmillError when the daemon cannot start or, with `once`, when anything failed.
+    """
+    devices = find_devices(config.engine.devices)
+    bars = show.BatchBars(time.monotonic)
+    shown_at = 0.0
+    reader: Reader | None = None
+    url: str | None = None
+    reporting_on: str | None = None
+
+    def show_progress() -> None:
+        nonlocal shown_at, reader, url, reporting_on
+        if service.site_url != url:
+            url = service.site_url
+            say(f"site: {url}")
+        if service.reporting_on != reporting_on:
+            reporting_on = service.reporting_on
+            if reporting_on:
+                say(f"{reporting_on}: making the report")
+        if time.monotonic() - shown_at >= SHOWN_EVERY_S:
+            shown_at = time.monotonic()
+            reader = reader or Reader.open(home.catalog)
+            bars.update(reader.batches(limit=50))
+
+    say(f"soundmill {__version__} on {', '.join(devices)}, home {home.root}")
+    service = Service(home, config, devices=devices, with_site=site, with_reports=True, on_tick=show_progress)
+    try:
+        ended = service.run(once=once)
+        if reader is not None:
+            bars.update(reader.batches(limit=50))
+    finally:
+        bars.close()
+        if reader is not None:
+            reader.close()
+    if once:
+        conclude(home, ended, say)
+
+
+def conclude(home: Home, ended: Ended, say: Callable[[str], None]) -> None:
+    """Say what came of a `run --once`; raises SoundmillError when anything failed."""
+    for batch in ended.reports:
+        say(f"report: {home.outputs / batch / 'report.html'}")
+    if ended.outdated:
+        which = (
+            "report of 1 earlier batch is"
+            if ended.outdated == 1
+            else f"reports of {ended.outdated} earlier batches are"
+        )
+        say(f"the {which} out of date by now; made again by: soundmill run")
+    if ended.problem:
+        raise SoundmillError(ended.problem)
+    say(f"files: {ended.accepted} accepted, {ended.rejected} rejected; jobs: {ended.failed} failed")
+    if ended.rejected:
+        raise SoundmillError(f"files were rejected; the reasons are beside them in {home.inbox / 'rejected'}")
+    if not ended.ok:
+        raise SoundmillError("jobs failed; see them with: soundmill jobs --status failed")

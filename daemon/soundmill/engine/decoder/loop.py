@@ -1,0 +1,124 @@
+"""The decode loop: many clips of different lengths and parameters, one token of each at every step.
+
+MusicGen and AudioGen make a clip token by token, and how many it takes is known beforehand. So clips
+join and leave the batch at any step, and what AudioCraft takes once per call (temperature, filters,
+guidance, seed) is a number per clip here. What a clip becomes does not depend on who is beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from soundmill.engine.decoder import exactness
+from soundmill.engine.decoder.graphs import Recorder, Recording
+from soundmill.engine.decoder.sampling import candidates, sample
+from soundmill.engine.decoder.slots import Slots
+from soundmill.engine.decoder.transformer import ROOM_STEP, Transformer, attend
+
+PREFIX_ROOM = 512  # steps kept for a prompt and a melody that stand before the first token
+GPU_KEYS = 256  # keys a captured graph reads grow in these steps; divides ROOM_STEP
+GPU_BATCHES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+CPU_ROOM = 48  # every tile of exactness.ROW_TILES divides this
+
+
+class Decoder:
+    """The step function over one model's transformer and slots.
+
+    With a `record` (engine/decoder/graphs.py) every shape of step is recorded when first met and replayed from then on.
+    """
+
+    def __init__(self, lm: Any, slots: int, window_frames: int, record: Recorder | None) -> None:
+        prefix = PREFIX_ROOM if lm.fuser.fuse2cond.get("prepend") else 0
+        self.lm, self.places = lm, len(lm.pattern_provider.get_pattern(window_frames).layout)
+        steps = _up(self.places + prefix, ROOM_STEP)
+        self.transformer = Transformer(lm, steps)
+        self.cpu = self.transformer.device.type == "cpu"
+        self.record, self.text_room = record, 0
+        self.recordings: dict[tuple[int, ...], Recording] = {}
+        self.resize(slots)
+
+    def resize(self, slots: int) -> None:
+        """Drop every clip and start again with `slots`."""
+        self.recordings.clear()  # they read and write the tables that are replaced now
+        self.row_tile, self.key_tile = self._probe(_up(2 * slots, CPU_ROOM)) if self.cpu else (1, GPU_KEYS)
+        self.transformer.allocate(self._batch(2 * slots), self._batch(slots))
+        self.slots = Slots(self.transformer, self.lm, slots, self.places)
+
+    def release(self) -> None:
+        """Give the device's memory back."""
+        self.recordings.clear()
+        del self.transformer, self.slots, self.lm
+
+    def step(self, clips: int, rows: int, extent: int, likeliest: int) -> None:
+        """Decide the next token of slots 0..clips, whose streams are rows 0..rows and reach `extent` keys at most.
+
+        Reads and writes tables on the device only and never waits for it, so on a GPU all of it is one graph.
+        """
+        s, t = self.slots, self.transformer
+        every, at = torch.arange(clips, device=t.device), s.at[:clips]
+        clip, conditional, unconditional = s.clip[:rows], s.conditional[:clips], s.unconditional[:clips]
+
+        x = t.embed(s.sequence[every, :, at])[clip][:, None]
+        positions = (at[clip] + s.offset[:rows])[:, None]
+        x = t.forward(x, positions, slice(0, rows), slice(0, clips), conditional, s.cross[:rows], extent)
+        logits = t.predict(x[:, 0]).float()
+        given, absent = logits[conditional], logits[unconditional]
+        logits = absent + (given - absent) * s.cfg[:clips, None, None]
+
+        place = torch.minimum(at + 1, s.last[:clips])
+        uniform = s.uniform[every, place]
+        token = sample(logits, uniform, s.temperature[:clips], s.top_k[:clips], s.top_p[:clips], likeliest)
+        known = s.sequence[every, :, place]  # a given token, or the pattern's filler, stays what it is
+        s.sequence[every, :, place] = torch.where(known < 0, token, known)
+        s.at[:clips] = place
+
+    def advance(self, steps: int) -> None:
+        """Take `steps` steps of all clips in the slots; none of them may end before."""
+        runs = self.slots.active
+        settings = [run.request.parameters for run in runs]
+        likeliest = candidates([p.top_k for p in settings], [p.top_p for p in settings], self.transformer.cardinality)
+        clips = min(self._batch(len(runs)), self.transformer.clips)
+        rows = min(self._batch(self.slots.rows_used), self.transformer.rows)
+        for _ in range(steps):
+            furthest = max(run.at + max(run.offsets) for run in runs) + 1
+            seen = likeliest if self.cpu else self.transformer.cardinality  # fewer shapes to record
+            shape = clips, rows, _up(furthest, self.key_tile), seen
+            self.step(*shape) if self.record is None else self.replay(shape, self.record)
+            for run in runs:
+                run.at += 1
+                run.done += 1
+
+    def replay(self, shape: tuple[int, int, int, int], record: Recorder) -> None:
+        """Take a step of this shape from its recording, made when the shape is first met."""
+        if self.text_room != self.transformer.text_keys.shape[3]:  # a longer text moved the cache of all texts
+            self.text_room = self.transformer.text_keys.shape[3]
+            self.recordings.clear()
+        if shape not in self.recordings:
+            kept = self.slots.at.clone(), self.slots.sequence.clone()
+            recording = record(lambda: self.step(*shape), next(iter(self.recordings.values()), None))
+            self.slots.at.copy_(kept[0])
+            self.slots.sequence.copy_(kept[1])
+            self.recordings[shape] = recording
+        self.recordings[shape].replay()
+
+    def _batch(self, count: int) -> int:
+        """How many rows are computed, and have room, for `count`: whole tiles on a CPU, a recorded size on a GPU."""
+        return _up(count, self.row_tile) if self.cpu else next(size for size in GPU_BATCHES if size >= count)
+
+    def _probe(self, most: int) -> tuple[int, int]:
+        """The row and key tiles of this machine for batches of up to `most` rows."""
+        t, layer = self.transformer, self.transformer.layers[0]
+        wide = int(layer.module.linear2.in_features)
+        narrow = [layer.qkv, layer.out, layer.up, layer.cross_q, layer.cross_out, t.logits]
+        linears = [(linear, t.dim) for linear in narrow if linear is not None] + [(layer.down, wide)]
+        size = t.dim // t.heads
+        with torch.inference_mode():
+            row_tile = exactness.row_tile(linears, most)
+            return row_tile, exactness.key_tile(attend, t.heads, size, t.steps)
+
+
+def _up(number: int, step: int) -> int:
+    """The least multiple of `step` that is not below `number`."""
+    return -(-number // step) * step

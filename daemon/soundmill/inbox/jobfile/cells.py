@@ -1,0 +1,155 @@
+"""Inbox: reads one cell, whichever kind of file it stood in, and says in plain words what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+import annotated_types
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from soundmill.inbox.jobfile.written import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
+from soundmill.inbox.suggest import closest, did_you_mean
+
+SETTING_FIELDS = tuple(Settings.model_fields)
+KNOWN = ("id", "prompt", *SETTING_FIELDS)
+TEXT_FIELDS = frozenset({"id", "prompt", "model", "melody", "continue_from"})
+LONGEST_LABEL = 2000  # characters
+LONGEST_LABEL_NAME = 100  # characters
+
+_LINE_BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\u00a0"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_MINUTES = re.compile(r"(\d{1,4}):([0-5]?\d)(?::([0-5]?\d))?")
+_WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-z]+|%)")
+
+
+class Wrong(ValueError):
+    """A cell cannot be read; the text says what would be right."""
+
+
+def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
+    """Lowest and highest value of a field, None where there is no such bound."""
+    low = next((m.ge for m in info.metadata if isinstance(m, annotated_types.Ge)), None)
+    high = next((m.le for m in info.metadata if isinstance(m, annotated_types.Le)), None)
+    return low, high  # type: ignore[return-value]  # the bounds of our models are numbers
+
+
+def unit_of(info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+
+
+def choices(info: FieldInfo) -> tuple[str, ...]:
+    """The words a field may be, empty for a field that is not a choice."""
+    kind: Any = info.annotation
+    schema = TypeAdapter[Any](kind).json_schema()
+    found: list[str] = list(schema.get("enum", ()))
+    for definition in schema.get("$defs", {}).values():
+        found.extend(definition.get("enum", ()))
+    return tuple(found)
+
+
+class Field:
+    """Reads the text of one field of a model: coercion and range are pydantic's, the words are ours."""
+
+    def __init__(self, name: str, info: FieldInfo) -> None:
+        metadata = tuple(info.metadata)
+        self.name = name
+        kind: Any = info.annotation
+        self._read = TypeAdapter[Any](Annotated[(kind, *metadata)] if metadata else kind).validate_python
+        self.is_whole = int in (info.annotation, *get_args(info.annotation))
+        self._low, self._high = bounds(info)
+        self._unit = unit_of(info)
+        self._choices = choices(info)
+
+    @property
+    def is_number(self) -> bool:
+        return self._low is not None
+
+    def read(self, text: str) -> Any:
+        """The value of a non-blank cell. Raises Wrong."""
+        if len(text) > 60 and (self._low is not None or self._choices):
+            raise Wrong(self._expected())
+        try:
+            return self._read(text)
+        except ValidationError as error:
+            raise Wrong(self._explain(text, error.errors(include_url=False)[0]["type"])) from None
+
+    def _expected(self) -> str:
+        if self._choices:
+            return f"must be one of {', '.join(self._choices)}"
+        unit = f" {'seconds' if self._unit == 's' else self._unit}" if self._unit else ""
+        kind = "a whole number" if self.is_whole else "a number"
+        return f"must be {kind} from {self._low or 0:,g} to {_plain(self._high)}{unit}"
+
+    def _explain(self, text: str, kind: str) -> str:
+        if kind == "string_too_long":
+            return f"is too long ({len(text):,} characters)"
+        expected = self._expected()
+        if self._choices:
+            return expected + did_you_mean(closest(text, self._choices))
+        if _DECIMAL_COMMA.fullmatch(text) and not self.is_whole:
+            return f"{expected}; write the decimals after a point: {text.replace(',', '.')}"
+        if minutes := _MINUTES.fullmatch(text):
+            first, second, third = (int(part or 0) for part in minutes.groups())
+            seconds = first * 60 + second if minutes[3] is None else first * 3600 + second * 60 + third
+            return f"{expected}; write minutes and seconds as seconds: {seconds}"
+        if measured := _WITH_UNIT.fullmatch(text):
+            number = float(measured[1]) / (100 if measured[2] == "%" and self._high == 1 else 1)
+            if (self._low or 0) <= number <= (self._high or number):
+                return f"{expected}; write the number alone: {number:g}"
+        return expected
+
+
+def _plain(number: float | None) -> str:
+    return f"{number:,.0f}" if number is not None and number == int(number) else f"{number:,g}"
+
+
+def readers(model: type[BaseModel], *names: str) -> Mapping[str, Field]:
+    """A reader for each of these single-valued fields of a model."""
+    return {name: Field(name, model.model_fields[name]) for name in names}
+
+
+JOB_FIELDS = readers(JobRow, *KNOWN)
+FILE_FIELDS = readers(JobFile, "name", "priority", "on_qc_fail")
+EXPERIMENT_FIELDS = readers(Experiment, "design", "n", "replicates")
+RANGE_FIELDS = readers(FactorRange, "scale", "step")
+
+
+def read_prompt(text: str) -> str:
+    """The prompt on one line. Raises Wrong."""
+    prompt = text.strip(_INVISIBLE)
+    if not prompt:
+        raise Wrong("is missing: every job needs a prompt, what the clip should sound like")
+    if not prompt.isprintable():
+        prompt = _LINE_BREAKS.sub(" ", prompt)
+        _refuse_control(prompt)
+    if len(prompt) > LONGEST_PROMPT:
+        raise Wrong(f"must be at most {LONGEST_PROMPT:,} characters; this one has {len(prompt):,}")
+    return prompt
+
+
+def read_label(text: str) -> str:
+    """A label's value. Raises Wrong."""
+    if not text.isprintable():
+        _refuse_control(text)
+    if len(text) > LONGEST_LABEL:
+        raise Wrong(f"a label may have at most {LONGEST_LABEL:,} characters; this one has {len(text):,}")
+    return text
+
+
+def check_label_name(name: str) -> None:
+    """Raises Wrong for a name that cannot be a label's."""
+    if not name.isprintable():
+        raise Wrong("a label's name must be on one line and without control characters")
+    if len(name) > LONGEST_LABEL_NAME:
+        raise Wrong(f"a label's name may have at most {LONGEST_LABEL_NAME} characters")
+
+
+def _refuse_control(text: str) -> None:
+    if found := _CONTROL.search(text):
+        raise Wrong(f"contains the control character U+{ord(found[0]):04X}; delete it or type the text again")

@@ -1,0 +1,76 @@
+"""Inbox: what a job file is read against — the models there are, the home's defaults, the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from soundmill.errors import InvalidControl
+from soundmill.inbox.jobfile.points import Draw, Points, draw_apart
+from soundmill.jobs import AudioFormat, QcAction
+
+
+class ModelTraits(Protocol):
+    """What the inbox must know of a model to refuse a row it cannot serve."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def takes_melody(self) -> bool: ...
+
+    @property
+    def max_duration_s(self) -> float: ...
+
+
+class EarlierExperiment(Protocol):
+    """A batch that an experiment extends, with all batches it is related to by extending: its family."""
+
+    @property
+    def batch(self) -> str:
+        """The batch's name."""
+        ...
+
+    @property
+    def ulid(self) -> str:
+        """Of the batch the family began with: seeds derive from it in every batch of the family."""
+        ...
+
+    @property
+    def plan(self) -> Mapping[str, object]:
+        """The batch's experiment as it was recorded (BatchSpec.experiment)."""
+        ...
+
+    @property
+    def drawn(self) -> int:
+        """How many points of a sampled design the family has."""
+        ...
+
+    @property
+    def conditions(self) -> Sequence[tuple[Mapping[str, str], frozenset[int]]]:
+        """The family's conditions, oldest first, with the numbers of their replicates."""
+        ...
+
+
+def no_experiments(name: str) -> EarlierExperiment:
+    """Where there is no catalogue to look into. Raises InvalidControl."""
+    raise InvalidControl("there is no catalogue here, and so no batch to extend; run the first experiment first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How one job file is read. `resolve_model` raises errors.UnknownModel with the mend, `find_experiment`
+    errors.InvalidControl; `draw` gives the points of a sampled design, the same ones for the same Draw."""
+
+    ulid: str
+    folder: Path  # melody and continue_from are relative to it
+    resolve_model: Callable[[str], ModelTraits]
+    default_model: str
+    default_duration: float  # seconds
+    default_format: AudioFormat
+    default_on_qc_fail: QcAction
+    max_jobs: int
+    find_experiment: Callable[[str], EarlierExperiment] = no_experiments
+    draw: Callable[[Draw], Points] = draw_apart

@@ -1,0 +1,104 @@
+"""Inbox: a job file's bytes → BatchSpec, or every problem at once.
+
+Pass 1 checks each row and keeps only problems and ids; pass 2, whenever `BatchSpec.jobs` is iterated,
+reads the same bytes again and yields the jobs. So memory is the file's size, however many jobs it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Protocol
+
+from soundmill.inbox.jobfile.context import ModelTraits, Rules
+from soundmill.inbox.jobfile.csv_table import Table
+from soundmill.inbox.jobfile.encoding import check_text
+from soundmill.inbox.jobfile.expand import takes
+from soundmill.inbox.jobfile.naming import NameBook, batch_name
+from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.rows import Row
+from soundmill.inbox.jobfile.schema import experiment_table, json_schema, parameter_table
+from soundmill.inbox.jobfile.yaml.document import Document
+from soundmill.jobs import BatchSpec, JobSpec
+
+__all__ = ["JOB_SUFFIXES", "ModelTraits", "Rules", "experiment_table", "json_schema", "parameter_table", "read_jobs"]
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+YAML_SUFFIXES = (".yaml", ".yml")
+JOB_SUFFIXES = TABLE_SUFFIXES + YAML_SUFFIXES
+
+
+class _Source(Protocol):
+    """A readable file: gives its rows any number of times."""
+
+    def rows(self, problems: Problems) -> Iterator[Row]: ...
+
+
+class Jobs:
+    """The jobs of a checked file. Iterating raises InvalidJobFile if an audio file it names has gone since."""
+
+    def __init__(self, source: _Source, ulid: str) -> None:
+        self._source = source
+        self._ulid = ulid
+
+    def __iter__(self) -> Iterator[JobSpec]:
+        problems = Problems()
+        for row in self._source.rows(problems):
+            yield from takes(row, self._ulid)
+        problems.raise_if_any()
+
+
+def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
+    """What the file asks for. Raises InvalidJobFile with everything that is wrong with it."""
+    problems = Problems()
+    suffix = PurePath(file_name).suffix.lower()
+    if suffix not in JOB_SUFFIXES:
+        problems.add(f"is not a job file: its name must end in {', '.join(JOB_SUFFIXES)}", None, None, file_name)
+    else:
+        check_text(data, problems)
+    problems.raise_if_any()
+    source = Table(data, rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
+    job_count = _check_rows(source, rules.max_jobs, problems)
+    problems.raise_if_any()
+    return BatchSpec(
+        name=batch_name(source.name, file_name),
+        jobs=Jobs(source, rules.ulid),
+        job_count=job_count,
+        on_qc_fail=source.on_qc_fail or rules.default_on_qc_fail,
+        priority=source.priority,
+        kind=source.kind,
+        experiment=source.experiment,
+        extends=source.extends,
+    )
+
+
+def _check_rows(source: _Source, max_jobs: int, problems: Problems) -> int:
+    """Pass 1: reads every row, compares the names, counts the jobs."""
+    names = NameBook()
+    unnamed = False
+    count = 0
+    for row in source.rows(problems):
+        count += len(row.replicates)
+        if count > max_jobs:
+            problems.add(f"asks for more than {max_jobs:,} jobs; share them among several files", row.line)
+            return count
+        if row.name is None:
+            unnamed = True
+        else:
+            first = names.add(row.name, row.choice.takes, row.line)
+            if first is not None:
+                problems.add(
+                    f"is the id of another job too, on line {first}; each needs its own", row.line, "id", row.name
+                )
+    for name, line, other in names.replicate_clashes():
+        problems.add(f"is the name that another take of the job on line {other} gets; choose another", line, "id", name)
+    if unnamed and names.may_clash_with_automatic:
+        for row in source.rows(Problems()):
+            if row.name is None:
+                name = row.full_name
+                clash = names.automatic_clash(name, row.choice.takes)
+                if clash is not None:
+                    problems.add(
+                        f"is the name that the job on line {row.line} gets by itself; choose another", clash, "id", name
+                    )
+    return count

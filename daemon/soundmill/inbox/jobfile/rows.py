@@ -1,0 +1,236 @@
+"""Inbox: turns the cells of one row into checked settings, whichever kind of file it stood in."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from soundmill.errors import UnknownModel
+from soundmill.inbox.jobfile.cells import JOB_FIELDS, SETTING_FIELDS, Wrong, read_prompt
+from soundmill.inbox.jobfile.context import ModelTraits, Rules
+from soundmill.inbox.jobfile.naming import automatic_name, condition_name, name_from_id
+from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.written import LARGEST_SEED, LONGEST_DURATION_S, Settings
+from soundmill.jobs import AudioFormat, Parameters, QualityKind
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+# Columns mostly hold few different values; choices are some 300 bytes each.
+MOST_REMEMBERED = 16384
+
+# What rows have in common: all settings but the seed, which mostly differs.
+SHARED_FIELDS = tuple(name for name in SETTING_FIELDS if name != "seed")
+
+_FILE_FIELDS = {"melody", "continue_from"}
+_DEFAULTS = {name: info.default for name, info in Settings.model_fields.items()}
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Fault(NamedTuple):
+    """A Problem that does not know its line yet."""
+
+    field: str
+    value: str | None
+    message: str
+
+
+class Choice(NamedTuple):
+    """The settings of a row, read and checked against its model."""
+
+    model: str
+    parameters: Parameters
+    takes: int
+    keep_best: int | None
+    priority: int
+    quality: QualityKind | None
+    format: AudioFormat
+    melody: Path | None
+    continue_from: Path | None
+
+
+class Row(NamedTuple):
+    """One good row: a job for each of its replicates. `name` and `seed` are None where the file gives none."""
+
+    line: int
+    position: int
+    prompt: str
+    name: str | None
+    seed: int | None
+    choice: Choice
+    labels: Mapping[str, str]
+    condition: Mapping[str, str]
+    # In an experiment, the ulid of the batch whose seeds it uses: a replicate has the same in every condition.
+    seeds_of: str | None = None
+    done: frozenset[int] = frozenset()  # replicates that the batch it extends has already
+
+    @property
+    def full_name(self) -> str:
+        """Its own name, or the one it gets by itself."""
+        if self.name is not None:
+            return self.name
+        if self.condition:
+            return condition_name(self.position, self.condition)
+        return automatic_name(self.position, self.prompt)
+
+    @property
+    def replicates(self) -> Sequence[int]:
+        """The numbers of the replicates to make."""
+        every = range(1, self.choice.takes + 1)
+        return [number for number in every if number not in self.done] if self.done else every
+
+
+class RowReader:
+    """Reads rows against one set of rules; remembers what it has read, up to a limit."""
+
+    def __init__(self, rules: Rules, file_priority: int = 0) -> None:
+        self._rules = rules
+        self._file_priority = file_priority
+        self._choices: dict[tuple[str, ...], Choice | tuple[Fault, ...]] = {}
+        self._models: dict[str, ModelTraits | str] = {}
+
+    def read(
+        self,
+        *,
+        lines: Mapping[str, int],
+        line: int,
+        position: int,
+        prompt: str,
+        id_text: str,
+        seed_text: str,
+        shared: tuple[str, ...],
+        labels: Mapping[str, str],
+        condition: Mapping[str, str],
+        problems: Problems,
+    ) -> Row | None:
+        """A row from its texts ("" for blank), or None after telling `problems` what is wrong.
+
+        `shared` has one text for each of SHARED_FIELDS; `lines` says where a field stands if not at `line`.
+        """
+        faults: list[Fault] = []
+        name = seed = None
+        try:
+            prompt = read_prompt(prompt)
+        except Wrong as wrong:
+            faults.append(Fault("prompt", prompt or None, str(wrong)))
+        if id_text:
+            try:
+                name = name_from_id(id_text)
+            except Wrong as wrong:
+                faults.append(Fault("id", id_text, str(wrong)))
+        choice = self.choice(shared)
+        if seed_text:
+            try:
+                seed = JOB_FIELDS["seed"].read(seed_text)
+                if isinstance(choice, Choice) and seed + choice.takes - 1 > LARGEST_SEED:
+                    raise Wrong(f"leaves no room for {choice.takes} takes below {LARGEST_SEED:,}")
+            except Wrong as wrong:
+                faults.append(Fault("seed", seed_text, str(wrong)))
+        if not isinstance(choice, Choice):
+            faults.extend(choice)
+        elif not faults:
+            return Row(line, position, prompt, name, seed, choice, labels, condition)
+        for fault in faults:
+            problems.add(fault.message, lines.get(fault.field, line), fault.field, fault.value)
+        return None
+
+    def choice(self, shared: tuple[str, ...]) -> Choice | tuple[Fault, ...]:
+        """The settings for these texts, or what is wrong with them."""
+        found = self._choices.get(shared)
+        if found is None:
+            found = self._choose(shared)
+            remember(self._choices, shared, found)
+        return found
+
+    def _choose(self, shared: tuple[str, ...]) -> Choice | tuple[Fault, ...]:
+        faults: list[Fault] = []
+        given: dict[str, Any] = {}
+        for field, text in zip(SHARED_FIELDS, shared, strict=True):
+            if text:
+                try:
+                    given[field] = JOB_FIELDS[field].read(text)
+                except Wrong as wrong:
+                    faults.append(Fault(field, text, str(wrong)))
+        name = given.get("model") or self._rules.default_model
+        model = self._model(name)
+        duration = given.get("duration")
+        files: dict[str, Path] = {}
+        if isinstance(model, str):
+            faults.append(Fault("model", name, model))
+        else:
+            longest = min(model.max_duration_s, LONGEST_DURATION_S)
+            if duration is None:
+                duration = min(self._rules.default_duration, longest)
+            elif duration > longest:
+                faults.append(Fault("duration", f"{duration:g}", f"{model.name} makes clips of at most {longest:g} s"))
+            if "melody" in given and not model.takes_melody:
+                message = (
+                    f"{model.name} follows no melody; use a melody model such as musicgen-melody, or leave it blank"
+                )
+                faults.append(Fault("melody", given["melody"], message))
+        if given.get("keep_best", 1) > given.get("count", 1):
+            message = f"there are only {given.get('count', 1)} takes to keep the best of; raise count"
+            faults.append(Fault("keep_best", str(given["keep_best"]), message))
+        if given.keys() >= _FILE_FIELDS:
+            message = "a clip follows a melody or continues a file, not both; leave one of them blank"
+            faults.append(Fault("melody", given["melody"], message))
+        for field in sorted(_FILE_FIELDS & given.keys()):
+            try:
+                files[field] = self._audio_file(given[field])
+            except Wrong as wrong:
+                faults.append(Fault(field, given[field], str(wrong)))
+        if faults or isinstance(model, str) or duration is None:
+            return tuple(faults)
+        return Choice(
+            model=model.name,
+            parameters=Parameters(
+                duration=duration,
+                temperature=given.get("temperature", _DEFAULTS["temperature"]),
+                top_k=given.get("top_k", _DEFAULTS["top_k"]),
+                top_p=given.get("top_p", _DEFAULTS["top_p"]),
+                cfg_coef=given.get("cfg_coef", _DEFAULTS["cfg_coef"]),
+            ),
+            takes=given.get("count", 1),
+            keep_best=given.get("keep_best"),
+            priority=given.get("priority", self._file_priority),
+            quality=given.get("quality"),
+            format=given.get("format") or self._rules.default_format,
+            melody=files.get("melody"),
+            continue_from=files.get("continue_from"),
+        )
+
+    def _model(self, name: str) -> ModelTraits | str:
+        """The model of that name, or why there is none."""
+        found = self._models.get(name)
+        if found is None:
+            try:
+                found = self._rules.resolve_model(name)
+            except UnknownModel as error:
+                found = str(error)
+            remember(self._models, name, found)
+        return found
+
+    def _audio_file(self, text: str) -> Path:
+        if not text.isprintable():
+            raise Wrong("must be the path of an audio file, on one line")
+        path = Path(os.path.normpath(self._rules.folder / text))
+        if path.suffix.lower() not in AUDIO_SUFFIXES:
+            raise Wrong(f"must be an audio file ({', '.join(AUDIO_SUFFIXES)})")
+        try:
+            regular = stat.S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            raise Wrong(f"there is no such file (looked for it in {path.parent})") from None
+        except OSError as error:
+            raise Wrong(f"cannot be looked at: {error.strerror or error}") from None
+        if not regular:
+            raise Wrong("is not a file")
+        return path
+
+
+def remember(memory: dict[K, V], key: K, value: V) -> None:
+    if len(memory) >= MOST_REMEMBERED:
+        memory.clear()
+    memory[key] = value

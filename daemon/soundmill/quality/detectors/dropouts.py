@@ -1,0 +1,70 @@
+"""The quality room, pauses: silence at the head, the tail and inside of a clip, and dropouts, which are pauses that no
+instrument makes: the sound stops within milliseconds and comes back as abruptly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundmill.quality.detectors.runs import longest, runs
+
+SILENCE_DBFS = -60.0
+EDGE_S = 0.006  # within this a dropout's sound is gone and back
+EDGE_DB = 24.0  # how far it falls, and rises again
+UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
+NEAR_S = 0.05  # within this the sound is about as loud as right beside a dropout:
+NEAR_DB = 16.0  # what dies away before a rest and begins after it is softer there
+DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
+DROPOUT_MAX_S = 1.0  # longer ones are pauses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """In seconds. Spans are (start, end)."""
+
+    head_s: float
+    tail_s: float
+    inside_s: float  # the longest
+    dropouts: tuple[tuple[float, float], ...]
+
+
+def pauses(power: NDArray[np.float64], block_s: float, duration_s: float) -> Pauses:
+    """From the mean power of consecutive blocks [blocks] of one channel, full scale = 1.
+
+    A clip that is silent throughout is all head and all tail.
+    """
+    floor = 10 ** (SILENCE_DBFS / 10)
+    silent = power < floor
+    if not power.size or silent.all():
+        whole = duration_s if power.size else 0.0
+        return Pauses(head_s=whole, tail_s=whole, inside_s=0.0, dropouts=())
+    spans = runs(silent)
+    sounding = np.flatnonzero(~silent)
+    inside = [span for span in spans if sounding[0] < span[0] and span[1] <= sounding[-1]]
+    start, end = longest(inside)
+    tail = duration_s - (int(sounding[-1]) + 1) * block_s
+    return Pauses(
+        head_s=int(sounding[0]) * block_s,
+        tail_s=tail if silent[-1] else 0.0,  # the rest of an incomplete block goes with its neighbour
+        inside_s=(end - start) * block_s,
+        dropouts=tuple((first * block_s, last * block_s) for first, last in _dropouts(power, inside, floor, block_s)),
+    )
+
+
+def _dropouts(
+    power: NDArray[np.float64], inside: list[tuple[int, int]], floor: float, block_s: float
+) -> list[tuple[int, int]]:
+    edge, near = max(2, round(EDGE_S / block_s)), max(2, round(NEAR_S / block_s))
+    softer = 10 ** (-NEAR_DB / 10)
+    loud = max(floor * 10 ** (EDGE_DB / 10), float(power.mean()) / 10 ** (UNDER_CLIP_DB / 10))
+    found = []
+    for start, end in inside:
+        before, after = power[max(start - near, 0) : start], power[end : end + near]
+        beside = float(before[-edge:].max()), float(after[:edge].max())
+        goes_on = beside[0] >= softer * before.max() and beside[1] >= softer * after.max()
+        if DROPOUT_MIN_S <= (end - start) * block_s <= DROPOUT_MAX_S and min(beside) >= loud and goes_on:
+            found.append((start, end))
+    return found

@@ -1,0 +1,229 @@
+"""Report: the mean of every condition, freed of the luck of the seeds, and how sure it is.
+
+The same replicate uses the same seed in every condition, so seeds are the blocks of a randomized block design: the
+response is modelled as condition + seed + error and conditions are compared within seeds, also where takes are missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soundmill.report.statistics.design import Bools, Floats, Table
+
+OWN_DF_ENOUGH = 2.0  # of an effect's own mean square, to be judged by that alone
+RESIDUAL_WEIGHT = 2.0  # of the common residual, in degrees of freedom, beside it when the error is only guessed at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorTerm:
+    """An estimate of the error variance, in squared units of the response, and its degrees of freedom."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """Least squares of condition + seed. C conditions, R seeds.
+
+    The covariance of `means` over error variance is diag(1 / takes) + spread · seed_information · spreadᵀ.
+    """
+
+    means: Floats  # (C,), at the average seed; nan where no take has the response
+    counts: Floats  # (C,) takes with the response
+    spread: Floats  # (C, R)
+    seed_information: Floats  # (R, R) pseudo-inverse of the seeds' normal equations
+    together: Floats  # (C, R) takes of each condition and seed; 0 where takes are not compared within seeds
+    residuals: Floats  # (C, R), 0 where there is no take; sums where there are several, over the root of their number
+    scatter: Floats  # (C,) the sum of the squared residuals of each condition's takes
+    error: ErrorTerm | None  # None: nothing left over to estimate it from
+    seed_variance: float  # of the seeds' estimated effects, on seeds - 1 degrees of freedom; 0 for a single seed
+    seeds: int  # R; 1 when seeds are not shared
+    paired: bool  # takes are compared within seeds
+    floor: float  # the least error variance, see `Scale`
+
+    def covariance(self, rows: Floats) -> Floats:
+        """Of linear combinations (q, C) of the means, over the error variance: (q, q)."""
+        inverse = _inverse(self.counts)
+        loaded = rows @ self.spread
+        found: Floats = (rows * inverse) @ rows.T + loaded @ self.seed_information @ loaded.T
+        return found
+
+    def variances(self, rows: Floats) -> Floats:
+        """The diagonal of `covariance`: (q,)."""
+        inverse = _inverse(self.counts)
+        loaded = rows @ self.spread
+        found: Floats = rows**2 @ inverse + ((loaded @ self.seed_information) * loaded).sum(axis=1)
+        return found
+
+    def error_for(self, contrasts: Floats) -> ErrorTerm | None:
+        """The error that contrasts (q, C) between conditions are judged by: their own mean square with the seeds.
+
+        A seed may suit one setting and not another, and takes of one seed come out nearly alike where a setting hardly
+        matters. So the error of an effect is not the residual but the effect × seed mean square, as in any repeated
+        measures design, with d = effect's × (seeds - 1) degrees of freedom: F and t are then exact for normal errors
+        and levels that vary alike with the seeds. The residual is known better, but any weight of it costs coverage.
+        A single degree of freedom (two levels with two seeds) would show nothing, so there the residual is averaged
+        in, weighted d to 2 - d.
+
+        Main effects of a 3 x 3 x 2 experiment, how often 95 % intervals held the truth in 800 simulations each: with
+        3, 4 or 5 seeds 0.94 to 0.97, where seeds only add and where they interact with every factor as strongly as the
+        noise. With 2 seeds as often for three levels, but 0.86 to 0.89 for two levels where seeds interact. Where
+        seeds only add, intervals for two levels are 1.9 times as wide as by the residual with 3 seeds, 1.5 with 4 and
+        1.3 with 5; for three levels 1.3, 1.2 and 1.1.
+        """
+        own = self.own_error(contrasts)
+        if own is None or self.error is None:
+            return self.error
+        variance, df = averaged(
+            np.array([own.variance]),
+            np.array([own.df]),
+            self.error,
+            np.array([max(OWN_DF_ENOUGH - own.df, 0.0)]),
+        )
+        return ErrorTerm(variance=float(variance[0]), df=float(df[0]))
+
+    def sphericity(self, contrasts: Floats) -> float:
+        """How alike contrasts (q, C) vary with the seeds: 1 where they do, 1 / their rank where one alone varies.
+
+        Where they do not, F has fewer degrees of freedom, by this factor: G. E. P. Box, Ann. Math. Statist. 25 (1954)
+        484-498. Estimated as by H. Huynh and L. S. Feldt, J. Educ. Statist. 1 (1976) 69-82, which takes three seeds.
+        """
+        if not self.paired or self.seeds < 3:
+            return 1.0
+        basis = _basis(contrasts)
+        by_seed = basis.T @ self.residuals
+        varying = np.linalg.eigvalsh(by_seed @ by_seed.T)
+        rank, squares = basis.shape[1], float((varying**2).sum())
+        if squares == 0:
+            return 1.0
+        seen = float(varying.sum()) ** 2 / (rank * squares)
+        left = self.seeds - 1 - rank * seen
+        unbiased = (self.seeds * rank * seen - 2) / (rank * left) if left > 0 else 1.0
+        return float(np.clip(unbiased, 1 / rank, 1.0))
+
+    def residual_form(self, rows: Floats) -> Floats:
+        """Expectation of (rows @ residuals)(rows @ residuals)ᵀ over the error variance, errors being alike: (q, q).
+
+        Over the contrasts' own size that is degrees of freedom: (seeds - 1) each, less where takes are missing.
+        """
+        inverse = _inverse(self.counts)
+        found = np.zeros((len(rows), len(rows)))
+        for seed, takes in enumerate(self.together.T):
+            here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
+            total, loaded = here.sum(axis=1), here @ self.spread
+            of_seed = loaded @ self.seed_information[seed]
+            found += (rows * (takes > 0)) @ rows.T - (here * inverse) @ here.T
+            found -= loaded @ self.seed_information @ loaded.T
+            found += np.outer(total, of_seed) + np.outer(of_seed, total)
+            found -= self.seed_information[seed, seed] * np.outer(total, total)
+        return found
+
+    def own_error(self, contrasts: Floats) -> ErrorTerm | None:
+        """The contrasts × seed mean square; None where takes are not compared within seeds, or it is the residual."""
+        everything = len(contrasts) >= (self.counts > 0).sum() - 1
+        if self.error is None or not self.paired or everything:
+            return None
+        basis = _basis(contrasts)
+        df = float(np.trace(self.residual_form(basis.T)))
+        if df <= 0 or self.error.df - df <= 1e-9:
+            return None
+        return ErrorTerm(variance=max(float(((basis.T @ self.residuals) ** 2).sum()) / df, self.floor), df=df)
+
+
+def _basis(contrasts: Floats) -> Floats:
+    """Orthonormal columns that span what contrasts (q, C) do: (C, rank)."""
+    basis, triangle = np.linalg.qr(contrasts.T)
+    found: Floats = basis[:, np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle).max()]
+    return found
+
+
+def averaged(variance: Floats, df: Floats, residual: ErrorTerm, residual_weight: Floats) -> tuple[Floats, Floats]:
+    """Effects' own mean squares (m,) and what else is in the residual, by degrees of freedom to `residual_weight`.
+
+    The degrees of freedom are Satterthwaite's, or what they would be were both the same, whichever are fewer: a mean
+    square small by luck must not add to them. An effect that is all of the residual is left as it is.
+    """
+    rest_df = np.maximum(residual.df - df, 1e-9)
+    rest = np.maximum(residual.variance * residual.df - variance * df, 0.0) / rest_df
+    some = (residual_weight > 0) & (residual.df - df > 1e-9)
+    weight = np.where(some, df / np.where(some, df + residual_weight, 1.0), 1.0)
+    of_own = weight + (1 - weight) * df / residual.df
+    own_part, rest_part = of_own * variance, (1 - of_own) * rest
+    own_df = np.maximum(df, 1e-9)
+    if_alike = 1 / (of_own**2 / own_df + (1 - of_own) ** 2 / rest_df)
+    found = (own_part + rest_part) ** 2 / (own_part**2 / own_df + rest_part**2 / rest_df)
+    return own_part + rest_part, np.minimum(found, if_alike)
+
+
+def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
+    """Means of conditions adjusted for seeds. `floor`: the least error variance, see `Scale`.
+
+    Where the seeds do not link all conditions (a condition has only seeds that no other has), they cannot be adjusted
+    for and their effects count as error.
+    """
+    kept = table.scored
+    rows, seeds, values = table.condition_of[kept], table.seed_of[kept], table.response[kept]
+    conditions, replicates = len(table.conditions), int(table.seed_of.max(initial=-1)) + 1
+    counts = np.bincount(rows, minlength=conditions).astype(np.float64)
+    inverse = _inverse(counts)
+    together = np.zeros((conditions, replicates))
+    np.add.at(together, (rows, seeds), 1.0)
+    used = together.sum(axis=0) > 0
+    together = together[:, used]
+    column = np.cumsum(used) - 1
+    paired = seeds_shared and _linked(together)
+    if not paired:
+        together, column = np.zeros((conditions, 1)), np.zeros_like(column)
+    totals = np.bincount(rows, weights=values, minlength=conditions)
+    spread = together * inverse[:, None]
+    if paired:
+        of_seeds = np.bincount(column[seeds], weights=values, minlength=together.shape[1])
+        normal = np.diag(together.sum(axis=0)) - together.T @ spread
+        information: Floats = np.linalg.pinv(normal, rcond=1e-10, hermitian=True).astype(np.float64)
+        effects = information @ (of_seeds - spread.T @ totals)
+    else:
+        information, effects = np.zeros((1, 1)), np.zeros(1)
+    means = np.where(counts > 0, inverse * totals - spread @ effects, np.nan)
+    left = values - means[rows] - effects[column[seeds]]
+    df = len(values) - int((counts > 0).sum()) - (len(effects) - 1)
+    error = ErrorTerm(variance=max(float(left @ left) / df, floor), df=df) if df > 0 else None
+    residuals = np.zeros_like(together)
+    np.add.at(residuals, (rows, column[seeds]), left)
+    residuals /= np.sqrt(np.maximum(together, 1.0))
+    return Adjusted(
+        means=means,
+        counts=counts,
+        spread=spread,
+        seed_information=information,
+        together=together,
+        residuals=residuals,
+        scatter=np.bincount(rows, weights=left**2, minlength=conditions).astype(np.float64),
+        error=error,
+        seed_variance=float(effects @ effects) / max(len(effects) - 1, 1),
+        seeds=len(effects),
+        paired=paired and len(effects) > 1,
+        floor=floor,
+    )
+
+
+def _inverse(counts: Floats) -> Floats:
+    """0 for none."""
+    found: Floats = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    return found
+
+
+def _linked(together: Floats) -> bool:
+    """Whether every condition is tied to every other by a chain of shared seeds."""
+    present: Bools = together > 0
+    present = present[present.any(axis=1)]
+    if len(present) == 0:
+        return False
+    reached = present[0]
+    while True:
+        grown = present[(present & reached).any(axis=1)].any(axis=0)
+        if (grown == reached).all():
+            return bool(reached.all())
+        reached = grown

@@ -1,0 +1,285 @@
+"""Making reports: the command reads and draws; the daemon has a process of low priority run that command."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from soundmill.catalog.reader import Reader
+from soundmill.catalog.reports import Owed
+from soundmill.commands import terminal as show
+from soundmill.config import Home
+from soundmill.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from soundmill.report.write import Progress
+
+log = logging.getLogger(__name__)
+
+TRIES = 3  # per start of the daemon; the report stays owed, so the next start, or the next change, tries again
+RETRY_WAIT_S = 5.0  # times the tries so far
+QUIET_S = 15.0  # after a change, before the report is made again: who rates one take mostly rates others too
+PATIENCE_S = 300.0  # but no longer than this while changes keep coming
+DEADLINE_S = 600.0
+DEADLINE_PER_JOB_S = 0.5
+LOWEST_PRIORITY = 19
+SAID_BYTES = 2000  # of what a failed report said
+
+
+# -- the command ------------------------------------------------------------------------------
+
+
+def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) -> Path:
+    """Write the report of a batch, finished or not, into its folder; the path of its page.
+
+    Raises InvalidControl when there is no such batch and StorageUnavailable when its folder cannot be written.
+    """
+    from soundmill.report.record import read_record
+    from soundmill.report.write import write_report
+
+    made_at = time.time()
+    with Reader.open(home.catalog) as reader:
+        name = str(reader.batch(batch)["batch"])
+        rows = {one: reader.everything_of(one) for one in (*reader.goes_on_with(name), name)}
+        later = reader.goes_on_in(name)
+    if not home.outputs.is_dir():  # not made here: where its disk is not mounted, files would vanish under the mount
+        raise StorageUnavailable(f"{home.outputs}: the folder is gone: mount its disk or make it again")
+    *earlier, record = (read_record(of_batch, home.outputs / one) for one, of_batch in rows.items())
+    folder = home.outputs / name
+    try:
+        return write_report(
+            record, folder, earlier=earlier, later=later, made_at=made_at, processes=_processors(), progress=progress
+        )
+    except OSError as error:
+        where = error.filename or folder
+        raise StorageUnavailable(
+            f"{where}: {error.strerror or error}: mend that, then: soundmill report {name}"
+        ) from error
+
+
+def _processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def progress_bar(batch: str) -> Iterator[Callable[[Progress], None]]:
+    """Shows how far a report is, on a terminal; elsewhere nothing."""
+    if not show.is_terminal():
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    with Bar(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[doing]}"),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(f"report of {batch}", total=None, doing="reading")
+        yield lambda now: bar.update(task, completed=now.done, total=now.due, doing=now.doing)
+
+
+# -- the daemon's side -------------------------------------------------------------------------
+
+
+class Ledger(Protocol):
+    """What the reporter needs of the catalogue."""
+
+    def unreported(self) -> list[Owed]: ...
+    def mark_reported(self, batch_id: int, *, read_at: float) -> None: ...
+    def event(self, kind: str, message: str, *, batch_id: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A report in the making. `said` holds what its process writes to standard error."""
+
+    owed: Owed
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    started_at: float
+    due: float
+
+    def kill(self) -> None:
+        """End the process with those it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def last_words(self) -> str:
+        self.said.seek(0)
+        lines = self.said.read()[-SAID_BYTES:].decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+def report_command(home: Home) -> Callable[[str], list[str]]:
+    return lambda batch: [sys.executable, "-m", "soundmill", "--home", str(home.root), "report", "--", batch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A report that could not be made of what was known at `changed_at`, after so many tries."""
+
+    changed_at: float | None
+    tries: int
+    not_before: float
+
+
+class Reporter:
+    """Has the report of every finished batch made, one at a time, and made again some time after the last of the
+    changes that it should tell of. `tick` never waits.
+
+    `command(batch)` is the process to start. One that fails or overruns its deadline is tried again, TRIES times in
+    all; then that is on record and the batch is left alone until something of it changes or the daemon starts anew.
+    A batch whose folder in `outputs` somebody has taken away gets no new report.
+
+    `run --once` waits for the first report of each batch, also where it is due again in the same run, and for those
+    that `expect` names. The others, of earlier batches whose takes were judged by new limits or heard by a new scorer,
+    come last: there may be any number of them, and they stay owed until they are made.
+    """
+
+    def __init__(
+        self, ledger: Ledger, outputs: Path, command: Callable[[str], Sequence[str]], clock: Callable[[], float]
+    ) -> None:
+        self._ledger = ledger
+        self._outputs = outputs
+        self._command = command
+        self._clock = clock
+        self._running: Running | None = None
+        self._failed: dict[int, Failed] = {}
+        self._waiting_since: dict[int, float] = {}  # for the changes to end
+        self._expected: set[int] = set()  # ids of batches whose report is waited for also when it is made again
+        self.made: list[str] = []  # names of batches, in the order of their reports
+
+    @property
+    def busy_with(self) -> str | None:
+        """The batch whose report is in the making."""
+        return self._running.owed.name if self._running is not None else None
+
+    @property
+    def idle(self) -> bool:
+        """True when no report is being made or owed, but for those given up."""
+        return self._running is None and not self._owed()
+
+    @property
+    def worked_off(self) -> bool:
+        """True when no report that `run --once` waits for is being made or owed, but for those given up."""
+        if self._running is not None and self._is_expected(self._running.owed):
+            return False
+        return not any(self._is_expected(owed) for owed in self._owed())
+
+    @property
+    def outdated(self) -> int:
+        """How many reports are owed that `run --once` does not wait for."""
+        return sum(not self._is_expected(owed) and self._tries(owed) < TRIES for owed in self._ledger.unreported())
+
+    def expect(self, batch_ids: Iterable[int]) -> None:
+        """Have `run --once` wait for the reports of these batches, which are to be made again."""
+        self._expected |= set(batch_ids)
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """Batches whose report could not be made."""
+        return tuple(owed.name for owed in self._ledger.unreported() if self._tries(owed) >= TRIES)
+
+    def tick(self) -> None:
+        now = self._clock()
+        if self._running is not None:
+            self._look_after(self._running, now)
+        if self._running is None:
+            in_turn = sorted(self._owed(), key=lambda owed: not self._is_expected(owed))
+            ready = (owed for owed in in_turn if self._is_ready(owed, now))
+            if (owed := next(ready, None)) is not None:
+                self._running = self._start(owed, now)
+
+    def stop(self) -> None:
+        """End the report in the making; the next start of the daemon makes it anew."""
+        if self._running is not None:
+            self._running.kill()
+            self._running.said.close()
+            self._running = None
+
+    def _owed(self) -> list[Owed]:
+        busy = self._running.owed.id if self._running is not None else None
+        return [owed for owed in self._ledger.unreported() if owed.id != busy and self._tries(owed) < TRIES]
+
+    def _is_expected(self, owed: Owed) -> bool:
+        return not owed.again or owed.id in self._expected
+
+    def _tries(self, owed: Owed) -> int:
+        """How often the report of what is known now has failed."""
+        failed = self._failed.get(owed.id)
+        return failed.tries if failed is not None and failed.changed_at == owed.changed_at else 0
+
+    def _is_ready(self, owed: Owed, now: float) -> bool:
+        if self._tries(owed) and now < self._failed[owed.id].not_before:
+            return False
+        if not owed.again or owed.changed_at is None:
+            return True
+        if self._outputs.is_dir() and not (self._outputs / owed.name).is_dir():
+            log.info("%s: its folder is gone, so its report is not made again", owed.name)
+            self._ledger.mark_reported(owed.id, read_at=now)
+            return False
+        since = self._waiting_since.setdefault(owed.id, now)
+        return now - owed.changed_at >= QUIET_S or now - since >= PATIENCE_S
+
+    def _start(self, owed: Owed, now: float) -> Running:
+        self._waiting_since.pop(owed.id, None)
+        if not owed.again:
+            self._expected.add(owed.id)
+        said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
+        process = subprocess.Popen(
+            self._command(owed.name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,  # so that it can be ended with its children, and no Ctrl-C reaches it
+        )
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
+        due = now + DEADLINE_S + DEADLINE_PER_JOB_S * owed.job_count
+        return Running(owed=owed, process=process, said=said, started_at=now, due=due)
+
+    def _look_after(self, running: Running, now: float) -> None:
+        status = running.process.poll()
+        if status is None and now <= running.due:
+            return
+        if status is None:
+            running.kill()
+            trouble = f"took longer than {running.due - running.started_at:.0f} s"
+        else:
+            trouble = running.last_words()
+        running.said.close()
+        self._running = None
+        owed = running.owed
+        if status == 0:
+            self._failed.pop(owed.id, None)
+            self.made.append(owed.name)
+            self._ledger.mark_reported(owed.id, read_at=running.started_at)
+            self._record("report made", f"{owed.name}: outputs/{owed.name}/report.html", owed)
+            return
+        tries = self._tries(owed) + 1
+        not_before = now + RETRY_WAIT_S * tries
+        self._failed[owed.id] = Failed(changed_at=owed.changed_at, tries=tries, not_before=not_before)
+        if tries >= TRIES:
+            mend = f"; given up after {tries} tries: soundmill report {owed.name} makes it by hand"
+        else:
+            mend = ""
+        self._record("report failed", f"{owed.name}: {trouble}{mend}", owed)
+
+    def _record(self, kind: str, message: str, owed: Owed) -> None:
+        log.log(logging.WARNING if kind == "report failed" else logging.INFO, "%s: %s", kind, message)
+        self._ledger.event(kind, message, batch_id=owed.id)

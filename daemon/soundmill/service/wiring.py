@@ -1,0 +1,172 @@
+"""How the stages fit: each function turns the configuration into what one stage is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from soundmill import __version__
+from soundmill.catalog import files
+from soundmill.config import Config
+from soundmill.engine.models import resolve
+from soundmill.engine.process.engine import ProcessEngine
+from soundmill.errors import UnknownModel
+from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
+from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judge, Judgement, QualityKind
+from soundmill.quality.checks import Thresholds, judge, ruleset
+from soundmill.schedule.worker import Policy
+
+MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
+
+
+class OutputFolder:
+    """The home's outputs folder as the shelf that workers file takes on."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str:
+        return files.take_path(job.batch_name, job.name, job.format, quarantined, attempt)
+
+    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> files.FiledTake:
+        return files.file_take(self._root, relative, audio, sidecar)
+
+    def discard(self, relative: str) -> None:
+        files.discard(self._root, relative)
+
+    def probe(self) -> None:
+        """Raise StorageUnavailable when a take could not be filed now."""
+        files.probe(self._root, MIN_FREE_BYTES)
+
+
+def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
+    """Makes the engine of a device: a process of its own."""
+    slots = None if config.engine.slots == "auto" else config.engine.slots
+    return lambda device: ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
+
+
+def rules_for(
+    config: Config, folder: Path, find_experiment: Callable[[str], EarlierExperiment] = no_experiments
+) -> Callable[[str], Rules]:
+    """The rules a job file is read by; melody files are looked for in `folder`, batches to extend by
+    `find_experiment`."""
+
+    def rules(ulid: str) -> Rules:
+        return Rules(
+            ulid=ulid,
+            folder=folder,
+            resolve_model=resolve,
+            default_model=config.default_model,
+            default_duration=config.default_duration,
+            default_format=config.audio.format,
+            default_on_qc_fail=config.on_qc_fail,
+            max_jobs=config.inbox.max_jobs,
+            find_experiment=find_experiment,
+        )
+
+    return rules
+
+
+def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
+    def request(attempt: Attempt) -> GenerationRequest:
+        job = attempt.job
+        return GenerationRequest(
+            job_id=job.id,
+            attempt=attempt.number,
+            prompt=job.prompt,
+            parameters=job.parameters,
+            seed=attempt.seed,
+            format=job.format,
+            normalization=config.audio.normalization,
+            normalization_target=config.audio.normalization_target,
+            deadline_s=config.schedule.clip_deadline_s(job.parameters.duration),
+            melody=job.melody,
+            continue_from=job.continue_from,
+            fade_s=config.audio.fade_ms / 1000,
+            tags={"batch": job.batch_name, "job": job.name},
+        )
+
+    return request
+
+
+def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapping[str, object]:
+    """Everything known of a take, as the JSON file beside it."""
+    job = attempt.job
+    return {
+        "soundmill": __version__,
+        "batch": job.batch_name,
+        "job": job.name,
+        "position": job.position,
+        "replicate": job.replicate,
+        "prompt": job.prompt,
+        "model": job.model,
+        **asdict(job.parameters),
+        "seed": attempt.seed,
+        "attempt": attempt.number,
+        "melody": str(job.melody) if job.melody else None,
+        "continue_from": str(job.continue_from) if job.continue_from else None,
+        "labels": dict(job.labels),
+        "condition": dict(job.condition),
+        "format": clip.format,
+        "sample_rate": clip.sample_rate,
+        "channels": clip.channels,
+        "duration_s": clip.duration_s,
+        "generation_s": clip.generation_s,
+        "device_s": clip.device_s,
+        "row_steps": clip.row_steps,
+        "verdict": judgement.verdict,
+        "score": judgement.score,
+        "ruleset": judgement.ruleset,
+        "checks": [asdict(check) for check in judgement.checks],
+        "measurements": dict(clip.measurements),
+        "defects": [dict(defect) for defect in clip.defects],
+        "licence": clip.licence,
+        "versions": dict(clip.versions),
+    }
+
+
+def thresholds_of(config: Config, kind: QualityKind) -> Thresholds:
+    return Thresholds(**getattr(config.quality, kind.value).model_dump())
+
+
+def kind_of(model: str, chosen: QualityKind | None) -> QualityKind:
+    """Whose thresholds judge a take: the job's choice, or what its model makes."""
+    if chosen is not None:
+        return chosen
+    try:
+        effects = resolve(model).makes_sound_effects
+    except UnknownModel:  # a checkpoint folder that has gone since
+        effects = False
+    return QualityKind.SOUND_EFFECTS if effects else QualityKind.MUSIC
+
+
+def judge_with(config: Config) -> Judge:
+    thresholds = {kind: thresholds_of(config, kind) for kind in QualityKind}
+
+    def judged(
+        model: str,
+        chosen: QualityKind | None,
+        measurements: Mapping[str, float | None],
+        defects: Sequence[Mapping[str, object]],
+    ) -> Judgement:
+        kind = kind_of(model, chosen)
+        return judge(measurements, thresholds[kind], defects, kind)
+
+    return judged
+
+
+def rulesets_of(config: Config) -> frozenset[str]:
+    """The names of all rules that a take may be judged by."""
+    return frozenset(ruleset(kind, thresholds_of(config, kind)) for kind in QualityKind)
+
+
+def policy_of(config: Config) -> Policy:
+    schedule = config.schedule
+    return Policy(
+        max_attempts=schedule.max_attempts,
+        qc_retries=schedule.qc_retries,
+        backoff_max_s=schedule.backoff_max_s,
+        pass_over_s=schedule.pass_over_s,
+        load_deadline_s=schedule.load_deadline_s,
+    )

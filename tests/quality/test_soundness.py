@@ -1,0 +1,123 @@
+"""The score of a take, from any checks there may be: what it promises, whatever their names, units and limits."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from soundmill.jobs import Check
+from soundmill.quality.soundness import score, wear
+
+NUMBERS = st.floats(-1e6, 1e6)
+
+
+def upper(value: float | None, limit: float, unit: str = "share") -> Check:
+    """A check for at most `limit`; the sign of what can be negative makes no difference."""
+    size = None if value is None else value if unit in ("correlation", "dBFS") else abs(value)
+    passed = size is not None and size <= limit
+    return Check(name="x", passed=passed, value=value, threshold=limit, unit=unit, message="")
+
+
+def lower(value: float, limit: float, unit: str = "dB") -> Check:
+    return Check(name="x", passed=value >= limit, value=value, threshold=limit, unit=unit, message="")
+
+
+@pytest.mark.parametrize(
+    ("checks", "points"),
+    [
+        pytest.param([], 100, id="nothing-checked"),
+        pytest.param([upper(0.0, 0.3)], 100, id="faultless"),
+        pytest.param([upper(0.15, 0.3)], 49 + 51 * (1 - 0.5**4), id="half-of-the-limit"),
+        pytest.param([upper(0.15, 0.3), upper(-0.01, 0.02)], 49 + 51 * (1 - 0.5**4) ** 2, id="two-halves"),
+        pytest.param([upper(0.3, 0.3)], 49, id="at-the-limit"),
+        pytest.param([upper(0.6, 0.3)], 24.5, id="twice-the-limit"),
+        pytest.param([upper(0.6, 0.3), upper(0.6, 0.3)], 12.25, id="twice-two-limits"),
+        pytest.param([upper(None, 0.3)], 0, id="not-measured"),
+        pytest.param([upper(float("nan"), 0.3)], 0, id="not-a-number"),
+        pytest.param([lower(60.0, 30.0)], 100, id="30-dB-over-a-lower-limit"),
+        pytest.param([lower(45.0, 30.0)], 49 + 51 * (1 - 0.5**4), id="15-dB-over-a-lower-limit"),
+        pytest.param([lower(-40.0, -40.0, "LUFS")], 49, id="at-a-lower-limit"),
+        pytest.param([lower(-70.0, -40.0, "LUFS")], 24.5, id="30-dB-under-a-lower-limit"),
+        pytest.param([lower(2.0, 1.0, "s")], 49 + 51 * (1 - 0.5**4), id="twice-what-is-asked-at-least"),
+        pytest.param([lower(0.5, 1.0, "s")], 24.5, id="half-of-what-is-asked-at-least"),
+        pytest.param([upper(-16.0, -1.0, "dBFS")], 49 + 51 * (1 - 0.5**4), id="a-level-15-dB-under-its-limit"),
+        pytest.param([upper(1.0, 0.0, "clicks")], 24.5, id="one-click-where-none-may-be"),
+        pytest.param([upper(3.0, 0.0, "clicks")], 12.25, id="three-clicks-where-none-may-be"),
+        pytest.param([upper(0.1, 0.0, "share")], 0, id="a-share-where-nothing-may-be"),
+        pytest.param([upper(-0.9, 0.95, "correlation")], 100, id="opposites-do-not-repeat"),
+    ],
+)
+def test_the_documented_scores_hold(checks: list[Check], points: float) -> None:
+    assert score(checks) == pytest.approx(points)
+
+
+def test_what_does_not_apply_costs_nothing() -> None:
+    check = Check(name="x", passed=True, value=None, threshold=0.95, unit="correlation", message="not applicable")
+    assert score([check]) == 100
+
+
+UNITS = st.sampled_from(["share", "s", "dB", "correlation", "full scale", "clicks", "dB over full scale"])
+UPPER = st.builds(upper, st.floats(0, 100), st.floats(0.001, 100), UNITS)
+LOWER = st.builds(lower, st.floats(-100, 100), st.floats(-80, 50), st.sampled_from(["dB", "LUFS"]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(UPPER, LOWER), max_size=30))
+def test_49_divides_passed_from_failed(checks: list[Check]) -> None:
+    found = score(checks)
+    assert 0 <= found <= 100
+    assert found >= 49 if all(check.passed for check in checks) else found <= 49
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(UPPER, max_size=5), st.floats(0, 100), st.floats(0, 100), st.floats(0.001, 100), UNITS)
+def test_more_of_a_fault_never_scores_higher(
+    others: list[Check], one: float, other: float, limit: float, unit: str
+) -> None:
+    less, more = sorted((one, other))
+    assert score([*others, upper(more, limit, unit)]) <= score([*others, upper(less, limit, unit)]) + 1e-9
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(-100, 100), st.floats(-100, 100), st.floats(-80, 50))
+def test_more_of_what_is_asked_never_scores_lower(one: float, other: float, limit: float) -> None:
+    assume(limit != 0)  # a value of 0 at a limit of 0 does not show which kind of limit it is
+    less, more = sorted((one, other))
+    assert score([lower(more, limit)]) >= score([lower(less, limit)]) - 1e-9
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(0, 100), st.floats(0.01, 100), UNITS)
+def test_a_little_more_is_a_little_worse(value: float, limit: float, unit: str) -> None:
+    step = limit * 1e-7
+    assert score([upper(value + step, limit, unit)]) == pytest.approx(score([upper(value, limit, unit)]), abs=0.01)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(UPPER, LOWER), max_size=10), UNITS)
+def test_a_further_check_that_finds_nothing_changes_nothing(checks: list[Check], unit: str) -> None:
+    assert score([*checks, upper(0.0, 1.0, unit)]) == score(checks)
+
+
+def test_many_small_faults_do_not_make_a_take_look_failed() -> None:
+    assert score([upper(0.3, 1.0)] * 20) > 90
+    assert score([upper(0.5, 1.0)] * 20) > 60
+
+
+def test_a_take_that_nearly_failed_is_told_from_one_that_is_merely_different() -> None:
+    different = [upper(0.4, 1.0), upper(0.5, 1.0), lower(50.0, 30.0)]
+    nearly_failed = [upper(0.95, 1.0), upper(0.0, 1.0), lower(90.0, 30.0)]
+    assert score(different) > 90
+    assert score(nearly_failed) < 60
+
+
+@settings(max_examples=200, deadline=None)
+@given(NUMBERS, NUMBERS, st.booleans(), st.sampled_from(["share", "dB", "s", "bananas", ""]))
+def test_any_check_has_a_wear(value: float, limit: float, passed: bool, unit: str) -> None:
+    assume(not math.isnan(value))
+    used = wear(Check(name="new", passed=passed, value=value, threshold=limit, unit=unit, message=""))
+    assert used >= 0
+    assert used <= 1 if passed else used >= 1

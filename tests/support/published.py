@@ -1,0 +1,169 @@
+"""Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
+
+No limit or detector has learned from PACKAGES. benchmarks/RESULTS.md names what was learned from ("Published music,
+once more"). Whoever changes a limit or a detector
+because of what these files say must put fresh packages in their place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from soundmill.audio.decode import read_audio
+from soundmill.audio.loudness import meter
+from soundmill.errors import MissingInput
+from soundmill.jobs import Check, QualityKind
+from soundmill.quality.checks import judge
+from soundmill.quality.detectors.runs import longest, runs
+from soundmill.quality.measure import Measured, measure
+from support.labelled import KINDS
+
+PACKAGES = (
+    "adonthell-data",
+    "cavepacker-data",
+    "davegnukem-data",
+    "minetest-data",
+    "pinball-data",
+    "pokerth-data",
+    "searchandrescue-data",
+    "supertux-data",
+)
+MUSIC_FROM_S = 20.0
+LISTENED_S = 30
+SUFFIXES = (".ogg", ".oga", ".wav", ".mp3", ".flac")
+NO_MUSIC = re.compile(r"/usr/.*/(sounds?|sfx|fx|speech|voices?|units?|wavs?)/", re.IGNORECASE)
+
+
+class Unavailable(Exception):
+    """No apt, no network, or no such package; says which."""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "soundmill-tests" / "published"
+
+
+def published(root: Path) -> list[Path]:
+    """The audio files of PACKAGES. Raises Unavailable."""
+    return fetched(root, PACKAGES)
+
+
+def fetched(root: Path, packages: Sequence[str]) -> list[Path]:
+    """The audio files of packages, sorted; fetched to `root` when they are not there. Raises Unavailable."""
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"{tool} is not here: published audio comes from Debian's packages")
+    root.mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        if not (root / package).is_dir():
+            _fetch(package, root)
+    found = [path for package in packages for path in (root / package).rglob("*") if path.is_file()]
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+
+
+def _fetch(package: str, root: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        workshop = Path(folder)
+        done = subprocess.run(
+            ["apt-get", "download", package], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
+        )
+        archives = list(workshop.glob("*.deb"))
+        if done.returncode != 0 or not archives:
+            raise Unavailable(f"apt-get download {package}: {done.stderr.strip() or 'nothing came'}")
+        made = workshop / "made"
+        subprocess.run(["dpkg-deb", "-x", str(archives[0]), str(made)], check=True, capture_output=True)
+        made.rename(root / package)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """`plain`: of the failed checks those whose fault a plain look at the samples shows as well."""
+
+    file: str
+    kind: str
+    failed: tuple[str, ...]
+    plain: tuple[str, ...]
+
+
+def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tuple[int, int, int] | None) -> bool:
+    """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
+    full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, one channel that is
+    the other turned over, a passage that is the same as one period earlier, 2 s of silence, or nothing in it. `loop`
+    is that passage: start, end and period in samples."""
+    level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
+    match check:
+        case "channel_balance":
+            return bool(level.min() < level.max() / 1000)
+        case "silence" | "silence_head" | "silence_tail" | "silence_inside":
+            return _silent_s(samples, rate) > 1.9
+        case "loudness" | "spectral_balance":
+            return bool(level.min() < 1e-3)
+        case "clipping" | "flat_tops":
+            return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)
+        case "loops" if loop is not None:
+            start, end, period = loop
+            return bool(np.corrcoef(samples[0, start:end], samples[0, start - period : end - period])[0, 1] > 0.9)
+        case "true_peak":
+            highest = max(1.0, float(np.abs(samples).max()))
+            return bool(np.abs(resample_poly(samples, 8, 1, axis=1)).max() > highest * 10 ** (2 / 20))
+        case "dc_offset":
+            return bool(np.abs(samples.mean(axis=1)).max() > 0.02)
+        case "phase":
+            return bool(np.corrcoef(samples)[0, 1] < -0.7)
+        case _:
+            return False
+
+
+def _silent_s(samples: NDArray[np.float32], rate: int) -> float:
+    """How long the longest stretch of tenths of a second below -60 dBFS is, in the more silent channel."""
+    tenth = rate // 10
+    count = samples.shape[1] // tenth
+    power = np.square(samples[:, : count * tenth], dtype=np.float64).reshape(len(samples), count, tenth).mean(axis=2)
+    return max(end - start for channel in power for start, end in [longest(runs(channel < 1e-6))]) / 10
+
+
+def loop_of(found: Measured, rate: int) -> tuple[int, int, int] | None:
+    """The passage found to repeat itself, for `plainly_faulty`."""
+    period_s = found.values["loop_period_s"]
+    spans = [each for each in found.defects if each["name"] == "loops"]
+    if period_s is None or not spans:
+        return None
+    start, end = (round(float(str(spans[0][key])) * rate) for key in ("start_s", "end_s"))
+    period = round(period_s * rate)
+    return max(start, period), end, period
+
+
+def failed(samples: NDArray[np.float32], rate: int, kind: str) -> list[tuple[Check, bool]]:
+    """The checks that fail by the limits of a kind, and whether a plain look shows why."""
+    read = meter(samples, rate)
+    found = measure(samples, rate, requested_s=None, loudness_lufs=read.loudness_lufs, before=None, meter=asdict(read))
+    loop = loop_of(found, rate)
+    checks = judge(found.values, KINDS[kind], found.defects, QualityKind(kind)).checks
+    return [(check, plainly_faulty(check.name, samples, rate, loop)) for check in checks if not check.passed]
+
+
+def hear(path: Path) -> Heard | None:
+    try:
+        samples, rate = read_audio(path)
+    except MissingInput:
+        return None
+    samples = samples[:, : LISTENED_S * rate]
+    kind = "sound_effects" if samples.shape[1] < MUSIC_FROM_S * rate or NO_MUSIC.search(str(path)) else "music"
+    said = failed(samples, rate, kind)
+    return Heard(
+        file=path.name,
+        kind=kind,
+        failed=tuple(check.name for check, _ in said),
+        plain=tuple(check.name for check, plain in said if plain),
+    )
