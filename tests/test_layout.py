@@ -17,7 +17,7 @@ STAGES = ("inbox", "schedule", "engine", "audio", "quality", "catalog", "report"
 NOUNS = {"soundmill", "soundmill.jobs", "soundmill.errors"}
 HEAVY = {"torch", "torchaudio", "transformers", "audiocraft", "tokenizers"}
 NUMERIC = {"numpy", "scipy", "soundfile"}
-COMPOSITION_ROOTS = {"engine/process/host.py"}
+COMPOSITION_ROOTS = {"engine/finishing.py"}
 # The one seam that two stages name: a worker's type annotations speak of the engine it is handed.
 SEAMS_FOR_TYPES = {"soundmill.engine.protocol"}
 WRITING_SQL = re.compile(r"\s*(INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM) ", re.IGNORECASE)

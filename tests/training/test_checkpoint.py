@@ -9,9 +9,10 @@ import torch
 import yaml
 from recipe import checkpoint
 from recipe.checkpoint import TEST_AUDIOGEN, TEST_MUSICGEN, TEST_STEREO, TEST_TWO_STEP, Shape
+from recipe.pieces import vocabulary
 
 from soundmill.engine import models
-from soundmill.engine.audiocraft import loading, text_encoder
+from soundmill.engine.audiocraft import loading
 
 torch.set_num_threads(1)
 
@@ -100,7 +101,7 @@ def test_what_the_prompt_says_changes_the_clip(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_knows_musical_words_and_spells_the_rest() -> None:
-    pieces = [piece for piece, _ in text_encoder.vocabulary()]
+    pieces = [piece for piece, _ in vocabulary()]
     assert pieces[:3] == ["<pad>", "</s>", "<unk>"]
     assert len(set(pieces)) == len(pieces)
     assert {"▁piano", "▁sci-fi", "q", "▁"} <= set(pieces)

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import torch
 
-from soundmill.engine.hub import one_line
+from soundmill.engine.failures import text_of
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, MissingInput
 from soundmill.jobs import GenerationRequest
@@ -47,7 +47,7 @@ def read_audio(file: Path, longest_s: float | None = None) -> tuple[torch.Tensor
             samples = stream.read(frames, dtype="float32", always_2d=True)
             rate = int(stream.samplerate)
     except (OSError, soundfile.SoundFileError) as error:
-        reason = one_line(error) if file.is_file() else "no such file"
+        reason = text_of(error) if file.is_file() else "no such file"
         raise MissingInput(f"{file}: cannot be read as audio ({reason})") from error
     if not len(samples):
         raise MissingInput(f"{file}: holds no audio")

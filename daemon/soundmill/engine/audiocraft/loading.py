@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.audiocraft import lean  # noqa: F401  before AudioCraft, both
-from soundmill.engine.quiet import quiet
-
-# isort: split
 import torch
 import yaml
 from audiocraft.models.audiogen import AudioGen
@@ -25,7 +20,9 @@ from audiocraft.modules.transformer import set_efficient_attention_backend
 from soundmill.engine import hub
 from soundmill.engine.audiocraft import attention, text_encoder
 from soundmill.engine.digest import digest_of
+from soundmill.engine.failures import is_out_of_memory, one_line, text_of
 from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, Family, ModelSpec
+from soundmill.engine.quiet import quiet
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
 LM_FILE, CODEC_FILE = CHECKPOINT_FILES
@@ -35,8 +32,6 @@ _T5_ALSO = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
 _CODEC_FILES = ("config.json", "model.safetensors")
 
 _CLASSES: dict[str, type[BaseGenModel]] = {"musicgen": MusicGen, "audiogen": AudioGen, "magnet": MAGNeT}
-
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +95,9 @@ def load(
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"model {spec.short}: does not fit on {device} ({hub.one_line(error)})") from error
+            raise OutOfMemory(f"model {spec.short}: does not fit on {device} ({text_of(error)})") from error
         raise ModelUnavailable(
-            f"model {spec.short}: AudioCraft cannot read {folder} ({type(error).__name__}: {hub.one_line(error)}); "
+            f"model {spec.short}: AudioCraft cannot read {folder} ({one_line(error)}); "
             f"run `soundmill models verify {spec.name}`"
         ) from error
     spec = _as_loaded(spec, family, model, config)
@@ -181,13 +176,6 @@ def set_threads(count: int | None) -> int:
     return torch.get_num_threads()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, CUDA or the CPU's allocator said in its own way that there is no room."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
-
-
 def read_config(file: Path) -> dict[str, Any]:
     """The `xp.cfg` of a checkpoint file, as plain data. Raises ModelUnavailable."""
     try:
@@ -207,7 +195,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ModelUnavailable(f"{file}: missing") from error
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         raise ModelUnavailable(
-            f"{file}: damaged or not a checkpoint ({hub.one_line(error)[:120]}); delete it and fetch it again"
+            f"{file}: damaged or not a checkpoint ({text_of(error)[:120]}); delete it and fetch it again"
         ) from error
     if not isinstance(package, dict):
         raise ModelUnavailable(f"{file}: holds no checkpoint")
@@ -274,6 +262,6 @@ def _pull_stem_separator(source: hub.Hub) -> None:
             pretrained.get_model("htdemucs")
         except Exception as error:
             raise ModelUnavailable(
-                f"htdemucs, which melody models need: download failed ({hub.one_line(error)}); "
+                f"htdemucs, which melody models need: download failed ({text_of(error)}); "
                 + hub.mend("facebook/musicgen-melody")
             ) from error

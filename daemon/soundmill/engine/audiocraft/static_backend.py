@@ -27,18 +27,16 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from audiocraft.utils import utils as draws
 
-from soundmill.engine.audiocraft import loading  # before AudioCraft
+from soundmill.engine.audiocraft import loading
 from soundmill.engine.audiocraft.info import info_of
 from soundmill.engine.backend import Clip
-from soundmill.engine.hub import one_line
+from soundmill.engine.failures import failure, is_out_of_memory, text_of
 from soundmill.engine.inputs import check, read_audio, whole_frames
 from soundmill.engine.models import ModelSpec
-from soundmill.errors import BadParameter, EngineError, MissingInput, OutOfMemory
-from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
-
-# isort: split
-from audiocraft.utils import utils as draws
+from soundmill.errors import BadParameter, EngineError, OutOfMemory
+from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
 
 Answer = Clip | GenerationFailed | Progress
 
@@ -123,7 +121,7 @@ class AudioCraftBackend:
             try:
                 self._queue.append((self._group(request), request))
             except EngineError as error:
-                self._refused.append(_failure(request, error))
+                self._refused.append(failure(request, error))
 
     def step(self) -> list[Answer]:
         """Start the oldest request's group if nothing runs, and wait a moment for what comes of it.
@@ -278,29 +276,19 @@ class AudioCraftBackend:
             )
 
     def _failures(self, batch: _Batch, error: BaseException) -> list[Answer]:
-        if loading.is_out_of_memory(error):
+        if is_out_of_memory(error):
             self._queue.clear()
             traceback.clear_frames(error.__traceback__)  # they hold the tensors that did not fit
             if self._device.startswith("cuda"):
                 torch.cuda.empty_cache()
             raise OutOfMemory(
                 f"{self._device}: no room for {len(batch.requests)} clips of "
-                f"{batch.group.parameters.duration:g} s at once ({one_line(error)[:120]})"
+                f"{batch.group.parameters.duration:g} s at once ({text_of(error)[:120]})"
             )
         if not isinstance(error, Exception) or isinstance(error, torch.AcceleratorError):
             self._queue.clear()
             raise error  # the device's state is unknown; the process is of no more use
-        return [_failure(request, error) for request in batch.requests]
-
-
-def _failure(request: GenerationRequest, error: Exception) -> GenerationFailed:
-    kinds: dict[type[Exception], FailureKind] = {
-        BadParameter: FailureKind.BAD_PARAMETER,
-        MissingInput: FailureKind.MISSING_INPUT,
-    }
-    kind = kinds.get(type(error), FailureKind.INTERNAL)
-    message = one_line(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {one_line(error)}"
-    return GenerationFailed(job_id=request.job_id, attempt=request.attempt, kind=kind, message=message)
+        return [failure(request, error) for request in batch.requests]
 
 
 def _job_id(answer: Answer) -> int:

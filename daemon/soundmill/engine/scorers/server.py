@@ -18,11 +18,12 @@ from typing import Protocol
 
 import torch
 
+from soundmill.engine.failures import as_engine_error, one_line
 from soundmill.engine.hub import Hub
 from soundmill.engine.inputs import read_audio
 from soundmill.engine.process.lifeline import tie_to
-from soundmill.engine.process.wire import as_engine_error, one_line
-from soundmill.engine.scorers.messages import Answer, Score, Scored, Scores, ScoringFailed, Take
+from soundmill.engine.process.wire import pack, unpack
+from soundmill.engine.scorers.messages import Score, Scored, Scores, ScoringFailed, Take
 from soundmill.engine.scorers.windows import AT_ONCE, WINDOW_S, mono
 from soundmill.errors import EngineError, MissingInput
 
@@ -55,23 +56,23 @@ def serve(conn: Connection, device: str) -> None:
     """Answer every Score that comes over `conn`, until anything else does or the daemon hangs up."""
     loaded: dict[tuple[str, str], Scorer] = {}
     with suppress(EOFError, OSError):
-        while isinstance(request := conn.recv(), Score):
-            conn.send(answer(request, loaded, device))
+        while isinstance(request := unpack(conn.recv_bytes()), Score):
+            conn.send_bytes(answer(request, loaded, device))
 
 
-def answer(request: Score, loaded: dict[tuple[str, str], Scorer], device: str) -> Answer:
-    """Scores of one request's takes; `loaded` keeps the scorers from one request to the next."""
+def answer(request: Score, loaded: dict[tuple[str, str], Scorer], device: str) -> bytes:
+    """The Answer to one request, packed; `loaded` keeps the scorers from one request to the next."""
     try:
         scorer = loaded.get((request.scorer, request.model))
         if scorer is None:
             scorer = LOADERS[request.scorer](request.model, device)
             loaded[request.scorer, request.model] = scorer
-        return score(scorer, request.takes)
+        return pack(score(scorer, request.takes))
     except Exception as error:
         known = as_engine_error(error)
         if known is None:
             logging.getLogger(__name__).exception("scoring with %s", request.scorer)
-        return ScoringFailed(error=known or EngineError(f"scorer {request.scorer}: {one_line(error)}"))
+        return pack(ScoringFailed(error=known or EngineError(f"scorer {request.scorer}: {one_line(error)}")))
 
 
 def score(scorer: Scorer, takes: Sequence[Take]) -> Scored:
