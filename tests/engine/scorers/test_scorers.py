@@ -268,7 +268,7 @@ def test_a_wait_for_scores_can_be_interrupted(process: ScoringProcess, checkpoin
 
 def test_the_daemons_side_loads_no_torch() -> None:
     code = (
-        "import sys, soundmill.scoring\n"
+        "import sys, soundmill.service.scoring\n"
         "sys.exit(({'torch', 'numpy', 'transformers', 'huggingface_hub'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -20,7 +20,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,7 @@ class AudioCraftBackend:
         self._spec = loaded.spec
         self._device = loaded.device
         self._model: Any = loaded.model
+        self._takes = frozenset(signature(self._model.set_generation_params).parameters)
         self._weights = loaded.weights
         self._slots = slots if slots is not None else fitting_slots(loaded)
         self._clock = clock
@@ -178,6 +180,14 @@ class AudioCraftBackend:
 
     def _group(self, request: GenerationRequest) -> _Group:
         check(request, self._spec)
+        for parameter in fields(request.parameters):
+            off = parameter.metadata.get("off")
+            if (
+                off is not None
+                and parameter.name not in self._takes
+                and getattr(request.parameters, parameter.name) != off
+            ):
+                raise BadParameter(f"{parameter.name}: {self._spec.short} has no such setting; {off:g} turns it off")
         tokens = 1
         for conditioner in self._model.lm.condition_provider.conditioners.values():
             if hasattr(conditioner, "t5_tokenizer"):
@@ -251,21 +261,16 @@ class AudioCraftBackend:
         return audio[..., :length].float().cpu().numpy()  # type: ignore[no-any-return]
 
     def _set_parameters(self, wanted: Parameters) -> None:
-        model = self._model
+        sampling: dict[str, Any] = {name: value for name, value in asdict(wanted).items() if name in self._takes}
+        sampling["use_sampling"] = wanted.temperature > 0
         # A filter as wide as the codebook lets everything through, but AudioCraft fails on a wider one.
-        top_k = min(wanted.top_k, model.lm.card)
-        sampling: dict[str, Any] = {
-            "use_sampling": wanted.temperature > 0,
-            "temperature": wanted.temperature,
-            "top_k": top_k,
-            "top_p": wanted.top_p,
-        }
-        if self._spec.family == "magnet":  # its length is fixed; the clip is cut to what was asked
-            least = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
-            model.set_generation_params(**sampling, max_cfg_coef=wanted.cfg_coef, min_cfg_coef=least)
-        else:
-            duration = whole_frames(wanted.duration, model.frame_rate)
-            model.set_generation_params(**sampling, duration=duration, cfg_coef=wanted.cfg_coef)
+        sampling["top_k"] = min(wanted.top_k, self._model.lm.card)
+        if "duration" in self._takes:
+            sampling["duration"] = whole_frames(wanted.duration, self._model.frame_rate)
+        else:  # MAGNeT: its length is fixed, so the clip is cut, and its guidance falls
+            sampling["max_cfg_coef"] = wanted.cfg_coef
+            sampling["min_cfg_coef"] = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
+        self._model.set_generation_params(**sampling)
 
     def _check_continuation(self, group: _Group, prompt_s: float) -> None:
         longest_s = min(group.parameters.duration, self._model.max_duration)

@@ -83,7 +83,7 @@ class _Packer(pickle.Pickler):
         if isinstance(thing, str):
             return str, (str(thing),)
         if isinstance(thing, numbers.Real):  # as numpy's are
-            plain = int if isinstance(thing, numbers.Integral) else float
+            plain: type = int if isinstance(thing, numbers.Integral) else float
             return plain, (plain(thing),)
         raise pickle.PicklingError(
             f"{cls.__module__}.{cls.__qualname__} is not plain data and cannot leave the process"
