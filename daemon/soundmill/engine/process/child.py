@@ -1,7 +1,7 @@
 """The engine room, child: one engine or scoring process as the daemon holds it, from start to burial.
 
-Imports no torch. A child is started with `python -m soundmill.engine.process.host`, say, in a process group of its own, so
-Ctrl-C at the terminal reaches the daemon alone, and is tied to the daemon by a lifeline: a pipe whose other end
+Imports no torch. A child is started with `python -m soundmill.engine.process.host`, say, in a process group of its own,
+so Ctrl-C at the terminal reaches the daemon alone, and is tied to the daemon by a lifeline: a pipe whose other end
 only the daemon has, so that the kernel ends the child with its parent (lifeline.py).
 """
 
