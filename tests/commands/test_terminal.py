@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 SCRIPT = (
-    "import json, sys; from soundmill import show;"
+    "import json, sys; from soundmill.commands import terminal as show;"
     "show.table(*json.loads(sys.argv[1]), 'nothing', names=int(sys.argv[2]))"
 )
 QC = {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
 from soundmill.jobs import AudioFormat
+from soundmill.words import closest
 
 AUDIO_SUFFIXES = tuple(f".{format}" for format in AudioFormat)
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
@@ -67,12 +67,14 @@ def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
             "SELECT name FROM jobs WHERE batch_id = ? ORDER BY position LIMIT ?", (known["id"], SUGGESTED_FROM)
         )
         names = [f"{known['name']}/{row['name']}" for row in rows]
+        for suffix in AUDIO_SUFFIXES:
+            wanted = wanted.removesuffix(suffix)
     else:
         rows = db.execute("SELECT name FROM batches ORDER BY id DESC LIMIT ?", (SUGGESTED_FROM,))
         names = [str(row["name"]) for row in rows]
         wanted = batch
-    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else None
+    close = closest(wanted, names)
+    return f"did you mean {close}?" if close else None
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
