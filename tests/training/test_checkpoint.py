@@ -57,7 +57,7 @@ def test_audiocrafts_own_loader_reads_it(tmp_path: Path, shape: Shape) -> None:
     assert loaded.model.compression_model.num_codebooks == lm.n_q
     assert loaded.model.frame_rate == shape.frame_rate == 25
     assert (loaded.spec.sample_rate, loaded.spec.channels) == (shape.sample_rate, shape.channels)
-    assert (loaded.spec.family, loaded.spec.window_s) == (shape.family, shape.window_s)
+    assert (loaded.spec.family.name, loaded.spec.window_s) == (shape.family, shape.window_s)
     assert loaded.spec.path == "decoder"
 
 

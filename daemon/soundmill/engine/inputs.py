@@ -27,7 +27,7 @@ def check(request: GenerationRequest, spec: ModelSpec) -> None:
         raise BadParameter(f"melody: {spec.short} takes none; use musicgen-melody or musicgen-stereo-melody")
     if request.melody is not None and request.continue_from is not None:
         raise BadParameter("melody and continue_from: AudioCraft takes one or the other")
-    if request.continue_from is not None and spec.family == "magnet":
+    if request.continue_from is not None and not spec.family.continues:
         raise BadParameter(f"continue_from: {spec.short} does not continue audio; use a MusicGen or AudioGen model")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,17 +12,14 @@ from typing import Any
 
 import torch
 import yaml
-from audiocraft.models.audiogen import AudioGen
 from audiocraft.models.genmodel import BaseGenModel
-from audiocraft.models.magnet import MAGNeT
-from audiocraft.models.musicgen import MusicGen
 from audiocraft.modules.transformer import set_efficient_attention_backend
 
 from soundmill.engine import hub
 from soundmill.engine.audiocraft import attention, text_encoder
 from soundmill.engine.digest import digest_of
 from soundmill.engine.failures import is_out_of_memory, one_line, text_of
-from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, Family, ModelSpec
+from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, UNKNOWN, Family, ModelSpec, family_of
 from soundmill.engine.quiet import quiet
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
@@ -30,8 +28,6 @@ LM_FILE, CODEC_FILE = CHECKPOINT_FILES
 _T5_FILES = ("config.json", "model.safetensors")
 _T5_ALSO = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 _CODEC_FILES = ("config.json", "model.safetensors")
-
-_CLASSES: dict[str, type[BaseGenModel]] = {"musicgen": MusicGen, "audiogen": AudioGen, "magnet": MAGNeT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +79,15 @@ def load(
     """
     folder, files = _gather(spec, source, report)
     config = read_config(folder / LM_FILE)
-    family: Family = spec.family if spec.family != "unknown" else _family(config)
+    family = spec.family if spec.family is not UNKNOWN else family_of(config)
     # xformers' compiled kernels do not match this torch.
     set_efficient_attention_backend("torch")
     attention.install()
     try:
         weights = digest_of(files)
         with quiet(), hub.offline():
-            model: BaseGenModel = _CLASSES[family].get_pretrained(str(folder), device=_place(device))
+            loader: type[BaseGenModel] = pkgutil.resolve_name(family.loader)
+            model = loader.get_pretrained(str(folder), device=_place(device))
     except EngineError:
         raise
     except Exception as error:
@@ -116,6 +113,8 @@ def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) 
     """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
     and its codec's. What a melody is heard through is Demucs's own, and not among them."""
     source = source if source is not None else hub.Hub()
+    if spec.family is not UNKNOWN and not spec.family.loader:
+        raise ModelUnavailable(f"model {spec.short}: no checkpoint of AudioCraft's; the plugin that brings it has it")
     if spec.is_built_in:
         folder = BUILT_IN
     elif spec.is_hub:
@@ -207,12 +206,6 @@ def _is_zip(file: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04"
 
 
-def _family(config: Mapping[str, Any]) -> Family:
-    if config.get("lm_model") == "transformer_lm_magnet":
-        return "magnet"
-    return "audiogen" if config.get("solver") == "audiogen" else "musicgen"
-
-
 def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Mapping[str, Any]) -> ModelSpec:
     fuser = config.get("fuser") or {}
     into_the_input = any(fuser.get(way) for way in ("sum", "input_interpolate"))
@@ -225,9 +218,9 @@ def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Map
         channels=int(model.audio_channels),
         takes_melody=_takes_melody(config),
         window_s=window_s,
-        max_duration_s=window_s if family == "magnet" else spec.max_duration_s,
+        max_duration_s=window_s if family.fixed_length else spec.max_duration_s,
         parameters_m=spec.parameters_m or round(sum(p.numel() for p in model.lm.parameters()) / 1e6),
-        path="decoder" if delayed and not into_the_input and family != "magnet" else "audiocraft",
+        path="decoder" if delayed and not into_the_input and not family.fixed_length else "audiocraft",
     )
 
 

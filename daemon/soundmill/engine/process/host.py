@@ -11,6 +11,7 @@ import gc
 import importlib
 import logging
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -62,6 +63,13 @@ def open_backend(model: str, device: str, slots: int | None) -> Backend:
     # It needs scipy, and is imported now, on the main thread: imports on two threads at once can meet half a module,
     # and torch's libraries import a good deal while they work.
     import soundmill.engine.finishing  # noqa: F401
+
+    opened: Backend = pkgutil.resolve_name(spec.family.opened_by)(spec, device, slots)
+    return opened
+
+
+def open_audiocraft(spec: models.ModelSpec, device: str, slots: int | None) -> Backend:
+    """A checkpoint of AudioCraft's in our decode loop, or where that cannot run it in AudioCraft's own."""
     from soundmill.engine.audiocraft import loading
 
     loading.set_threads(None)
