@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from soundmill import plugins
 from soundmill.errors import UnknownModel
 
 Route = Literal["decoder", "audiocraft", "own"]
@@ -185,6 +184,8 @@ _BY_NAME = _by_name(TABLE)
 
 @cache
 def _from_plugins() -> tuple[ModelSpec, ...]:
+    from soundmill import plugins  # here: 20 ms that only a name which is not built in needs
+
     return tuple(spec for _, spec in plugins.registered("register_models") if spec.name not in _BY_NAME)
 
 
