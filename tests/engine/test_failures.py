@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from soundmill.engine.failures import as_engine_error, failure
+from soundmill.engine.failures import as_engine_error, failure, is_out_of_memory
 from soundmill.errors import BadParameter, EngineError, MissingInput, OutOfMemory
 from soundmill.jobs import FailureKind
 from support.conformance import make_request
@@ -40,3 +41,18 @@ def test_errors_travel_as_the_class_the_daemon_knows() -> None:
     assert type(as_engine_error(OddParameter("top_k", 3))) is BadParameter
     assert type(as_engine_error(MemoryError())) is OutOfMemory
     assert as_engine_error(ValueError()) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("size mismatch"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_other_failures(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

@@ -103,7 +103,7 @@ class ModelSpec:
     @property
     def is_hub(self) -> bool:
         """Whether the weights come from the Hugging Face hub."""
-        return not self.is_built_in and not Path(self.name).is_absolute()
+        return not (self.is_built_in or self.path == "own" or Path(self.name).is_absolute())
 
 
 def _spec(

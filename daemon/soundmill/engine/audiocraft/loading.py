@@ -113,8 +113,8 @@ def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) 
     """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
     and its codec's. What a melody is heard through is Demucs's own, and not among them."""
     source = source if source is not None else hub.Hub()
-    if spec.family is not UNKNOWN and not spec.family.loader:
-        raise ModelUnavailable(f"model {spec.short}: no checkpoint of AudioCraft's; the plugin that brings it has it")
+    if spec.path == "own":
+        raise ModelUnavailable(f"model {spec.short}: the plugin that brings it has its weights, not AudioCraft")
     if spec.is_built_in:
         folder = BUILT_IN
     elif spec.is_hub:

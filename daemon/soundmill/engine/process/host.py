@@ -6,13 +6,10 @@ while the next ones decode.
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import importlib
 import logging
-import os
 import pkgutil
-import signal
 import sys
 import threading
 import time
@@ -21,14 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 from typing import cast
 
 from soundmill.engine import models
 from soundmill.engine.backend import Backend, Clip
 from soundmill.engine.failures import as_engine_error, failure, one_line
-from soundmill.engine.process.lifeline import tie_to
+from soundmill.engine.process.lifeline import begin, end
 from soundmill.engine.process.wire import (
     Cancel,
     Command,
@@ -264,16 +260,9 @@ def resolve_opener(path: str) -> OpenBackend:
 def run(argv: list[str]) -> int:
     """The process's entry: device, import path of the backend, slots or auto, and the numbers of the two pipes."""
     device, backend_for, slots, conn, lifeline = argv
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for fd in (int(conn), int(lifeline)):
-        os.set_inheritable(fd, False)  # a helper process of the backend must not keep them open
-    tie_to(int(lifeline))
-    faulthandler.enable()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+    daemon = begin(conn, lifeline, OOM_SCORE)
     try:
-        main(Connection(int(conn)), device, backend_for, None if slots == "auto" else int(slots))
+        main(daemon, device, backend_for, None if slots == "auto" else int(slots))
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
@@ -285,7 +274,4 @@ def run(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    status = run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # the device's libraries may hang or crash in their own clean-up
+    end(run(sys.argv[1:]))

@@ -5,21 +5,18 @@ It yields to everything else on the machine: low priority, and half of the cores
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import torch
 
 from soundmill.engine.failures import as_engine_error, one_line
 from soundmill.engine.inputs import read_audio
-from soundmill.engine.process.lifeline import tie_to
+from soundmill.engine.process.lifeline import begin, end
 from soundmill.engine.process.wire import pack, unpack
 from soundmill.engine.scorers.messages import Score, Scored, ScoringFailed, Take
 from soundmill.engine.scorers.registry import Scorer, Scores, find
@@ -93,22 +90,13 @@ def score(scorer: Scorer, takes: Sequence[Take]) -> Scored:
 def run(argv: list[str]) -> int:
     """The process's entry: the device and the numbers of the two pipes."""
     device, conn, lifeline = argv
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for fd in (int(conn), int(lifeline)):
-        os.set_inheritable(fd, False)
-    tie_to(int(lifeline))
-    faulthandler.enable()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    daemon = begin(conn, lifeline, OOM_SCORE)
     with suppress(OSError):
         os.nice(NICENESS)
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2 if hasattr(os, "sched_getaffinity") else 1))
-    serve(Connection(int(conn)), device)
+    serve(daemon, device)
     return 0
 
 
 if __name__ == "__main__":
-    status = run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # as in engine/process/host.py
+    end(run(sys.argv[1:]))
