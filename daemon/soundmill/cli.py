@@ -368,9 +368,12 @@ def models_list(as_json: bool) -> None:
     from dataclasses import asdict
 
     from soundmill.commands.doctor import weights_cached
-    from soundmill.engine.models import TABLE
+    from soundmill.engine.models import known
 
-    rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
+    rows = [
+        {**asdict(spec), "family": spec.family.name, "here": spec.is_built_in or weights_cached(spec)}
+        for spec in known()
+    ]
     if as_json:
         show.as_json(rows)
         return
