@@ -22,15 +22,15 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @hookspec
-def register_models() -> Iterable[ModelSpec]:
+def register_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
     """Models by name, beside those of `soundmill models list`."""
 
 
 @hookspec
-def register_scorers() -> Iterable[ScorerSpec]:
+def register_scorers() -> Iterable[ScorerSpec]:  # type: ignore[empty-body]
     """Models that score takes, for `scoring.scorers` in soundmill.yaml."""
 
 
 @hookspec
-def register_quality_checks() -> Iterable[QualityCheck]:
+def register_quality_checks() -> Iterable[QualityCheck]:  # type: ignore[empty-body]
     """Checks that every take is judged by, with their measurement and limits."""
