@@ -33,7 +33,17 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for o
 
 
 class Group(click.Group):
-    """Turns the errors Soundmill raises on purpose, and the disk's, into one line and an exit status."""
+    """Turns the errors Soundmill raises on purpose, and the disk's, into one line and an exit status.
+
+    Its help lists the commands in the order one meets them, each with its whole sentence.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in self.commands.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,7 +56,12 @@ class Group(click.Group):
             ctx.exit(2 if isinstance(error, UsageError) else 1)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 did it; 1 the work failed (a job failed, a check did not pass, a file was rejected); "
+    "2 wrong usage.",
+)
 @click.option("--home", "home", metavar="DIR", help="The home folder [default: $SOUNDMILL_HOME or ~/soundmill].")
 @click.option("--debug", is_flag=True, help="Show tracebacks and what every thread does.")
 @click.version_option(__version__, prog_name="soundmill")
@@ -162,9 +177,9 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, as_json:
     look.jobs(home, batch, wanted, limit, as_json=as_json)
 
 
-def _control_command(action: Action, help_text: str) -> None:
+def _control_command(action: Action, target: str, help_text: str) -> None:
     @main.command(action, help=help_text)
-    @click.argument("target", metavar="BATCH|JOB")
+    @click.argument("target", metavar=target)
     @click.pass_obj
     def command(home: Home, target: str) -> None:
         from soundmill.commands.ask import ask
@@ -172,10 +187,12 @@ def _control_command(action: Action, help_text: str) -> None:
         click.echo(ask(home, action, target))
 
 
-_control_command("cancel", "Cancel the waiting and running jobs of a batch, or one job (an id or batch/job).")
-_control_command("pause", "Start no more jobs of a batch; those running end.")
-_control_command("resume", "Go on with a paused batch.")
-_control_command("retry", "Queue failed and cancelled jobs of a batch, or one job, again.")
+_control_command(
+    "cancel", "BATCH|JOB", "Cancel the waiting and running jobs of a batch, or one job (an id or batch/job)."
+)
+_control_command("pause", "BATCH", "Start no more jobs of a batch; those running end.")
+_control_command("resume", "BATCH", "Go on with a paused batch.")
+_control_command("retry", "BATCH|JOB", "Queue failed and cancelled jobs of a batch, or one job, again.")
 
 
 @main.command()

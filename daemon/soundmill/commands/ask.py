@@ -19,7 +19,13 @@ def ask(home: Home, action: Action, target: str) -> str:
     Raises UsageError where no home is set up, CatalogError where there is no catalogue yet, InvalidControl where there
     is no such batch or job.
     """
-    return _leave_word(home, target, lambda reader: Control(action=action, target=reader.find(target)))
+
+    def wish(reader: Reader) -> Control:
+        """Only a whole batch can be paused, which the daemon would say when nobody listens."""
+        whole = action in ("pause", "resume")
+        return Control(action=action, target=str(reader.batch(target)["batch"]) if whole else reader.find(target))
+
+    return _leave_word(home, target, wish)
 
 
 def rate(home: Home, take: str, stars: int, note: str | None) -> str:

@@ -12,7 +12,7 @@ from soundmill.commands import terminal as show
 from soundmill.config import Config, load
 from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
-from soundmill.errors import SoundmillError
+from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home
 from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization, Parameters
 from soundmill.service.wiring import engine_for
@@ -60,8 +60,11 @@ class Comparison:
 def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
     """Generate a job's take again, where it can on the device that made it, and print the comparison.
 
-    The new audio is kept in `save`. Raises SoundmillError when the samples differ, and as `again` does.
+    The new audio is kept in `save`. Raises UsageError where it cannot be, SoundmillError when the samples differ,
+    and as `again` does.
     """
+    if save and not save.absolute().parent.is_dir():
+        raise UsageError(f"{save}: there is no such folder to keep it in")
     config = load(home)
     with Reader.open(home.catalog) as reader:
         row = reader.attempt_for_rerun(job)
