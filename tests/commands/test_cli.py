@@ -18,6 +18,7 @@ from commands.conftest import Command, parsed
 from service.conftest import config, never_ending, quick_engine, until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
+from soundmill.cli import SCHEMAS
 from soundmill.config import Config, Home
 from soundmill.inbox import control
 from soundmill.inbox.jobfile.read import read_jobs
@@ -338,6 +339,13 @@ def test_what_the_disk_refuses_is_one_line(soundmill: Command, home: Home, tmp_p
     home.inbox.symlink_to(home.inbox)  # a circle, which stops root as well
     result = soundmill("init")
     assert result.exit_code == 1 and str(home.inbox) in result.output and result.output.count("\n") == 1
+
+
+def test_every_schema_that_help_names_is_printed(soundmill: Command) -> None:
+    assert parsed(soundmill("schema")) == parsed(soundmill("schema", "job"))
+    for name in SCHEMAS:
+        assert parsed(soundmill("schema", name))["properties"]
+    assert soundmill("schema", "song").exit_code == 2
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them_and_whole(soundmill: Command) -> None:

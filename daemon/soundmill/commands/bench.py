@@ -85,21 +85,12 @@ def bench(home: Home, model: str | None, clips: int | None, duration_s: float, *
     config = load(home)
     if daemon_running(home):
         print("a daemon works in this home: what it does meanwhile slows the figures down", file=sys.stderr)
+    model = model or config.default_model
     speeds = []
     for device in find_devices(config.engine.devices):
         with contextlib.closing(engine_for(config)(device)) as engine:
-            speeds.append(
-                measure(
-                    engine,
-                    config,
-                    device=device,
-                    model=model or config.default_model,
-                    clips=clips,
-                    duration_s=duration_s,
-                    clock=time.monotonic,
-                )
-            )
-    show.rows([speed.row() for speed in speeds], COLUMNS, "no device", as_json=as_json)
+            speeds.append(measure(engine, config, device, model, clips, duration_s, clock=time.monotonic))
+    show.table([speed.row() for speed in speeds], COLUMNS, "no device", as_json=as_json)
     if not as_json:
         together = sum(speed.clips_per_h for speed in speeds)
         print(f"300 clips of {duration_s:g} s would take about {span(round(300 * 3600 / together))}")
@@ -108,11 +99,11 @@ def bench(home: Home, model: str | None, clips: int | None, duration_s: float, *
 def measure(
     engine: Engine,
     config: Config,
-    *,
     device: str,
     model: str,
     clips: int | None,
     duration_s: float,
+    *,
     clock: Callable[[], float],
 ) -> Speed:
     """Load `model`, make one clip to warm up and one alone, then `clips` of them (None: three for each slot).

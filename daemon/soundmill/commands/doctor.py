@@ -53,7 +53,7 @@ def doctor(home: Home, *, as_json: bool) -> None:
 def models(*, as_json: bool) -> None:
     """Print the models known by name, and which of them are here."""
     rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
-    show.rows(rows, MODELS, "", as_json=as_json)
+    show.table(rows, MODELS, "", as_json=as_json)
 
 
 def pull_model(name: str, say: Callable[[str], None]) -> None:

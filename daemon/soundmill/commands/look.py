@@ -66,7 +66,7 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, *, as_js
     """Print jobs, of one batch or of all, in one status or in any."""
     with Reader.open(home.catalog) as reader:
         rows = reader.jobs(batch, status=wanted, limit=limit)
-    show.rows(rows, JOBS, "No such jobs.", as_json=as_json, names=2)
+    show.table(rows, JOBS, "No such jobs.", as_json=as_json, names=2)
 
 
 def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:

@@ -43,7 +43,7 @@ def qc(home: Home, paths: Iterable[Path], kind: QualityKind, *, as_json: bool, a
         write_csv(rows, sys.stdout)
     else:
         found = rows if as_json else [{**row, "why": why(row)} for row in rows]
-        show.rows(found, COLUMNS, "", as_json=as_json)
+        show.table(found, COLUMNS, "", as_json=as_json)
     failed = sum(not passed(row) for row in rows)
     if failed:
         raise SoundmillError(f"{failed} of {len(rows)} files did not pass")

@@ -32,16 +32,16 @@ def print_json(data: object) -> None:
     print(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
-def rows(found: Sequence[Row], columns: Mapping[str, str], empty: str, *, as_json: bool, names: int = 1) -> None:
-    """Print the rows whole as JSON, or the given columns of them as a table."""
+def table(
+    rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1, as_json: bool = False
+) -> None:
+    """Print the given columns (key to heading) of the rows; the first `names` of them say which row it is.
+
+    As JSON, the rows are printed whole.
+    """
     if as_json:
-        print_json(found)
-    else:
-        table(found, columns, empty, names=names)
-
-
-def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1) -> None:
-    """Print the given columns (key to heading) of the rows; the first `names` of them say which row it is."""
+        print_json(rows)
+        return
     if not rows:
         print(empty)
         return
