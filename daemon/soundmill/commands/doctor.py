@@ -15,7 +15,7 @@ from typing import Literal
 from soundmill.commands import terminal as show
 from soundmill.config import Config, load
 from soundmill.engine.devices import describe, find_devices
-from soundmill.engine.models import TABLE, ModelSpec, resolve
+from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.errors import SoundmillError, UnknownModel
 from soundmill.home import Home, daemon_running
 
@@ -52,7 +52,10 @@ def doctor(home: Home, *, as_json: bool) -> None:
 
 def models(*, as_json: bool) -> None:
     """Print the models known by name, and which of them are here."""
-    rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
+    rows = [
+        {**asdict(spec), "family": spec.family.name, "here": spec.is_built_in or weights_cached(spec)}
+        for spec in known()
+    ]
     show.table(rows, MODELS, "", as_json=as_json)
 
 
