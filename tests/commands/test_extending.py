@@ -42,8 +42,8 @@ def test_a_new_command_is_a_file_and_a_declaration(copy: Path, worked_home: Home
     function, declaration = (textwrap.dedent(found) for found in re.findall(r" +```python\n(.*?) +```", section, re.S))
     package = copy / "daemon" / "soundmill"
     before = {path: path.read_bytes() for path in package.rglob("*.py")}
-    [named] = re.findall(r"here `daemon/soundmill/(.+?)`", section)
-    (package / named).write_text(function, encoding="utf-8")
+    [module] = re.findall(r"here the module `soundmill\.(.+?)`", section)
+    package.joinpath(*module.split(".")).with_suffix(".py").write_text(function, encoding="utf-8")
     with (package / "cli.py").open("a", encoding="utf-8") as cli:
         cli.write("\n\n" + declaration)
     changed = {path.name for path in package.rglob("*.py") if before.get(path) != path.read_bytes()}
