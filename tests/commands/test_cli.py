@@ -18,6 +18,7 @@ from commands.conftest import Command, parsed
 from service.conftest import config, never_ending, quick_engine, until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
+from soundmill.cli import SCHEMAS
 from soundmill.config import Config, Home
 from soundmill.inbox import control
 from soundmill.inbox.jobfile.read import read_jobs
@@ -316,3 +317,57 @@ def test_status_watch_draws_a_bar_on_a_terminal(worked_home: Home) -> None:
         process.wait()
         os.close(terminal)
     assert b"slow" in seen and "━".encode() in seen
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_only_a_whole_batch_is_paused_and_that_is_said_at_once(
+    soundmill: Command, worked_home: Home, action: str
+) -> None:
+    result = soundmill(action, f"songs/{heard(worked_home, 1).stem}")
+    assert result.exit_code == 1 and "is a job, not a batch" in result.output
+    assert control.pending(worked_home.control) == []
+
+
+def test_a_rerun_that_could_not_be_kept_does_not_begin(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
+    result = soundmill("rerun", "1", "--save", str(tmp_path / "nowhere" / "take.wav"))
+    assert result.exit_code == 2 and "no such folder" in result.output and result.output.count("\n") == 1
+
+
+def test_what_the_disk_refuses_is_one_line(soundmill: Command, home: Home, tmp_path: Path) -> None:
+    home.create()
+    home.inbox.rename(home.root / "elsewhere")
+    home.inbox.symlink_to(home.inbox)  # a circle, which stops root as well
+    result = soundmill("init")
+    assert result.exit_code == 1 and str(home.inbox) in result.output and result.output.count("\n") == 1
+
+
+def test_every_schema_that_help_names_is_printed(soundmill: Command) -> None:
+    assert parsed(soundmill("schema")) == parsed(soundmill("schema", "job"))
+    for name in SCHEMAS:
+        assert parsed(soundmill("schema", name))["properties"]
+    assert soundmill("schema", "song").exit_code == 2
+
+
+def test_help_lists_the_commands_in_the_order_one_meets_them_and_whole(soundmill: Command) -> None:
+    text = soundmill("--help").output
+    assert "…" not in text and "..." not in text.split("Commands:")[1]
+    assert text.index("  init ") < text.index("  submit ") < text.index("  cancel ") < text.index("  doctor ")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit_s"), [(["--version"], 0.15), (["--help"], 0.15), (["status"], 0.2), (["cancel", "songs"], 0.2)]
+)
+def test_what_only_asks_starts_at_once(worked_home: Home, words: list[str], limit_s: float) -> None:
+    """Word is left for the daemon without loading it, the settings, or what computes. Seconds of one core's work, the
+    best of five."""
+    probe = (
+        "import sys, resource; from soundmill.cli import main\n"
+        f"try: main(['--home', {str(worked_home.root)!r}, *{words!r}])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "names = ('soundmill.service', 'soundmill.config', 'pydantic', 'yaml', 'numpy', 'rich', 'torch')\n"
+        "print([name for name in names if name in sys.modules], used.ru_utime + used.ru_stime, file=sys.stderr)"
+    )
+    runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True) for _ in range(5)]
+    assert {run.stderr.rsplit(" ", 1)[0] for run in runs} == {"[]"}, runs[0].stderr
+    assert min(float(run.stderr.rsplit(" ", 1)[1]) for run in runs) < limit_s

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from soundmill.config import Config
+from soundmill.commands import terminal as show
+from soundmill.config import Config, load
+from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
+from soundmill.home import Home, daemon_running
 from soundmill.jobs import Generated, GenerationFailed, GenerationRequest, Parameters
+from soundmill.service.wiring import engine_for
+from soundmill.words import span
 
 # Rows of a sweep differ, so these do too; what a prompt says costs nothing, how long it is hardly anything.
 PROMPTS = ("calm piano, 90 bpm", "driving techno with drums", "heavy rain", "bright strings over a slow march")
@@ -70,34 +77,33 @@ class Speed:
         }
 
 
-def measure_each(
-    devices: Iterable[str],
-    engine_for: Callable[[str], Engine],
-    config: Config,
-    *,
-    model: str,
-    clips: int | None,
-    duration_s: float,
-    clock: Callable[[], float],
-) -> list[Speed]:
-    """Measure one device after the other, each with an engine of its own. Raises as `measure` does."""
+def bench(home: Home, model: str | None, clips: int | None, duration_s: float, *, as_json: bool) -> None:
+    """Measure one device after the other, each with an engine of its own, and print what each did.
+
+    Raises as `measure` does.
+    """
+    config = load(home)
+    if daemon_running(home):
+        print("a daemon works in this home: what it does meanwhile slows the figures down", file=sys.stderr)
+    model = model or config.default_model
     speeds = []
-    for device in devices:
-        with contextlib.closing(engine_for(device)) as engine:
-            speeds.append(
-                measure(engine, config, device=device, model=model, clips=clips, duration_s=duration_s, clock=clock)
-            )
-    return speeds
+    for device in find_devices(config.engine.devices):
+        with contextlib.closing(engine_for(config)(device)) as engine:
+            speeds.append(measure(engine, config, device, model, clips, duration_s, clock=time.monotonic))
+    show.table([speed.row() for speed in speeds], COLUMNS, "no device", as_json=as_json)
+    if not as_json:
+        together = sum(speed.clips_per_h for speed in speeds)
+        print(f"300 clips of {duration_s:g} s would take about {span(round(300 * 3600 / together))}")
 
 
 def measure(
     engine: Engine,
     config: Config,
-    *,
     device: str,
     model: str,
     clips: int | None,
     duration_s: float,
+    *,
     clock: Callable[[], float],
 ) -> Speed:
     """Load `model`, make one clip to warm up and one alone, then `clips` of them (None: three for each slot).

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
-from soundmill.config import Config, Home
-from soundmill.errors import InvalidJobFile, Problem
+from soundmill.commands import terminal as show
+from soundmill.config import Config, load
+from soundmill.errors import InvalidJobFile, Problem, SoundmillError
+from soundmill.home import Home
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec
@@ -18,6 +20,19 @@ from soundmill.service.wiring import rules_for
 from soundmill.words import count, span
 
 PREVIEW_JOBS = 5
+
+
+def check(home: Home, files: Iterable[Path], *, as_json: bool) -> None:
+    """Print what job files would do; raises SoundmillError when one would be rejected."""
+    config = load(home)
+    previews = [preview(file, config, home) for file in files]
+    if as_json:
+        show.print_json(previews)
+    else:
+        for found in previews:
+            print(found["text"])
+    if any(found["problems"] for found in previews):
+        raise SoundmillError("a file would be rejected")
 
 
 def preview(file: Path, config: Config, home: Home) -> dict[str, object]:

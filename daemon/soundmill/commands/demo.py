@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-from soundmill import home as homes
-from soundmill.config import Home
+from soundmill.commands import terminal as show
+from soundmill.commands.init import create
+from soundmill.commands.look import web
+from soundmill.commands.run import run
+from soundmill.home import Home
 from soundmill.inbox.spool import submit
 
 EXAMPLES = ("simple-list.csv", "labels-and-parameters.csv", "template.yaml", "factorial.yaml", "built-in-effects.csv")
+
+
+def demo(folder: Path, say: Callable[[str], None]) -> None:
+    """Run the examples in a fresh home and say where everything is; on a terminal then serve the site.
+
+    Raises as `run` does.
+    """
+    home = fresh_home(folder)
+    say(f"Dropped {', '.join(drop_examples(home))} into {home.inbox}")
+    run(home, once=True, site=False, say=say)
+    say(f"\nAudio    {home.outputs}\nCatalog  {home.catalog}\nSettings {home.config_file}")
+    again = f"soundmill --home {home.root}"
+    say(f"More     {again} submit FILE, {again} run, {again} web")
+    if show.is_terminal():
+        web(home, None, say)
 
 
 def fresh_home(chosen: Path) -> Home:
@@ -20,7 +39,7 @@ def fresh_home(chosen: Path) -> Home:
         number += 1
         root = chosen.absolute().with_name(f"{chosen.name}-{number}")
     home = Home(root)
-    homes.create(
+    create(
         home,
         {
             "default_model": "tiny",

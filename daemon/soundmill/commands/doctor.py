@@ -1,4 +1,4 @@
-"""`soundmill doctor`: what this machine has, what is missing, and the mend, in plain words."""
+"""`soundmill doctor` and `models`: what this machine has, what is missing, and the mend, in plain words."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from soundmill.config import Config, Home
+from soundmill.commands import terminal as show
+from soundmill.config import Config, load
 from soundmill.engine.devices import describe, find_devices
-from soundmill.engine.models import ModelSpec, resolve
-from soundmill.errors import UnknownModel
+from soundmill.engine.models import ModelSpec, known, resolve
+from soundmill.errors import SoundmillError, UnknownModel
+from soundmill.home import Home, daemon_running
 
 Level = Literal["ok", "note", "problem"]
+MARKS: dict[Level, str] = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+MODELS = {
+    "short": "name", "name": "Hugging Face id", "parameters_m": "M parameters", "gpu_gb": "GPU GB",
+    "download_gb": "download GB", "licence": "licence", "here": "here",
+}  # fmt: skip
 NEEDED = ("audiocraft", "torch", "torchaudio", "datasette", "sqlite-utils", "watchdog", "soundfile")
 
 
@@ -29,12 +36,57 @@ class Finding:
     mend: str = ""
 
 
-def examine(home: Home, config: Config, daemon_running: Callable[[Home], bool]) -> Iterator[Finding]:
+def doctor(home: Home, *, as_json: bool) -> None:
+    """Print the findings; raises SoundmillError when one is a problem."""
+    findings = list(examine(home, load(home)))
+    if as_json:
+        show.print_json([asdict(finding) for finding in findings])
+    else:
+        for found in findings:
+            print(f"{MARKS[found.level]}  {found.about}: {found.finding}")
+            if found.mend:
+                print(f"         -> {found.mend}")
+    if any(found.level == "problem" for found in findings):
+        raise SoundmillError("something needed is missing")
+
+
+def models(*, as_json: bool) -> None:
+    """Print the models known by name, and which of them are here."""
+    rows = [
+        {**asdict(spec), "family": spec.family.name, "here": spec.is_built_in or weights_cached(spec)}
+        for spec in known()
+    ]
+    show.table(rows, MODELS, "", as_json=as_json)
+
+
+def pull_model(name: str, say: Callable[[str], None]) -> None:
+    """Download a model's weights. Raises EngineError."""
+    from soundmill.engine.audiocraft.loading import pull
+
+    spec = resolve(name)
+    say(f"{spec.name}: licence of the weights: {spec.licence}")
+    say(f"{spec.name}: {pull(spec, report=None if show.is_terminal() else say)}")
+
+
+def verify_model(name: str, *, as_json: bool) -> None:
+    """Load a model's weights and print whether they are whole; raises SoundmillError when they are not."""
+    from soundmill.engine.audiocraft.loading import verify
+
+    report = verify(resolve(name))
+    if as_json:
+        show.print_json(asdict(report))
+    else:
+        print(report)
+    if not report.ok:
+        raise SoundmillError(f"{name}: not whole; fetch it again: soundmill models pull {name}")
+
+
+def examine(home: Home, config: Config) -> Iterator[Finding]:
     yield from _python()
     yield from _devices(config)
     yield from _model(config)
     yield from _storage(home)
-    yield from _home(home, daemon_running)
+    yield from _home(home)
     yield _sqlite()
     yield from _watching()
     yield Finding("ok", "ffmpeg", "not needed: WAV, FLAC, OGG and MP3 are written without it")
@@ -96,7 +148,7 @@ def _storage(home: Home) -> Iterator[Finding]:
         yield Finding("problem", "home", f"{place} cannot be written", "choose another home, or mend its permissions")
 
 
-def _home(home: Home, daemon_running: Callable[[Home], bool]) -> Iterator[Finding]:
+def _home(home: Home) -> Iterator[Finding]:
     if not home.inbox.is_dir():
         yield Finding("note", "home", f"{home.root} is not set up yet", "soundmill init")
     elif daemon_running(home):

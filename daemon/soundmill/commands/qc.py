@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -13,10 +14,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from soundmill.errors import MissingInput, UsageError
+from soundmill.commands import terminal as show
+from soundmill.config import load
+from soundmill.errors import MissingInput, SoundmillError, UsageError
+from soundmill.home import Home
 from soundmill.jobs import Check, QualityKind, Verdict
 from soundmill.quality.checks import judge
 from soundmill.quality.thresholds import Thresholds
+from soundmill.service.wiring import thresholds_of
 
 if TYPE_CHECKING:
     from soundmill.audio.decode import Recording
@@ -26,7 +31,22 @@ FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 LONG_SAMPLES = 50_000_000  # over all channels, nine minutes of stereo: longer files are judged one at a time
 SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
 PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
+COLUMNS = {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}
 CSV_COLUMNS = ("file", "verdict", "score", "failed_checks", "why", "defects", "kind", "sample_rate", "channels")
+
+
+def qc(home: Home, paths: Iterable[Path], kind: QualityKind, *, as_json: bool, as_csv: bool) -> None:
+    """Judge files and folders and print what came of it; raises SoundmillError when one did not pass."""
+    files = audio_files(paths)
+    rows = list(judge_files(files, thresholds_of(load(home), kind), kind, os.cpu_count() or 1))
+    if as_csv and not as_json:
+        write_csv(rows, sys.stdout)
+    else:
+        found = rows if as_json else [{**row, "why": why(row)} for row in rows]
+        show.table(found, COLUMNS, "", as_json=as_json)
+    failed = sum(not passed(row) for row in rows)
+    if failed:
+        raise SoundmillError(f"{failed} of {len(rows)} files did not pass")
 
 
 def audio_files(paths: Iterable[Path]) -> list[Path]:

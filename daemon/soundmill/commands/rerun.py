@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from soundmill.config import Config, Home
+from soundmill.catalog.reader import Reader
+from soundmill.commands import terminal as show
+from soundmill.config import Config, load
+from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
-from soundmill.errors import SoundmillError
+from soundmill.errors import SoundmillError, UsageError
+from soundmill.home import Home
 from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization, Parameters
+from soundmill.service.wiring import engine_for
 
 Row = Mapping[str, object]
 
@@ -49,6 +55,31 @@ class Comparison:
         if weights and not made_with:  # rows of earlier releases have none
             reasons.append(f"the row does not say which weights made it; now they are {weights}")
         return reasons or ["device, versions and weights are the same"]
+
+
+def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
+    """Generate a job's take again, where it can on the device that made it, and print the comparison.
+
+    The new audio is kept in `save`. Raises UsageError where it cannot be, SoundmillError when the samples differ,
+    and as `again` does.
+    """
+    if save and not save.absolute().parent.is_dir():
+        raise UsageError(f"{save}: there is no such folder to keep it in")
+    config = load(home)
+    with Reader.open(home.catalog) as reader:
+        row = reader.attempt_for_rerun(job)
+    devices = find_devices(config.engine.devices)
+    device = str(row["device"]) if row["device"] in devices else devices[0]
+    with contextlib.closing(engine_for(config)(device)) as engine:
+        comparison, audio = again(row, config, home, engine)
+    if save:
+        save.write_bytes(audio)
+    if as_json:
+        show.print_json(asdict(comparison))
+    else:
+        print(comparison)
+    if not comparison.identical:
+        raise SoundmillError("the samples are not the same")
 
 
 def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:

@@ -8,19 +8,21 @@ from collections.abc import Callable
 from soundmill import __version__
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
-from soundmill.config import Config, Home
+from soundmill.config import load
 from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
+from soundmill.home import Home
 from soundmill.service.daemon import Ended, Service
 
 SHOWN_EVERY_S = 0.5
 
 
-def run(home: Home, config: Config, *, once: bool, site: bool, say: Callable[[str], None]) -> None:
+def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> None:
     """Work until stopped or, with `once`, until everything is worked off.
 
     `say` prints a line. Raises SoundmillError when the daemon cannot start or, with `once`, when anything failed.
     """
+    config = load(home)
     devices = find_devices(config.engine.devices)
     bars = show.BatchBars(time.monotonic)
     shown_at = 0.0

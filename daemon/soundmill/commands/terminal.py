@@ -1,10 +1,15 @@
-"""What the commands print: tables on a terminal, plain tab-separated lines elsewhere, JSON on request."""
+"""What the commands print: tables and bars on a terminal, plain tab-separated lines elsewhere, JSON on request.
+
+A table that is too wide for the terminal gives way in its widest column: a sentence wraps while there is room to read
+it, anything else stands below its row. So short columns (a verdict, a score) are never touched, and nothing is cut,
+which the tables of rich cannot promise.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from soundmill.words import span
@@ -14,18 +19,29 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, object]
 PLAIN_INTERVAL_S = 10.0  # between progress lines where there is no terminal
+GAP = 2  # columns between those of a table
+LEAST = 24  # columns in which a sentence can still be read
+INDENT = 4  # of what stands below its row
 
 
 def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def as_json(data: object) -> None:
+def print_json(data: object) -> None:
     print(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
 
-def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1) -> None:
-    """Print the given columns (key to heading) of the rows; the first `names` of them say which row it is."""
+def table(
+    rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1, as_json: bool = False
+) -> None:
+    """Print the given columns (key to heading) of the rows; the first `names` of them say which row it is.
+
+    As JSON, the rows are printed whole.
+    """
+    if as_json:
+        print_json(rows)
+        return
     if not rows:
         print(empty)
         return
@@ -35,10 +51,8 @@ def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names:
         for row in texts:
             print("\t".join(row.values()))
         return
-    from soundmill.commands.columns import draw
-
     numeric = [key for key in columns if all(isinstance(row.get(key), int | float | type(None)) for row in rows)]
-    draw(texts, columns, numeric, list(columns)[:names])
+    _draw(texts, columns, numeric, list(columns)[:names])
 
 
 def _text(value: object) -> str:
@@ -47,6 +61,62 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     return str(value)
+
+
+def _layout(natural: Mapping[str, int], width: int, names: Collection[str], wraps: Collection[str]) -> dict[str, int]:
+    """How wide each column is in a terminal of `width`; those left out stand below the row.
+
+    `natural` is how wide each would be if it had all the room. `names` say which row it is: they wrap rather than leave
+    the row. `wraps` hold sentences.
+    """
+    widths = dict(natural)
+    while (excess := _total(widths) - width) > 0:
+        widest = max(widths, key=lambda key: widths[key])
+        others = [key for key in widths if key not in names]
+        if (widths[widest] - excess >= LEAST and (widest in names or widest in wraps)) or not others:
+            widths[widest] = max(1, widths[widest] - excess)
+            break
+        del widths[max(others, key=lambda key: widths[key])]
+    return widths
+
+
+def _total(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
+def _draw(
+    rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], numeric: Collection[str], names: Collection[str]
+) -> None:
+    """Print the given columns (key to heading) of the rows to the terminal; numbers stand at the right, and columns
+    that are blank in every row are left out."""
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    longest = {key: max((row[key] for row in rows), key=cell_len) for key in columns}
+    shown = [key for key in columns if longest[key]]
+    natural = {key: max(cell_len(longest[key]), cell_len(columns[key])) for key in shown}
+    if _total(natural) > console.width:  # headings wrap before anything else does
+        natural = {key: max(map(cell_len, (longest[key], *columns[key].split()))) for key in shown}
+    widths = _layout(natural, console.width, names, {key for key in shown if " " in longest[key]})
+    below = [key for key in shown if key not in widths]
+
+    def line(texts: Mapping[str, str], style: str) -> None:
+        grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+        for key, width in widths.items():
+            grid.add_column(width=width, justify="right" if key in numeric else "left", overflow="fold")
+        grid.add_row(*(Text(texts[key], style) for key in widths))
+        console.print(grid)
+
+    line(columns, "bold")
+    for row in rows:
+        line(row, "")
+        for key in below:
+            if row[key]:
+                console.print(Padding(Text(f"{columns[key]}: {row[key]}"), (0, 0, 0, INDENT)))
 
 
 class BatchBars:

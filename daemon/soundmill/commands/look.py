@@ -1,0 +1,80 @@
+"""Looking at the catalogue, while a daemon writes it or not: `soundmill status`, `jobs` and `web`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from soundmill.catalog.reader import Reader
+from soundmill.commands import terminal as show
+from soundmill.home import Home, daemon_running, find_home
+
+SITE_PATIENCE_S = 60.0  # how long the site waits for a daemon to make the catalogue
+COUNTS = ("queued", "running", "succeeded", "failed", "flagged")
+BATCHES = {
+    "batch": "batch", "status": "status", "done": "done", "job_count": "of", "n_failed": "failed",
+    "flagged": "flagged", "jobs_per_hour": "per hour",
+}  # fmt: skip
+WORKERS = {
+    "name": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
+}  # fmt: skip
+JOBS = {
+    "batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",
+    "prompt": "prompt", "audio": "audio", "error": "error",
+}  # fmt: skip
+
+
+def catalogue(home: str | Path | None = None) -> Reader:
+    """The catalogue of a home folder, to read: batches, jobs and takes as plain dicts. Close it, or use `with`.
+
+    `home`: as the command's --home; None is $SOUNDMILL_HOME or ~/soundmill. Raises CatalogError where there is no
+    catalogue yet.
+    """
+    return Reader.open(find_home(None if home is None else str(home)).catalog)
+
+
+def status(home: Home, *, as_json: bool) -> None:
+    """Print what waits, runs and is done."""
+    with Reader.open(home.catalog) as reader:
+        overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
+    running = daemon_running(home)
+    if as_json:
+        show.print_json({"daemon_running": running, "overview": overview, "batches": batches, "workers": workers})
+        return
+    print(f"daemon: {'running' if running else 'not running'} on {home.root}")
+    print(", ".join(f"{overview[key]} {key}" for key in COUNTS), end="\n\n")
+    show.table(batches, BATCHES, "No batch yet.")
+    print()
+    show.table(workers, WORKERS, "No worker yet.")
+
+
+def watch(home: Home) -> None:
+    """Draw the progress of what is unfinished, until interrupted."""
+    with (
+        Reader.open(home.catalog) as reader,
+        contextlib.suppress(KeyboardInterrupt),
+        contextlib.closing(show.BatchBars(time.monotonic)) as bars,
+    ):
+        while True:
+            bars.update(reader.batches(limit=50))
+            time.sleep(0.5)
+
+
+def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, *, as_json: bool) -> None:
+    """Print jobs, of one batch or of all, in one status or in any."""
+    with Reader.open(home.catalog) as reader:
+        rows = reader.jobs(batch, status=wanted, limit=limit)
+    show.table(rows, JOBS, "No such jobs.", as_json=as_json, names=2)
+
+
+def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
+    """Serve the site until interrupted, on `port` or else that of soundmill.yaml; 0 takes a free one."""
+    from soundmill.config import load
+    from soundmill.publish.site import free_port, serve
+
+    settings = load(home).web
+    chosen = (settings.port if port is None else port) or free_port(settings.host)
+    say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
+    serve(home.catalog, home.outputs, settings.host, chosen, wait_s=SITE_PATIENCE_S)
