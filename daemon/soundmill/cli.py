@@ -337,7 +337,7 @@ def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: s
 @click.pass_obj
 def report(home: Home, batch: str) -> None:
     """Write a BATCH's report into its folder: report.html, README.md, tables, pictures and plots."""
-    from soundmill.service.reporter import make_report, progress_bar
+    from soundmill.commands.report import make_report, progress_bar
 
     with progress_bar(batch) as progress:
         page = make_report(home, batch, progress)
@@ -348,11 +348,11 @@ def report(home: Home, batch: str) -> None:
 @click.pass_obj
 def score(home: Home) -> None:
     """Have the scorers of soundmill.yaml hear every take they have not heard yet, without the daemon."""
-    from soundmill.service import scoring
+    from soundmill.commands.score import score_all
 
     config = load(home)
     with _reader(home), homes.lock_home(home):  # the reader says when there is no catalogue yet
-        count = scoring.score_all(home, config, clock=time.time)
+        count = score_all(home, config, clock=time.time)
     click.echo(f"{count} takes scored by {' and '.join(config.scoring.scorers)}")
 
 

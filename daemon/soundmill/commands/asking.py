@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ulid import ULID
+
 from soundmill.catalog.reader import Reader
 from soundmill.config import Home
 from soundmill.home import daemon_running, must_be_set_up
 from soundmill.inbox.control import Action, Control, drop
-from soundmill.service.daemon import new_ulid
 
 
 def ask(
@@ -27,6 +28,6 @@ def ask(
     must_be_set_up(home)
     with Reader.open(home.catalog) as reader:
         target = find(reader)
-    drop(home.control, Control(action=action, target=target, stars=stars, note=note), new_ulid())
+    drop(home.control, Control(action=action, target=target, stars=stars, note=note), str(ULID()))
     later = "" if daemon_running(home) else "; no daemon is running, it will be done at the next start"
     return f"{action} {named}: handed to the daemon{later}"
