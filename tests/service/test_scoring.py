@@ -23,6 +23,7 @@ from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageErr
 from soundmill.jobs import (
     AudioFormat,
     BatchSpec,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -99,22 +100,28 @@ class Room:
             path = f"{name}/{attempt.job.name}.wav"
             file_take(self.outputs, path, b"RIFF", {})
             output = Output(
+                clip=Generated(
+                    job_id=attempt.job.id,
+                    attempt=attempt.number,
+                    audio=b"",
+                    format=AudioFormat.WAV,
+                    sample_rate=8000,
+                    channels=1,
+                    duration_s=1.0,
+                    generation_s=1.0,
+                    device_s=0.5,
+                    row_steps=100,
+                    licence="",
+                    measurements={},
+                ),
                 path=path,
-                format=AudioFormat.WAV,
-                sample_rate=8000,
-                channels=1,
-                duration_s=1.0,
                 size_bytes=4,
                 sha256="x",
-                generation_s=1.0,
-                device_s=0.5,
-                row_steps=100,
                 normalization=Normalization.NONE,
                 normalization_target=0.0,
-                licence="",
             )
             judgement = Judgement(checks=(), verdict=Verdict.PASSED, score=50.0, ruleset="r")
-            self.catalog.succeed(attempt, output, {}, judgement, retry_for_quality=False)
+            self.catalog.succeed(attempt, output, judgement, retry_for_quality=False)
 
     def scoring(self, *scorers: str) -> Scoring:
         return Scoring(

@@ -10,6 +10,7 @@ from soundmill.config import Config
 from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
 from soundmill.jobs import Generated, GenerationFailed, GenerationRequest, Parameters
+from soundmill.service.wiring import request_of
 
 # Rows of a sweep differ, so these do too; what a prompt says costs nothing, how long it is hardly anything.
 PROMPTS = ("calm piano, 90 bpm", "driving techno with drums", "heavy rain", "bright strings over a slow march")
@@ -125,9 +126,9 @@ def measure(
 
 
 def _request(config: Config, number: int, duration_s: float) -> GenerationRequest:
-    return GenerationRequest(
-        job_id=number + 1,
-        attempt=1,
+    return request_of(
+        config,
+        (number + 1, 1),
         prompt=PROMPTS[number % len(PROMPTS)],
         parameters=Parameters(
             duration=duration_s,
@@ -138,10 +139,6 @@ def _request(config: Config, number: int, duration_s: float) -> GenerationReques
         ),
         seed=number,
         format=config.audio.format,
-        normalization=config.audio.normalization,
-        normalization_target=config.audio.normalization_target,
-        deadline_s=config.schedule.clip_deadline_s(duration_s),
-        fade_s=config.audio.fade_ms / 1000,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from soundmill.catalog.rows import parameters_of
 from soundmill.config import Config, Home
 from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
-from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization, Parameters
+from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization
+from soundmill.service import wiring
 
 Row = Mapping[str, object]
 
@@ -54,27 +56,22 @@ class Comparison:
 def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:
     """The request that made the take of a row of Reader.attempt_for_rerun, whose file holds `file_tags`."""
     output = _mapping(row["output"])
-    duration = _number(row["duration"])
-    return GenerationRequest(
-        job_id=int(_number(row["id"])),
-        attempt=int(_number(row["number"])),
+    request = wiring.request_of(
+        config,
+        (int(_number(row["id"])), int(_number(row["number"]))),
         prompt=str(row["prompt"]),
-        parameters=Parameters(
-            duration=duration,
-            temperature=_number(row["temperature"]),
-            top_k=int(_number(row["top_k"])),
-            top_p=_number(row["top_p"]),
-            cfg_coef=_number(row["cfg_coef"]),
-        ),
+        parameters=parameters_of(row),
         seed=int(_number(row["seed"])),
         format=AudioFormat(str(output["format"])),
-        normalization=Normalization(str(output["normalization"])),
-        normalization_target=_number(output["normalization_target"]),
-        deadline_s=config.schedule.clip_deadline_s(duration),
         melody=_path(row["melody"]),
         continue_from=_path(row["continue_from"]),
-        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
         tags={"batch": str(row["batch"]), "job": str(row["name"])},
+    )
+    return replace(  # finished as it was then, whatever soundmill.yaml says now
+        request,
+        normalization=Normalization(str(output["normalization"])),
+        normalization_target=_number(output["normalization_target"]),
+        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
     )
 
 

@@ -98,14 +98,14 @@ class Pool:
 
     def _bury(self, post: Post, now: float) -> None:
         error = post.thread.error
-        reason = f"worker {post.worker.name} ended: {type(error).__name__}: {error}"
+        reason = f"worker {post.device} ended: {type(error).__name__}: {error}"
         log.error("%s", reason, exc_info=error if not isinstance(error, SoundmillError) else None)
         try:
             post.worker.close(reason)
-            self._record("worker replaced", reason, post.worker.name)
+            self._record("worker replaced", reason, post.device)
         except CatalogError as trouble:
             # The catalogue is why it died, most likely; the jobs are given back once it answers.
-            log.error("worker %s cannot be replaced yet: %s", post.worker.name, trouble)
+            log.error("worker %s cannot be replaced yet: %s", post.device, trouble)
             return
         post.plan_restart(now)
 
@@ -125,6 +125,6 @@ class Pool:
             post.thread.stop()
         for post in self.posts:
             if not post.thread.join(5.0):
-                log.warning("worker %s does not stop; its jobs are given back at the next start", post.worker.name)
+                log.warning("worker %s does not stop; its jobs are given back at the next start", post.device)
                 continue
             post.worker.close(reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import random
 import signal
 import threading
 import time
@@ -25,6 +24,7 @@ from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.inbox.intake import Intake
 from soundmill.inbox.spool import Spool
+from soundmill.schedule.ledger import Books
 from soundmill.schedule.pool import Pool
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
@@ -91,7 +91,7 @@ class Service:
         self._unmovable: str | None = None  # why takes that were chosen among are not where they belong yet
         self._complaint = ""
         self._complained_at = 0.0
-        self._judge = wiring.judge_with(config)
+        self._trade = wiring.trade_of(config)
         self._shelf = wiring.OutputFolder(home.outputs)
         home.create()
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
@@ -232,7 +232,7 @@ class Service:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
         if self._rejudging:
             rulesets = wiring.rulesets_of(self.config)
-            self._rejudging = self.catalog.rejudge(self._judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
+            self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
     def _choose(self) -> None:
         """Best of n. Files that cannot be moved now are tried again at every tick, and hold nothing else up."""
@@ -294,17 +294,10 @@ class Service:
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(
             device,
-            device,
-            engine=self._engine_for(device),
-            ledger=self.catalog,
-            shelf=self._shelf,
-            gate=self._gate,
-            request_for=wiring.request_for(self.config),
-            sidecar_for=wiring.sidecar_for,
-            judge=self._judge,
-            policy=wiring.policy_of(self.config),
+            self._engine_for(device),
+            Books(ledger=self.catalog, shelf=self._shelf, gate=self._gate),
+            self._trade,
             clock=self._clock,
-            jitter=random.random,
             allow_s=allow_s,
         )
 
