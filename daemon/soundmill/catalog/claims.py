@@ -8,11 +8,11 @@ attempts that speak against the job; the attempt number counts them all and neve
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from soundmill.catalog.outputs import add_output
-from soundmill.catalog.rows import JOB, add_event, close_finished_batches, job_of
+from soundmill.catalog.rows import JOB, JOB_COLUMNS, add_event, close_finished_batches, job_of
 from soundmill.catalog.selection import take_out_of_quarantine
 from soundmill.jobs import (
     Attempt,
@@ -49,10 +49,10 @@ CROSS JOIN jobs head ON head.id = (
 WHERE named IS NOT NULL
 """
 
-HEADS = (
-    JOB.replace("FROM jobs j", "FROM jobs j INDEXED BY jobs_claimable")
-    + f"WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?"
-)
+HEADS = f"""
+SELECT {JOB_COLUMNS} FROM jobs j INDEXED BY jobs_claimable JOIN batches b ON b.id = j.batch_id
+WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?
+"""
 
 # A job that goes back to the queue of a paused batch must be held like the rest of it.
 REQUEUE = """
@@ -118,7 +118,6 @@ def succeed(
     now: float,
     attempt: Attempt,
     output: Output,
-    measurements: Mapping[str, float | None],
     judgement: Judgement,
     *,
     retry_for_quality: bool,
@@ -146,7 +145,7 @@ def succeed(
     if not done:
         return False
     _end(db, now, attempt, AttemptStatus.SUCCEEDED)
-    add_output(db, now, attempt, output, measurements, judgement)
+    add_output(db, now, attempt, output, judgement)
     if not retry_for_quality:
         db.execute(
             "UPDATE batches SET n_flagged = n_flagged +"

@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
-from soundmill.catalog.rows import add_event, batch_of, texts_to_json, to_json
+from soundmill.catalog.rows import PARAMETERS, add_event, batch_of, texts_to_json, to_json
 from soundmill.errors import Problem
 from soundmill.jobs import Batch, BatchSpec, JobSpec, Source
 
 CHUNK = 500  # rows held in memory at a time
 PROBLEMS_KEPT = 1000  # of a rejected file; its errors.txt has them all
 
-INSERT_JOB = """
-INSERT INTO jobs (batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, seed,
-                  priority, format, melody, continue_from, labels, condition, replicate, quality, keep_best,
-                  queued_at, id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+JOB_COLUMNS = (
+    "batch_id", "position", "name", "prompt", "model", *PARAMETERS, "seed", "priority", "format", "melody",
+    "continue_from", "labels", "condition", "replicate", "quality", "keep_best", "queued_at", "id",
+)  # fmt: skip
+INSERT_JOB = f"INSERT INTO jobs ({', '.join(JOB_COLUMNS)}) VALUES (?{', ?' * (len(JOB_COLUMNS) - 1)})"
+
+
+_parameters = attrgetter(*PARAMETERS)
 
 
 def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) -> Batch:
@@ -83,18 +86,13 @@ def _insert_jobs(db: sqlite3.Connection, batch_id: int, first: int, now: float, 
 
 
 def _job_row(batch_id: int, now: float, job_id: int, job: JobSpec) -> tuple[object, ...]:
-    parameters = job.parameters
     return (
         batch_id,
         job.position,
         job.name,
         job.prompt,
         job.model,
-        parameters.duration,
-        parameters.temperature,
-        parameters.top_k,
-        parameters.top_p,
-        parameters.cfg_coef,
+        *_parameters(job.parameters),
         job.seed,
         job.priority,
         job.format.value,

@@ -6,16 +6,17 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import fields
 from json.encoder import encode_basestring
 from pathlib import Path
+from typing import Any
 
 from soundmill.catalog.reports import changed
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
-JOB = """
-SELECT j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail
-FROM jobs j JOIN batches b ON b.id = j.batch_id
-"""
+PARAMETERS = tuple(field.name for field in fields(Parameters))  # each has a column of its name in jobs
+JOB_COLUMNS = "j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
+JOB = f"SELECT {JOB_COLUMNS} FROM jobs j JOIN batches b ON b.id = j.batch_id "
 
 EVENTS_KEPT = 100_000
 EVENTS_SLACK = 1_000  # pruned once in this many, so that an event costs one insert
@@ -43,13 +44,7 @@ def job_of(row: sqlite3.Row) -> Job:
         name=row["name"],
         prompt=row["prompt"],
         model=row["model"],
-        parameters=Parameters(
-            duration=row["duration"],
-            temperature=row["temperature"],
-            top_k=row["top_k"],
-            top_p=row["top_p"],
-            cfg_coef=row["cfg_coef"],
-        ),
+        parameters=parameters_of(row),
         seed=row["seed"],
         priority=row["priority"],
         format=AudioFormat(row["format"]),
@@ -66,6 +61,11 @@ def job_of(row: sqlite3.Row) -> Job:
         quality=None if row["quality"] is None else QualityKind(row["quality"]),
         keep_best=row["keep_best"],
     )
+
+
+def parameters_of(row: sqlite3.Row | Mapping[str, Any]) -> Parameters:
+    """A job's parameters from its row, which may hold more."""
+    return Parameters(**{name: row[name] for name in PARAMETERS})
 
 
 def _path(text: str | None) -> Path | None:
