@@ -41,6 +41,7 @@ from soundmill.jobs import (
     AudioFormat,
     BatchSpec,
     Check,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -200,27 +201,33 @@ def source(key: str, size: int) -> Source:
 
 def finish(catalog: Catalog, attempt: Attempt) -> bool:
     output = Output(
+        clip=Generated(
+            job_id=attempt.job.id,
+            attempt=attempt.number,
+            audio=b"",
+            format=AudioFormat.WAV,
+            sample_rate=32000,
+            channels=1,
+            duration_s=10.0,
+            generation_s=7.0,
+            device_s=1.0,
+            row_steps=100,
+            licence="CC-BY-NC-4.0",
+            versions={"torch": "2.11.0", "audiocraft": "1.3.0"},
+            measurements=dict.fromkeys(MEASURED, 0.1),
+        ),
         path=f"{attempt.job.batch_name}/{attempt.job.name}.wav",
-        format=AudioFormat.WAV,
-        sample_rate=32000,
-        channels=1,
-        duration_s=10.0,
         size_bytes=640_044,
         sha256="ab" * 32,
-        generation_s=7.0,
-        device_s=1.0,
-        row_steps=100,
         normalization=Normalization.LOUDNESS,
         normalization_target=-14.0,
-        licence="CC-BY-NC-4.0",
-        versions={"torch": "2.11.0", "audiocraft": "1.3.0"},
     )
     checks = tuple(
         Check(name=name, passed=attempt.job.id % 50 > 0, value=0.1, threshold=0.3, unit="", message="within bounds")
         for name in MEASURED
     )
     judgement = Judgement(checks=checks, verdict=Verdict.PASSED, score=80.0, ruleset="bench")
-    return catalog.succeed(attempt, output, dict.fromkeys(MEASURED, 0.1), judgement, retry_for_quality=False)
+    return catalog.succeed(attempt, output, judgement, retry_for_quality=False)
 
 
 def timed(ask: Callable[[], object], times: int = 20) -> list[float]:

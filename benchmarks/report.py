@@ -34,6 +34,7 @@ from soundmill.jobs import (
     AudioFormat,
     BatchSpec,
     Check,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -119,13 +120,16 @@ def fill(home: Path, takes: int, seconds: float) -> None:
             filed = file_take(home / "outputs", take_path("sweep", job.name, AudioFormat.WAV, False, 1), sound, {})
             score = float(np.clip(88 - 12 * (job.parameters.temperature - 0.7) + 8 * rng.standard_normal(), 0, 100))
             failed = score < 76
-            output = Output(
-                path=filed.path, format=AudioFormat.WAV, sample_rate=RATE, channels=1, duration_s=seconds,
-                size_bytes=filed.size_bytes, sha256=filed.sha256, generation_s=5 + float(rng.random()),
-                device_s=0.5, row_steps=1000,
-                normalization=Normalization.LOUDNESS, normalization_target=-14.0, licence="CC-BY-NC 4.0",
-                versions={"torch": "2.11.0", "audiocraft": "1.3.0"},
+            measured = {"loudness_lufs": -14 + float(rng.standard_normal()), "peak_dbfs": -1.0, "silence_share": 0.1}
+            clip = Generated(
+                job_id=job.id, attempt=attempt.number, audio=b"", format=AudioFormat.WAV, sample_rate=RATE, channels=1,
+                duration_s=seconds, generation_s=5 + float(rng.random()), device_s=0.5, row_steps=1000,
+                measurements=measured, licence="CC-BY-NC 4.0", versions={"torch": "2.11.0", "audiocraft": "1.3.0"},
                 defects=(SILENCE,) * failed,
+            )  # fmt: skip
+            output = Output(
+                clip=clip, path=filed.path, size_bytes=filed.size_bytes, sha256=filed.sha256,
+                normalization=Normalization.LOUDNESS, normalization_target=-14.0,
             )  # fmt: skip
             checks = tuple(
                 Check(name=name, passed=not (failed and name == "silence"), value=0.4, threshold=0.3, unit="share",
@@ -133,9 +137,8 @@ def fill(home: Path, takes: int, seconds: float) -> None:
                 for name in ("clipping", "dc", "duration", "loudness", "repetition", "silence", "spectral_balance")
             )  # fmt: skip
             verdict = Verdict.FAILED if failed else Verdict.PASSED
-            measured = {"loudness_lufs": -14 + float(rng.standard_normal()), "peak_dbfs": -1.0, "silence_share": 0.1}
             judgement = Judgement(checks=checks, verdict=verdict, score=score, ruleset="r1")
-            assert catalog.succeed(attempt, output, measured, judgement, retry_for_quality=False)
+            assert catalog.succeed(attempt, output, judgement, retry_for_quality=False)
     catalog.close()
 
 

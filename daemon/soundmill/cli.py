@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ import click
 
 from soundmill import __version__
 from soundmill.errors import SoundmillError, UsageError
-from soundmill.home import Home, find_home, lock_home
+from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
 
 if TYPE_CHECKING:
@@ -247,7 +246,7 @@ def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: s
 @click.pass_obj
 def report(home: Home, batch: str) -> None:
     """Write a BATCH's report into its folder: report.html, README.md, tables, pictures and plots."""
-    from soundmill.service.reporter import make_report, progress_bar
+    from soundmill.commands.report import make_report, progress_bar
 
     with progress_bar(batch) as progress:
         page = make_report(home, batch, progress)
@@ -258,14 +257,9 @@ def report(home: Home, batch: str) -> None:
 @click.pass_obj
 def score(home: Home) -> None:
     """Have the scorers of soundmill.yaml hear every take they have not heard yet, without the daemon."""
-    from soundmill.catalog.reader import Reader
-    from soundmill.config import load
-    from soundmill.service import scoring
+    from soundmill.commands.score import score as command
 
-    config = load(home)
-    with Reader.open(home.catalog), lock_home(home):  # the reader says when there is no catalogue yet
-        count = scoring.score_all(home, config, clock=time.time)
-    click.echo(f"{count} takes scored by {' and '.join(config.scoring.scorers)}")
+    click.echo(command(home))
 
 
 @main.group()

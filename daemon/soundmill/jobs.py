@@ -337,24 +337,15 @@ Judge = Callable[[str, QualityKind | None, Mapping[str, float | None], Sequence[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The audio file of one attempt. `path` is relative to the home's outputs folder."""
+    """The audio file that became of a clip. `path` is relative to the home's outputs folder."""
 
+    clip: Generated
     path: str
-    format: AudioFormat
-    sample_rate: int  # Hz
-    channels: int
-    duration_s: float
     size_bytes: int
     sha256: str
-    generation_s: float  # this and the next two as in Generated
-    device_s: float
-    row_steps: int
     normalization: Normalization
     normalization_target: float  # as in GenerationRequest
-    licence: str
     quarantined: bool = False
-    versions: Mapping[str, str] = field(default_factory=dict)
-    defects: tuple[Mapping[str, object], ...] = ()
 
 
 def derive_seed(*parts: str | int) -> int:

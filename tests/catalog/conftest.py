@@ -20,6 +20,7 @@ from soundmill.jobs import (
     BatchSpec,
     Check,
     FailureKind,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -85,28 +86,36 @@ class Mill:
     def claim(self, limit: int = 1, model: str = "tiny", worker: str = "w0", engine_idle: bool = True) -> list[Attempt]:
         return self.catalog.claim(worker=worker, device="cpu", model=model, limit=limit, engine_idle=engine_idle)
 
-    def output(self, attempt: Attempt, quarantined: bool = False) -> Output:
+    def output(
+        self, attempt: Attempt, quarantined: bool = False, measurements: Mapping[str, float | None] | None = None
+    ) -> Output:
         job = attempt.job
         path = f"{job.batch_name}/{job.name}.wav"
         if quarantined:
             path = f"{job.batch_name}/quarantine/{job.name}.take{attempt.number}.wav"
         return Output(
+            clip=Generated(
+                job_id=attempt.job.id,
+                attempt=attempt.number,
+                audio=b"",
+                format=AudioFormat.WAV,
+                sample_rate=32000,
+                channels=1,
+                duration_s=4.0,
+                generation_s=4.0,
+                device_s=2.0,
+                row_steps=100,
+                licence="CC-BY-NC-4.0",
+                versions={"torch": "2.11"},
+                defects=({"kind": "silence", "start_s": 0.5},),
+                measurements=measurements or {},
+            ),
             path=path,
-            format=AudioFormat.WAV,
-            sample_rate=32000,
-            channels=1,
-            duration_s=4.0,
             size_bytes=256044,
             sha256="cd" * 32,
-            generation_s=4.0,
-            device_s=2.0,
-            row_steps=100,
             normalization=Normalization.LOUDNESS,
             normalization_target=-14.0,
-            licence="CC-BY-NC-4.0",
             quarantined=quarantined,
-            versions={"torch": "2.11"},
-            defects=({"kind": "silence", "start_s": 0.5},),
         )
 
     def judgement(self, passed: bool = True, ruleset: str = "r1", score: float = 80.0) -> Judgement:
@@ -134,8 +143,11 @@ class Mill:
         set_aside = retry or final_attempt not in (None, attempt.number)
         return self.catalog.succeed(
             attempt,
-            self.output(attempt, quarantined=set_aside),
-            {"silence_share": 0.1, "loudness_lufs": -14.0} if measurements is None else measurements,
+            self.output(
+                attempt,
+                set_aside,
+                {"silence_share": 0.1, "loudness_lufs": -14.0} if measurements is None else measurements,
+            ),
             self.judgement(passed, ruleset, score),
             retry_for_quality=retry,
             final_attempt=final_attempt,

@@ -223,7 +223,7 @@ def test_a_quarantined_take_stays_in_quarantine_whatever_is_chosen(mill: Any) ->
     first, second = mill.claim(limit=2)
     for attempt, score in ((first, 30.0), (second, 40.0)):
         output = mill.output(attempt, quarantined=True)
-        mill.catalog.succeed(attempt, output, {}, mill.judgement(False, score=score), retry_for_quality=False)
+        mill.catalog.succeed(attempt, output, mill.judgement(False, score=score), retry_for_quality=False)
     choose(mill)
     assert kept(mill) == [0, 1]
     assert paths(mill) == ["themes/quarantine/t1.take1.wav", "themes/quarantine/t2.take1.wav"]

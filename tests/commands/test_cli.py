@@ -296,8 +296,7 @@ def test_status_watch_draws_a_bar_on_a_terminal(worked_home: Home) -> None:
     service = Service(
         worked_home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=never_ending
     )
-    service.start()
-    until(service, lambda: service._accepted == 1)
+    until(service, lambda: service.inbox.accepted == 1)
     service.stop(0.0)
     terminal, side = pty.openpty()
     process = subprocess.Popen(

@@ -27,6 +27,7 @@ from soundmill.jobs import (
     BatchSpec,
     Check,
     FailureKind,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -109,25 +110,6 @@ class Home:
             )
             for name in ("silence", "clipping", "repetition")
         )
-        output = Output(
-            path=filed.path,
-            format=AudioFormat.WAV,
-            sample_rate=RATE,
-            channels=1,
-            duration_s=seconds,
-            size_bytes=filed.size_bytes,
-            sha256=filed.sha256,
-            generation_s=0.613 + job.position / 10,
-            device_s=0.2 + job.position / 100,
-            row_steps=100,
-            normalization=Normalization.LOUDNESS,
-            normalization_target=-14.0,
-            licence="CC-BY-NC 4.0",
-            quarantined=retry or quarantined,
-            versions={"torch": "2.11.0"},
-            defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
-        )
-        verdict = Verdict.FAILED if failing else Verdict.PASSED
         measured = {
             "silence_share": 0.0123456789,
             "clipping_share": 0.0,
@@ -138,8 +120,33 @@ class Home:
             "peak_dbfs": -1.02,
             "dc_offset": 0.00001234,
         }
+        output = Output(
+            clip=Generated(
+                job_id=attempt.job.id,
+                attempt=attempt.number,
+                audio=b"",
+                format=AudioFormat.WAV,
+                sample_rate=RATE,
+                channels=1,
+                duration_s=seconds,
+                generation_s=0.613 + job.position / 10,
+                device_s=0.2 + job.position / 100,
+                row_steps=100,
+                licence="CC-BY-NC 4.0",
+                versions={"torch": "2.11.0"},
+                defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
+                measurements=measured,
+            ),
+            path=filed.path,
+            size_bytes=filed.size_bytes,
+            sha256=filed.sha256,
+            normalization=Normalization.LOUDNESS,
+            normalization_target=-14.0,
+            quarantined=retry or quarantined,
+        )
+        verdict = Verdict.FAILED if failing else Verdict.PASSED
         judged = Judgement(checks=checks, verdict=verdict, score=score, ruleset="r1")
-        assert self.catalog.succeed(attempt, output, measured, judged, retry_for_quality=retry)
+        assert self.catalog.succeed(attempt, output, judged, retry_for_quality=retry)
 
 
 def job(position: int, prompt: str, **changes: Any) -> JobSpec:

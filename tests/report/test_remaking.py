@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ulid import ULID
 
 from publish.conftest import Home
 from report.test_reporting import alive, events, finished, report_command, reporter, says, until, with_child
@@ -20,7 +21,7 @@ from soundmill.config import Config, MusicLimits, QualityConfig
 from soundmill.config import Home as HomeFolder
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
-from soundmill.service.daemon import Ended, Service, new_ulid
+from soundmill.service.daemon import Ended, Service
 from soundmill.service.reporter import PATIENCE_S, QUIET_S, TRIES, Reporter
 
 STARS = 'aria-label="4 of 5 stars"'
@@ -169,7 +170,7 @@ def test_a_rating_dropped_while_the_daemon_was_down_is_in_the_report_of_its_next
     assert run_once() == ("bells",)
     page = home.outputs / "bells" / "report.html"
     assert STARS not in page.read_text(encoding="utf-8")
-    control.drop(home.control, Control(action="rate", target="1", stars=4, note=None), new_ulid())
+    control.drop(home.control, Control(action="rate", target="1", stars=4, note=None), str(ULID()))
     assert run_once() == ("bells",)
     assert STARS in page.read_text(encoding="utf-8")
     assert run_once() == ()
@@ -219,7 +220,6 @@ def test_run_once_leaves_the_reports_of_earlier_batches_that_a_new_limit_changed
     flagged = "2 flagged"
     assert flagged not in (home.outputs / "bells" / "README.md").read_text(encoding="utf-8")
     daemon = service(strict, 10)
-    daemon.start()
     try:
         daemon_until(daemon, lambda: flagged in (home.outputs / "bells" / "README.md").read_text(encoding="utf-8"))
         daemon_until(daemon, lambda: flagged in (home.outputs / "horns" / "README.md").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, ScheduleConfig
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import Batch, BatchSpec, Job, JobSpec, Parameters, QcAction, Source
+from soundmill.schedule.ledger import Books
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import wiring
@@ -90,17 +91,10 @@ class Mill:
         gate = StorageGate(self.disk.probe, lambda kind, message: self.events.append(kind))
         return Worker(
             "cpu",
-            "cpu",
-            engine=engine,
-            ledger=self.catalog,
-            shelf=self.disk,
-            gate=gate,
-            request_for=wiring.request_for(config),
-            sidecar_for=wiring.sidecar_for,
-            judge=wiring.judge_with(config),
-            policy=wiring.policy_of(config),
+            engine,
+            Books(ledger=self.catalog, shelf=self.disk, gate=gate),
+            replace(wiring.trade_of(config), jitter=lambda: 0.0),
             clock=self.clock,
-            jitter=lambda: 0.0,
         )
 
     def run(self, worker: Worker, *, rounds: int = 200, done: Callable[[], bool] | None = None) -> None:

@@ -50,7 +50,6 @@ def serving(
     service = Service(
         home, settings or config(), devices=devices, with_site=False, with_reports=False, engine_for=engine_for
     )
-    service.start()
     try:
         yield service
     finally:

@@ -15,6 +15,7 @@ from service.conftest import config, serving, until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
+from soundmill.commands.score import score_all
 from soundmill.config import Config, Home, ScoringConfig
 from soundmill.engine.scorers.messages import Scored, Take
 from soundmill.engine.scorers.registry import find, scorers
@@ -22,6 +23,7 @@ from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageErr
 from soundmill.jobs import (
     AudioFormat,
     BatchSpec,
+    Generated,
     JobSpec,
     Judgement,
     Normalization,
@@ -30,8 +32,8 @@ from soundmill.jobs import (
     Source,
     Verdict,
 )
-from soundmill.service import scoring
-from soundmill.service.scoring import Scoring, ScoringThread
+from soundmill.service import best_of_n
+from soundmill.service.scoring import Scoring, ScoringThread, device_of
 from support.tiny_clap import save
 
 
@@ -98,22 +100,28 @@ class Room:
             path = f"{name}/{attempt.job.name}.wav"
             file_take(self.outputs, path, b"RIFF", {})
             output = Output(
+                clip=Generated(
+                    job_id=attempt.job.id,
+                    attempt=attempt.number,
+                    audio=b"",
+                    format=AudioFormat.WAV,
+                    sample_rate=8000,
+                    channels=1,
+                    duration_s=1.0,
+                    generation_s=1.0,
+                    device_s=0.5,
+                    row_steps=100,
+                    licence="",
+                    measurements={},
+                ),
                 path=path,
-                format=AudioFormat.WAV,
-                sample_rate=8000,
-                channels=1,
-                duration_s=1.0,
                 size_bytes=4,
                 sha256="x",
-                generation_s=1.0,
-                device_s=0.5,
-                row_steps=100,
                 normalization=Normalization.NONE,
                 normalization_target=0.0,
-                licence="",
             )
             judgement = Judgement(checks=(), verdict=Verdict.PASSED, score=50.0, ruleset="r")
-            self.catalog.succeed(attempt, output, {}, judgement, retry_for_quality=False)
+            self.catalog.succeed(attempt, output, judgement, retry_for_quality=False)
 
     def scoring(self, *scorers: str) -> Scoring:
         return Scoring(
@@ -237,7 +245,7 @@ def test_a_take_that_is_moved_while_it_is_being_scored_is_heard_at_its_new_place
 
     def set_aside(_: Sequence[Take]) -> None:
         while room.catalog.undecided():
-            scoring.choosing.step(room.catalog, room.outputs)
+            best_of_n.step(room.catalog, room.outputs)
 
     room.ears.before = set_aside
     run(work)
@@ -314,8 +322,8 @@ def test_a_wrong_setting_of_scoring_is_named(settings: dict[str, object], says: 
 )
 def test_scoring_keeps_off_the_gpus_that_generate(device: str, expected: str) -> None:
     found = ["cuda:0", "cuda:1", "cuda:2"]
-    assert scoring.device_of(ScoringConfig(device=device), ["cuda:0", "cuda:1"], found) == expected
-    assert scoring.device_of(ScoringConfig(device="auto"), found, found) == "cpu"
+    assert device_of(ScoringConfig(device=device), ["cuda:0", "cuda:1"], found) == expected
+    assert device_of(ScoringConfig(device="auto"), found, found) == "cpu"
 
 
 # -- the whole daemon, with a real scoring process --------------------------------------------------
@@ -361,7 +369,7 @@ def test_takes_of_a_stopped_home_are_scored_on_demand(home: Home, checkpoint: Pa
     with serving(home) as service:
         until(service, lambda: len(takes_of(home)) == 5 and service.worked_off)
     assert [row["clap"] for row in takes_of(home)] == [None] * 5
-    assert scoring.score_all(home, with_clap(checkpoint), clock=lambda: 5.0) == 5
+    assert score_all(home, with_clap(checkpoint), clock=lambda: 5.0) == 5
     assert all(isinstance(row["clap"], float) for row in takes_of(home))
     with pytest.raises(UsageError, match=r"scoring\.scorers names none"):
-        scoring.score_all(home, config(), clock=lambda: 5.0)
+        score_all(home, config(), clock=lambda: 5.0)

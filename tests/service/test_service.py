@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ulid import ULID
 
 from service.conftest import config, drop, never_ending, quick_engine, serving, until
 from soundmill.config import Config, Home, MusicLimits, QualityConfig
@@ -13,7 +14,7 @@ from soundmill.errors import HomeInUse
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.jobs import FailureKind, GenerationRequest
-from soundmill.service.daemon import Service, new_ulid
+from soundmill.service.daemon import Service
 from support.fake_engine import FakeEngine
 
 
@@ -61,10 +62,8 @@ def test_two_devices_share_the_work(home: Home) -> None:
 
 
 def test_only_one_daemon_works_on_a_home(home: Home) -> None:
-    with serving(home):
-        second = Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
-        with pytest.raises(HomeInUse, match="another daemon"):
-            second.start()
+    with serving(home), pytest.raises(HomeInUse, match="another daemon"):
+        Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
 
 
 def test_what_a_dead_daemon_left_running_is_taken_up_again(home: Home) -> None:
@@ -97,12 +96,12 @@ def test_control_files_are_applied_also_those_dropped_while_the_daemon_was_down(
     with serving(home, engine_for=never_ending) as service:
         drop(home, "a.csv", 4)
         until(service, lambda: count(home, "running") == 2)
-        control.drop(home.control, Control(action="pause", target="a"), new_ulid())
+        control.drop(home.control, Control(action="pause", target="a"), str(ULID()))
         until(service, lambda: rows(home, "SELECT paused FROM batches") == [(1,)])
-        control.drop(home.control, Control(action="cancel", target="a"), new_ulid())
+        control.drop(home.control, Control(action="cancel", target="a"), str(ULID()))
         until(service, lambda: count(home, "cancelled") == 4)
-    control.drop(home.control, Control(action="retry", target="a"), new_ulid())
-    control.drop(home.control, Control(action="resume", target="a"), new_ulid())
+    control.drop(home.control, Control(action="retry", target="a"), str(ULID()))
+    control.drop(home.control, Control(action="resume", target="a"), str(ULID()))
     with serving(home) as service:
         until(service, lambda: count(home, "succeeded") == 4)
     assert control.pending(home.control) == []
@@ -112,14 +111,14 @@ def test_a_rating_reaches_the_take(home: Home) -> None:
     with serving(home) as service:
         drop(home, "a.csv", 1)
         until(service, lambda: count(home, "succeeded") == 1)
-        control.drop(home.control, Control(action="rate", target="1", stars=4, note="warm"), new_ulid())
+        control.drop(home.control, Control(action="rate", target="1", stars=4, note="warm"), str(ULID()))
         until(service, lambda: rows(home, "SELECT stars, note FROM ratings") == [(4, "warm")])
 
 
 def test_a_control_file_that_makes_no_sense_is_recorded_and_removed(home: Home) -> None:
     with serving(home) as service:
-        control.drop(home.control, Control(action="cancel", target="no-such-batch"), new_ulid())
-        (home.control / f"{new_ulid()}.json").write_text("{")
+        control.drop(home.control, Control(action="cancel", target="no-such-batch"), str(ULID()))
+        (home.control / f"{ULID()!s}.json").write_text("{")
         until(service, lambda: not control.pending(home.control))
     assert rows(home, "SELECT count(*) FROM events WHERE kind = 'control refused'") == [(2,)]
 
@@ -151,9 +150,10 @@ def test_a_dead_worker_thread_is_replaced_and_its_jobs_given_back(home: Home) ->
 
 def test_a_dead_inbox_thread_is_replaced(home: Home) -> None:
     with serving(home) as service:
-        service._intake.scan = lambda: 1 / 0  # type: ignore[method-assign]
-        until(service, lambda: not service._inbox.alive)
-        service._intake = service._make_intake()
+        intake = service.inbox._intake
+        intake.scan = lambda: 1 / 0  # type: ignore[method-assign]
+        until(service, lambda: not service.inbox.alive)
+        del intake.scan
         drop(home, "a.csv", 1)
         until(service, lambda: count(home, "succeeded") == 1)
     assert rows(home, "SELECT count(*) FROM events WHERE kind = 'inbox restarted'")[0] >= (1,)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
-from soundmill.catalog.rows import add_event, batch_of, texts_to_json, to_json
+from soundmill.catalog.rows import PARAMETERS, add_event, batch_of, texts_to_json, to_json
 from soundmill.errors import Problem
 from soundmill.jobs import Batch, BatchSpec, JobSpec, Source
 
 CHUNK = 500  # rows held in memory at a time
 PROBLEMS_KEPT = 1000  # of a rejected file; its errors.txt has them all
 
-INSERT_JOB = """
-INSERT INTO jobs (batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, seed,
-                  priority, format, melody, continue_from, labels, condition, replicate, quality, keep_best,
-                  queued_at, id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+JOB_COLUMNS = (
+    "batch_id", "position", "name", "prompt", "model", *PARAMETERS, "seed", "priority", "format", "melody",
+    "continue_from", "labels", "condition", "replicate", "quality", "keep_best", "queued_at", "id",
+)  # fmt: skip
+INSERT_JOB = f"INSERT INTO jobs ({', '.join(JOB_COLUMNS)}) VALUES (?{', ?' * (len(JOB_COLUMNS) - 1)})"
+
+
+_parameters = attrgetter(*PARAMETERS)
 
 
 def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) -> Batch:
-    """Queue all jobs of a file, or none. The same `source.ulid` again returns the batch of the first time.
-
-    Jobs are taken from `spec.jobs` as they are inserted; what iterating it raises is raised here.
-    """
+    """Insert the batch with all its jobs; the batch that is there already if this claim was ingested before."""
     known = by_ulid(db, source.ulid)
     if known is not None:
         return known
@@ -86,18 +86,13 @@ def _insert_jobs(db: sqlite3.Connection, batch_id: int, first: int, now: float, 
 
 
 def _job_row(batch_id: int, now: float, job_id: int, job: JobSpec) -> tuple[object, ...]:
-    parameters = job.parameters
     return (
         batch_id,
         job.position,
         job.name,
         job.prompt,
         job.model,
-        parameters.duration,
-        parameters.temperature,
-        parameters.top_k,
-        parameters.top_p,
-        parameters.cfg_coef,
+        *_parameters(job.parameters),
         job.seed,
         job.priority,
         job.format.value,
@@ -155,7 +150,6 @@ def by_ulid(db: sqlite3.Connection, ulid: str) -> Batch | None:
 
 
 def by_sha256(db: sqlite3.Connection, sha256: str) -> Batch | None:
-    """The latest batch accepted from a file of this content."""
     row = db.execute("SELECT * FROM batches WHERE sha256 = ? ORDER BY id DESC LIMIT 1", (sha256,)).fetchone()
     return None if row is None else batch_of(row)
 
@@ -167,7 +161,6 @@ def rejection_exists(db: sqlite3.Connection, ulid: str) -> bool:
 def record_rejection(
     db: sqlite3.Connection, now: float, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]
 ) -> None:
-    """Remember a refused file; the same `ulid` again changes nothing."""
     listed = [
         {"line": p.line, "field": p.field, "value": p.value, "message": p.message} for p in problems[:PROBLEMS_KEPT]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 
 from soundmill.catalog.reports import changed
@@ -58,11 +58,11 @@ def add_output(
     now: float,
     attempt: Attempt,
     output: Output,
-    measurements: Mapping[str, float | None],
     judgement: Judgement,
 ) -> None:
     """Insert the output of an attempt with all that was measured and judged. Other measurements than
     MEASUREMENTS have no column and are left out."""
+    clip = output.clip
     cursor = db.execute(
         "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
         " sha256, generation_s, device_s, row_steps, normalization, normalization_target, licence, versions,"
@@ -73,20 +73,20 @@ def add_output(
             attempt.job.batch_id,
             attempt.number,
             output.path,
-            output.format.value,
-            output.sample_rate,
-            output.channels,
-            finite(output.duration_s) or 0.0,
+            clip.format.value,
+            clip.sample_rate,
+            clip.channels,
+            finite(clip.duration_s) or 0.0,
             output.size_bytes,
             output.sha256,
-            finite(output.generation_s) or 0.0,
-            finite(output.device_s),
-            output.row_steps,
+            finite(clip.generation_s) or 0.0,
+            finite(clip.device_s),
+            clip.row_steps,
             output.normalization.value,
             output.normalization_target,
-            output.licence,
-            to_json(output.versions),
-            to_json(output.defects),
+            clip.licence,
+            to_json(clip.versions),
+            to_json(clip.defects),
             judgement.verdict.value,
             finite(judgement.score),
             judgement.ruleset,
@@ -95,7 +95,7 @@ def add_output(
         ),
     )
     output_id = cursor.lastrowid or 0
-    db.execute(INSERT_MEASUREMENTS, (output_id, *(finite(measurements.get(name)) for name in MEASUREMENTS)))
+    db.execute(INSERT_MEASUREMENTS, (output_id, *(finite(clip.measurements.get(name)) for name in MEASUREMENTS)))
     _write_judgement(db, now, output_id, judgement)
 
 

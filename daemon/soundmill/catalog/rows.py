@@ -6,17 +6,17 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import fields
 from json.encoder import encode_basestring
 from pathlib import Path
+from typing import Any
 
 from soundmill.catalog.reports import changed
-from soundmill.errors import CatalogError
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
-# A Job's row: what job_of reads. A query that names an index puts it between the two parts.
-JOB_COLUMNS = "SELECT j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
-JOB_BATCH = "JOIN batches b ON b.id = j.batch_id"
-JOB = f"{JOB_COLUMNS} FROM jobs j {JOB_BATCH} "
+PARAMETERS = tuple(field.name for field in fields(Parameters))  # each has a column of its name in jobs
+JOB_COLUMNS = "j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
+JOB = f"SELECT {JOB_COLUMNS} FROM jobs j JOIN batches b ON b.id = j.batch_id "
 
 EVENTS_KEPT = 100_000
 EVENTS_SLACK = 1_000  # pruned once in this many, so that an event costs one insert
@@ -34,22 +34,6 @@ def batch_of(row: sqlite3.Row) -> Batch:
     )
 
 
-def batch(db: sqlite3.Connection, batch_id: int) -> Batch:
-    """Raises CatalogError when there is none."""
-    row = db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone()
-    if row is None:
-        raise CatalogError(f"the catalogue has no batch with the id {batch_id}")
-    return batch_of(row)
-
-
-def job(db: sqlite3.Connection, job_id: int) -> Job:
-    """Raises CatalogError when there is none."""
-    row = db.execute(JOB + "WHERE j.id = ?", (job_id,)).fetchone()
-    if row is None:
-        raise CatalogError(f"the catalogue has no job with the id {job_id}")
-    return job_of(row)
-
-
 def job_of(row: sqlite3.Row) -> Job:
     """A Job from a row of the JOB query."""
     return Job(
@@ -60,13 +44,7 @@ def job_of(row: sqlite3.Row) -> Job:
         name=row["name"],
         prompt=row["prompt"],
         model=row["model"],
-        parameters=Parameters(
-            duration=row["duration"],
-            temperature=row["temperature"],
-            top_k=row["top_k"],
-            top_p=row["top_p"],
-            cfg_coef=row["cfg_coef"],
-        ),
+        parameters=parameters_of(row),
         seed=row["seed"],
         priority=row["priority"],
         format=AudioFormat(row["format"]),
@@ -83,6 +61,11 @@ def job_of(row: sqlite3.Row) -> Job:
         quality=None if row["quality"] is None else QualityKind(row["quality"]),
         keep_best=row["keep_best"],
     )
+
+
+def parameters_of(row: sqlite3.Row | Mapping[str, Any]) -> Parameters:
+    """A job's parameters from its row, which may hold more."""
+    return Parameters(**{name: row[name] for name in PARAMETERS})
 
 
 def _path(text: str | None) -> Path | None:

@@ -78,7 +78,6 @@ def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
-    """Cancel what is queued or running of a batch or job; the ids of the jobs that were running."""
     found = resolve(db, target)
     where, value = found.where()
     running = [
@@ -99,12 +98,10 @@ def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
 
 
 def pause(db: sqlite3.Connection, now: float, target: str) -> int:
-    """Hold the queued jobs of a batch; what runs, runs on. How many jobs are newly held."""
     return _hold(db, now, target, held=True)
 
 
 def resume(db: sqlite3.Connection, now: float, target: str) -> int:
-    """Let the held jobs of a batch be claimed; how many."""
     return _hold(db, now, target, held=False)
 
 
@@ -122,7 +119,6 @@ def _hold(db: sqlite3.Connection, now: float, target: str, *, held: bool) -> int
 
 
 def retry(db: sqlite3.Connection, now: float, target: str) -> int:
-    """Queue failed and cancelled jobs of a batch, or one such job, as if new; how many."""
     found = resolve(db, target)
     where, value = found.where()
     count = db.execute(
@@ -159,8 +155,7 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
 
 
 def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
-    """Rate a take: by its file, or the latest take of a job. Another rating replaces the first; where stars count, the
-    takes that compete with it are chosen among anew.
+    """Rate one take. Where stars count, the takes that compete with it are chosen among anew.
 
     The ids of the batches whose reports tell of it.
     """

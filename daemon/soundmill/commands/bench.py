@@ -15,7 +15,7 @@ from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
 from soundmill.home import Home, daemon_running
 from soundmill.jobs import Generated, GenerationFailed, GenerationRequest, Parameters
-from soundmill.service.wiring import engine_for
+from soundmill.service.wiring import engine_for, request_of
 from soundmill.words import span
 
 # Rows of a sweep differ, so these do too; what a prompt says costs nothing, how long it is hardly anything.
@@ -131,9 +131,9 @@ def measure(
 
 
 def _request(config: Config, number: int, duration_s: float) -> GenerationRequest:
-    return GenerationRequest(
-        job_id=number + 1,
-        attempt=1,
+    return request_of(
+        config,
+        (number + 1, 1),
         prompt=PROMPTS[number % len(PROMPTS)],
         parameters=Parameters(
             duration=duration_s,
@@ -144,10 +144,6 @@ def _request(config: Config, number: int, duration_s: float) -> GenerationReques
         ),
         seed=number,
         format=config.audio.format,
-        normalization=config.audio.normalization,
-        normalization_target=config.audio.normalization_target,
-        deadline_s=config.schedule.clip_deadline_s(duration_s),
-        fade_s=config.audio.fade_ms / 1000,
     )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
+from soundmill.catalog.rows import parameters_of
 from soundmill.commands import terminal as show
 from soundmill.config import Config, load
 from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home
-from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization, Parameters
-from soundmill.service.wiring import engine_for
+from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization
+from soundmill.service import wiring
 
 Row = Mapping[str, object]
 
@@ -70,7 +71,7 @@ def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
         row = reader.attempt_for_rerun(job)
     devices = find_devices(config.engine.devices)
     device = str(row["device"]) if row["device"] in devices else devices[0]
-    with contextlib.closing(engine_for(config)(device)) as engine:
+    with contextlib.closing(wiring.engine_for(config)(device)) as engine:
         comparison, audio = again(row, config, home, engine)
     if save:
         save.write_bytes(audio)
@@ -85,27 +86,22 @@ def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
 def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:
     """The request that made the take of a row of Reader.attempt_for_rerun, whose file holds `file_tags`."""
     output = _mapping(row["output"])
-    duration = _number(row["duration"])
-    return GenerationRequest(
-        job_id=int(_number(row["id"])),
-        attempt=int(_number(row["number"])),
+    request = wiring.request_of(
+        config,
+        (int(_number(row["id"])), int(_number(row["number"]))),
         prompt=str(row["prompt"]),
-        parameters=Parameters(
-            duration=duration,
-            temperature=_number(row["temperature"]),
-            top_k=int(_number(row["top_k"])),
-            top_p=_number(row["top_p"]),
-            cfg_coef=_number(row["cfg_coef"]),
-        ),
+        parameters=parameters_of(row),
         seed=int(_number(row["seed"])),
         format=AudioFormat(str(output["format"])),
-        normalization=Normalization(str(output["normalization"])),
-        normalization_target=_number(output["normalization_target"]),
-        deadline_s=config.schedule.clip_deadline_s(duration),
         melody=_path(row["melody"]),
         continue_from=_path(row["continue_from"]),
-        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
         tags={"batch": str(row["batch"]), "job": str(row["name"])},
+    )
+    return replace(  # finished as it was then, whatever soundmill.yaml says now
+        request,
+        normalization=Normalization(str(output["normalization"])),
+        normalization_target=_number(output["normalization_target"]),
+        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
     )
 
 

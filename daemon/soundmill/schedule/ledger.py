@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from soundmill.jobs import Attempt, FailureKind, Job, Judgement, ModelQueue, Output, Progress
+from soundmill.schedule.storage import StorageGate
 
 
 class Ledger(Protocol):
@@ -18,7 +20,6 @@ class Ledger(Protocol):
         self,
         attempt: Attempt,
         output: Output,
-        measurements: Mapping[str, float | None],
         judgement: Judgement,
         *,
         retry_for_quality: bool,
@@ -54,6 +55,8 @@ class Ledger(Protocol):
 
 class Filed(Protocol):
     @property
+    def path(self) -> str: ...
+    @property
     def size_bytes(self) -> int: ...
     @property
     def sha256(self) -> str: ...
@@ -65,3 +68,12 @@ class Shelf(Protocol):
     def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str: ...
     def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> Filed: ...
     def discard(self, relative: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Where work is kept: the catalogue's rows, the takes' files, and the gate that closes while they take nothing."""
+
+    ledger: Ledger
+    shelf: Shelf
+    gate: StorageGate

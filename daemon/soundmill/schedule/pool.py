@@ -1,4 +1,4 @@
-"""Threads that run a step over and over, and the pool that keeps one worker alive per device."""
+"""The pool that keeps one worker alive per device."""
 
 from __future__ import annotations
 
@@ -7,60 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from soundmill.errors import CatalogError, SoundmillError
+from soundmill.schedule.loop import LoopThread
 from soundmill.schedule.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STEP_ALLOWANCE_S = 60.0  # a round that takes longer counts as stuck
 RESTART_WAITS_S = (0.0, 1.0, 5.0, 30.0)  # before the first, second, third and every later restart
 STEADY_AFTER_S = 300.0  # a thread that ran this long has its restarts forgiven
-
-
-class LoopThread:
-    """Calls `step` until told to stop. Time comes in as `clock`; an exception ends the thread and
-    is kept in `error`."""
-
-    def __init__(self, name: str, step: Callable[[], None], *, clock: Callable[[], float]) -> None:
-        self.name = name
-        self.error: BaseException | None = None
-        self._step = step
-        self._clock = clock
-        self._stop = threading.Event()
-        self._due = clock() + STEP_ALLOWANCE_S
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        self._due = self._clock() + STEP_ALLOWANCE_S
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end; False if it is still running after `timeout_s`."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def making_progress(self, now: float) -> bool:
-        return self.alive and now <= self._due
-
-    def allow(self, seconds: float) -> None:
-        """Announce that the current round may take this long (a model download, say)."""
-        self._due = self._clock() + seconds + STEP_ALLOWANCE_S
-
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._due = self._clock() + STEP_ALLOWANCE_S
-                self._step()
-        except BaseException as error:
-            self.error = error
-            log.debug("thread %s ended", self.name, exc_info=True)
 
 
 class Post:
@@ -145,14 +98,14 @@ class Pool:
 
     def _bury(self, post: Post, now: float) -> None:
         error = post.thread.error
-        reason = f"worker {post.worker.name} ended: {type(error).__name__}: {error}"
+        reason = f"worker {post.device} ended: {type(error).__name__}: {error}"
         log.error("%s", reason, exc_info=error if not isinstance(error, SoundmillError) else None)
         try:
             post.worker.close(reason)
-            self._record("worker replaced", reason, post.worker.name)
+            self._record("worker replaced", reason, post.device)
         except CatalogError as trouble:
             # The catalogue is why it died, most likely; the jobs are given back once it answers.
-            log.error("worker %s cannot be replaced yet: %s", post.worker.name, trouble)
+            log.error("worker %s cannot be replaced yet: %s", post.device, trouble)
             return
         post.plan_restart(now)
 
@@ -172,6 +125,6 @@ class Pool:
             post.thread.stop()
         for post in self.posts:
             if not post.thread.join(5.0):
-                log.warning("worker %s does not stop; its jobs are given back at the next start", post.worker.name)
+                log.warning("worker %s does not stop; its jobs are given back at the next start", post.device)
                 continue
             post.worker.close(reason)

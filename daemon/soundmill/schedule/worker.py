@@ -8,9 +8,7 @@ handed in.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from soundmill.errors import (
@@ -23,24 +21,18 @@ from soundmill.errors import (
 )
 from soundmill.jobs import (
     Attempt,
-    AudioFormat,
     FailureKind,
     Generated,
     GenerationFailed,
-    GenerationRequest,
     JobStatus,
-    Judge,
-    Judgement,
     ModelInfo,
-    Output,
     Progress,
-    QcAction,
-    Verdict,
 )
-from soundmill.schedule.ledger import Ledger, Shelf
+from soundmill.schedule.ledger import Books
 from soundmill.schedule.retry import TOOK_THE_ENGINE_DOWN, decide
 from soundmill.schedule.scheduler import choose_model
-from soundmill.schedule.storage import StorageGate
+from soundmill.schedule.takes import output_of, what_follows
+from soundmill.schedule.trade import Trade
 
 if TYPE_CHECKING:
     from soundmill.engine.protocol import Engine, Event
@@ -54,49 +46,28 @@ LOAD_FAILURES: tuple[tuple[type[EngineError], FailureKind], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The numbers a worker goes by (times in seconds)."""
-
-    max_attempts: int
-    qc_retries: int
-    backoff_max_s: float
-    pass_over_s: float
-    load_deadline_s: float
-    poll_s: float = 0.25
-
-
 class Worker:
+    """`device` is its name too. `clock` gives Unix seconds; `allow_s(seconds)` announces a round that may take
+    that long (a model being fetched)."""
+
     def __init__(
         self,
-        name: str,
         device: str,
-        *,
         engine: Engine,
-        ledger: Ledger,
-        shelf: Shelf,
-        gate: StorageGate,
-        request_for: Callable[[Attempt], GenerationRequest],
-        sidecar_for: Callable[[Attempt, Generated, Judgement], Mapping[str, object]],
-        judge: Judge,
-        policy: Policy,
+        books: Books,
+        trade: Trade,
+        *,
         clock: Callable[[], float],
-        jitter: Callable[[], float],
         allow_s: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """`allow_s(seconds)` announces a round that may take that long (a model being fetched)."""
-        self.name = name
         self.device = device
         self._engine = engine
-        self._ledger = ledger
-        self._shelf = shelf
-        self._gate = gate
-        self._request_for = request_for
-        self._sidecar_for = sidecar_for
-        self._judge = judge
-        self._policy = policy
+        self._ledger = books.ledger
+        self._shelf = books.shelf
+        self._gate = books.gate
+        self._trade = trade
+        self._policy = trade.policy
         self._clock = clock
-        self._jitter = jitter
         self._allow_s = allow_s
         self._model: ModelInfo | None = None
         self._loaded: str | None = None  # as jobs name it; the engine may know it by a longer name
@@ -169,7 +140,7 @@ class Worker:
                 return
         assert self._model is not None
         attempts = self._ledger.claim(
-            worker=self.name,
+            worker=self.device,
             device=self.device,
             model=model,
             limit=self._model.slots - len(self._in_flight),
@@ -180,7 +151,7 @@ class Worker:
         self._alone = any(attempt.alone for attempt in attempts)
         self._hold(attempts)
         try:
-            self._engine.submit([self._request_for(attempt) for attempt in attempts])
+            self._engine.submit([self._trade.request_for(attempt) for attempt in attempts])
         except EngineDied as error:
             self._all_failed(attempts, FailureKind.ENGINE_DIED, str(error))
 
@@ -197,7 +168,7 @@ class Worker:
             # that failed for want of memory or a dead process is retried with the job that asked.
             limit = 1000 if kind in (FailureKind.UNKNOWN_MODEL, FailureKind.MODEL_UNAVAILABLE) else 1
             attempts = self._ledger.claim(
-                worker=self.name, device=self.device, model=model, limit=limit, engine_idle=True
+                worker=self.device, device=self.device, model=model, limit=limit, engine_idle=True
             )
             self._hold(attempts)
             self._all_failed(attempts, kind, str(error))
@@ -252,7 +223,7 @@ class Worker:
             max_attempts=self._policy.max_attempts,
             slots=slots,
             now=self._clock(),
-            jitter=self._jitter(),
+            jitter=self._trade.jitter(),
             backoff_max_s=self._policy.backoff_max_s,
         )
         if decision.reduce_slots:
@@ -280,65 +251,32 @@ class Worker:
         if not self._is_current(attempt):
             return
         job = attempt.job
-        judgement = self._judge(job.model, job.quality, clip.measurements, clip.defects)
-        retry, quarantined, final_attempt = self._consequence(attempt, judgement)
-        relative = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
+        judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
+        then = what_follows(
+            attempt, judgement, qc_retries=self._policy.qc_retries, better_take=self._ledger.better_take
+        )
+        relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
         try:
-            filed = self._shelf.file(relative, clip.audio, self._sidecar_for(attempt, clip, judgement))
+            filed = self._shelf.file(relative, clip.audio, self._trade.sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
             if self._gate.close(self._clock()):
                 raise
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
-        request = self._request_for(attempt)
-        output = Output(
-            path=relative,
-            format=AudioFormat(PurePosixPath(relative).suffix[1:]),
-            sample_rate=clip.sample_rate,
-            channels=clip.channels,
-            duration_s=clip.duration_s,
-            size_bytes=filed.size_bytes,
-            sha256=filed.sha256,
-            generation_s=clip.generation_s,
-            device_s=clip.device_s,
-            row_steps=clip.row_steps,
-            normalization=request.normalization,
-            normalization_target=request.normalization_target,
-            licence=clip.licence,
-            quarantined=quarantined,
-            versions=clip.versions,
-            defects=clip.defects,
-        )
         done = self._ledger.succeed(
             attempt,
-            output,
-            clip.measurements,
+            output_of(clip, filed, self._trade.request_for(attempt), quarantined=then.quarantined),
             judgement,
-            retry_for_quality=retry,
-            final_attempt=final_attempt,
+            retry_for_quality=then.retry,
+            final_attempt=then.final_attempt,
         )
-        if not done and not self._ledger.knows_output(relative):
-            self._shelf.discard(relative)  # cancelled while it was being filed
+        if not done and not self._ledger.knows_output(filed.path):
+            self._shelf.discard(filed.path)  # cancelled while it was being filed
 
     def _is_current(self, attempt: Attempt) -> bool:
         """False once the job was cancelled or taken up by another attempt: its file is not ours to write."""
         job = self._ledger.job(attempt.job.id)
         return job.status is JobStatus.RUNNING and job.attempt == attempt.number
-
-    def _consequence(self, attempt: Attempt, judgement: Judgement) -> tuple[bool, bool, int]:
-        """(try again with a new seed, put this take into quarantine, the attempt whose take counts).
-
-        When all tries are used up the best take is the job's, which need not be the last one.
-        """
-        job = attempt.job
-        if judgement.verdict is Verdict.PASSED or job.on_qc_fail is QcAction.KEEP:
-            return False, False, attempt.number
-        if job.on_qc_fail is QcAction.QUARANTINE:
-            return False, True, attempt.number
-        if job.qc_retries < self._policy.qc_retries:
-            return True, True, attempt.number
-        better = self._ledger.better_take(job.id, judgement)
-        return False, better is not None, better or attempt.number
 
     # -- reporting --------------------------------------------------------------------------
 
@@ -364,7 +302,7 @@ class Worker:
             return
         self._reported = (state, heartbeat)
         self._ledger.worker_state(
-            self.name,
+            self.device,
             device=self.device,
             model=shown,
             status=status,

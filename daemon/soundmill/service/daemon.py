@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import random
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -19,22 +18,22 @@ from soundmill.catalog import files
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config
 from soundmill.engine.protocol import Engine
-from soundmill.errors import CatalogError, InvalidControl, SoundmillError, StorageUnavailable
+from soundmill.errors import CatalogError, InvalidControl, StorageUnavailable
 from soundmill.home import Home, lock_home
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
-from soundmill.inbox.intake import Intake, Outcome
+from soundmill.inbox.intake import Intake
 from soundmill.inbox.spool import Spool
-from soundmill.inbox.watch import Watcher
-from soundmill.publish import site
-from soundmill.publish.site import Site
-from soundmill.schedule.pool import LoopThread, Pool
+from soundmill.schedule.ledger import Books
+from soundmill.schedule.pool import Pool
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
-from soundmill.service import wiring
+from soundmill.service import systemd, wiring
+from soundmill.service.inbox_loop import InboxLoop
 from soundmill.service.reporter import Reporter, report_command
 from soundmill.service.scoring import ScoringThread
+from soundmill.service.watched_site import WatchedSite
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,6 @@ TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 STORAGE_PATIENCE_S = 30.0  # how long `run --once` waits for room on the disk
-SITE_RESTART_S = 5.0
 COMPLAIN_INTERVAL_S = 60.0
 
 
@@ -62,21 +60,8 @@ class Ended:
         return not (self.rejected or self.failed or self.problem)
 
 
-def new_ulid() -> str:
-    return str(ULID())
-
-
-def notify_systemd(message: str) -> None:
-    """Tell systemd about readiness and life (sd_notify(3)); does nothing outside a unit."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.connect("\0" + address[1:] if address.startswith("@") else address)
-            sock.sendall(message.encode())
-
-
 class Service:
-    """One daemon on one home. `start`, then `tick` until `stop`; `run` does all three.
+    """One daemon on one home, at work once it is made. `tick` until `stop`; `run` does both.
 
     `clock` gives Unix seconds. `engine_for(device)` makes an engine; the default one is a process
     per device. `on_tick` is called after each tick (the terminal's progress bars).
@@ -94,107 +79,81 @@ class Service:
         engine_for: Callable[[str], Engine] | None = None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
         self.home = home
         self.config = config
-        self._devices = devices
-        self._with_site = with_site
-        self._with_reports = with_reports
         self._clock = clock
         self._engine_for = engine_for or wiring.engine_for(config)
         self._on_tick = on_tick
         self._signals = 0
-        self._wake_inbox = threading.Event()
-        self._accepted = 0
-        self._stuck: dict[str, str] = {}  # claimed files that cannot be taken in yet, and why
-        self._rejected = 0
-        self._inbox_quiet = False
-        self._site: Site | None = None
-        self._site_started = 0.0
-        self._reporter: Reporter | None = None
+        self._grace_s = 0.0
         self._rejudging = True
         self._unmovable: str | None = None  # why takes that were chosen among are not where they belong yet
         self._complaint = ""
         self._complained_at = 0.0
+        self._trade = wiring.trade_of(config)
+        self._shelf = wiring.OutputFolder(home.outputs)
+        home.create()
+        with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
+            opened.enter_context(lock_home(home))
+            self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
+            opened.callback(self._say_goodbye)
+            self.catalog.use_ranking(config.scoring.rank_by)
+            self._recover()
+            self._gate = StorageGate(self._probe_storage, self._record)
+            self._gate.close(clock())  # before the first clip rather than after it; stays open where there is room
+            self._failed_before = self.catalog.failed_count()
+            self._site = WatchedSite(home, config.web, self._record, clock) if with_site else None
+            if self._site is not None:
+                opened.callback(self._site.stop)
+            self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, clock)
+            opened.callback(self._scoring.stop)
+            self.inbox = self._open_inbox()
+            opened.callback(self.inbox.join)
+            self._pool = Pool(devices, self._hire, self._record, clock)
+            opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
+            self._reporter = Reporter(self.catalog, home.outputs, report_command(home), clock) if with_reports else None
+            if self._reporter is not None:
+                opened.callback(self._reporter.stop)
+            opened.callback(self.inbox.stop)
+            self._record("daemon started", f"soundmill started on {', '.join(devices)}")
+            self._opened = opened.pop_all()
+        systemd.notify("READY=1")
 
     # -- start and stop ---------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
-        self.home.create()
-        self._lock = lock_home(self.home)
-        self.catalog = Catalog.open(self.home.catalog, clock=self._clock)
-        self._shelf = wiring.OutputFolder(self.home.outputs)
-        self._judge = wiring.judge_with(self.config)
-        self.catalog.use_ranking(self.config.scoring.rank_by)
-        self._recover()
-        self._gate = StorageGate(self._probe_storage, self._record)
-        self._gate.close(self._clock())  # before the first clip rather than after it; stays open where there is room
-        self._intake = self._make_intake()
-        self._failed_before = self.catalog.failed_count()
-        self._watcher = Watcher(self.home.inbox, self._wake_inbox.set)
-        self._watcher.start()
-        self._inbox = self._inbox_thread()
-        self._pool = Pool(
-            self._devices,
-            self._hire,
-            lambda kind, message, worker: self._record(kind, message, worker=worker),
-            self._clock,
-        )
-        if self._with_reports:
-            self._reporter = Reporter(self.catalog, self.home.outputs, report_command(self.home), self._clock)
-        self._scoring = ScoringThread(
-            self.catalog, self.home.outputs, self.config, self._devices, self._record, self._clock
-        )
-        if self._with_site:
-            self._start_site()
-        self._record("daemon started", f"soundmill started on {', '.join(self._devices)}")
-        notify_systemd("READY=1")
-
     def stop(self, grace_s: float) -> None:
-        notify_systemd("STOPPING=1")
-        self._inbox.stop()
-        self._wake_inbox.set()
-        self._watcher.stop()
-        if self._reporter is not None:
-            self._reporter.stop()
-        self._pool.stop(grace_s if self._signals < 2 else 0.0, "the daemon was stopped")
-        self._inbox.join(30.0)
-        self._scoring.stop()
-        if self._site is not None:
-            self._site.stop()
-        try:
-            self.catalog.workers_gone()
-            self._record("daemon stopped", "soundmill stopped")
-        finally:
-            self.catalog.close()
-            self._lock.close()
+        """End everything; clips that run get `grace_s` to end."""
+        systemd.notify("STOPPING=1")
+        self._grace_s = grace_s
+        self._opened.close()
 
     def run(self, *, once: bool) -> Ended:
-        """Work until a signal comes or, with `once`, until inbox and queue are empty."""
-        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Work until a signal comes or, with `once`, until inbox and queue are empty; then stop."""
         pause = threading.Event()
         problem = None
-        try:
-            self.start()
+        with _signals_go_to(self._on_signal):
             try:
                 while not self._signals:
                     self.tick()
                     if once and (self.worked_off or (problem := self._hopeless())):
                         break
                     pause.wait(TICK_S)
-                failed = self.catalog.failed_count() - self._failed_before
-                outdated = self._reporter.outdated if self._reporter is not None else 0
-                if once and problem is None and self._reporter is not None and (missing := self._reporter.given_up):
-                    problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
+                return self._ended(once, problem)
             finally:
-                self.stop(STOP_GRACE_S)
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+                self.stop(STOP_GRACE_S if self._signals < 2 else 0.0)
+
+    def _ended(self, once: bool, problem: str | None) -> Ended:
+        failed = self.catalog.failed_count() - self._failed_before
+        reports: tuple[str, ...] = ()
+        outdated = 0
+        if self._reporter is not None:
+            reports, outdated = tuple(dict.fromkeys(self._reporter.made)), self._reporter.outdated
+            if once and problem is None and (missing := self._reporter.given_up):
+                problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
         if self._signals and once:
             problem = "stopped by a signal before the queue was empty"
-        reports = tuple(dict.fromkeys(self._reporter.made)) if self._reporter is not None else ()
-        return Ended(self._accepted, self._rejected, failed, problem, reports, outdated)
+        return Ended(self.inbox.accepted, self.inbox.rejected, failed, problem, reports, outdated)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
@@ -216,21 +175,18 @@ class Service:
                 self._reporter.tick()
         except (StorageUnavailable, CatalogError) as error:
             self._complain(str(error))
-        if self._watcher.ensure():
-            self._record("watcher restarted", "the folder watcher had died; scans found the files meanwhile")
-        if not self._inbox.alive:
-            self._record("inbox restarted", f"the inbox thread ended: {self._inbox.error}")
-            self._inbox = self._inbox_thread()
-        self._check_site()
-        if self._inbox.making_progress(self._clock()) and self._pool.making_progress():
-            notify_systemd("WATCHDOG=1")
+        self.inbox.check()
+        if self._site is not None:
+            self._site.check()
+        if self.inbox.making_progress(self._clock()) and self._pool.making_progress():
+            systemd.notify("WATCHDOG=1")
         self._on_tick()
 
     @property
     def worked_off(self) -> bool:
         """True when no file waits in the inbox, no job waits or runs, every take is judged by the present
         limits, scored and chosen among as far as that can be done, and no report of what this run did is owed."""
-        if not self._inbox_quiet or self._stuck:
+        if not self.inbox.quiet or self.inbox.stuck:
             return False
         if control.pending(self.home.control) or self._rejudging or self.catalog.unfinished() > 0:
             return False
@@ -240,8 +196,8 @@ class Service:
         return self._reporter is None or self._reporter.worked_off
 
     def _hopeless(self) -> str | None:
-        if self._inbox_quiet and self._stuck and self.catalog.unfinished() == 0:
-            return next(iter(self._stuck.values()))
+        if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
+            return next(iter(self.inbox.stuck.values()))
         reason = self._gate.closed_because
         return reason if reason and self._gate.closed_for_s(self._clock()) > STORAGE_PATIENCE_S else None
 
@@ -276,7 +232,7 @@ class Service:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
         if self._rejudging:
             rulesets = wiring.rulesets_of(self.config)
-            self._rejudging = self.catalog.rejudge(self._judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
+            self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
     def _choose(self) -> None:
         """Best of n. Files that cannot be moved now are tried again at every tick, and hold nothing else up."""
@@ -320,82 +276,30 @@ class Service:
         if interrupted or strays:
             self._record("recovered", f"{len(interrupted)} interrupted attempts, {strays} half-written files removed")
 
-    def _make_intake(self) -> Intake:
-        spool = Spool(self.home.inbox, clock=self._clock, new_ulid=new_ulid, settle_s=self.config.inbox.settle_s)
-        return Intake(
+    def _say_goodbye(self) -> None:
+        self.catalog.workers_gone()
+        self._record("daemon stopped", "soundmill stopped")
+
+    def _open_inbox(self) -> InboxLoop:
+        settings, folder = self.config.inbox, self.home.inbox
+        spool = Spool(folder, clock=self._clock, new_ulid=lambda: str(ULID()), settle_s=settings.settle_s)
+        intake = Intake(
             spool,
             self.catalog,
-            wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment),
-            max_bytes=int(self.config.inbox.max_file_mb * 1024 * 1024),
+            wiring.rules_for(self.config, folder, self.catalog.find_experiment),
+            max_bytes=int(settings.max_file_mb * 1024 * 1024),
         )
-
-    def _inbox_thread(self) -> LoopThread:
-        thread = LoopThread("inbox", self._scan, clock=self._clock)
-        thread.start()
-        return thread
-
-    def _scan(self) -> None:
-        """One scan; then wait for an event, the settling of a new file, or the next full scan."""
-        inbox = self.config.inbox
-        try:
-            outcomes = self._intake.scan()
-        except (StorageUnavailable, CatalogError, OSError) as error:
-            self._complain(f"inbox: {error}")
-            outcomes = []
-            waiting = True
-        else:
-            waiting = self._intake.waiting
-        for outcome in outcomes:
-            self._note(outcome)
-        if self._intake.more:
-            self._inbox_quiet = False
-            return
-        self._inbox_quiet = not outcomes and not waiting
-        if self._wake_inbox.wait(
-            min(inbox.settle_s + 0.05, inbox.scan_interval_s) if waiting else inbox.scan_interval_s
-        ):
-            self._wake_inbox.clear()
-            self._inbox_quiet = False
-
-    def _note(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self._stuck[outcome.ulid] = f"{outcome.file_name}: {outcome.reason}"
-            self._record("file stuck", self._stuck[outcome.ulid])
-            return
-        self._stuck.pop(outcome.ulid, None)
-        if outcome.batch is not None:
-            self._accepted += 1
-            log.info("accepted %s as %s: %d jobs", outcome.file_name, outcome.batch.name, outcome.batch.job_count)
-        else:
-            self._rejected += 1
-            log.warning("rejected %s: %s", outcome.file_name, outcome.reason)
+        return InboxLoop(intake, folder, settings, record=self._record, complain=self._complain, clock=self._clock)
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(
             device,
-            device,
-            engine=self._engine_for(device),
-            ledger=self.catalog,
-            shelf=self._shelf,
-            gate=self._gate,
-            request_for=wiring.request_for(self.config),
-            sidecar_for=wiring.sidecar_for,
-            judge=self._judge,
-            policy=wiring.policy_of(self.config),
+            self._engine_for(device),
+            Books(ledger=self.catalog, shelf=self._shelf, gate=self._gate),
+            self._trade,
             clock=self._clock,
-            jitter=random.random,
             allow_s=allow_s,
         )
-
-    def _start_site(self) -> None:
-        """A site that cannot start costs the pages, not the work."""
-        web = self.config.web
-        self._site_started = self._clock()
-        try:
-            self._site = site.start(self.home.catalog, self.home.outputs, web.host, web.port)
-        except SoundmillError as error:
-            self._record("site unavailable", str(error))
-            log.error("%s", error)
 
     @property
     def site_url(self) -> str | None:
@@ -406,9 +310,12 @@ class Service:
         """The batch whose report is in the making."""
         return self._reporter.busy_with if self._reporter is not None else None
 
-    def _check_site(self) -> None:
-        if self._site is None or self._site.running or self._clock() - self._site_started < SITE_RESTART_S:
-            return
-        self._record("site restarted", f"the site ended with exit status {self._site.process.returncode}")
-        self._site.stop()
-        self._start_site()
+
+@contextlib.contextmanager
+def _signals_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    former = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, before in former.items():
+            signal.signal(number, before)

@@ -1,4 +1,4 @@
-"""Making reports: the command reads and draws; the daemon has a process of low priority run that command."""
+"""Reports as the daemon has them made: `soundmill report`, in a process of low priority."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, Protocol
 
-from soundmill.catalog.reader import Reader
 from soundmill.catalog.reports import Owed
-from soundmill.commands import terminal as show
-from soundmill.errors import StorageUnavailable
 from soundmill.home import Home
-
-if TYPE_CHECKING:
-    from soundmill.report.write import Progress
 
 log = logging.getLogger(__name__)
 
@@ -34,65 +27,6 @@ DEADLINE_S = 600.0
 DEADLINE_PER_JOB_S = 0.5
 LOWEST_PRIORITY = 19
 SAID_BYTES = 2000  # of what a failed report said
-
-
-# -- the command ------------------------------------------------------------------------------
-
-
-def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) -> Path:
-    """Write the report of a batch, finished or not, into its folder; the path of its page.
-
-    Raises InvalidControl when there is no such batch and StorageUnavailable when its folder cannot be written.
-    """
-    from soundmill.report.record import read_record
-    from soundmill.report.write import write_report
-
-    made_at = time.time()
-    with Reader.open(home.catalog) as reader:
-        name = str(reader.batch(batch)["batch"])
-        rows = {one: reader.everything_of(one) for one in (*reader.goes_on_with(name), name)}
-        later = reader.goes_on_in(name)
-    if not home.outputs.is_dir():  # not made here: where its disk is not mounted, files would vanish under the mount
-        raise StorageUnavailable(f"{home.outputs}: the folder is gone: mount its disk or make it again")
-    *earlier, record = (read_record(of_batch, home.outputs / one) for one, of_batch in rows.items())
-    folder = home.outputs / name
-    try:
-        return write_report(
-            record, folder, earlier=earlier, later=later, made_at=made_at, processes=_processors(), progress=progress
-        )
-    except OSError as error:
-        where = error.filename or folder
-        raise StorageUnavailable(
-            f"{where}: {error.strerror or error}: mend that, then: soundmill report {name}"
-        ) from error
-
-
-def _processors() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def progress_bar(batch: str) -> Iterator[Callable[[Progress], None]]:
-    """Shows how far a report is, on a terminal; elsewhere nothing."""
-    if not show.is_terminal():
-        yield lambda _: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[doing]}"),
-        transient=True,
-    ) as bar:
-        task = bar.add_task(f"report of {batch}", total=None, doing="reading")
-        yield lambda now: bar.update(task, completed=now.done, total=now.due, doing=now.doing)
-
-
-# -- the daemon's side -------------------------------------------------------------------------
 
 
 class Ledger(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +20,8 @@ from soundmill.engine.devices import find_devices
 from soundmill.engine.scorers.client import ScoringProcess
 from soundmill.engine.scorers.messages import Scored, Take
 from soundmill.engine.scorers.registry import Scores, find
-from soundmill.errors import CatalogError, EngineDied, EngineError, SoundmillError, StorageUnavailable, UsageError
-from soundmill.home import Home
-from soundmill.schedule.pool import LoopThread
-from soundmill.service import best_of_n as choosing
+from soundmill.errors import CatalogError, EngineDied, EngineError, StorageUnavailable
+from soundmill.schedule.loop import LoopThread
 
 log = logging.getLogger(__name__)
 
@@ -257,35 +254,3 @@ def open_process(config: Config, generating: Sequence[str]) -> ScoringProcess:
     """The scoring process of a daemon whose engines are on the devices `generating`; nothing is started yet."""
     found = find_devices("auto") if config.scoring.device == "auto" else ()
     return ScoringProcess(device_of(config.scoring, generating, found), deadline_s=DEADLINE_S)
-
-
-def score_all(home: Home, config: Config, *, clock: Callable[[], float]) -> int:
-    """Have every take of a home without a daemon scored that was not yet, then choose where that was waited for;
-    how many takes were heard.
-
-    Raises UsageError when no scorer is switched on, and SoundmillError as soon as one cannot work.
-    """
-    models = models_of(config.scoring)
-    if not models:
-        raise UsageError(f"{home.config_file}: scoring.scorers names none, and Soundmill's own score is there already")
-    with (
-        closing(Catalog.open(home.catalog, clock=clock)) as catalog,
-        closing(open_process(config, generating=())) as process,
-    ):
-        catalog.use_ranking(config.scoring.rank_by)
-        scoring = Scoring(
-            catalog,
-            home.outputs,
-            models=models,
-            process=process,
-            record=catalog.event,
-            clock=clock,
-            wait=lambda _seconds: None,
-        )
-        while not scoring.worked_off:
-            scoring.step()
-            if scoring.blocked_because is not None:
-                raise SoundmillError(scoring.blocked_because)
-        while catalog.undecided():
-            choosing.step(catalog, home.outputs)
-        return scoring.heard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +14,19 @@ from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.errors import UnknownModel
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
-from soundmill.jobs import Attempt, Generated, GenerationRequest, Job, Judge, Judgement, QualityKind
+from soundmill.jobs import (
+    Attempt,
+    AudioFormat,
+    Generated,
+    GenerationRequest,
+    Job,
+    Judge,
+    Judgement,
+    Parameters,
+    QualityKind,
+)
 from soundmill.quality.checks import Thresholds, judge, ruleset
-from soundmill.schedule.worker import Policy
+from soundmill.schedule.trade import Policy, Trade
 
 MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
 
@@ -68,22 +79,48 @@ def rules_for(
     return rules
 
 
+def request_of(
+    config: Config,
+    key: tuple[int, int],
+    *,
+    prompt: str,
+    parameters: Parameters,
+    seed: int,
+    format: AudioFormat,
+    melody: Path | None = None,
+    continue_from: Path | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> GenerationRequest:
+    """What an engine is asked for one clip, finished as soundmill.yaml says; `key` is (job id, attempt)."""
+    return GenerationRequest(
+        job_id=key[0],
+        attempt=key[1],
+        prompt=prompt,
+        parameters=parameters,
+        seed=seed,
+        format=format,
+        normalization=config.audio.normalization,
+        normalization_target=config.audio.normalization_target,
+        deadline_s=config.schedule.clip_deadline_s(parameters.duration),
+        melody=melody,
+        continue_from=continue_from,
+        fade_s=config.audio.fade_ms / 1000,
+        tags=tags or {},
+    )
+
+
 def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
     def request(attempt: Attempt) -> GenerationRequest:
         job = attempt.job
-        return GenerationRequest(
-            job_id=job.id,
-            attempt=attempt.number,
+        return request_of(
+            config,
+            (job.id, attempt.number),
             prompt=job.prompt,
             parameters=job.parameters,
             seed=attempt.seed,
             format=job.format,
-            normalization=config.audio.normalization,
-            normalization_target=config.audio.normalization_target,
-            deadline_s=config.schedule.clip_deadline_s(job.parameters.duration),
             melody=job.melody,
             continue_from=job.continue_from,
-            fade_s=config.audio.fade_ms / 1000,
             tags={"batch": job.batch_name, "job": job.name},
         )
 
@@ -161,12 +198,18 @@ def rulesets_of(config: Config) -> frozenset[str]:
     return frozenset(ruleset(kind, thresholds_of(config, kind)) for kind in QualityKind)
 
 
-def policy_of(config: Config) -> Policy:
+def trade_of(config: Config) -> Trade:
     schedule = config.schedule
-    return Policy(
-        max_attempts=schedule.max_attempts,
-        qc_retries=schedule.qc_retries,
-        backoff_max_s=schedule.backoff_max_s,
-        pass_over_s=schedule.pass_over_s,
-        load_deadline_s=schedule.load_deadline_s,
+    return Trade(
+        request_for=request_for(config),
+        sidecar_for=sidecar_for,
+        judge=judge_with(config),
+        policy=Policy(
+            max_attempts=schedule.max_attempts,
+            qc_retries=schedule.qc_retries,
+            backoff_max_s=schedule.backoff_max_s,
+            pass_over_s=schedule.pass_over_s,
+            load_deadline_s=schedule.load_deadline_s,
+        ),
+        jitter=random.random,
     )
