@@ -17,7 +17,7 @@ def statuses(mill: Mill) -> Counter[str]:
 
 
 def attempts(mill: Mill) -> list[tuple[int, int, str, str | None]]:
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         rows = db.execute("SELECT job_id, number, status, error_kind FROM attempts ORDER BY id")
         return [tuple(row) for row in rows]
 
@@ -66,7 +66,7 @@ def test_progress_reaches_the_catalogue_while_a_clip_runs(mill: Mill) -> None:
     for _ in range(4):
         worker.step()
         mill.clock.now += 1.0
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         done, due = db.execute("SELECT steps_done, steps_due FROM jobs").fetchone()
     assert 0 < done < due == 10
 
@@ -134,7 +134,7 @@ def test_a_model_that_cannot_be_had_fails_its_jobs_and_leaves_the_others(
     mill.batch("z", model="tiny")
     mill.run(mill.worker(mill.engine(load_failure=lambda m: error if m == "missing" else None)))
     assert statuses(mill) == {"failed": 2, "succeeded": 1}
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         rows = db.execute("SELECT DISTINCT error_kind, error FROM jobs WHERE status = 'failed'").fetchall()
     assert [tuple(row) for row in rows] == [(kind, str(error))]
 
@@ -176,7 +176,7 @@ def test_a_failed_check_is_a_verdict_and_not_a_failed_job(mill: Mill) -> None:
     mill.batch("silence", "a lute")
     mill.run(mill.worker(mill.engine()))
     assert statuses(mill) == {"succeeded": 2}
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         assert [row[0] for row in db.execute("SELECT verdict FROM outputs ORDER BY job_id")] == ["failed", "passed"]
 
 
@@ -192,7 +192,7 @@ def test_retry_takes_new_recorded_seeds_and_of_equal_takes_keeps_the_last(mill: 
     mill.run(mill.worker(engine, qc_retries=2))
     seeds = [request.seed for request in engine.submitted]
     assert len(set(seeds)) == 3 and seeds[0] == 1
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         recorded = [row[0] for row in db.execute("SELECT seed FROM attempts ORDER BY number")]
     assert recorded == seeds
     assert paths(mill) == {
@@ -210,7 +210,7 @@ def test_retry_stops_at_the_first_take_that_passes(mill: Mill) -> None:
         return {"clipping_share": 0.5} if request.attempt == 1 else {}
 
     mill.run(mill.worker(mill.engine(measurements=first_is_clipped)))
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         takes = [tuple(row) for row in db.execute("SELECT attempt, verdict, quarantined FROM outputs ORDER BY attempt")]
     assert takes == [(1, "failed", 1), (2, "passed", 0)]
 
@@ -222,7 +222,7 @@ def test_when_all_tries_are_used_up_the_best_take_counts(mill: Mill, clipped: tu
     mill.run(mill.worker(engine, qc_retries=2))
     while mill.catalog.undecided():
         choosing.step(mill.catalog, mill.outputs)
-    with mill.catalog._read() as db:
+    with mill.catalog.connected() as db:
         takes = [tuple(row) for row in db.execute("SELECT audio, is_final, quarantined FROM takes ORDER BY attempt")]
         flagged = db.execute("SELECT flagged FROM batch_progress").fetchone()[0]
     expected = [(f"batch-1/quarantine/0001-clip.take{number}.wav", 0, 1) for number in (1, 2, 3)]

@@ -127,7 +127,10 @@ def rejudge(
     rulesets: Collection[str],
     limit: int,
 ) -> int:
-    """Judge up to `limit` outputs again that were judged by none of `rulesets`, which are those `judge` goes by."""
+    """Judge up to `limit` outputs again that were judged by none of `rulesets`, those that `judge` goes by; how many.
+
+    From the measurements on record: no audio is touched, and no job runs again.
+    """
     known = sorted(set(rulesets))
     # The ranges between the names, because an index answers < and > but not NOT IN.
     between = ["ruleset < ?", *["ruleset > ? AND ruleset < ?"] * (len(known) - 1), "ruleset > ?"]

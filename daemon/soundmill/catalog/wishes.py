@@ -78,6 +78,7 @@ def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
+    """Cancel what is queued or running of a batch or job; the ids of the jobs that were running."""
     found = resolve(db, target)
     where, value = found.where()
     running = [
@@ -98,6 +99,7 @@ def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
 
 
 def pause(db: sqlite3.Connection, now: float, target: str) -> int:
+    """Hold the queued jobs of a batch; what runs, runs on. How many jobs are newly held."""
     return _hold(db, now, target, held=True)
 
 
@@ -119,6 +121,7 @@ def _hold(db: sqlite3.Connection, now: float, target: str, *, held: bool) -> int
 
 
 def retry(db: sqlite3.Connection, now: float, target: str) -> int:
+    """Queue failed and cancelled jobs of a batch, or one such job, as if new; how many."""
     found = resolve(db, target)
     where, value = found.where()
     count = db.execute(
@@ -155,7 +158,9 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
 
 
 def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
-    """Rate one take. Where stars count, the takes that compete with it are chosen among anew.
+    """Rate a take: by its file, or the latest take of a job. Another rating replaces the first.
+
+    Where stars count, the takes that compete with it are chosen among anew.
 
     The ids of the batches whose reports tell of it.
     """
