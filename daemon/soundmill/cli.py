@@ -20,8 +20,9 @@ import click
 from soundmill import __version__
 from soundmill import home as homes
 from soundmill.commands import terminal as show
-from soundmill.config import Config, Home, find_home, load
+from soundmill.config import Config, load
 from soundmill.errors import SoundmillError, UsageError
+from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
 from soundmill.words import span
 
@@ -68,10 +69,11 @@ def main(ctx: click.Context, home: str | None, debug: bool) -> None:
 @click.pass_obj
 def init(home: Home, model: str | None) -> None:
     """Make a home folder with a commented soundmill.yaml."""
+    from soundmill.commands.init import create
     from soundmill.engine.models import resolve
 
     settings = {"default_model": resolve(model).name} if model else {}
-    made = homes.create(home, settings)
+    made = create(home, settings)
     click.echo(f"{home.root}: ready" if made else f"{home.root}: was set up already; soundmill.yaml left as it is")
     click.echo(f"Drop job files into {home.inbox}, then start the mill: soundmill run")
 

@@ -1,4 +1,4 @@
-"""soundmill.yaml and the home folder: where everything is and how the mill is set.
+"""soundmill.yaml: how the mill is set.
 
 `load(home)` reads the file once and returns a frozen Config; every stage is handed the values it
 needs, so no stage imports this module.
@@ -6,60 +6,14 @@ needs, so no stage imports this module.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from soundmill.errors import ConfigError
+from soundmill.home import Home
 from soundmill.jobs import AudioFormat, Normalization, QcAction
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The folder one daemon works in, and the paths in it."""
-
-    root: Path
-
-    @property
-    def config_file(self) -> Path:
-        return self.root / "soundmill.yaml"
-
-    @property
-    def catalog(self) -> Path:
-        return self.root / "catalog.db"
-
-    @property
-    def inbox(self) -> Path:
-        return self.root / "inbox"
-
-    @property
-    def control(self) -> Path:
-        return self.inbox / ".control"
-
-    @property
-    def outputs(self) -> Path:
-        return self.root / "outputs"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / ".lock"
-
-    def create(self) -> None:
-        """Make the folders that are not there yet; what is there is left alone."""
-        for folder in ("accepted", "rejected", ".claimed", ".control"):
-            (self.inbox / folder).mkdir(parents=True, exist_ok=True)
-        self.outputs.mkdir(exist_ok=True)
-
-
-def find_home(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Home:
-    """`--home`, or SOUNDMILL_HOME, or ~/soundmill."""
-    root = chosen or environ.get("SOUNDMILL_HOME") or "~/soundmill"
-    return Home(Path(root).expanduser().absolute())
 
 
 class Section(BaseModel):

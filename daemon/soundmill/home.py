@@ -1,50 +1,58 @@
-"""Setting up a home folder: its folders, a commented soundmill.yaml, and the one daemon that may work there."""
+"""The home folder: where everything of one daemon is, whether it is set up, and who works there."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
-from pydantic import BaseModel
-
-from soundmill.config import Config, Home
 from soundmill.errors import HomeInUse, UsageError
 
-HEADER = """\
-# Soundmill's settings. Every key is optional; a line that starts with "# " shows the default.
-# The daemon reads this file when it starts.
-"""
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder one daemon works in, and the paths in it."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "soundmill.yaml"
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.db"
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
+
+    @property
+    def control(self) -> Path:
+        return self.inbox / ".control"
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    def create(self) -> None:
+        """Make the folders that are not there yet; what is there is left alone."""
+        for folder in ("accepted", "rejected", ".claimed", ".control"):
+            (self.inbox / folder).mkdir(parents=True, exist_ok=True)
+        self.outputs.mkdir(exist_ok=True)
 
 
-def create(home: Home, settings: Mapping[str, object]) -> bool:
-    """Make the home's folders and, where there is none, its soundmill.yaml with `settings` filled in.
-
-    Returns False when the settings file was there already; it is then left alone.
-    """
-    home.create()
-    if home.config_file.exists():
-        return False
-    home.config_file.write_text(HEADER + "\n".join(_lines(Config(), settings)) + "\n", encoding="utf-8")
-    return True
-
-
-def _lines(section: BaseModel, settings: Mapping[str, object], indent: str = "") -> Iterator[str]:
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        given = settings.get(name)
-        if isinstance(value, BaseModel):
-            inner = given if isinstance(given, Mapping) else {}
-            yield ""
-            yield f"{indent}{name}:" if inner else f"{indent}# {name}:"
-            yield from _lines(value, inner, indent + "  ")
-        elif given is not None:
-            yield f"{indent}{name}: {json.dumps(given)}"
-        else:
-            shown = value if isinstance(value, int | float) else json.dumps(value)
-            yield f"{indent}# {name}: {shown}".ljust(42) + f"  # {field.description}"
+def find_home(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Home:
+    """`--home`, or SOUNDMILL_HOME, or ~/soundmill."""
+    root = chosen or environ.get("SOUNDMILL_HOME") or "~/soundmill"
+    return Home(Path(root).expanduser().absolute())
 
 
 def must_be_set_up(home: Home) -> None:

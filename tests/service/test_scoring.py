@@ -15,9 +15,10 @@ from service.conftest import config, serving, until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
-from soundmill.config import Config, Home, ScoringConfig
+from soundmill.config import Config, ScoringConfig
 from soundmill.engine.scorers.messages import NAMES, Scored, Take
 from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageError
+from soundmill.home import Home
 from soundmill.jobs import (
     AudioFormat,
     BatchSpec,

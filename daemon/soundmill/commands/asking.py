@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from soundmill.catalog.reader import Reader
-from soundmill.config import Home
-from soundmill.home import daemon_running, must_be_set_up
+from soundmill.home import Home, daemon_running, must_be_set_up
 from soundmill.inbox.control import Action, Control, drop
 from soundmill.service.daemon import new_ulid
 

@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
-from soundmill.config import Config, Home
+from soundmill.config import Config
 from soundmill.errors import InvalidJobFile, Problem
+from soundmill.home import Home
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec

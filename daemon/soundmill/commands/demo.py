@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from soundmill import home as homes
-from soundmill.config import Home
+from soundmill.commands.init import create
+from soundmill.home import Home
 from soundmill.inbox.spool import submit
 
 EXAMPLES = ("simple-list.csv", "labels-and-parameters.csv", "template.yaml", "factorial.yaml", "built-in-effects.csv")
@@ -20,7 +20,7 @@ def fresh_home(chosen: Path) -> Home:
         number += 1
         root = chosen.absolute().with_name(f"{chosen.name}-{number}")
     home = Home(root)
-    homes.create(
+    create(
         home,
         {
             "default_model": "tiny",

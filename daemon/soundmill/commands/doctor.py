@@ -12,10 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from soundmill.config import Config, Home
+from soundmill.config import Config
 from soundmill.engine.devices import describe, find_devices
 from soundmill.engine.models import ModelSpec, resolve
 from soundmill.errors import UnknownModel
+from soundmill.home import Home
 
 Level = Literal["ok", "note", "problem"]
 NEEDED = ("audiocraft", "torch", "torchaudio", "datasette", "sqlite-utils", "watchdog", "soundfile")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundmill.config import Config, Home
+from soundmill.config import Config
 from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
+from soundmill.home import Home
 from soundmill.jobs import AudioFormat, Generated, GenerationFailed, GenerationRequest, Normalization, Parameters
 
 Row = Mapping[str, object]

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from soundmill import __version__
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
-from soundmill.config import Config, Home
+from soundmill.config import Config
 from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
+from soundmill.home import Home
 from soundmill.service.daemon import Ended, Service
 
 SHOWN_EVERY_S = 0.5

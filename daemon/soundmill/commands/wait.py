@@ -10,9 +10,8 @@ from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
-from soundmill.config import Home
 from soundmill.errors import SoundmillError
-from soundmill.home import daemon_running
+from soundmill.home import Home, daemon_running
 
 POLL_S = 0.3
 

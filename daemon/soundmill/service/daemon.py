@@ -17,10 +17,10 @@ from ulid import ULID
 
 from soundmill.catalog import files
 from soundmill.catalog.catalog import Catalog
-from soundmill.config import Config, Home
+from soundmill.config import Config
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, InvalidControl, SoundmillError, StorageUnavailable
-from soundmill.home import lock_home
+from soundmill.home import Home, lock_home
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.inbox.intake import Intake, Outcome

@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Protocol
 from soundmill.catalog.reader import Reader
 from soundmill.catalog.reports import Owed
 from soundmill.commands import terminal as show
-from soundmill.config import Home
 from soundmill.errors import StorageUnavailable
+from soundmill.home import Home
 
 if TYPE_CHECKING:
     from soundmill.report.write import Progress

@@ -16,11 +16,12 @@ from typing import Protocol
 
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.scores import Unscored
-from soundmill.config import Config, Home, ScoringConfig
+from soundmill.config import Config, ScoringConfig
 from soundmill.engine.devices import find_devices
 from soundmill.engine.scorers.client import ScoringProcess
 from soundmill.engine.scorers.messages import NAMES, Scored, Scores, Take
 from soundmill.errors import CatalogError, EngineDied, EngineError, SoundmillError, StorageUnavailable, UsageError
+from soundmill.home import Home
 from soundmill.schedule.pool import LoopThread
 from soundmill.service import best_of_n as choosing
 
