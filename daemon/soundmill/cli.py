@@ -418,9 +418,9 @@ def models_verify(name: str, as_json: bool) -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of a YAML job file, for editors."""
-    from soundmill.inbox.jobfile.read import json_schema
+    from soundmill.inbox.jobfile.schema import schema as job_file
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(json.dumps(job_file(), indent=2))
 
 
 @main.command()

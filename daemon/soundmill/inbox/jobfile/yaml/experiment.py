@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from soundmill.inbox.jobfile.cells import EXPERIMENT_FIELDS, JOB_FIELDS, KNOWN
@@ -174,15 +175,10 @@ class ExperimentSection:
         choice = self._reader.choice(shared_texts(self._base, first))
         if not isinstance(choice, Choice):
             return {}  # the rows tell what is wrong
-        parameters = choice.parameters
         controls: dict[str, object] = {
             "prompt": prompt[0] if prompt else None,
             "model": choice.model,
-            "duration": parameters.duration,
-            "temperature": parameters.temperature,
-            "top_k": parameters.top_k,
-            "top_p": parameters.top_p,
-            "cfg_coef": parameters.cfg_coef,
+            **asdict(choice.parameters),
             "seed": JOB_FIELDS["seed"].read(self._base["seed"]) if "seed" in self._base else None,
             "quality": None if choice.quality is None else str(choice.quality),
             "format": str(choice.format),
