@@ -34,7 +34,8 @@ from ulid import ULID
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
 from soundmill.inbox.intake import Intake
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.spool import Spool
 from soundmill.jobs import (
     Attempt,

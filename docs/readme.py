@@ -13,7 +13,7 @@ import click
 
 from soundmill.cli import main
 from soundmill.engine.models import models_table
-from soundmill.inbox.jobfile.read import experiment_table, parameter_table
+from soundmill.inbox.jobfile.schema import experiment_table, parameter_table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -21,7 +21,8 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.migrations import STEPS
 from soundmill.catalog.reader import Reader
 from soundmill.commands.report import make_report
-from soundmill.config import Config, Home
+from soundmill.config import Config
+from soundmill.home import Home
 from soundmill.service import wiring
 
 DATA = Path(__file__).parent / "data"

@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
 
 from soundmill.cli import main
+from soundmill.commands.init import create
 from soundmill.config import Config
+from soundmill.config import schema as settings_schema
+from soundmill.home import Home
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.service.wiring import rules_for
 
@@ -60,3 +64,22 @@ def test_the_settings_file_that_init_writes_is_the_defaults(tmp_path: Path) -> N
     assert Config.model_validate(yaml.safe_load(text) or {}) == Config()
     uncommented = re.sub(r"^(\s*)# (?=\w+:)", r"\1", text, flags=re.MULTILINE)
     assert Config.model_validate(yaml.safe_load(uncommented)) == Config()
+
+
+def test_the_schema_of_the_settings_knows_every_key_that_init_writes(tmp_path: Path) -> None:
+    create(Home(tmp_path), {})
+    text = (tmp_path / "soundmill.yaml").read_text(encoding="utf-8")
+    written = yaml.safe_load(re.sub(r"^(\s*)# (?=\w+:)", r"\1", text, flags=re.MULTILINE))
+    found = settings_schema()
+    assert found["$id"] == "urn:soundmill:schema:settings:1"
+
+    def compare(values: dict[str, object], described: dict[str, Any]) -> None:
+        described = found["$defs"][described["$ref"].rpartition("/")[2]] if "$ref" in described else described
+        assert values.keys() == described["properties"].keys() and described["additionalProperties"] is False
+        for name, value in values.items():
+            if isinstance(value, dict):
+                compare(value, described["properties"][name])
+            else:
+                assert described["properties"][name]["description"]
+
+    compare(written, found)

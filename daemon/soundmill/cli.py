@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from soundmill.inbox.control import Action
 
 # What `soundmill schema` prints: the function that makes it, imported when it is asked for.
-SCHEMAS = {"job": "soundmill.inbox.jobfile.read:json_schema"}
+SCHEMAS = {
+    "job": "soundmill.inbox.jobfile.schema:schema",
+    "settings": "soundmill.config:schema",
+}
 JOB_FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )

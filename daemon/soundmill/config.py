@@ -6,7 +6,7 @@ needs, so no stage imports this module.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -19,7 +19,7 @@ from soundmill.jobs import AudioFormat, Normalization, QcAction
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 class InboxConfig(Section):
@@ -208,13 +208,19 @@ class Config(Section):
     default_model: str = Field("facebook/musicgen-small", description="for rows that name none")
     default_duration: float = Field(10.0, gt=0, le=300, description="seconds, for rows that name none")
     on_qc_fail: QcAction = Field(QcAction.KEEP, description="keep, retry or quarantine")
-    inbox: InboxConfig = InboxConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    engine: EngineConfig = EngineConfig()
-    audio: AudioConfig = AudioConfig()
+    inbox: InboxConfig = Field(default_factory=InboxConfig)
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
+    audio: AudioConfig = Field(default_factory=AudioConfig)
     quality: QualityConfig = QualityConfig()
-    scoring: ScoringConfig = ScoringConfig()
-    web: WebConfig = WebConfig()
+    scoring: ScoringConfig = Field(default_factory=ScoringConfig)
+    web: WebConfig = Field(default_factory=WebConfig)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of soundmill.yaml."""
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:soundmill:schema:settings:1"}
+    return about | Config.model_json_schema()
 
 
 def load(home: Home) -> Config:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from service.conftest import config, drop, quick_engine
 from soundmill.cli import main
-from soundmill.config import Home
+from soundmill.home import Home
 from soundmill.service.daemon import Service
 
 Command = Callable[..., Result]

@@ -19,7 +19,8 @@ from service.conftest import config, never_ending, quick_engine, until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
 from soundmill.cli import SCHEMAS
-from soundmill.config import Config, Home
+from soundmill.config import Config
+from soundmill.home import Home
 from soundmill.inbox import control
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import Source

@@ -4,8 +4,7 @@ import contextlib
 from pathlib import Path
 
 from commands.conftest import Command
-from soundmill.config import Home
-from soundmill.home import lock_home
+from soundmill.home import Home, lock_home
 
 
 def switch_on(home: Home, model: Path) -> None:

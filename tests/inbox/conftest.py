@@ -9,10 +9,9 @@ import pytest
 
 from soundmill.errors import InvalidControl, Problem, UnknownModel
 from soundmill.inbox.intake import Intake
-from soundmill.inbox.jobfile.context import EarlierExperiment
+from soundmill.inbox.jobfile.context import EarlierExperiment, Rules
 from soundmill.inbox.jobfile.points import Draw, Points
 from soundmill.inbox.jobfile.points import draw as draw_here
-from soundmill.inbox.jobfile.read import Rules
 from soundmill.inbox.spool import Spool
 from soundmill.jobs import AudioFormat, Batch, BatchSpec, JobSpec, QcAction, Source
 

@@ -18,7 +18,7 @@ from service.conftest import config, drop, quick_engine
 from service.conftest import until as daemon_until
 from soundmill.commands.run import conclude
 from soundmill.config import Config, MusicLimits, QualityConfig
-from soundmill.config import Home as HomeFolder
+from soundmill.home import Home as HomeFolder
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.service.daemon import Ended, Service

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from publish.conftest import Home, job
 from service.conftest import config, drop, quick_engine
 from soundmill.cli import main
-from soundmill.config import Home as HomeFolder
+from soundmill.home import Home as HomeFolder
 from soundmill.service.daemon import Service
 from soundmill.service.reporter import TRIES, Reporter, report_command
 

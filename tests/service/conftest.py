@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from soundmill.config import Config, Home, InboxConfig, ScheduleConfig
+from soundmill.config import Config, InboxConfig, ScheduleConfig
+from soundmill.home import Home
 from soundmill.service.daemon import Service
 from support.fake_engine import FakeEngine
 

@@ -12,7 +12,8 @@ import pytest
 from service.conftest import config, serving, until
 from service.test_crash import audio, daemon, rows, run_to_the_end
 from soundmill.catalog.reader import Reader
-from soundmill.config import Config, Home, ScoringConfig
+from soundmill.config import Config, ScoringConfig
+from soundmill.home import Home
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.jobs import GenerationRequest

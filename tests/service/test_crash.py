@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from service.conftest import drop
-from soundmill.config import Home
+from soundmill.home import Home
 
 TESTS = Path(__file__).resolve().parents[1]
 DAEMON = TESTS / "support" / "light_daemon.py"

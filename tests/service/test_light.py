@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from soundmill.catalog.reader import Reader
-from soundmill.config import Home
+from soundmill.home import Home
 
 MOST_RESIDENT_MB = 80
 HEAVY = re.compile(r"/(torch|numpy|scipy|transformers)[/.]")

@@ -16,10 +16,11 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
 from soundmill.commands.score import score_all
-from soundmill.config import Config, Home, ScoringConfig
+from soundmill.config import Config, ScoringConfig
 from soundmill.engine.scorers.messages import Scored, Take
 from soundmill.engine.scorers.registry import find, scorers
 from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageError
+from soundmill.home import Home
 from soundmill.jobs import (
     AudioFormat,
     BatchSpec,

@@ -9,8 +9,9 @@ import pytest
 from ulid import ULID
 
 from service.conftest import config, drop, never_ending, quick_engine, serving, until
-from soundmill.config import Config, Home, MusicLimits, QualityConfig
+from soundmill.config import Config, MusicLimits, QualityConfig
 from soundmill.errors import HomeInUse
+from soundmill.home import Home
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.jobs import FailureKind, GenerationRequest

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from service.test_crash import DAEMON, TESTS, rows
-from soundmill.config import Home
+from soundmill.home import Home
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 

@@ -11,8 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from soundmill.config import Config, Home, InboxConfig, ScheduleConfig
+from soundmill.config import Config, InboxConfig, ScheduleConfig
 from soundmill.engine.process.engine import ProcessEngine
+from soundmill.home import Home
 from soundmill.service.daemon import Service
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from soundmill.errors import InvalidJobFile, Problem
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.spool import Claimed, Spool, asks_again
 from soundmill.jobs import Batch, BatchSpec, Source
 

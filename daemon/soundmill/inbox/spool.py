@@ -18,7 +18,7 @@ from pathlib import Path
 
 from soundmill.disk import NO_LINKS, PART, NotPlain, TooLarge, part_file, read_plain, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
-from soundmill.inbox.jobfile.read import JOB_SUFFIXES
+from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 
 # File systems allow 255 bytes; the claim's ulid, a number and `.errors.txt` come on top.
 LONGEST_FILE_NAME = 180

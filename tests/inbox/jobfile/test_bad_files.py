@@ -12,7 +12,8 @@ import pytest
 
 from soundmill.errors import InvalidJobFile, Problem
 from soundmill.inbox.intake import Intake
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 
 BAD = Path(__file__).parents[2] / "data" / "bad"
 EXPECTED: dict[str, list[str]] = json.loads((BAD / "expected.json").read_text(encoding="utf-8"))

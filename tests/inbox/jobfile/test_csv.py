@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from soundmill.errors import InvalidJobFile
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.csv_table import Table
 from soundmill.inbox.jobfile.problems import Problems
-from soundmill.inbox.jobfile.read import Jobs, Rules, read_jobs
+from soundmill.inbox.jobfile.read import Jobs, read_jobs
 from soundmill.jobs import AudioFormat, JobSpec, QcAction, derive_seed
 
 ULID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from soundmill.catalog.catalog import Catalog
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import Source
 
 EXAMPLES = Path(__file__).parents[3] / "inbox_examples"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from soundmill.catalog.catalog import Catalog
 from soundmill.errors import InvalidJobFile
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec, FailureKind, JobSpec, Source, derive_seed
 
 FACTORS = {"temperature": ["0.7", "1.0", "1.3"], "mood": ["calm", "tense", "wild"]}

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.cells import KNOWN
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.naming import batch_name, same_name
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime
 from soundmill.inbox.spool import numbered, tidy
 from soundmill.jobs import JobSpec

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from soundmill.errors import InvalidJobFile, SoundmillError
 from soundmill.inbox.intake import FIRST_WAIT_S, SCAN_S, Intake
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.points import Draw, draw, draw_apart
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.yaml.ranges import Range
 from soundmill.inbox.jobfile.yaml.sampled import centred
 from soundmill.jobs import BatchSpec, JobSpec, derive_seed

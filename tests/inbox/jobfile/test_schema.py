@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from soundmill.inbox.jobfile.cells import KNOWN
-from soundmill.inbox.jobfile.schema import PARAMETERS, json_schema, parameter_table
+from soundmill.inbox.jobfile.schema import PARAMETERS, parameter_table, schema
 from soundmill.inbox.jobfile.suggest import closest, nearly
 from soundmill.inbox.jobfile.written import JobFile
 from soundmill.words import distance
@@ -25,14 +25,15 @@ def test_the_table_has_a_line_for_every_column_and_nothing_blank_that_matters() 
 
 
 def test_the_schema_describes_every_field_with_unit_and_range() -> None:
-    schema = json_schema()
-    job = schema["$defs"]["JobRow"]["properties"]
+    found = schema()
+    assert found["$id"] == "urn:soundmill:schema:jobfile:1"
+    job = found["$defs"]["JobRow"]["properties"]
     assert set(job) == set(KNOWN)
     assert all(field.get("description") for field in job.values())
     assert job["duration"]["unit"] == "s"
     assert job["temperature"]["maximum"] == 4
-    assert set(schema["properties"]) == set(JobFile.model_fields)
-    assert schema["additionalProperties"] is False
+    assert set(found["properties"]) == set(JobFile.model_fields)
+    assert found["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)

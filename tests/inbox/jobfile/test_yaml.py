@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from soundmill.errors import InvalidJobFile
-from soundmill.inbox.jobfile.read import Rules, read_jobs
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec, QcAction, derive_seed
 
 ULID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"

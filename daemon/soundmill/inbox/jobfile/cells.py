@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, get_args
 
 import annotated_types
@@ -46,11 +48,12 @@ def unit_of(info: FieldInfo) -> str:
 
 def choices(info: FieldInfo) -> tuple[str, ...]:
     """The words a field may be, empty for a field that is not a choice."""
-    kind: Any = info.annotation
-    schema = TypeAdapter[Any](kind).json_schema()
-    found: list[str] = list(schema.get("enum", ()))
-    for definition in schema.get("$defs", {}).values():
-        found.extend(definition.get("enum", ()))
+    found: list[str] = []
+    for kind in (info.annotation, *get_args(info.annotation)):
+        if isinstance(kind, str):  # a word of a Literal
+            found.append(kind)
+        elif isinstance(kind, type) and issubclass(kind, StrEnum):
+            found += [word.value for word in kind]
     return tuple(found)
 
 
@@ -58,14 +61,19 @@ class Field:
     """Reads the text of one field of a model: coercion and range are pydantic's, the words are ours."""
 
     def __init__(self, name: str, info: FieldInfo) -> None:
-        metadata = tuple(info.metadata)
         self.name = name
-        kind: Any = info.annotation
-        self._read = TypeAdapter[Any](Annotated[(kind, *metadata)] if metadata else kind).validate_python
+        self._info = info
         self.is_whole = int in (info.annotation, *get_args(info.annotation))
         self._low, self._high = bounds(info)
         self._unit = unit_of(info)
         self._choices = choices(info)
+
+    @cached_property
+    def _read(self) -> Callable[[str], Any]:
+        """Made when a file first has such a cell: making all of them would be half of this room's import."""
+        metadata = tuple(self._info.metadata)
+        kind: Any = self._info.annotation
+        return TypeAdapter[Any](Annotated[(kind, *metadata)] if metadata else kind).validate_python
 
     @property
     def is_number(self) -> bool:

@@ -10,22 +10,15 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Protocol
 
-from soundmill.inbox.jobfile.context import ModelTraits, Rules
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.csv_table import Table
-from soundmill.inbox.jobfile.encoding import check_text
-from soundmill.inbox.jobfile.expand import takes
 from soundmill.inbox.jobfile.naming import NameBook, batch_name
 from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES, TABLE_SUFFIXES, check_text
 from soundmill.inbox.jobfile.rows import Row
-from soundmill.inbox.jobfile.schema import experiment_table, json_schema, parameter_table
+from soundmill.inbox.jobfile.takes import takes
 from soundmill.inbox.jobfile.yaml.document import Document
 from soundmill.jobs import BatchSpec, JobSpec
-
-__all__ = ["JOB_SUFFIXES", "ModelTraits", "Rules", "experiment_table", "json_schema", "parameter_table", "read_jobs"]
-
-TABLE_SUFFIXES = (".csv", ".tsv")
-YAML_SUFFIXES = (".yaml", ".yml")
-JOB_SUFFIXES = TABLE_SUFFIXES + YAML_SUFFIXES
 
 
 class _Source(Protocol):

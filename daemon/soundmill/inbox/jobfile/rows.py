@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,7 +25,7 @@ MOST_REMEMBERED = 16384
 SHARED_FIELDS = tuple(name for name in SETTING_FIELDS if name != "seed")
 
 _FILE_FIELDS = {"melody", "continue_from"}
-_DEFAULTS = {name: info.default for name, info in Settings.model_fields.items()}
+_SAMPLING = {each.name: Settings.model_fields[each.name].default for each in fields(Parameters)}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -184,15 +185,10 @@ class RowReader:
                 faults.append(Fault(field, given[field], str(wrong)))
         if faults or isinstance(model, str) or duration is None:
             return tuple(faults)
+        given["duration"] = duration
         return Choice(
             model=model.name,
-            parameters=Parameters(
-                duration=duration,
-                temperature=given.get("temperature", _DEFAULTS["temperature"]),
-                top_k=given.get("top_k", _DEFAULTS["top_k"]),
-                top_p=given.get("top_p", _DEFAULTS["top_p"]),
-                cfg_coef=given.get("cfg_coef", _DEFAULTS["cfg_coef"]),
-            ),
+            parameters=Parameters(**{name: given.get(name, usual) for name, usual in _SAMPLING.items()}),
             takes=given.get("count", 1),
             keep_best=given.get("keep_best"),
             priority=given.get("priority", self._file_priority),

@@ -87,7 +87,7 @@ def experiment_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def json_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a YAML job file, for editors that complete and check while one types."""
-    schema = JobFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:soundmill:schema:jobfile:1"}
+    return about | JobFile.model_json_schema()

@@ -31,6 +31,8 @@ def unit(name: str) -> dict[str, Any]:
 class Settings(BaseModel):
     """What a job may set beside its prompt, and a file for all its jobs."""
 
+    model_config = ConfigDict(defer_build=True)
+
     model: str | None = Field(
         None,
         max_length=500,
@@ -91,7 +93,7 @@ class Settings(BaseModel):
 class JobRow(Settings):
     """One clip, or `count` clips that differ only in their seed. Other keys are kept as labels."""
 
-    model_config = ConfigDict(extra="allow", title="Job")
+    model_config = ConfigDict(defer_build=True, extra="allow", title="Job")
     __pydantic_extra__: dict[str, str | int | float | None] = Field(init=False)
 
     id: str | None = Field(
@@ -103,7 +105,7 @@ class JobRow(Settings):
 class Defaults(Settings):
     """Values for every job of the file that gives none of its own; in an experiment, the controls."""
 
-    model_config = ConfigDict(extra="forbid", title="Defaults")
+    model_config = ConfigDict(defer_build=True, extra="forbid", title="Defaults")
 
     prompt: str | None = Field(
         None, max_length=LONGEST_PROMPT, description="prompt of jobs without one; in an experiment, with {placeholders}"
@@ -113,7 +115,7 @@ class Defaults(Settings):
 class FactorRange(BaseModel):
     """Numbers between two bounds, for a sampled design."""
 
-    model_config = ConfigDict(extra="forbid", title="Range")
+    model_config = ConfigDict(defer_build=True, extra="forbid", title="Range")
 
     min: float = Field(allow_inf_nan=False, description="lowest level")
     max: float = Field(allow_inf_nan=False, description="highest level")
@@ -132,7 +134,7 @@ class FactorRange(BaseModel):
 class Experiment(BaseModel):
     """A designed experiment: factors, each with its levels; every condition gets the same seeds."""
 
-    model_config = ConfigDict(extra="forbid", title="Experiment")
+    model_config = ConfigDict(defer_build=True, extra="forbid", title="Experiment")
 
     prompt: str | None = Field(
         None, max_length=LONGEST_PROMPT, description="prompt of every condition; {name} takes a factor's level"
@@ -166,7 +168,7 @@ class Experiment(BaseModel):
 class JobFile(BaseModel):
     """A YAML job file: `jobs`, `template` with `variables`, `experiment`, or several of them."""
 
-    model_config = ConfigDict(extra="forbid", title="Soundmill job file")
+    model_config = ConfigDict(defer_build=True, extra="forbid", title="Soundmill job file")
 
     name: str | None = Field(None, max_length=200, description="name of the batch; the file's name where not given")
     priority: int = Field(0, ge=-1000, le=1000, description="for jobs that give none; higher runs earlier")

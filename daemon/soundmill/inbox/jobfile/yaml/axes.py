@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from soundmill.inbox.jobfile.cells import JOB_FIELDS, KNOWN, Wrong, check_label_name, read_label
-from soundmill.inbox.jobfile.expand import Template
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.suggest import closest, nearly
 from soundmill.inbox.jobfile.yaml.nodes import Node, Pairs
 from soundmill.inbox.jobfile.yaml.ranges import Range, read_range
+from soundmill.inbox.jobfile.yaml.template import Template
 from soundmill.inbox.jobfile.yaml.values import cell, items, words
 from soundmill.words import did_you_mean
 

@@ -9,7 +9,7 @@ from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import Row, RowReader
 from soundmill.inbox.jobfile.written import Defaults, Experiment, JobFile
-from soundmill.inbox.jobfile.yaml.experiment import ExperimentSection
+from soundmill.inbox.jobfile.yaml.experiment import ExperimentSection, read_experiment
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, read_yaml
 from soundmill.inbox.jobfile.yaml.sections import JobList, TemplateSection
 from soundmill.inbox.jobfile.yaml.values import cell, items, pairs, unknown_key, value, words
@@ -63,21 +63,16 @@ class Document:
         self._add_jobs(entries, base, reader, problems)
         prompt = self._add_template(entries, base, prompt, reader, problems)
         if "experiment" in entries:
-            told = len(problems)
-            section = ExperimentSection(entries["experiment"][1], prompt, base, reader, rules, problems)
-            self.kind, self.experiment, self.extends = "experiment", section.as_written, section.extends
-            self._add(section, len(problems) == told)
+            section = read_experiment(entries["experiment"][1], prompt, base, reader, rules, problems)
+            if section is not None:
+                self.kind, self.experiment, self.extends = "experiment", section.as_written, section.extends
+                self._sections.append(section)
         if not self._sections and not problems:
             problems.add("there is no job in it: give jobs, template with variables, or experiment", 1)
         due = sum(section.jobs_due for section in self._sections)
         if due > rules.max_jobs:
             problems.add(f"asks for {due:,} jobs; one file may ask for {rules.max_jobs:,}", 1)
             self._sections = []  # not to be expanded
-
-    def _add(self, section: TemplateSection | ExperimentSection, sound: bool) -> None:
-        """A section with a problem of its own makes no rows: they would lack what could not be read."""
-        if sound:
-            self._sections.append(section)
 
     def _add_jobs(
         self, entries: Mapping[str, tuple[int, Node]], base: Mapping[str, str], reader: RowReader, problems: Problems
@@ -115,7 +110,8 @@ class Document:
             elif text:
                 self.kind = "template"
                 section = TemplateSection(text, entries["template"][0], variables, base, reader, problems)
-                self._add(section, len(problems) == told)
+                if len(problems) == told:  # else its rows would lack what could not be read
+                    self._sections.append(section)
         elif text and "experiment" in entries:
             return text, entries["template"][0]
         elif text:

@@ -1,243 +1,301 @@
-"""Inbox: `experiment:` — factors, a design, replicates; every condition is a row."""
+"""Inbox: `experiment:` — factors, a design, replicates; every condition is a row.
+
+Four steps, each of which tells what is wrong: `parse` reads the keys, `validate` compares them with the design,
+`follow` takes on what the extended experiment has, `draw` makes the conditions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from soundmill.inbox.jobfile.cells import EXPERIMENT_FIELDS, JOB_FIELDS, KNOWN
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules
+from soundmill.inbox.jobfile.points import Draw, Points
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import Choice, Row, RowReader
 from soundmill.inbox.jobfile.written import LEVEL_DESIGNS, SAMPLED_DESIGNS
 from soundmill.inbox.jobfile.written import Experiment as ExperimentModel
 from soundmill.inbox.jobfile.yaml import extension
+from soundmill.inbox.jobfile.yaml.axes import Axis
 from soundmill.inbox.jobfile.yaml.designs import Condition, Design, FullFactorial, OneFactorAtATime, Sampled
-from soundmill.inbox.jobfile.yaml.factors import EXAMPLE, read_baseline, read_factors
+from soundmill.inbox.jobfile.yaml.factors import EXAMPLE, Entries, read_baseline, read_factors
 from soundmill.inbox.jobfile.yaml.nodes import Node
 from soundmill.inbox.jobfile.yaml.sampled import MOST_FACTORS, most_conditions, sample
 from soundmill.inbox.jobfile.yaml.sections import count_of, field_cells, shared_texts
+from soundmill.inbox.jobfile.yaml.template import Template
 from soundmill.inbox.jobfile.yaml.values import pairs, unknown_key, value, words
 
 
-class ExperimentSection:
-    """A designed experiment. `prompt` is what defaults or template say, unless the section says its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the section says, each key read by itself. `base` are the file's defaults, `prompt` comes with its line."""
 
-    def __init__(
-        self,
-        node: Node,
-        prompt: tuple[str, int] | None,
-        base: Mapping[str, str],
-        reader: RowReader,
-        rules: Rules,
-        problems: Problems,
-    ) -> None:
-        told = len(problems)
-        self._line = node.line
-        self._reader = reader
-        self._rules = rules
-        self._problems = problems
-        self._entries = entries = pairs(node, "experiment", EXAMPLE, problems)
-        for key, (line, _) in entries.items():
-            if key not in ExperimentModel.model_fields:
-                unknown_key(key, line, "in an experiment", ExperimentModel.model_fields, problems)
-        self._kind: str = self._read("design") or LEVEL_DESIGNS[0]
-        self._replicates: int = self._read("replicates") or count_of(base)
-        self._n: int = self._read("n") or 0
-        self._base = {**base, "count": str(self._replicates)}
-        if "prompt" in entries:
-            text = words(entries["prompt"][1], "prompt", problems)
-            prompt = (text, entries["prompt"][0]) if text else prompt
-        self._axes, self._templates = read_factors(entries, prompt, self._line, problems)
-        self._earlier = extension.read_extends(entries["extends"], rules, problems) if "extends" in entries else None
-        self._controls: Mapping[str, object] = {}
-        self._baseline: Condition = ()
-        self._done: extension.Done = {}
-        self._design: Design = Sampled(())
-        self._design_seed = 0
-        self.rows_due = self.jobs_due = 0
-        self._check_keys()
-        if len(problems) == told:
-            self._controls = self._read_controls(None if "prompt" in self._names else prompt)
-            if self._earlier is not None:
-                self._follow(self._earlier)
-        if not self._is_sampled:
-            usual = {} if self._earlier is None else extension.baseline_of(self._earlier)
-            self._baseline = read_baseline(entries, self._axes, usual, problems)
-        if len(problems) == told:
-            self._make_design()
-        if len(problems) == told:
-            self.rows_due = self._design.size
-            self.jobs_due = extension.missing(self._design, self._replicates, self._done)
-            if self._earlier is not None and not self.jobs_due:
-                extension.say_all_is_there(
-                    self._earlier, self.rows_due, self._replicates, self._key_line("extends"), problems
-                )
+    line: int
+    entries: Entries
+    design: str
+    n: int  # 0 where it is not given
+    replicates: int
+    axes: list[Axis]
+    templates: Mapping[str, Template]  # by level of the factor prompt, "" where there is one prompt
+    prompt: tuple[str, int] | None
+    base: Mapping[str, str]
+    earlier: EarlierExperiment | None
+
+    @property
+    def names(self) -> list[str]:
+        return [axis.name for axis in self.axes]
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.design in SAMPLED_DESIGNS
+
+    def line_of(self, key: str) -> int:
+        return self.entries[key][0] if key in self.entries else self.line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """The conditions, and what they followed from: a baseline or, in a sampled design, a seed."""
+
+    design: Design
+    baseline: Condition = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentSection:
+    """A sound experiment: what it asks for, its conditions, and which replicates of them are there already."""
+
+    asked: Asked
+    controls: Mapping[str, object]
+    drawn: Drawn
+    done: extension.Done
+    reader: RowReader
+    seeds_of: str  # ulid of the batch that the family began with
+    jobs_due: int
+
+    @property
+    def rows_due(self) -> int:
+        return self.drawn.design.size
 
     @property
     def extends(self) -> str | None:
         """Name of the batch whose experiment this one goes on with."""
-        return None if self._earlier is None else self._earlier.batch
+        return None if self.asked.earlier is None else self.asked.earlier.batch
 
     @property
     def as_written(self) -> Mapping[str, object]:
         """The section as plain data; levels are texts, the same as in the jobs' conditions."""
-        own: Mapping[str, object]
-        if self._is_sampled:
-            own = {"n": self._n, "design_seed": self._design_seed}
+        asked, own = self.asked, dict[str, object]()
+        if asked.is_sampled:
+            own = {"n": asked.n, "design_seed": self.drawn.seed}
         else:
-            own = {"baseline": dict(zip(self._names, self._baseline, strict=False))}
+            own = {"baseline": dict(zip(asked.names, self.drawn.baseline, strict=True))}
         return {
-            "design": self._kind,
-            "factors": {a.name: list(a.levels) if a.range is None else a.range.as_written() for a in self._axes},
+            "design": asked.design,
+            "factors": {a.name: list(a.levels) if a.range is None else a.range.as_written() for a in asked.axes},
             **own,
-            "replicates": self._replicates,
-            "controls": self._controls,
+            "replicates": asked.replicates,
+            "controls": self.controls,
         }
 
     def rows(self, before: int, problems: Problems) -> Iterator[Row]:
         """The conditions that lack replicates, their positions in the whole design counted on from `before`."""
-        lines = {axis.name: axis.line for axis in self._axes}
-        names = self._names
-        seeds_of = self._family_ulid
-        wanted = frozenset(range(1, self._replicates + 1))
-        for position, levels in enumerate(self._design, before + 1):
-            done = self._done.get(levels, frozenset())
+        asked = self.asked
+        lines = {axis.name: axis.line for axis in asked.axes}
+        names = asked.names
+        wanted = frozenset(range(1, asked.replicates + 1))
+        for position, levels in enumerate(self.drawn.design, before + 1):
+            done = self.done.get(levels, frozenset())
             if wanted <= done:
                 continue
             condition = dict(zip(names, levels, strict=True))
-            cells = field_cells(self._axes, levels)
-            template = self._templates[condition.get("prompt", "")]
-            row = self._reader.read(
+            cells = field_cells(asked.axes, levels)
+            template = asked.templates[condition.get("prompt", "")]
+            row = self.reader.read(
                 lines=lines,
-                line=self._line,
+                line=asked.line,
                 position=position,
                 prompt=template.render(condition),
                 id_text="",
-                seed_text=cells.get("seed") or self._base.get("seed", ""),
-                shared=shared_texts(self._base, cells),
+                seed_text=cells.get("seed") or asked.base.get("seed", ""),
+                shared=shared_texts(asked.base, cells),
                 labels={name: level for name, level in condition.items() if name not in KNOWN},
                 condition=condition,
                 problems=problems,
             )
             if row is not None:
-                yield row._replace(seeds_of=seeds_of, done=done)
+                yield row._replace(seeds_of=self.seeds_of, done=done)
 
-    @property
-    def _names(self) -> list[str]:
-        return [axis.name for axis in self._axes]
 
-    @property
-    def _is_sampled(self) -> bool:
-        return self._kind in SAMPLED_DESIGNS
+def read_experiment(
+    node: Node,
+    prompt: tuple[str, int] | None,
+    base: Mapping[str, str],
+    reader: RowReader,
+    rules: Rules,
+    problems: Problems,
+) -> ExperimentSection | None:
+    """The section, or None after telling `problems` what is wrong with it.
 
-    @property
-    def _family_ulid(self) -> str:
-        return self._rules.ulid if self._earlier is None else self._earlier.ulid
+    `prompt` is what defaults or template say; the section may say its own.
+    """
+    told = len(problems)
+    asked = parse(node, prompt, base, rules, problems)
+    validate(asked, problems)
+    controls: Mapping[str, object] = {}
+    done: extension.Done = {}
+    if len(problems) == told:
+        controls = controls_of(asked, reader)
+        asked, done = follow(asked, controls, problems)
+    baseline: Condition = ()
+    if not asked.is_sampled:  # also where something else is wrong, to tell all at once
+        usual = {} if asked.earlier is None else extension.baseline_of(asked.earlier)
+        baseline = read_baseline(asked.entries, asked.axes, usual, problems)
+    if len(problems) > told:
+        return None
+    seeds_of = rules.ulid if asked.earlier is None else asked.earlier.ulid
+    drawn = draw(asked, baseline, done, reader, seeds_of, rules.draw, problems)
+    if len(problems) > told:
+        return None
+    jobs_due = extension.missing(drawn.design, asked.replicates, done)
+    if asked.earlier is not None and not jobs_due:
+        line = asked.line_of("extends")
+        extension.say_all_is_there(asked.earlier, drawn.design.size, asked.replicates, line, problems)
+        return None
+    return ExperimentSection(
+        asked=asked, controls=controls, drawn=drawn, done=done, reader=reader, seeds_of=seeds_of, jobs_due=jobs_due
+    )
 
-    def _read(self, name: str) -> Any:
-        if name not in self._entries:
-            return None
-        return value(self._entries[name][1], EXPERIMENT_FIELDS[name], self._problems)
 
-    def _key_line(self, key: str) -> int:
-        return self._entries[key][0] if key in self._entries else self._line
+def parse(
+    node: Node, prompt: tuple[str, int] | None, base: Mapping[str, str], rules: Rules, problems: Problems
+) -> Asked:
+    """Each key by itself, and the experiment that `extends` names."""
+    entries = pairs(node, "experiment", EXAMPLE, problems)
+    for key, (line, _) in entries.items():
+        if key not in ExperimentModel.model_fields:
+            unknown_key(key, line, "in an experiment", ExperimentModel.model_fields, problems)
+    given = {
+        name: value(entries[name][1], EXPERIMENT_FIELDS[name], problems)
+        for name in ("design", "replicates", "n")
+        if name in entries
+    }
+    replicates: int = given.get("replicates") or count_of(base)
+    if "prompt" in entries:
+        text = words(entries["prompt"][1], "prompt", problems)
+        prompt = (text, entries["prompt"][0]) if text else prompt
+    axes, templates = read_factors(entries, prompt, node.line, problems)
+    return Asked(
+        line=node.line,
+        entries=entries,
+        design=given.get("design") or LEVEL_DESIGNS[0],
+        n=given.get("n") or 0,
+        replicates=replicates,
+        axes=axes,
+        templates=templates,
+        prompt=prompt,
+        base={**base, "count": str(replicates)},
+        earlier=extension.read_extends(entries["extends"], rules, problems) if "extends" in entries else None,
+    )
 
-    def _check_keys(self) -> None:
-        """What the design needs, and what it has no use for."""
-        problems = self._problems
-        if self._is_sampled:
-            if "n" not in self._entries:
-                message = f"{self._kind} needs n: how many conditions to draw"
-                problems.add(message + (", best a power of two" if self._kind == "sobol" else ""), self._line, "design")
-            if "baseline" in self._entries:
-                problems.add(f"{self._kind} has none; delete it", self._key_line("baseline"), "baseline")
-            if len(self._axes) > MOST_FACTORS:
-                message = f"a sampled design may have at most {MOST_FACTORS} factors; these are {len(self._axes)}"
-                problems.add(message, self._line, "factors")
-            return
-        if "n" in self._entries:
+
+def validate(asked: Asked, problems: Problems) -> None:
+    """What the design needs, and what it has no use for."""
+    if asked.is_sampled:
+        if "n" not in asked.entries:
+            message = f"{asked.design} needs n: how many conditions to draw"
+            problems.add(message + (", best a power of two" if asked.design == "sobol" else ""), asked.line, "design")
+        if "baseline" in asked.entries:
+            problems.add(f"{asked.design} has none; delete it", asked.line_of("baseline"), "baseline")
+        if len(asked.axes) > MOST_FACTORS:
+            message = f"a sampled design may have at most {MOST_FACTORS} factors; these are {len(asked.axes)}"
+            problems.add(message, asked.line, "factors")
+        return
+    if "n" in asked.entries:
+        message = "belongs to the designs latin_hypercube and sobol; use replicates for more clips of each condition"
+        problems.add(message, asked.line_of("n"), "n")
+    for axis in asked.axes:
+        if axis.range is not None:
             message = (
-                "belongs to the designs latin_hypercube and sobol; use replicates for more clips of each condition"
+                f"{asked.design} needs a list of levels, as in [0.7, 1.0]; ranges are for latin_hypercube and sobol"
             )
-            problems.add(message, self._key_line("n"), "n")
-        for axis in self._axes:
-            if axis.range is not None:
-                message = (
-                    f"{self._kind} needs a list of levels, as in [0.7, 1.0]; ranges are for latin_hypercube and sobol"
-                )
-                problems.add(message, axis.line, axis.name)
+            problems.add(message, axis.line, axis.name)
 
-    def _read_controls(self, prompt: tuple[str, int] | None) -> Mapping[str, object]:
-        """Everything that is the same in every condition and that the sound or its judgement depends on."""
-        first = field_cells(self._axes, tuple(axis.level(0.0) for axis in self._axes))
-        choice = self._reader.choice(shared_texts(self._base, first))
-        if not isinstance(choice, Choice):
-            return {}  # the rows tell what is wrong
-        parameters = choice.parameters
-        controls: dict[str, object] = {
-            "prompt": prompt[0] if prompt else None,
-            "model": choice.model,
-            "duration": parameters.duration,
-            "temperature": parameters.temperature,
-            "top_k": parameters.top_k,
-            "top_p": parameters.top_p,
-            "cfg_coef": parameters.cfg_coef,
-            "seed": JOB_FIELDS["seed"].read(self._base["seed"]) if "seed" in self._base else None,
-            "quality": None if choice.quality is None else str(choice.quality),
-            "format": str(choice.format),
-            "melody": self._base.get("melody"),
-            "continue_from": self._base.get("continue_from"),
-        }
-        return {name: control for name, control in controls.items() if name not in self._names}
 
-    def _follow(self, earlier: EarlierExperiment) -> None:
-        """Take on the earlier experiment's spelling and order, and what has been done of it."""
-        problems = self._problems
-        line = self._key_line("extends")
-        extension.check_design(self._kind, earlier, self._key_line("design"), problems)
-        self._axes = extension.as_earlier(self._axes, self._is_sampled, earlier, self._key_line("factors"), problems)
-        extension.check_controls(self._controls, earlier, line, problems)
-        if self._is_sampled and 0 < self._n < earlier.drawn:
-            message = f"must be at least the {earlier.drawn} conditions that batch {earlier.batch} has"
-            problems.add(message, self._key_line("n"), "n", str(self._n))
-        self._done = extension.done_before(earlier, self._names)
+def controls_of(asked: Asked, reader: RowReader) -> Mapping[str, object]:
+    """Everything that is the same in every condition and that the sound or its judgement depends on."""
+    base, names = asked.base, asked.names
+    first = field_cells(asked.axes, tuple(axis.level(0.0) for axis in asked.axes))
+    choice = reader.choice(shared_texts(base, first))
+    if not isinstance(choice, Choice):
+        return {}  # the rows tell what is wrong
+    controls: dict[str, object] = {
+        "prompt": asked.prompt[0] if asked.prompt else None,
+        "model": choice.model,
+        **asdict(choice.parameters),
+        "seed": JOB_FIELDS["seed"].read(base["seed"]) if "seed" in base else None,
+        "quality": None if choice.quality is None else str(choice.quality),
+        "format": str(choice.format),
+        "melody": base.get("melody"),
+        "continue_from": base.get("continue_from"),
+    }
+    return {name: control for name, control in controls.items() if name not in names}
 
-    def _make_design(self) -> None:
-        levels = [axis.levels for axis in self._axes]
-        if self._is_sampled:
-            self._draw()
-            return
-        if self._kind == "one_factor_at_a_time":
-            if self._earlier is not None:
-                line = self._key_line("baseline")
-                extension.check_baseline(self._baseline, self._axes, self._earlier, line, self._problems)
-            self._design = OneFactorAtATime(levels, self._baseline)
-        else:
-            self._design = FullFactorial(levels)
 
-    def _ends_are_good(self) -> bool:
-        """Whether every model takes the ranges' upper ends: told once, and not of each point that lies too high."""
-        told = len(self._problems)
-        ranged = {axis.name: axis for axis in self._axes if axis.sets_field and axis.range is not None}
-        ends = {name: axis.level(1.0) for name, axis in ranged.items()}
-        models = next((axis.levels for axis in self._axes if axis.name == "model"), ("",))
-        for model in models:
-            choice = self._reader.choice(shared_texts(self._base, ends | {"model": model}))
-            for fault in () if isinstance(choice, Choice) else choice:
-                if fault.field in ranged:
-                    line = ranged[fault.field].line
-                    self._problems.add(fault.message, line, f"{fault.field} max", fault.value)
-        return len(self._problems) == told
+def follow(asked: Asked, controls: Mapping[str, object], problems: Problems) -> tuple[Asked, extension.Done]:
+    """With the extended experiment's spelling and order of the factors, and what has been done of it."""
+    earlier = asked.earlier
+    if earlier is None:
+        return asked, {}
+    extension.check_design(asked.design, earlier, asked.line_of("design"), problems)
+    axes = extension.as_earlier(asked.axes, asked.is_sampled, earlier, asked.line_of("factors"), problems)
+    asked = replace(asked, axes=axes)
+    extension.check_controls(controls, earlier, asked.line_of("extends"), problems)
+    if asked.is_sampled and 0 < asked.n < earlier.drawn:
+        message = f"must be at least the {earlier.drawn} conditions that batch {earlier.batch} has"
+        problems.add(message, asked.line_of("n"), "n", str(asked.n))
+    return asked, extension.done_before(earlier, asked.names)
 
-    def _draw(self) -> None:
-        most = most_conditions(self._axes)
-        if self._n > most:
-            message = f"the factors have only {most:,} different conditions; lower n, or list them with full_factorial"
-            self._problems.add(message, self._key_line("n"), "n", str(self._n))
-        if most < self._n or not self._ends_are_good():
-            return
-        drawn = 0 if self._earlier is None else self._earlier.drawn
-        found = sample(self._kind, self._axes, drawn=drawn, n=self._n, ulid=self._family_ulid, draw=self._rules.draw)
-        self._design = Sampled((*self._done, *found.conditions))
-        self._design_seed = found.seed
+
+def draw(
+    asked: Asked,
+    baseline: Condition,
+    done: extension.Done,
+    reader: RowReader,
+    seeds_of: str,
+    draw_points: Callable[[Draw], Points],
+    problems: Problems,
+) -> Drawn:
+    """The conditions; none after telling `problems` why. What `draw_points` raises is raised here."""
+    levels = [axis.levels for axis in asked.axes]
+    if asked.design == "one_factor_at_a_time":
+        if asked.earlier is not None:
+            extension.check_baseline(baseline, asked.axes, asked.earlier, asked.line_of("baseline"), problems)
+        return Drawn(design=OneFactorAtATime(levels, baseline), baseline=baseline)
+    if not asked.is_sampled:
+        return Drawn(design=FullFactorial(levels), baseline=baseline)
+    most = most_conditions(asked.axes)
+    if asked.n > most:
+        message = f"the factors have only {most:,} different conditions; lower n, or list them with full_factorial"
+        problems.add(message, asked.line_of("n"), "n", str(asked.n))
+    if asked.n > most or not _ends_are_good(asked, reader, problems):
+        return Drawn(design=Sampled(()))
+    before = 0 if asked.earlier is None else asked.earlier.drawn
+    found = sample(asked.design, asked.axes, drawn=before, n=asked.n, ulid=seeds_of, draw=draw_points)
+    return Drawn(design=Sampled((*done, *found.conditions)), seed=found.seed)
+
+
+def _ends_are_good(asked: Asked, reader: RowReader, problems: Problems) -> bool:
+    """Whether every model takes the ranges' upper ends: told once, and not of each point that lies too high."""
+    told = len(problems)
+    ranged = {axis.name: axis for axis in asked.axes if axis.sets_field and axis.range is not None}
+    ends = {name: axis.level(1.0) for name, axis in ranged.items()}
+    models = next((axis.levels for axis in asked.axes if axis.name == "model"), ("",))
+    for model in models:
+        choice = reader.choice(shared_texts(asked.base, ends | {"model": model}))
+        for fault in () if isinstance(choice, Choice) else choice:
+            if fault.field in ranged:
+                problems.add(fault.message, ranged[fault.field].line, f"{fault.field} max", fault.value)
+    return len(problems) == told

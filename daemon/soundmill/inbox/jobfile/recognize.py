@@ -1,4 +1,4 @@
-"""Inbox: tells text from what only has a text file's name, before any parser sees it."""
+"""Inbox: what is a job file at all, by its name and its bytes, before any parser sees it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import codecs
 
 from soundmill.inbox.jobfile.problems import Problems
 
+TABLE_SUFFIXES = (".csv", ".tsv")
+YAML_SUFFIXES = (".yaml", ".yml")
+JOB_SUFFIXES = TABLE_SUFFIXES + YAML_SUFFIXES
 _SAVE = "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)"
 _MAGIC = (
     (b"PK\x03\x04", "this is an Excel workbook or a ZIP archive, not a text file; in Excel choose Save As, CSV UTF-8"),

@@ -1,0 +1,43 @@
+"""A sampling parameter is said once in the inbox: as a field of what people write."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import soundmill.inbox
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
+from soundmill.jobs import Parameters
+
+INBOX = Path(str(soundmill.inbox.__file__)).parent
+SAMPLING = {each.name for each in fields(Parameters)} - {"duration"}
+
+
+def named_in(path: Path) -> set[str]:
+    """Sampling parameters that the code of a file names: as a variable, an attribute, an argument or a word."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = (getattr(node, key, None) for key in ("id", "attr", "arg", "value"))
+        found |= {name for name in names if isinstance(name, str)}
+    return found & SAMPLING
+
+
+def test_a_sampling_parameter_is_named_where_it_is_declared_alone() -> None:
+    """suggest.py may know what other tools call it."""
+    naming = {path.name for path in INBOX.rglob("*.py") if named_in(path)}
+    assert naming == {"written.py", "suggest.py"}
+
+
+def test_every_sampling_parameter_is_a_column_and_a_control(rules: Rules) -> None:
+    wanted = {"duration": 2.5, "temperature": 0.5, "top_k": 7, "top_p": 0.25, "cfg_coef": 2.0}
+    assert wanted.keys() == {each.name for each in fields(Parameters)}
+    row = f"prompt,{','.join(wanted)}\ncalm piano,{','.join(map(str, wanted.values()))}\n"
+    (job,) = read_jobs(row.encode(), "one.csv", rules).jobs
+    assert asdict(job.parameters) == wanted
+    defaults = ", ".join(f"{name}: {value}" for name, value in wanted.items())
+    text = f"defaults: {{prompt: '{{mood}}', {defaults}}}\nexperiment: {{factors: {{mood: [a, b]}}}}\n"
+    plan = read_jobs(text.encode(), "one.yaml", rules).experiment
+    assert plan is not None and isinstance(plan["controls"], dict)
+    assert {name: plan["controls"][name] for name in wanted} == wanted
