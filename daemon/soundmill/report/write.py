@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.report import tables
+from soundmill.report.analysis import analyse
 from soundmill.report.choice import choose, order
-from soundmill.report.effects import analyse
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
 from soundmill.report.family import going_on, seen_from
 from soundmill.report.folder import keep_only, write

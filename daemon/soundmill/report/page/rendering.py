@@ -15,7 +15,7 @@ from soundmill.report.factors import PARAMETERS
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import Defect, TakeRecord
 from soundmill.report.statistics.findings import InteractionCell
-from soundmill.report.wording.naming import spoken
+from soundmill.report.wording.level_names import spoken
 from soundmill.words import moment, one_decimal, p_value, percent, span
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -15,7 +15,7 @@ from soundmill.report.pictures.cost import device_times
 from soundmill.report.pictures.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.record import Found
 from soundmill.report.statistics.findings import FactorEffect, Response
-from soundmill.report.wording.naming import told_apart
+from soundmill.report.wording.level_names import told_apart
 from soundmill.words import number, one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
