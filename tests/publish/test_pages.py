@@ -275,6 +275,11 @@ def test_our_files_are_served_and_cached_by_their_content(get: Get) -> None:
     assert get("/-/soundmill/static/plugin.py").status_code == 404
 
 
+def test_the_style_sheet_has_every_colour_it_asks_for() -> None:
+    sheet = load_assets()["soundmill.css"].body.decode()
+    assert set(re.findall(r"var\((--sm-[a-z-]+)", sheet)) <= set(re.findall(r"^ +(--sm-[a-z-]+):", sheet, re.MULTILINE))
+
+
 def test_nothing_is_fetched_from_elsewhere() -> None:
     for asset in load_assets().values():
         text = asset.body.decode()

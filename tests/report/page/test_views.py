@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -10,6 +11,7 @@ from jinja2 import meta, nodes
 from soundmill.report.page.page import Script, Sheet, Style
 from soundmill.report.page.rendering import TEMPLATES, environment
 from soundmill.report.page.views import Ends, Head, Material, Matters, Takes, Use
+from soundmill.report.pictures.drawing import LIGHT
 
 SECTIONS = (Head, Use, Matters, Takes, Ends)
 VIEWS = {
@@ -37,3 +39,9 @@ def test_no_view_has_what_no_template_asks_for() -> None:
     for view in {view for views in VIEWS.values() for view in views} - {Material}:
         wanted = {name for template, views in VIEWS.items() if view in views for name in asked_by(template)}
         assert {field.name for field in fields(view)} <= wanted
+
+
+def test_every_colour_that_a_page_asks_for_is_in_the_theme() -> None:
+    for source in TEMPLATES.glob("*"):
+        asked = set(re.findall(r"var\(--sm-([a-z-]+)", source.read_text(encoding="utf-8")))
+        assert asked <= LIGHT.keys(), source.name

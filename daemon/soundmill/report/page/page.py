@@ -18,6 +18,7 @@ from soundmill.report.page import head
 from soundmill.report.page.rendering import TEMPLATES, environment
 from soundmill.report.page.settings import Pairs, one_prompt, settings_of
 from soundmill.report.page.views import Ends, Head, Material, Matters, Takes, Use, sections
+from soundmill.report.pictures.drawing import THEME
 from soundmill.report.record import JobRecord
 
 REPLICATES_ABREAST = 6  # on a landscape page
@@ -95,7 +96,7 @@ def _sheet(material: Material) -> Sheet:
 
 
 def _style() -> Style:
-    return Style(css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")))
+    return Style(css=Markup(f"{THEME}\n{(TEMPLATES / 'report.css').read_text(encoding='utf-8')}"))
 
 
 def _render(template: str, *views: View, escape: bool = True) -> str:
