@@ -1,8 +1,8 @@
 """Report: whether a response that goes up and down again over a sampled range is best inside of it.
 
 A square term alone does not show that: a response that rises ever more slowly bends as well. So an optimum needs two
-things: the interval of the parabola's top lies clear of both ends, and lines fitted apart on either side of the top rise
-to it and fall from it. docs/statistics.md, "Trends and peaks", says how seldom that is wrong.
+things: the interval of the parabola's top lies clear of both ends, and lines fitted apart on either side of the top
+rise to it and fall from it. docs/statistics.md, "Trends and peaks", says how seldom that is wrong.
 """
 
 from __future__ import annotations

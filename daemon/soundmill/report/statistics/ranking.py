@@ -24,8 +24,8 @@ def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[Cond
     """Best first, those without a mean last.
 
     `tied_with_best` are multiple comparisons with the best (Hsu 1981): at this confidence, the best condition is among
-    them. A condition is left out only where the t test of that pair alone, by its own error, agrees: docs/statistics.md,
-    "Ranking and the winner".
+    them. A condition is left out only where the t test of that pair alone, by its own error, agrees:
+    docs/statistics.md, "Ranking and the winner".
     """
     table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
     order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))
