@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
-from soundmill.report.pictures.cost import processing_s
+from soundmill.report.cost import processing_s
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.statistics.findings import Analysis, FactorEffect, Interaction, PassRate
 from soundmill.words import iso

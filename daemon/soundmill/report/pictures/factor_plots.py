@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from soundmill.report.cost import device_times
 from soundmill.report.factors import Factors
-from soundmill.report.pictures.cost import device_times
 from soundmill.report.pictures.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.record import Found
 from soundmill.report.statistics.findings import FactorEffect, Response
