@@ -15,6 +15,9 @@ import soundfile
 from recipe import checkpoint
 
 from soundmill.audio.tags import read_tags
+from soundmill.report import schema as report_schema
+from soundmill.service import sidecar
+from support.json_schema import problems
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,13 @@ def test_the_bench_says_how_fast_the_device_is_and_leaves_the_home_alone(home: P
     assert {row["model"] for row in said} == {"tiny"}
     assert all(row["clips_per_h"] > 0 for row in said)
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+def test_what_lies_beside_the_takes_is_what_the_schemas_say(home: Path) -> None:
+    folder = home / "outputs" / "songs"
+    sidecars = sorted(folder.glob("*.*.json"))
+    assert len(sidecars) == 3
+    for file in sidecars:
+        assert problems(sidecar.json_schema(), json.loads(file.read_text(encoding="utf-8"))) == []
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert problems(report_schema.json_schema(), summary) == []

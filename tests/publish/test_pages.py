@@ -32,6 +32,11 @@ def test_every_view_has_a_page_and_is_data(get: Get, view: str) -> None:
     assert data["rows"]
 
 
+def test_a_database_is_a_catalogue_when_it_has_every_view_the_pages_read() -> None:
+    source = Path(reads.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r"FROM (\w+)", source)) - {"sqlite_master", "jobs_fts"} == set(reads.VIEWS)
+
+
 @pytest.mark.parametrize("path", ["/", "/catalog", "/-/soundmill", "/-/soundmill/", "/-/soundmill/batch/forest"])
 def test_pages_carry_our_style_script_menu_and_the_licence(get: Get, path: str) -> None:
     page = get(path)
@@ -275,6 +280,11 @@ def test_our_files_are_served_and_cached_by_their_content(get: Get) -> None:
     assert get("/-/soundmill/static/plugin.py").status_code == 404
 
 
+def test_the_style_sheet_has_every_colour_it_asks_for() -> None:
+    sheet = load_assets()["soundmill.css"].body.decode()
+    assert set(re.findall(r"var\((--sm-[a-z-]+)", sheet)) <= set(re.findall(r"^ +(--sm-[a-z-]+):", sheet, re.MULTILINE))
+
+
 def test_nothing_is_fetched_from_elsewhere() -> None:
     for asset in load_assets().values():
         text = asset.body.decode()
@@ -368,7 +378,7 @@ def test_the_site_works_below_another_address(home: Home) -> None:
     page = asyncio.run(datasette.client.get("/-/soundmill/batch/forest"))
     assert 'src="/mill/-/soundmill/audio/forest/clip-001.wav"' in page.text
     assert 'href="/mill/-/soundmill/static/soundmill.css?' in page.text
-    assert plugin.site_of(datasette).outputs == home.outputs
+    assert plugin.served_by(datasette).outputs == home.outputs
     front = asyncio.run(datasette.client.get("/")).text
     for expected in (
         'src="/mill/-/soundmill/audio/evening/clip-002.wav"',

@@ -16,8 +16,8 @@ from soundmill.catalog.reader import Reader
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
 from soundmill.quality.rules import RULES
 from soundmill.report.page.head import lead
-from soundmill.report.page.page import MOST_PROMPTS
 from soundmill.report.page.rendering import markdown
+from soundmill.report.page.views import MOST_PROMPTS
 from soundmill.report.record import LOOKED_AT_BY, BatchRecord, Defect, JobRecord
 from soundmill.report.summary import KEYS
 from soundmill.report.write import PAGE_TAKES, passed_of, shown_takes, write_report

@@ -1,5 +1,7 @@
 """The plugin's own style sheet and script, held in memory and served under a name that changes with them.
 
+A style sheet begins with the colours of theme.css, which reports have too.
+
 Datasette mounts the static folder of a plugin that is a package; ours is a module of one, so we do it.
 """
 
@@ -22,10 +24,11 @@ class Asset:
 def load_assets() -> dict[str, Asset]:
     """Every file of static/, by name."""
     found = {}
+    theme = resources.files("soundmill").joinpath("theme.css").read_bytes()
     for file in resources.files("soundmill.publish").joinpath("static").iterdir():
         suffix = "." + file.name.rpartition(".")[2]
         if suffix in TYPES:
-            body = file.read_bytes()
+            body = (theme + b"\n" if suffix == ".css" else b"") + file.read_bytes()
             digest = hashlib.sha256(body).hexdigest()[:12]
             found[file.name] = Asset(body=body, content_type=TYPES[suffix], digest=digest)
     return found

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from markupsafe import Markup
 
 from soundmill.jobs import LIMIT_SCORE
-from soundmill.publish.stream import looks_like_audio, url_path
+from soundmill.publish.stream import looks_like_audio, url_path, url_word
 from soundmill.words import number, size
 
 Url = Callable[[str], str]  # a path of this site as a link on it, whatever its base URL
@@ -50,7 +50,7 @@ def _text(column: str, value: str, row: Mapping[str, object], database: str, url
     if column == "prompt":
         return Markup('<span class="sm-prompt">{}</span>').format(value)
     if column == "batch":
-        return Markup('<a href="{}">{}</a>').format(url(f"/-/soundmill/batch/{url_path(value)}"), value)
+        return Markup('<a href="{}">{}</a>').format(url(f"/-/soundmill/batch/{url_word(value)}"), value)
     if column == "job" and isinstance(job_id := row.get("job_id"), int):
         return Markup('<a href="{}">{}</a>').format(url(f"/{database}/job_list?job_id={job_id}"), value)
     if (match := ISO_TIME.fullmatch(value)) is not None:
@@ -118,7 +118,7 @@ def chips(text: str, labels_of: str | None, url: Url) -> Markup | None:
     for name, value in data.items():
         link = None
         if labels_of is not None:
-            query = f"name={_query(name)}&value={_query(_plain(value))}"
+            query = f"name={url_word(name)}&value={url_word(_plain(value))}"
             link = url(f"/{labels_of}/takes_by_label?{query}")
         pairs.append((f"{name} {_plain(value)}", link))
     return chip_list(pairs, "plain")
@@ -158,7 +158,3 @@ def _moment(match: re.Match[str]) -> Markup:
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _query(text: str) -> str:
-    return url_path(text).replace("/", "%2F")

@@ -12,6 +12,7 @@ from datasette.utils.asgi import Response
 from markupsafe import Markup
 
 from soundmill.publish import cells, reads
+from soundmill.publish.stream import url_word
 
 SECTIONS = ("totals", "workers", "running", "batches", "queue", "events")
 REPORT = "report.html"
@@ -29,7 +30,7 @@ def helpers(datasette: Any, database: str) -> dict[str, Any]:
         "show": show,
         "database": database,
         "site_url": datasette.urls.path,
-        "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{urllib.parse.quote(name, safe='')}"),
+        "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{url_word(name)}"),
     }
 
 
@@ -67,7 +68,7 @@ def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
     """Where the batch's report is, once it has been made."""
     if outputs is None or not (outputs / batch / REPORT).is_file():
         return None
-    return str(datasette.urls.path(f"/-/soundmill/report/{urllib.parse.quote(batch, safe='')}/{REPORT}"))
+    return str(datasette.urls.path(f"/-/soundmill/report/{url_word(batch)}/{REPORT}"))
 
 
 async def batch_page(datasette: Any, database: str, request: Any, outputs: Path | None) -> Response:

@@ -27,8 +27,8 @@ View = Callable[..., Awaitable[Response | None]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Site:
-    """What the plugin knows of one running Datasette."""
+class Served:
+    """What one running Datasette has of ours: catalogues, the folder of their takes, the files of our pages."""
 
     catalogs: list[str] = field(default_factory=list)
     outputs: Path | None = None
@@ -39,27 +39,27 @@ class Site:
         return self.catalogs[0] if self.catalogs else None
 
 
-_SITES: WeakKeyDictionary[Any, Site] = WeakKeyDictionary()
+_SERVED: WeakKeyDictionary[Any, Served] = WeakKeyDictionary()
 
 
-def site_of(datasette: Any) -> Site:
-    if datasette not in _SITES:
-        _SITES[datasette] = Site()
-    return _SITES[datasette]
+def served_by(datasette: Any) -> Served:
+    if datasette not in _SERVED:
+        _SERVED[datasette] = Served()
+    return _SERVED[datasette]
 
 
 @hookimpl
 def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
     async def find_catalogs() -> None:
-        site = site_of(datasette)
-        site.catalogs = [
+        served = served_by(datasette)
+        served.catalogs = [
             name for name, database in datasette.databases.items() if database.path and await reads.is_catalog(database)
         ]
         configured = (datasette.plugin_config("soundmill") or {}).get("outputs")
         if configured:
-            site.outputs = Path(configured)
-        elif site.catalog:
-            site.outputs = Path(datasette.databases[site.catalog].path).absolute().parent / "outputs"
+            served.outputs = Path(configured)
+        elif served.catalog:
+            served.outputs = Path(datasette.databases[served.catalog].path).absolute().parent / "outputs"
 
     return find_catalogs
 
@@ -72,7 +72,7 @@ def prepare_jinja2_environment(env: Any) -> None:
 
 @hookimpl
 def render_cell(row: Any, value: object, column: str, database: str, datasette: Any) -> Markup | None:
-    if database not in site_of(datasette).catalogs:
+    if database not in served_by(datasette).catalogs:
         return None
     fields = dict(row) if column == "job" else {}
     return cells.cell(column, value, fields, database, datasette.urls.path)
@@ -89,23 +89,23 @@ def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[
 
 
 def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
-    site = site_of(datasette)
-    ours = database in site.catalogs if database else bool(site.catalogs) and view_name in ("index", "soundmill")
-    return [f"/-/soundmill/static/{name}?{site.assets[name].digest}"] if ours else []
+    served = served_by(datasette)
+    ours = database in served.catalogs if database else bool(served.catalogs) and view_name in ("index", "soundmill")
+    return [f"/-/soundmill/static/{name}?{served.assets[name].digest}"] if ours else []
 
 
 @hookimpl
 def menu_links(datasette: Any) -> list[dict[str, str]]:
-    site = site_of(datasette)
-    if site.catalog is None:
+    served = served_by(datasette)
+    if served.catalog is None:
         return []
     path = datasette.urls.path
     front = [{"href": path("/"), "label": "Home"}] if _front_is_ours(datasette) else []
     return [
         *front,
         {"href": path("/-/soundmill"), "label": "Board"},
-        {"href": path(f"/{site.catalog}/takes"), "label": "All takes"},
-        {"href": path(f"/{site.catalog}"), "label": "Queries and tables"},
+        {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
+        {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 
 
@@ -134,7 +134,7 @@ async def front_route(datasette: Any, request: Any) -> Response:
 
 def _front_is_ours(datasette: Any) -> bool:
     """Whether one catalogue is all that is served, and nobody brought an index.html of their own."""
-    catalog = site_of(datasette).catalog
+    catalog = served_by(datasette).catalog
     if catalog is None or [name for name in datasette.databases if name != "_internal"] != [catalog]:
         return False
     index, datasettes = (datasette.jinja_env.get_template(name) for name in ("index.html", "default:index.html"))
@@ -151,27 +151,29 @@ async def board_json_route(datasette: Any, request: Any) -> Response:
 
 async def batch_route(datasette: Any, request: Any) -> Response:
     database = await _visible_catalog(datasette, request)
-    return await pages.batch_page(datasette, database, request, site_of(datasette).outputs)
+    return await pages.batch_page(datasette, database, request, served_by(datasette).outputs)
 
 
 async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
     await _visible_catalog(datasette, request)
-    await serve_file(site_of(datasette).outputs, request.url_vars["path"], request, send, receive)
+    await serve_file(served_by(datasette).outputs, request.url_vars["path"], request, send, receive)
 
 
 async def report_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
     """A batch's folder as its report sees it, so that report.html's relative links lead to pictures and takes."""
     await _visible_catalog(datasette, request)
     path = request.url_vars["path"]
-    await serve_file(site_of(datasette).outputs, path, request, send, receive, types=REPORT_TYPES, policy=REPORT_POLICY)
+    await serve_file(
+        served_by(datasette).outputs, path, request, send, receive, types=REPORT_TYPES, policy=REPORT_POLICY
+    )
 
 
 async def health_route(datasette: Any) -> Response:
-    return await pages.health(datasette, site_of(datasette).catalog)
+    return await pages.health(datasette, served_by(datasette).catalog)
 
 
 async def static_route(datasette: Any, request: Any) -> Response:
-    asset = site_of(datasette).assets.get(request.url_vars["name"])
+    asset = served_by(datasette).assets.get(request.url_vars["name"])
     if asset is None:
         raise NotFound("No such file")
     fresh = request.query_string == asset.digest
@@ -181,7 +183,7 @@ async def static_route(datasette: Any, request: Any) -> Response:
 
 async def _visible_catalog(datasette: Any, request: Any) -> str:
     """The catalogue's name, once whoever asks may see it. Raises NotFound, or Datasette's Forbidden."""
-    name = site_of(datasette).catalog
+    name = served_by(datasette).catalog
     if name is None:
         raise NotFound("No Soundmill catalogue is attached")
     await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])

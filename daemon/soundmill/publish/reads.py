@@ -1,4 +1,4 @@
-"""What the pages ask the catalogue. Everything goes through its views, and every question is bounded."""
+"""What the pages ask the catalogue: its views, and the index of its words. Every question is bounded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-VIEWS = ("overview", "batch_progress", "takes", "job_list", "worker_board", "event_log")
+VIEWS = (
+    "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
+    "event_log",
+)  # fmt: skip
 Row = dict[str, Any]
 
 PAGE_SIZE = 24

@@ -60,6 +60,11 @@ def url_path(path: str) -> str:
     return urllib.parse.quote(path, safe="/")
 
 
+def url_word(text: str) -> str:
+    """A name or a value as one part of a URL's path, or of its query."""
+    return urllib.parse.quote(text, safe="")
+
+
 def parse_url_path(raw: str, types: Mapping[str, str]) -> list[str] | None:
     """The path's names, from the still encoded part of the URL; None for what is never served.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from soundmill.jobs import AttemptStatus, Check, JobStatus, Verdict
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Row = Mapping[str, Any]
+T = TypeVar("T", bound="DataclassInstance")
 
 OWN_SCORER = "soundmill"
 # The checks that look at a defect, where they are not just the one of its name.
@@ -197,69 +201,56 @@ class BatchRecord:
 
 def read_record(rows: Row, folder: Path) -> BatchRecord:
     """The record of a batch from the rows of Reader.everything_of; `folder` is where its takes lie."""
-    batch = rows["batch"]
     attempts = {(row["job_id"], row["number"]): row for row in rows["attempts"]}
     outputs: dict[int, list[Row]] = {}
     for row in rows["outputs"]:
         outputs.setdefault(row["job_id"], []).append(row)
     jobs = tuple(_job(row, outputs.get(row["id"], ()), attempts, folder) for row in rows["jobs"])
     names = {job.id: job.name for job in jobs}
-    return BatchRecord(
-        name=batch["name"],
-        kind=batch["kind"],
-        file_name=batch["file_name"],
-        sha256=batch["sha256"],
-        ulid=batch["ulid"],
-        on_qc_fail=batch["on_qc_fail"],
-        priority=batch["priority"],
-        experiment=batch["experiment"],
-        extends=batch["extends_name"],
-        paused=bool(batch["paused"]),
-        created_at=batch["created_at"],
-        started_at=batch["started_at"],
-        finished_at=batch["finished_at"],
+    return _from_row(
+        BatchRecord,
+        rows["batch"],
+        extends=rows["batch"]["extends_name"],
+        paused=bool(rows["batch"]["paused"]),
         jobs=jobs,
-        attempts=tuple(_attempt(row, names) for row in rows["attempts"]),
+        attempts=tuple(
+            _from_row(AttemptRecord, row, job=names[row["job_id"]], status=AttemptStatus(row["status"]))
+            for row in rows["attempts"]
+        ),
     )
+
+
+def _from_row(kind: type[T], row: Row, **known: object) -> T:
+    """A noun of which every field that is not `known` has the column of its name."""
+    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name not in known}, **known)
 
 
 def _job(row: Row, outputs: Iterable[Row], attempts: Mapping[tuple[int, int], Row], folder: Path) -> JobRecord:
     final = row["final_attempt"] if row["status"] == JobStatus.SUCCEEDED else None
-    return JobRecord(
-        **{
-            name: row[name]
-            for name in (
-                "id", "position", "name", "prompt", "model", "duration", "temperature", "top_k", "top_p", "cfg_coef",
-                "seed", "format", "melody", "continue_from", "labels", "condition", "replicate", "error_kind", "error",
-                "queued_at", "started_at", "finished_at",
-            )
-        },
+    return _from_row(
+        JobRecord,
+        row,
         status=JobStatus(row["status"]),
         attempts=row["attempt"],
         takes=tuple(
             _take(one, attempts[row["id"], one["attempt"]], final == one["attempt"], folder) for one in outputs
         ),
-    )  # fmt: skip
+    )
 
 
 def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
     file = row["path"].split("/", 1)[1]  # the rest is below the batch's own folder
     rating = row["rating"] or {}
-    return TakeRecord(
-        **{
-            name: row[name]
-            for name in (
-                "attempt", "format", "sample_rate", "channels", "duration_s", "size_bytes", "sha256", "generation_s",
-                "licence", "versions", "ruleset", "score", "measurements", "created_at",
-            )
-        },
-        device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
-        row_steps=row.get("row_steps"),
+    return _from_row(
+        TakeRecord,
+        row,
         file=file,
         present=(folder / file).is_file(),
         seed=attempt["seed"],
         worker=attempt["worker"],
         device=attempt["device"],
+        device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
+        row_steps=row.get("row_steps"),
         verdict=Verdict(row["verdict"]),
         scores={scorer: score for scorer, score in row["scores"].items() if scorer != OWN_SCORER},
         checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),
@@ -269,7 +260,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
         quarantined=bool(row["quarantined"]),
         kept=None if row["kept"] is None else bool(row["kept"]),
         final=final,
-    )  # fmt: skip
+    )
 
 
 def _defect(row: Row) -> Defect | None:
@@ -279,17 +270,4 @@ def _defect(row: Row) -> Defect | None:
         return None
     return Defect(
         name=str(row.get("name", "defect")), start_s=float(start), end_s=float(end), detail=str(row.get("detail", ""))
-    )
-
-
-def _attempt(row: Row, names: Mapping[int, str]) -> AttemptRecord:
-    return AttemptRecord(
-        job=names[row["job_id"]],
-        number=row["number"],
-        worker=row["worker"],
-        device=row["device"],
-        model=row["model"],
-        status=AttemptStatus(row["status"]),
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
     )

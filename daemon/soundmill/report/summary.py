@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
-from soundmill.report.pictures.cost import processing_s
+from soundmill.report.cost import processing_s
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.statistics.findings import Analysis, FactorEffect, Interaction, PassRate
 from soundmill.words import iso
@@ -76,6 +76,29 @@ KEYS: Mapping[str, str] = {
     "licences": "licences of the takes",
 }
 
+WITHOUT = frozenset({"sentence"})  # of a finding: sentences stand together under their own key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptNumbers:
+    """Under `prompts`."""
+
+    prompt: str
+    takes: int
+    passed: int
+    best: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelNumbers:
+    """Under `models`, by the model's name."""
+
+    jobs: int
+    takes: int
+    audio_s: float
+    generation_s: float
+    device_s: float | None
+
 
 def summarise(
     record: BatchRecord,
@@ -99,18 +122,20 @@ def summarise(
         "rates": _rates(record, passed, takes),
         "timing": _timing(record, finals, takes),
         "quality": _quality(finals),
-        "models": _models(record),
+        "models": {name: asdict(numbers) for name, numbers in _models(record).items()},
         "errors": dict(
             Counter(str(job.error_kind) for job in record.jobs if job.status is JobStatus.FAILED).most_common()
         ),
         "best": [take.file for _, take in choice.takes],
         "prompts": [
-            {
-                "prompt": one.prompt,
-                "takes": one.finals,
-                "passed": one.passed,
-                "best": [take.file for _, take in one.takes],
-            }
+            asdict(
+                PromptNumbers(
+                    prompt=one.prompt,
+                    takes=one.finals,
+                    passed=one.passed,
+                    best=[take.file for _, take in one.takes],
+                )
+            )
             for one in choice.prompts
         ],
         "factors": [_in_numbers(effect) for effect in analysis.factors] if analysis else [],
@@ -215,22 +240,20 @@ def failed_checks(finals: Iterable[TakeRecord]) -> dict[str, int]:
     return dict(sorted(names.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _models(record: BatchRecord) -> dict[str, dict[str, float | None]]:
-    models: dict[str, dict[str, float | None]] = {}
+def _models(record: BatchRecord) -> dict[str, ModelNumbers]:
+    models: dict[str, ModelNumbers] = {}
     for model in dict.fromkeys(job.model for job in record.jobs):
         jobs = [job for job in record.jobs if job.model == model]
         takes = [take for job in jobs for take in job.takes]
-        models[model] = {
-            "jobs": len(jobs),
-            "takes": len(takes),
-            "audio_s": sum(take.duration_s for take in takes),
-            "generation_s": sum(take.generation_s for take in takes),
-            "device_s": device_s(takes),
-        }
+        models[model] = ModelNumbers(
+            jobs=len(jobs),
+            takes=len(takes),
+            audio_s=sum(take.duration_s for take in takes),
+            generation_s=sum(take.generation_s for take in takes),
+            device_s=device_s(takes),
+        )
     return models
 
 
 def _in_numbers(found: FactorEffect | Interaction) -> dict[str, object]:
-    row = asdict(found)
-    del row["sentence"]
-    return row
+    return {name: value for name, value in asdict(found).items() if name not in WITHOUT}

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.report import tables
+from soundmill.report.analysis import analyse
 from soundmill.report.choice import choose, order
-from soundmill.report.effects import analyse
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
 from soundmill.report.family import going_on, seen_from
 from soundmill.report.folder import keep_only, write
 from soundmill.report.page import page
+from soundmill.report.page.views import Material
 from soundmill.report.pictures import plots
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.pictures.takes import draw_all
@@ -66,7 +67,7 @@ def write_report(
     choice = choose(record)
     passed = passed_of(record.jobs)
     sheet = bool(factors.names) and factors.designed and bool(record.finals) and len(compared) <= PAGE_TAKES
-    material = page.Material(
+    material = Material(
         record=record,
         factors=factors,
         earlier=before,

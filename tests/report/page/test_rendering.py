@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from soundmill.report.effects import analyse
+from soundmill.report.analysis import analyse
 from soundmill.report.page.rendering import breakable
 from soundmill.report.statistics.findings import Response, clearest_first
 from support.experiments import FACTORS, by_level, full_factorial, takes_of

@@ -12,15 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from soundmill.report.effects import (
-    Analysis,
-    Design,
-    FactorEffect,
-    Interaction,
-    Response,
-    Take,
-    analyse,
-)
+from soundmill.report.analysis import analyse
+from soundmill.report.statistics.findings import Analysis, Design, FactorEffect, Interaction, Response, Take
 from soundmill.report.statistics.intervals import holm, replicates_for, shaffer, spearman, wilson
 from support.experiments import (
     BASELINE,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from soundmill.report.effects import Analysis, FactorEffect, LeadChange, Response, Take, analyse
+from soundmill.report.analysis import analyse
 from soundmill.report.statistics.design import read_table
+from soundmill.report.statistics.findings import Analysis, FactorEffect, LeadChange, Response, Take
 from soundmill.report.statistics.levels import compare_levels
 from soundmill.report.statistics.model import fit
 from soundmill.report.statistics.scale import scale_of

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from report.conftest import BATCH, MADE_AT, jobs_with
-from soundmill.report.wording.naming import LONGEST_LEVEL, told_apart
+from soundmill.report.wording.level_names import LONGEST_LEVEL, told_apart
 from soundmill.report.write import write_report
 
 PROMPTS = (

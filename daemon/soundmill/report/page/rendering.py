@@ -11,12 +11,14 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from soundmill import __version__
+from soundmill.jobs import LIMIT_SCORE
 from soundmill.report.factors import PARAMETERS
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import Defect, TakeRecord
 from soundmill.report.statistics.findings import InteractionCell
-from soundmill.report.wording.naming import spoken
-from soundmill.words import moment, one_decimal, p_value, percent, span
+from soundmill.report.wording.level_names import spoken
+from soundmill.words import moment, number, one_decimal, p_value, percent, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name
@@ -53,6 +55,7 @@ def environment(escape: bool) -> Environment:
         md=markdown,
         code=lambda text: str(text).replace("`", "'"),
     )
+    made.globals.update(figure=figure, numbers=_numbers, version=__version__, limit_score=LIMIT_SCORE)
     return made
 
 
@@ -96,3 +99,13 @@ def _defect_words(defect: Defect) -> str:
 
 def _levels(cells: Iterable[InteractionCell], which: str) -> list[str]:
     return list(dict.fromkeys(getattr(cell, which) for cell in cells))
+
+
+def _numbers(take: TakeRecord) -> list[str]:
+    loudness, peak = take.measurements.get("loudness_lufs"), take.measurements.get("peak_dbfs")
+    found = [f"{number(round(take.duration_s, 2))} s long", f"start to end {span(take.generation_s)}"]
+    if loudness is not None:
+        found.append(f"{one_decimal(loudness)} LUFS")
+    if peak is not None:
+        found.append(f"peak {one_decimal(peak)} dBFS")
+    return found

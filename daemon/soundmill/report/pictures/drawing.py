@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from io import StringIO
 from typing import Any
 
@@ -19,12 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-# The site's colours (publish/static/soundmill.css), and under which variable a page has each.
-TEXT, FAINT, LINE, PANEL = "#1d2125", "#6a7178", "#dfe1e3", "#ffffff"
-BUSY, GOOD, BAD, WARN = "#1f5f8b", "#1b6e3c", "#a3271d", "#855200"
-VARIABLES = {
-    TEXT: "text", FAINT: "faint", LINE: "line", PANEL: "panel", BUSY: "busy", GOOD: "good", BAD: "bad", WARN: "warn",
-}  # fmt: skip
+THEME = resources.files("soundmill").joinpath("theme.css").read_text(encoding="utf-8")
+LIGHT = dict(re.findall(r"--sm-([a-z-]+): (#[0-9a-f]{6});", THEME.partition("@media")[0]))  # name to colour
+TEXT, FAINT, LINE, PANEL = (LIGHT[name] for name in ("text", "faint", "line", "panel"))
+BUSY, GOOD, BAD, WARN = (LIGHT[name] for name in ("busy", "good", "bad", "warn"))
+# Under which variable a page has each.
+VARIABLES = {LIGHT[name]: name for name in ("text", "faint", "line", "panel", "busy", "good", "bad", "warn")}
 WIDTH, WIDE = 4.3, 7.6  # inches at 72 points
 LONGEST_TICK = 22  # characters
 MANY = 400  # marks, beyond which they go into the SVG as an image instead of one element each

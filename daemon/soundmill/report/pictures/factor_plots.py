@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from soundmill.report.cost import device_times
 from soundmill.report.factors import Factors
-from soundmill.report.pictures.cost import device_times
 from soundmill.report.pictures.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, MANY, WARN, Plot, figure, finished
 from soundmill.report.record import Found
 from soundmill.report.statistics.findings import FactorEffect, Response
-from soundmill.report.wording.naming import told_apart
+from soundmill.report.wording.level_names import told_apart
 from soundmill.words import number, one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"

@@ -1,16 +1,8 @@
 """Report: by how much the lead of one level over another changes between two levels of another factor.
 
 Among all such differences of differences of two factors the clearest is named, after seeing all of them. So its
-interval holds for all of them at once: it is the narrower of Bonferroni's (O. J. Dunn, Multiple comparisons among
-means, J. Amer. Statist. Assoc. 56 (1961) 52-64) and that of all interaction contrasts (H. Scheffé, A method for judging
-all contrasts in the analysis of variance, Biometrika 40 (1953) 87-104). Of two factors with two levels each there is
-one, and the interval is Student's.
-
-These intervals take all changes to vary alike with the seeds, and one that varies more would have too short an
-interval. So none is shorter than Student's of that change alone, by its own error, see `own_errors`. In simulations of
-a level that varies, beside others that hardly do (3 x 2 and 5 x 2 levels, 3 and 5 replicates), 95 % intervals of the
-clearest change then hold the truth in 0.93 to 0.95 of cases, without this in 0.85 to 0.93. Bonferroni's of the own
-errors hold it in 0.99, but with three seeds are up to three times as wide.
+interval holds for all of them at once, the narrower of Bonferroni's and Scheffé's, and is nowhere shorter than
+Student's of that change alone, by its own error: docs/statistics.md, "Interactions and what changes".
 """
 
 from __future__ import annotations

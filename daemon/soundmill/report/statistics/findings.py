@@ -1,4 +1,4 @@
-"""Report: what an analysis of takes is made from, and what it says. Plain data; `effects.analyse` fills it.
+"""Report: what an analysis of takes is made from, and what it says. Plain data; `analysis.analyse` fills it.
 
 Differences, means and intervals are in units of the response: points (0 to 100) for the score, stars (1 to 5) for
 ratings. Intervals hold one statement at a time at the analysis's confidence; p values are adjusted where they say so.
@@ -221,6 +221,7 @@ class Winner:
     high: float | None
     n: int  # takes with these settings
     sentence: str
+    small: bool = False  # nothing that decided it makes a difference anyone would act on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,11 +85,8 @@ def passed_of(table: Table, chosen: Bools, confidence: float) -> PassRate:
 def mean_reaches(adjusted: Adjusted, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
     """Of the intervals of means, nan where nothing says how sure they are.
 
-    `shape` (q,) is the means' variance over the error's. New seeds would bring their own effects, so what the seeds'
-    effects vary by is added, over their number. They were estimated from all n takes and so hold 1/n of the error,
-    which is left out elsewhere; both parts are then mean squares with weights above 0, and the degrees of freedom of
-    the sum are Satterthwaite's. In simulations such 95 % intervals of levels hold the truth in 0.93 to 0.95 of cases
-    with 3 or 5 seeds. With a single seed its effect is unknown and both intervals hold for that seed.
+    `shape` (q,) is the means' variance over the error's. What new seeds would bring is added to it, see
+    docs/statistics.md, "Intervals of levels". With a single seed both intervals hold for that seed.
     """
     if error is None:
         return [Reach(overall=np.nan, paired=np.nan)] * len(shape)

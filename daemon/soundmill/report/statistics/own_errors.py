@@ -1,35 +1,12 @@
 """Report: the error of each single comparison, by how much it varies itself.
 
 Levels seldom vary alike: scores at the ceiling hardly do, and would lend a level that varies much an error too small.
-So two levels, or two leads, are compared by what they themselves vary by and by nothing else:
+So two levels, or two leads, are compared by what they themselves vary by and by nothing else: within seeds by the
+comparison's own mean square with the seeds (of two levels, the paired t test), elsewhere by the variances of the
+conditions that are compared (Welch). A comparison of which less than two degrees of freedom are its own has the common
+error averaged in, see `averaged`; one with a condition that has a single take is judged by the common error.
 
-- Where takes are compared within seeds, by the comparison's own mean square with the seeds. For two levels that is the
-  paired t test, which is exact for normal errors however unequal the variances and correlations. That pairs need their
-  own errors where those are unequal: S. E. Maxwell, Pairwise multiple comparisons in repeated measures designs,
-  J. Educ. Statist. 5 (1980) 269-287; R. J. Boik, A priori tests in repeated measures designs, Psychometrika 46 (1981)
-  241-255.
-- Where they are not, by the variances of the conditions that are compared: B. L. Welch, The generalization of
-  "Student's" problem when several different population variances are involved, Biometrika 34 (1947) 28-35. Pairs among
-  many so: P. A. Games and J. F. Howell, J. Educ. Statist. 1 (1976) 113-125. A comparison with a condition that has a
-  single take is judged by the common error.
-
-A comparison of which less than two degrees of freedom are its own has the common error averaged in, see `averaged`.
-
-Simulated were a level with a deviation of 12 points, a steady one (0.3) of the same mean and one to three steady ones
-far worse; one factor at a time, 3 x 2 and 5 x 2 factorials; 3, 5, 8 and 20 replicates; 250 or 400 runs of each. 95 %
-intervals of the first two levels hold the truth in 0.93 to 0.97 of cases with shared seeds and in 0.95 to 0.98 without
-(by an error that all levels share in 0.70 to 0.89, and 0.81 to 0.97), and one of the two is said to beat the other in
-0.07 of cases at most, 0.05 on average. Where all levels vary alike 0.94 to 0.99 and at most 0.06. The price is power
-where levels do vary alike: intervals of three levels are 1.4 times as wide as by the shared error with 3 replicates and
-1.2 times with 5. A level that leads two others by twice the noise in a 3 x 3 x 2 experiment is named the winner in 0.5,
-0.9 and 0.97 of cases with 3, 4 and 5 replicates (0.8, 0.98 and 0.97 by the shared error). Weighing in any of the shared
-error to win that back loses coverage where the other levels are steady.
-
-What t intervals of few takes cannot hold is skew: takes that seldom fail, or pile up at the ceiling, may by luck all be
-alike. Of a level whose takes score 99 or, two times in five, 44, against a steady one they hold the truth in 0.71 to
-0.92 of cases with 3 replicates, 0.90 to 0.94 with 5 and 0.94 to 0.96 with 8; of one that falls exponentially from a
-ceiling that a third of its takes reach, in 0.81 to 0.89, 0.87 to 0.91 and 0.82 to 0.91, and with 20 in 0.91 (by the
-shared error 0.73 to 0.79, 0.79 to 0.85 and 0.76 to 0.82).
+docs/statistics.md, "The error of a single comparison", has the formulas, the sources, and what holds how often.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Report: whether a response that goes up and down again over a sampled range is best inside of it.
 
-A square term alone does not show that: a response that rises ever more slowly bends as well, and the top of the
-parabola through it lies inside the range. So an optimum needs two things: the interval of the parabola's top lies clear
-of both ends, and lines fitted apart on either side of the top rise to it and fall from it. In simulations of 16 to 60
-conditions, responses that only rise (straight, by the logarithm, to a plateau, in a step) are given an optimum in at
-most 3 % of runs.
+A square term alone does not show that: a response that rises ever more slowly bends as well. So an optimum needs two
+things: the interval of the parabola's top lies clear of both ends, and lines fitted apart on either side of the top
+rise to it and fall from it. docs/statistics.md, "Trends and peaks", says how seldom that is wrong.
 """
 
 from __future__ import annotations
@@ -44,8 +42,7 @@ def inner_peak(model: Model, curve: Curve, confidence: float) -> Peak | None:
 def _top(model: Model, curve: Curve, confidence: float) -> tuple[float, float, float] | None:
     """The top of the parabola and its interval, as places of the range; None for one open upwards or without bounds.
 
-    Where the derivative, linear + square · (2 z - tilt), is not told from 0: E. C. Fieller, Some problems in interval
-    estimation, J. R. Statist. Soc. B 16 (1954) 175-185.
+    Where the derivative, linear + square · (2 z - tilt), is not told from 0 (Fieller 1954).
     """
     if curve.square is None:
         return None
@@ -66,8 +63,7 @@ def _top(model: Model, curve: Curve, confidence: float) -> tuple[float, float, f
 def _rises_and_falls(model: Model, curve: Curve, top: float, confidence: float) -> bool:
     """Whether a line through the conditions below the top rises, and one through those above it falls.
 
-    U. Simonsohn, Two lines: a valid alternative to the invalid testing of U-shaped relationships with quadratic
-    regressions, Adv. Methods Pract. Psychol. Sci. 1 (2018) 538-555.
+    Simonsohn's two lines (2018).
     """
     z = curve.z(curve.values)
     above = z >= top

@@ -23,12 +23,9 @@ MOST_CELLS = 400  # of factors that interact: the pairs of more would take secon
 def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[ConditionRank, ...]:
     """Best first, those without a mean last.
 
-    `tied_with_best` are multiple comparisons with the best: at this confidence, the best condition is among them.
-    One-sided t tests of the leader against each other condition, Bonferroni-adjusted.
-    J. C. Hsu, Simultaneous confidence intervals for all distances from the "best", Ann. Statist. 9 (1981) 1026-1034.
-    They take all conditions to vary alike, so a condition is left out only where the two-sided t test of that pair
-    alone, by its own error, agrees. Where one level varies and others hardly do, that leaves the best condition out in
-    0.04 of cases at most, without it in up to 0.2.
+    `tied_with_best` are multiple comparisons with the best (Hsu 1981): at this confidence, the best condition is among
+    them. A condition is left out only where the t test of that pair alone, by its own error, agrees:
+    docs/statistics.md, "Ranking and the winner".
     """
     table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
     order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))

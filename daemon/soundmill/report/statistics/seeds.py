@@ -2,6 +2,7 @@
 
 The same replicate uses the same seed in every condition, so seeds are the blocks of a randomized block design: the
 response is modelled as condition + seed + error and conditions are compared within seeds, also where takes are missing.
+Derived in docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -61,18 +62,8 @@ class Adjusted:
     def error_for(self, contrasts: Floats) -> ErrorTerm | None:
         """The error that contrasts (q, C) between conditions are judged by: their own mean square with the seeds.
 
-        A seed may suit one setting and not another, and takes of one seed come out nearly alike where a setting hardly
-        matters. So the error of an effect is not the residual but the effect × seed mean square, as in any repeated
-        measures design, with d = effect's × (seeds - 1) degrees of freedom: F and t are then exact for normal errors
-        and levels that vary alike with the seeds. The residual is known better, but any weight of it costs coverage.
-        A single degree of freedom (two levels with two seeds) would show nothing, so there the residual is averaged
-        in, weighted d to 2 - d.
-
-        Main effects of a 3 x 3 x 2 experiment, how often 95 % intervals held the truth in 800 simulations each: with
-        3, 4 or 5 seeds 0.94 to 0.97, where seeds only add and where they interact with every factor as strongly as the
-        noise. With 2 seeds as often for three levels, but 0.86 to 0.89 for two levels where seeds interact. Where
-        seeds only add, intervals for two levels are 1.9 times as wide as by the residual with 3 seeds, 1.5 with 4 and
-        1.3 with 5; for three levels 1.3, 1.2 and 1.1.
+        Less than two degrees of freedom of their own would show nothing, so there the residual is averaged in. Why,
+        and how often it holds: docs/statistics.md, "The error of an effect".
         """
         own = self.own_error(contrasts)
         if own is None or self.error is None:
@@ -88,8 +79,8 @@ class Adjusted:
     def sphericity(self, contrasts: Floats) -> float:
         """How alike contrasts (q, C) vary with the seeds: 1 where they do, 1 / their rank where one alone varies.
 
-        Where they do not, F has fewer degrees of freedom, by this factor: G. E. P. Box, Ann. Math. Statist. 25 (1954)
-        484-498. Estimated as by H. Huynh and L. S. Feldt, J. Educ. Statist. 1 (1976) 69-82, which takes three seeds.
+        The factor of F's degrees of freedom, Box's epsilon as Huynh and Feldt (1976) estimate it, which takes three
+        seeds.
         """
         if not self.paired or self.seeds < 3:
             return 1.0

@@ -52,9 +52,9 @@ def no_interaction_sentence(interactions: Sequence[Interaction], voice: Voice) -
     )
 
 
-def winner_sentence(winner: Winner, voice: Voice, *, little: bool) -> str:
-    """The settings that won; `little`: nothing that decided makes a difference worth acting on."""
-    start = f"Best settings, by under {voice.worth}" if little else "Best settings"
+def winner_sentence(winner: Winner, voice: Voice) -> str:
+    """The settings that won."""
+    start = f"Best settings, by under {voice.worth}" if winner.small else "Best settings"
     settings = " with ".join(f"{name} {voice.level(name, level)}" for name, level in winner.settings.items())
     if winner.mean is None:
         return f"{start}: {settings}; each beats its alternatives, but they were never tried together."

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from soundmill.report.statistics.findings import Contrast
 from soundmill.report.statistics.scale import Scale
-from soundmill.report.wording.naming import spoken
+from soundmill.report.wording.level_names import spoken
 from soundmill.words import MOST_DECIMALS, p_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """What every sentence needs to know. `names`: of each factor's levels, see `naming.told_apart`."""
+    """What every sentence needs to know. `names`: of each factor's levels, see `level_names.told_apart`."""
 
     scale: Scale
     confidence: float

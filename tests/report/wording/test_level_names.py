@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundmill.report.wording.naming import spoken, told_apart
+from soundmill.report.wording.level_names import spoken, told_apart
 
 BEGINNING = "warm orchestral strings with a slow solemn brass theme and timpani, "
 

@@ -13,7 +13,7 @@ from publish.conftest import Home, job
 from report.conftest import BATCH, jobs_with, report_on
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import AttemptStatus, FailureKind
-from soundmill.report.pictures.cost import device_times, processing_s
+from soundmill.report.cost import device_times, processing_s
 from soundmill.report.record import AttemptRecord, read_record
 
 
