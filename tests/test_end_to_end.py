@@ -113,6 +113,6 @@ def test_what_lies_beside_the_takes_is_what_the_schemas_say(home: Path) -> None:
     sidecars = sorted(folder.glob("*.*.json"))
     assert len(sidecars) == 3
     for file in sidecars:
-        assert problems(sidecar.json_schema(), json.loads(file.read_text(encoding="utf-8"))) == []
+        assert problems(sidecar.schema(), json.loads(file.read_text(encoding="utf-8"))) == []
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert problems(report_schema.json_schema(), summary) == []
+    assert problems(report_schema.schema(), summary) == []

@@ -39,9 +39,27 @@ MAY: dict[str, set[str]] = {
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
 }
 # Only the names of types: a worker's annotations speak of the engine it is handed, hooks of what they are answered.
-MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES}
+MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__": {"catalog", "commands"}}
 # A part of a room may import itself and the parts before it.
-INSIDE: dict[str, list[str]] = {}
+INSIDE: dict[str, list[str]] = {
+    "inbox": ["control", "watch", "jobfile", "spool", "intake"],
+    "inbox/jobfile": [
+        "problems", "recognize", "points", "suggest", "written", "cells", "schema", "naming", "context", "rows", "takes",
+        "csv_table", "yaml", "read",
+    ],
+    "inbox/jobfile/yaml": [
+        "nodes", "template", "values", "ranges", "designs", "axes", "sampled", "factors", "extension", "sections",
+        "experiment", "document",
+    ],
+    "engine": [
+        "models", "failures", "protocol", "backend", "devices", "digest", "quiet", "hub", "finishing", "inputs",
+        "audiocraft", "decoder", "process", "scorers",
+    ],
+    "report": [
+        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
+        "pictures", "summary", "schema", "page", "write",
+    ],
+}  # fmt: skip
 MOST_FILES = 16  # in a folder, __init__.py not counted where it is empty
 MOST_LINES = 500
 HEAVY = {"torch", "torchaudio", "transformers", "tokenizers"}

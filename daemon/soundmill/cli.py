@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SCHEMAS = {
     "job": "soundmill.inbox.jobfile.schema:schema",
     "settings": "soundmill.config:schema",
+    "sidecar": "soundmill.service.sidecar:schema",
+    "summary": "soundmill.report.schema:schema",
 }
 JOB_FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)

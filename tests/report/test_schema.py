@@ -10,7 +10,7 @@ import pytest
 
 from publish.conftest import Home
 from report.conftest import BATCH, jobs_with
-from soundmill.report.schema import json_schema
+from soundmill.report.schema import schema as schema_of
 from soundmill.report.summary import KEYS
 from soundmill.report.write import write_report
 from support.json_schema import problems
@@ -19,8 +19,8 @@ from support.json_schema import problems
 @pytest.mark.parametrize("batch", ["forest", "sweep", "evening", "later"])
 def test_the_summary_of_a_report_is_what_its_schema_says(reported: Home, batch: str) -> None:
     found = json.loads((reported.outputs / batch / "summary.json").read_text(encoding="utf-8"))
-    assert problems(json_schema(), found) == []
-    assert list(found) == list(json_schema()["properties"])
+    assert problems(schema_of(), found) == []
+    assert list(found) == list(schema_of()["properties"])
 
 
 def test_so_is_that_of_settings_that_interact_and_of_several_prompts(tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_so_is_that_of_settings_that_interact_and_of_several_prompts(tmp_path: P
     write_report(record, tmp_path, earlier=(), later=(), made_at=0.0, processes=1, progress=lambda _: None)
     found = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert found["interactions"] and found["interactions"][0]["change"] and found["prompts"]
-    assert problems(json_schema(), found) == []
+    assert problems(schema_of(), found) == []
 
 
 def test_what_is_not_in_the_schema_or_missing_is_no_summary(reported: Home) -> None:
-    schema = json_schema()
+    schema = schema_of()
     found = json.loads((reported.outputs / "sweep" / "summary.json").read_text(encoding="utf-8"))
     found["counts"]["more"] = 1
     del found["factors"][0]["p_value"]
@@ -54,7 +54,7 @@ def test_what_is_not_in_the_schema_or_missing_is_no_summary(reported: Home) -> N
 
 
 def test_every_key_has_its_meaning_in_the_schema() -> None:
-    schema = json_schema()
+    schema = schema_of()
     assert schema["$id"].startswith("urn:soundmill:")
     described = {}
     for name, one in schema["properties"].items():

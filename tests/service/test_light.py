@@ -56,7 +56,7 @@ def finished(home: Home) -> bool:
     return overview["succeeded"] == 4
 
 
-@pytest.mark.parametrize("command", ["asking", "takes", "wait"])
+@pytest.mark.parametrize("command", ["ask", "look"])
 def test_a_command_that_leaves_word_loads_neither_the_daemon_nor_what_reads_job_files(command: str) -> None:
     probe = (
         f"import sys, soundmill.cli, soundmill.commands.{command}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from soundmill.config import Home
-from soundmill.service.sidecar import json_schema
+from soundmill.service.sidecar import schema as schema_of
 from support.json_schema import problems
 
 from .conftest import drop, serving, until
@@ -19,5 +19,5 @@ def test_a_sidecar_is_what_its_schema_says(home: Home) -> None:
     assert len(files) == 3
     for file in files:
         found = json.loads(file.read_text(encoding="utf-8"))
-        assert problems(json_schema(), found) == [] and list(found) == list(json_schema()["properties"])
+        assert problems(schema_of(), found) == [] and list(found) == list(schema_of()["properties"])
         assert found["checks"] and found["measurements"]

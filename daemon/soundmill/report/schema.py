@@ -34,7 +34,7 @@ USUAL: Mapping[str, object] = {"": str, "counts": int, "rates": float | None, "t
                                "quality": float | None}  # fmt: skip
 
 
-def json_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """Draft 2020-12. Every key is always there; the findings are as the analysis has them, less what it says of them
     in words."""
     from pydantic import ConfigDict, Field, create_model  # here, because only who asks for the schema needs it
@@ -62,6 +62,6 @@ def json_schema() -> dict[str, Any]:
     model = create_model("Summary", __config__=closed, __doc__="A batch in numbers.", **sections[""])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:soundmill:schema:summary",
-        **model.model_json_schema(),
+        "$id": "urn:soundmill:schema:summary:1",
+        **model.model_schema(),
     }

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from soundmill.jobs import AudioFormat, Check, Parameters, Verdict
 
 
-def json_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """Draft 2020-12. Every key is always there."""
     from pydantic import ConfigDict, create_model  # here, because only who asks for the schema needs it
 
@@ -28,6 +28,6 @@ def json_schema() -> dict[str, Any]:
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:soundmill:schema:sidecar",
-        **model.model_json_schema(),
+        "$id": "urn:soundmill:schema:sidecar:1",
+        **model.model_schema(),
     }
