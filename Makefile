@@ -1,6 +1,7 @@
 # make demo   set up, run the examples with the built-in model
 # make test   set up, run the tests
 # make check  linters, strict types and tests
+# make release  dist/: the wheel, and the lock that it is installed with
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint lock clean
+.PHONY: demo test check lint release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -32,6 +33,15 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $(READY)
+
+# From what git has, so that nothing that lies about gets in.
+release: $(READY)
+	rm -rf build dist
+	mkdir -p build/tree dist
+	git archive HEAD | tar -x -C build/tree
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist build/tree
+	cp build/tree/requirements.lock dist/
+	rm -rf build
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -133,20 +133,19 @@ def step_s(backend: DecoderBackend, device: str, clips: int, filled: int, rounds
     s.settle()
     each = torch.arange(t.clips, device=t.device)
     s.sequence.zero_()
-    s.last.fill_(filled)
-    s.conditional.copy_(each.clamp(max=clips - 1))
-    s.unconditional.copy_((each + clips).clamp(max=2 * clips - 1))
-    s.clip[clips : 2 * clips] = each[:clips]
-    s.clip[:clips] = each[:clips]
-    s.cross[:clips] = each[:clips]
-    s.temperature.fill_(1.0)
-    s.top_k.fill_(250)
-    s.cfg.fill_(3.0)
+    s.seat.last.fill_(filled)
+    s.seat.conditional.copy_(each.clamp(max=clips - 1))
+    s.seat.unconditional.copy_((each + clips).clamp(max=2 * clips - 1))
+    s.stream.clip[clips : 2 * clips] = each[:clips]
+    s.stream.clip[:clips] = each[:clips]
+    s.stream.cross[:clips] = each[:clips]
+    for name, value in {"temperature": 1.0, "top_k": 250.0, "cfg_coef": 3.0}.items():
+        s.settings[name].fill_(value)
     rows, batch = min(t.rows, decoder._batch(2 * clips)), min(t.clips, decoder._batch(clips))
     shape = batch, rows, -(-(filled + 1) // decoder.key_tile) * decoder.key_tile, t.cardinality
 
     def one() -> None:
-        s.at.fill_(filled - 1)
+        s.seat.at.fill_(filled - 1)
         decoder.replay(shape, decoder.record) if decoder.record else decoder.step(*shape)
 
     return median_s(one, device, rounds)

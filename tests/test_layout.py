@@ -1,4 +1,7 @@
-"""The rules of the house, kept by walking the source: who may import whom, how long a file may be."""
+"""The rules of the house, kept by walking the source: which rooms there are, who may import whom, what a room holds.
+
+docs/architecture.md says what each room is for.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,55 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "daemon" / "soundmill"
-STAGES = ("inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "publish")
-NOUNS = {"soundmill", "soundmill.jobs", "soundmill.errors"}
-HEAVY = {"torch", "torchaudio", "transformers", "audiocraft", "tokenizers"}
-NUMERIC = {"numpy", "scipy", "soundfile"}
-COMPOSITION_ROOTS = {"engine/process/host.py"}
-# The one seam that two stages name: a worker's type annotations speak of the engine it is handed.
-SEAMS_FOR_TYPES = {"soundmill.engine.protocol"}
-WRITING_SQL = re.compile(r"\s*(INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM) ", re.IGNORECASE)
 TOP_LEVEL = {
-    "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "requirements.lock",
-    "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
+    "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile",
+    "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
+LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins"}
+STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "publish"}
+# What each room may import beside itself.
+MAY: dict[str, set[str]] = {
+    **dict.fromkeys(GROUND, GROUND),
+    **dict.fromkeys(STAGES, GROUND),
+    "home": GROUND,
+    "config": GROUND | {"home", "quality/thresholds", "engine/scorers/registry"},
+    "service": GROUND | STAGES | {"home", "config"},
+    "commands": GROUND | STAGES | {"home", "config", "service/wiring"},
+    "cli": GROUND | STAGES | {"home", "config", "commands", "service/wiring"},
+    "__main__": {"cli"},
+    # The composition roots: the engine process's, and the two commands that do what the daemon does.
+    "engine/finishing": GROUND | {"engine", "audio", "quality"},
+    "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
+    "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
+}
+# Only the names of types: a worker's annotations speak of the engine it is handed, hooks of what they are answered.
+MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES}
+# A part of a room may import itself and the parts before it.
+INSIDE: dict[str, list[str]] = {}
+MOST_FILES = 16  # in a folder, __init__.py not counted where it is empty
+MOST_LINES = 500
+HEAVY = {"torch", "torchaudio", "transformers", "tokenizers"}
+NUMERIC = {"numpy", "scipy", "soundfile"}
+WRITING_SQL = re.compile(r"\s*(INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET|DELETE FROM) ", re.IGNORECASE)
+# Files that code and documents name; those of the package, of the tests, or of what a user has.
+NAMED_FILE = re.compile(r"(?<![\w./-])((?:\w+/)*\w+\.(?:py|md))\b")
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), path
+def modules() -> dict[str, Path]:
+    """Each module by its path below the package, without suffix; a package by its folder."""
+    return {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports(path: Path, *, for_types: bool) -> Iterator[str]:
+@cache
+def imports(path: Path, *, for_types: bool) -> frozenset[str]:
     """Modules imported at run time, or with `for_types` only under TYPE_CHECKING."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typed = {
@@ -41,41 +66,97 @@ def imports(path: Path, *, for_types: bool) -> Iterator[str]:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
+    found = set[str]()
     for node in ast.walk(tree):
         if (id(node) in typed) is not for_types:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found)
 
 
-def ours(names: Iterator[str]) -> set[str]:
-    return {name for name in names if name.split(".")[0] == "soundmill"}
-
-
-@pytest.mark.parametrize("module", ["jobs.py", "errors.py"])
-def test_the_shared_nouns_import_nothing_of_ours(module: str) -> None:
-    assert ours(imports(PACKAGE / module, for_types=False)) == set()
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_imports_only_the_nouns_and_itself(stage: str) -> None:
-    for name, path in modules():
-        if not name.startswith(f"{stage}/") or name in COMPOSITION_ROOTS:
+def ours(path: Path, *, for_types: bool = False) -> set[str]:
+    """Our modules that a file imports, as `modules` names them."""
+    found = set[str]()
+    for name in imports(path, for_types=for_types):
+        parts = name.split(".")
+        if parts[0] != "soundmill":
             continue
-        for for_types, allowed in ((False, NOUNS), (True, NOUNS | SEAMS_FOR_TYPES)):
-            for imported in ours(imports(path, for_types=for_types)):
-                inside = imported.startswith(f"soundmill.{stage}")
-                noun = any(imported == a or (a != "soundmill" and imported.startswith(f"{a}.")) for a in allowed)
-                assert inside or noun or imported == "soundmill.__version__", f"{name} imports {imported}"
+        while parts and not (is_module(parts) or is_package(parts)):
+            parts = parts[:-1]
+        found.add("/".join(parts[1:]) or "__init__")
+    return found
+
+
+def is_module(parts: list[str]) -> bool:
+    return PACKAGE.joinpath(*parts[1:]).with_suffix(".py").is_file() if len(parts) > 1 else False
+
+
+def is_package(parts: list[str]) -> bool:
+    return (PACKAGE.joinpath(*parts[1:]) / "__init__.py").is_file()
+
+
+def room(module: str) -> str:
+    return module.split("/")[0]
+
+
+def within(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}/")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    path = modules()[module]
+    may = MAY.get(module, MAY[room(module)])
+    for imported in ours(path):
+        allowed = room(imported) == room(module) or any(within(imported, each) for each in may)
+        assert allowed, f"{module} imports {imported}"
+    for imported in ours(path, for_types=True) - ours(path):
+        also = MAY_FOR_TYPES.get(room(module), set())
+        allowed = room(imported) == room(module) or any(within(imported, each) for each in may | also)
+        assert allowed, f"{module} imports {imported} for its types"
+
+
+@pytest.mark.parametrize("folder", INSIDE)
+def test_a_part_of_a_room_imports_only_those_before_it(folder: str) -> None:
+    parts = INSIDE[folder]
+    here = {name.removeprefix(f"{folder}/"): path for name, path in modules().items() if within(name, folder)}
+    assert {room(name) for name in here} - {"__init__"} == set(parts), f"{folder}: name its parts here, in their order"
+    for name, path in here.items():
+        if name == "__init__":
+            continue
+        for imported in ours(path) | ours(path, for_types=True):
+            part = room(imported.removeprefix(f"{folder}/"))
+            if within(imported, folder) and part in parts:
+                assert parts.index(part) <= parts.index(room(name)), f"{folder}/{name} imports {imported}"
+
+
+def test_the_loose_modules_are_these() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
+
+
+def test_no_room_holds_more_than_sixteen_files() -> None:
+    crowded = {}
+    for folder in {path.parent for path in modules().values()}:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py" or path.read_text().strip()]
+        if len(files) > MOST_FILES:
+            crowded[folder.name] = len(files)
+    assert not crowded
 
 
 def test_torch_and_its_kin_are_imported_under_engine_alone() -> None:
-    for name, path in modules():
+    for name, path in modules().items():
         heavy = {i.split(".")[0] for i in imports(path, for_types=False)} & HEAVY
-        assert not heavy or name.startswith("engine/"), f"{name} imports {heavy}"
+        assert not heavy or within(name, "engine"), f"{name} imports {heavy}"
+
+
+def test_one_folder_alone_imports_audiocraft() -> None:
+    for name, path in modules().items():
+        for for_types in (False, True):
+            found = {i for i in imports(path, for_types=for_types) if i.split(".")[0] == "audiocraft"}
+            assert not found or within(name, "engine/audiocraft"), f"{name} imports {found}"
 
 
 def reached(start: str) -> set[str]:
@@ -83,10 +164,16 @@ def reached(start: str) -> set[str]:
     found, waiting = set[str](), [start]
     while waiting:
         name = waiting.pop()
-        path = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
-        if name not in found and path.is_file():
-            waiting += imports(path, for_types=False)
+        if name in found:
+            continue
         found.add(name)
+        path = PACKAGE.parent.joinpath(*name.split("."))
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                waiting += imports(file, for_types=False)
+        parent = name.rpartition(".")[0]
+        if parent.startswith("soundmill."):
+            waiting.append(parent)
     return found
 
 
@@ -98,8 +185,8 @@ def test_the_scoring_process_does_without_audiocraft() -> None:
 
 
 def test_sql_that_writes_lives_in_the_catalog() -> None:
-    for name, path in modules():
-        if name.startswith("catalog/"):
+    for name, path in modules().items():
+        if within(name, "catalog"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -107,22 +194,55 @@ def test_sql_that_writes_lives_in_the_catalog() -> None:
 
 
 def test_no_file_is_longer_than_500_lines() -> None:
-    long = {n: count for n, p in modules() if (count := len(p.read_text(encoding="utf-8").splitlines())) > 500}
+    long = {n: count for n, p in modules().items() if (count := len(p.read_text().splitlines())) > MOST_LINES}
     assert not long
 
 
-def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
+def tracked() -> list[str]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("not a git checkout")
-    tops = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    return [line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
+    tops = {line.split("/")[0] for line in tracked()}
     assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
+
+
+def test_the_tests_mirror_the_rooms() -> None:
+    """A folder of tests is a room of the package, training's, or holds what tests share."""
+    folders = {Path(line).parent.relative_to("tests").as_posix() for line in tracked() if line.startswith("tests/")}
+    rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in modules().values()}
+    extra = {each for each in folders - rooms if room(each) not in {"data", "support", "training"}}
+    assert not extra
+    assert not [n for n in tracked() if n.startswith("tests/support/") and Path(n).name.startswith("test_")]
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in {room(module) for module in modules()} - {"__init__", "__main__"}:
+        assert f"`{name}`" in text or f"`{name}/`" in text or f"`{name}.py`" in text, name
+
+
+def test_files_that_are_named_exist() -> None:
+    """In comments, docstrings and documents: a name that has moved misleads."""
+    known = tracked()
+    ends = {"/".join(Path(line).parts[-n:]) for line in known for n in range(1, len(Path(line).parts) + 1)}
+    written = {"README.md", "mine.py", "plugin.py"}  # reports write README.md; examples of a user's own
+    missing = list[str]()
+    for line in known:
+        if not line.endswith((".py", ".md")) or line.startswith(("tests/", "benchmarks/RESULTS", "CHANGELOG")):
+            continue
+        named = NAMED_FILE.findall((ROOT / line).read_text(encoding="utf-8"))
+        missing += [f"{line}: {each}" for each in named if each not in ends and Path(each).name not in written]
+    assert not missing
 
 
 def test_the_daemon_imports_no_torch_and_no_numpy() -> None:
     probe = (
         "import sys, soundmill.service.daemon, soundmill.cli\n"
-        f"print([m for m in {sorted(HEAVY | NUMERIC)!r} if m in sys.modules])"
+        f"print([m for m in {sorted(HEAVY | NUMERIC | {'audiocraft'})!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

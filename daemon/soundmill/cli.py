@@ -23,6 +23,7 @@ from soundmill.commands import terminal as show
 from soundmill.config import Config, Home, find_home, load
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.jobs import QualityKind
+from soundmill.words import span
 
 if TYPE_CHECKING:
     from soundmill.catalog.reader import Reader
@@ -367,9 +368,12 @@ def models_list(as_json: bool) -> None:
     from dataclasses import asdict
 
     from soundmill.commands.doctor import weights_cached
-    from soundmill.engine.models import TABLE
+    from soundmill.engine.models import known
 
-    rows = [{**asdict(spec), "here": spec.is_built_in or weights_cached(spec)} for spec in TABLE]
+    rows = [
+        {**asdict(spec), "family": spec.family.name, "here": spec.is_built_in or weights_cached(spec)}
+        for spec in known()
+    ]
     if as_json:
         show.as_json(rows)
         return
@@ -472,7 +476,7 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
         return
     show.table(rows, benches.COLUMNS, "no device")
     together = sum(speed.clips_per_h for speed in speeds)
-    click.echo(f"300 clips of {duration:g} s would take about {show.duration(300 * 3600 / together)}")
+    click.echo(f"300 clips of {duration:g} s would take about {span(round(300 * 3600 / together))}")
 
 
 def _reader(home: Home) -> Reader:

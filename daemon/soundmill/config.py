@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from soundmill.errors import ConfigError
+from soundmill.engine.scorers.registry import BUILT_IN, scorers
+from soundmill.engine.scorers.registry import find as find_scorer
+from soundmill.errors import BadParameter, ConfigError
 from soundmill.jobs import AudioFormat, Normalization, QcAction
 
 
@@ -188,27 +190,57 @@ class QualityConfig(Section):
     custom: QualityLimits = Field(QualityLimits(), description="your own, for jobs with quality: custom")
 
 
-class ScoringConfig(Section):
-    scorers: tuple[Literal["clap", "audiobox"], ...] = Field(
-        (), description="models that score takes, any of clap (fits the prompt?) and audiobox (is it enjoyable?)"
+class _Scoring(Section):
+    """Beside these keys there is `<scorer>_model` for every scorer; extra are those of scorers that plugins bring."""
+
+    model_config = ConfigDict(extra="allow")
+
+    scorers: tuple[str, ...] = Field(
+        (),
+        description="models that score takes, any of "
+        + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN),
     )
-    rank_by: Literal["soundmill", "stars", "clap", "audiobox_ce", "audiobox_cu", "audiobox_pc", "audiobox_pq"] = Field(
+    rank_by: str = Field(
         "soundmill", description="what decides which takes keep_best keeps; stars: people's ratings, then soundmill"
     )
     device: str = Field(
         "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
     )
-    clap_model: str = Field("laion/clap-htsat-unfused", min_length=1, description="Hugging Face id or folder")
-    audiobox_model: str = Field("facebook/audiobox-aesthetics", min_length=1, description="Hugging Face id or folder")
 
     @model_validator(mode="after")
-    def _can_rank(self) -> ScoringConfig:
-        scorer = self.rank_by.partition("_")[0]
-        if scorer not in ("soundmill", "stars", *self.scorers):
-            raise ValueError(f"rank_by {self.rank_by} needs {scorer} among scorers")
+    def _scorers_are_known(self) -> Self:
+        try:
+            chosen = [find_scorer(name) for name in self.scorers]
+            for key, value in (self.model_extra or {}).items():
+                if not (key.endswith("_model") and find_scorer(key.removesuffix("_model")) and isinstance(value, str)):
+                    raise ValueError(f"{key}: no such key, or no text")
+        except BadParameter as error:
+            raise ValueError(str(error)) from error
+        if self.rank_by not in ("soundmill", "stars", *(name for each in chosen for name in each.scores)):
+            owner = next((each.name for each in scorers().values() if self.rank_by in each.scores), None)
+            if owner is None:
+                raise ValueError(f"rank_by {self.rank_by}: nothing scores under that name")
+            raise ValueError(f"rank_by {self.rank_by} needs {owner} among scorers")
         if len(set(self.scorers)) < len(self.scorers):
             raise ValueError("scorers names one twice")
         return self
+
+    def weights_of(self, scorer: str) -> str:
+        """A Hugging Face id or a folder."""
+        return str(getattr(self, f"{scorer}_model", None) or find_scorer(scorer).model)
+
+
+if TYPE_CHECKING:
+    ScoringConfig = _Scoring
+else:
+    ScoringConfig = create_model(
+        "ScoringConfig",
+        __base__=_Scoring,
+        **{
+            f"{each.name}_model": (str, Field(each.model, min_length=1, description="Hugging Face id or folder"))
+            for each in BUILT_IN
+        },
+    )
 
 
 class WebConfig(Section):

@@ -7,6 +7,7 @@ output is the audio file of one attempt. Times are Unix seconds (float, UTC), du
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -78,16 +79,21 @@ class Normalization(StrEnum):
     LOUDNESS = "loudness"
 
 
+def bounds(least: float, most: float = math.inf, *, off: float | None = None) -> Mapping[str, float | None]:
+    """What an engine can do with a sampling parameter; `off` is the value that leaves the sampling alone."""
+    return {"least": least, "most": most, "off": off}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """Sampling parameters under AudioCraft's names. `duration` in seconds; `top_k` 0 and `top_p` 0
     mean off; `temperature` 0 means greedy; `cfg_coef` is the guidance coefficient."""
 
     duration: float
-    temperature: float
-    top_k: int
-    top_p: float
-    cfg_coef: float
+    temperature: float = field(metadata=bounds(0))
+    top_k: int = field(metadata=bounds(0, off=0))
+    top_p: float = field(metadata=bounds(0, 1, off=0))
+    cfg_coef: float = field(metadata=bounds(-math.inf))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,3 +216,11 @@ def test_non_finite_samples_survive_normalization_and_do_not_set_the_gain(how: N
 def test_a_clip_of_nothing_but_nan_does_not_raise() -> None:
     broken = np.full((2, 5000), np.nan, np.float32)
     assert np.isnan(normalize(broken, 32_000, Normalization.LOUDNESS, -14.0)).all()
+
+
+def test_samples_far_beyond_full_scale_have_a_loudness() -> None:
+    """A model that ran away, in float32 up to 1e38: what is squared must not overflow."""
+    noise = np.random.default_rng(1).uniform(-1, 1, (2, 64_000)).astype(np.float32)
+    plain, huge = integrated_loudness(noise, 32_000), integrated_loudness(noise * np.float32(1e37), 32_000)
+    assert plain is not None
+    assert huge == pytest.approx(plain + 740, abs=1e-3)

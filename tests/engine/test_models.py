@@ -13,7 +13,7 @@ from soundmill.errors import UnknownModel
 @pytest.mark.parametrize("name", ["musicgen-small", "facebook/musicgen-small", " MusicGen-Small "])
 def test_a_model_is_known_by_its_short_name_and_its_hub_id(name: str) -> None:
     spec = models.resolve(name)
-    assert (spec.name, spec.short, spec.family) == ("facebook/musicgen-small", "musicgen-small", "musicgen")
+    assert (spec.name, spec.short, spec.family.name) == ("facebook/musicgen-small", "musicgen-small", "musicgen")
     assert spec.is_hub
 
 
@@ -44,7 +44,7 @@ def test_every_published_model_carries_its_licence() -> None:
 
 def test_what_our_decode_loop_cannot_do_goes_through_audiocraft() -> None:
     through_audiocraft = {spec.short for spec in models.TABLE if spec.path == "audiocraft"}
-    assert {s.short for s in models.TABLE if s.family == "magnet"} == through_audiocraft
+    assert {s.short for s in models.TABLE if s.family.name == "magnet"} == through_audiocraft
     assert models.resolve("audiogen-medium").path == "decoder"
 
 
@@ -55,7 +55,7 @@ def test_magnet_is_no_longer_than_its_window() -> None:
 
 def test_an_unknown_hub_id_is_taken_on_trust() -> None:
     spec = models.resolve("somebody/musicgen-celtic")
-    assert (spec.name, spec.family, spec.parameters_m) == ("somebody/musicgen-celtic", "unknown", None)
+    assert (spec.name, spec.family.name, spec.parameters_m) == ("somebody/musicgen-celtic", "unknown", None)
     assert spec.is_hub
 
 
@@ -83,7 +83,7 @@ def test_a_checkpoint_folder_is_a_model(tmp_path: Path) -> None:
     for file in models.CHECKPOINT_FILES:
         (tmp_path / file).touch()
     spec = models.resolve(str(tmp_path))
-    assert (spec.name, spec.family, spec.is_hub) == (str(tmp_path), "unknown", False)
+    assert (spec.name, spec.family.name, spec.is_hub) == (str(tmp_path), "unknown", False)
 
 
 def test_a_folder_without_weights_names_what_is_missing(tmp_path: Path) -> None:

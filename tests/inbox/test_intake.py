@@ -220,7 +220,7 @@ def test_a_file_still_growing_when_it_is_read_is_left_for_later(
             writer.flush()
         return status
 
-    monkeypatch.setattr("soundmill.inbox.plain_file.os.fstat", fstat)
+    monkeypatch.setattr("soundmill.disk.os.fstat", fstat)
     (outcome,) = intake.scan()
     monkeypatch.undo()
     writer.close()

@@ -16,7 +16,8 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
 from soundmill.config import Config, Home, ScoringConfig
-from soundmill.engine.scorers.messages import NAMES, Scored, Take
+from soundmill.engine.scorers.messages import Scored, Take
+from soundmill.engine.scorers.registry import find, scorers
 from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageError
 from soundmill.jobs import (
     AudioFormat,
@@ -53,7 +54,7 @@ class Ears:
             raise EngineDied("the scoring process was killed by signal 9")
         there = [take for take in takes if take.file.exists()]
         return Scored(
-            scores={take.key: dict.fromkeys(NAMES[scorer], float(take.key)) for take in there},
+            scores={take.key: dict.fromkeys(find(scorer).scores, float(take.key)) for take in there},
             unread={take.key: f"{take.file}: no such file" for take in takes if take not in there},
         )
 
@@ -287,9 +288,24 @@ def test_ranking_by_a_scorer_needs_that_scorer() -> None:
 
 
 def test_every_name_a_scorer_scores_under_can_rank() -> None:
-    for scorer, names in NAMES.items():
-        for name in names:
+    for scorer, spec in scorers().items():
+        for name in spec.scores:
             ScoringConfig.model_validate({"scorers": [scorer], "rank_by": name})
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"scorers": ["claps"]}, "scorer claps: there are clap, audiobox"),
+        ({"rank_by": "loudness"}, "rank_by loudness: nothing scores under that name"),
+        ({"clap_models": "x"}, "clap_models: no such key"),
+        ({"claps_model": "x"}, "scorer claps"),
+        ({"clap_model": ""}, "clap_model"),
+    ],
+)
+def test_a_wrong_setting_of_scoring_is_named(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        ScoringConfig.model_validate(settings)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class Watch(TorchDispatchMode):
 
 
 class Tape:
-    """A recorder (engine/decoder/graphs.py) without a GPU: it runs the work once beforehand, and again at each replay."""
+    """A recorder (engine/decoder/graphs.py) without a GPU: runs the work once beforehand, and again at each replay."""
 
     def __init__(self) -> None:
         self.siblings: list[object] = []

@@ -9,9 +9,10 @@ import torch
 import yaml
 from recipe import checkpoint
 from recipe.checkpoint import TEST_AUDIOGEN, TEST_MUSICGEN, TEST_STEREO, TEST_TWO_STEP, Shape
+from recipe.pieces import vocabulary
 
 from soundmill.engine import models
-from soundmill.engine.audiocraft import loading, text_encoder
+from soundmill.engine.audiocraft import loading
 
 torch.set_num_threads(1)
 
@@ -56,7 +57,7 @@ def test_audiocrafts_own_loader_reads_it(tmp_path: Path, shape: Shape) -> None:
     assert loaded.model.compression_model.num_codebooks == lm.n_q
     assert loaded.model.frame_rate == shape.frame_rate == 25
     assert (loaded.spec.sample_rate, loaded.spec.channels) == (shape.sample_rate, shape.channels)
-    assert (loaded.spec.family, loaded.spec.window_s) == (shape.family, shape.window_s)
+    assert (loaded.spec.family.name, loaded.spec.window_s) == (shape.family, shape.window_s)
     assert loaded.spec.path == "decoder"
 
 
@@ -100,7 +101,7 @@ def test_what_the_prompt_says_changes_the_clip(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_knows_musical_words_and_spells_the_rest() -> None:
-    pieces = [piece for piece, _ in text_encoder.vocabulary()]
+    pieces = [piece for piece, _ in vocabulary()]
     assert pieces[:3] == ["<pad>", "</s>", "<unk>"]
     assert len(set(pieces)) == len(pieces)
     assert {"▁piano", "▁sci-fi", "q", "▁"} <= set(pieces)

@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from soundmill.engine.audiocraft import lean  # noqa: F401  before AudioCraft, both
-from soundmill.engine.quiet import quiet
+from soundmill.engine.audiocraft import text_encoder  # before AudioCraft itself, which it imports without ballast
 
 # isort: split
 import audiocraft
@@ -25,9 +24,10 @@ import torch
 import yaml
 from audiocraft.models import builders
 from omegaconf import OmegaConf
+from recipe.pieces import vocabulary
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from soundmill.engine.audiocraft import text_encoder
+from soundmill.engine.quiet import quiet
 
 LM_FILE = "state_dict.bin"
 CODEC_FILE = "compression_state_dict.bin"
@@ -146,7 +146,7 @@ def build(folder: Path, shape: Shape, seed: int) -> Path:
 
 def _write_text_encoder(folder: Path, shape: Shape) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    tokenizer = T5Tokenizer(vocab=text_encoder.vocabulary(), extra_ids=0)
+    tokenizer = T5Tokenizer(vocab=vocabulary(), extra_ids=0)
     encoder = T5EncoderModel(
         T5Config(
             vocab_size=len(tokenizer),

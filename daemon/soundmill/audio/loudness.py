@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import sosfilt
 
-from soundmill.audio.blockwise import BlockFilter, block_filter
 from soundmill.audio.true_peak import true_peak_dbtp
 from soundmill.jobs import Normalization
 
@@ -29,8 +28,6 @@ WEIGHTS = {
     5: (1.0, 1.0, 1.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C Ls Rs
     6: (1.0, 1.0, 1.0, 0.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C LFE Ls Rs
 }
-
-LOUDEST = 1e30  # sum of squares; what is louder is brought down before it is squared again in float32
 
 CEILING_DBFS = -1.0  # no gain of ours lifts a sample above this
 RMS_FLOOR = 2e-3  # AudioCraft's energy floor (-54 dBFS): what is quieter is left alone
@@ -146,27 +143,6 @@ def _checked(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples
 
 
-@lru_cache(maxsize=8)
-def _filter(sample_rate: int) -> BlockFilter:
-    return block_filter(k_weighting(sample_rate))
-
-
-def _counting(sound: NDArray[np.float32]) -> list[tuple[float, NDArray[np.float32]]]:
-    """Weight of the power and samples [time] of each channel that counts."""
-    weights = WEIGHTS.get(len(sound), (1.0,) * len(sound))
-    counting = []
-    for weight, channel in zip(weights, sound, strict=True):
-        if not weight:
-            continue
-        with np.errstate(over="ignore"):
-            too_loud = not np.vecdot(channel, channel) < LOUDEST
-        if too_loud:
-            peak = np.abs(channel).max()
-            weight, channel = weight * float(peak) ** 2, channel / peak
-        counting.append((weight, channel))
-    return counting
-
-
 def _step_powers(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """Mean square of the weighted channels, added up, of each whole 20 ms [steps]."""
     # The small number keeps a step that ends with the clip from being lost to rounding.
@@ -184,20 +160,21 @@ def _whole(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
 
 def _mean_powers(sound: NDArray[np.float32], sample_rate: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean square of the weighted channels, added up, between each edge and the next."""
-    power = np.zeros(edges.size - 1)
-    for weight, channel in _counting(sound):
-        power += weight * _sums(_filter(sample_rate)(channel), edges)
+    sections, power = k_weighting(sample_rate), np.zeros(edges.size - 1)
+    for weight, channel in zip(WEIGHTS.get(len(sound), (1.0,) * len(sound)), sound, strict=True):
+        if weight:
+            power += weight * _sums(sosfilt(sections, channel), edges)
     means: NDArray[np.float64] = power / np.diff(edges)
     return means
 
 
-def _sums(channel: NDArray[np.float32], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+def _sums(channel: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Sum of squares between each edge and the next."""
     count, part = edges.size - 1, channel[: edges[-1]]
     if edges[1] * count == edges[-1]:  # steps of equal length need no pass of their own for the squares
         rows = part.reshape(count, edges[1])
-        return np.asarray(np.vecdot(rows, rows), dtype=np.float64)
-    return np.asarray(np.add.reduceat(np.square(part, dtype=np.float64), edges[:-1]))
+        return np.asarray(np.vecdot(rows, rows))
+    return np.asarray(np.add.reduceat(np.square(part), edges[:-1]))
 
 
 def _windows(steps: NDArray[np.float64], width: int) -> NDArray[np.float64]:

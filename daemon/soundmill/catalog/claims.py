@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from soundmill.catalog.outputs import add_output
-from soundmill.catalog.rows import JOB, add_event, close_finished_batches, job_of
+from soundmill.catalog.rows import JOB, JOB_BATCH, JOB_COLUMNS, add_event, close_finished_batches, job_of
 from soundmill.catalog.selection import take_out_of_quarantine
 from soundmill.jobs import (
     Attempt,
@@ -49,10 +49,10 @@ CROSS JOIN jobs head ON head.id = (
 WHERE named IS NOT NULL
 """
 
-HEADS = (
-    JOB.replace("FROM jobs j", "FROM jobs j INDEXED BY jobs_claimable")
-    + f"WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?"
-)
+HEADS = f"""
+{JOB_COLUMNS} FROM jobs j INDEXED BY jobs_claimable {JOB_BATCH}
+WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?
+"""
 
 # A job that goes back to the queue of a paused batch must be held like the rest of it.
 REQUEUE = """
@@ -69,11 +69,13 @@ def wake_due(db: sqlite3.Connection, now: float) -> int:
 
 
 def next_due(db: sqlite3.Connection) -> float | None:
+    """When the next waiting job may run; None when none waits."""
     due = db.execute("SELECT min(not_before) FROM jobs WHERE not_before IS NOT NULL").fetchone()[0]
     return None if due is None else float(due)
 
 
 def model_queues(db: sqlite3.Connection) -> list[ModelQueue]:
+    """What can be claimed now, by model. Costs a few index lookups per model, however many jobs wait."""
     return [
         ModelQueue(model=row["model"], priority=row["priority"], oldest_queued_at=row["oldest"], head_job_id=row["id"])
         for row in db.execute(MODEL_QUEUES)
@@ -83,6 +85,11 @@ def model_queues(db: sqlite3.Connection) -> list[ModelQueue]:
 def claim(
     db: sqlite3.Connection, now: float, *, worker: str, device: str, model: str, limit: int, engine_idle: bool
 ) -> list[Attempt]:
+    """Take up to `limit` jobs of a model, by priority, then age. The attempts are on record when this returns.
+
+    Jobs whose attempt took an engine down come last: one at a time, with `alone` set, when no
+    other job can be claimed and `engine_idle` says that nothing else is in flight.
+    """
     rows = db.execute(HEADS, (model, 0, limit)).fetchall() if limit > 0 else []
     alone = not rows and engine_idle and limit > 0
     if alone:
@@ -122,9 +129,16 @@ def succeed(
     judgement: Judgement,
     *,
     retry_for_quality: bool,
-    final_attempt: int,
+    final_attempt: int | None = None,
 ) -> bool:
+    """File the output of an attempt and end its job; False, with nothing written, if the attempt was fenced.
+
+    With `retry_for_quality` the output is kept as a take that did not pass, and the job is
+    queued again for another one, with another seed. `final_attempt` names an earlier attempt
+    whose take is the better one and counts instead.
+    """
     job = attempt.job
+    final_attempt = final_attempt or attempt.number
     if retry_for_quality:
         failed = ", ".join(check.name for check in judgement.checks if not check.passed)
         done = _requeue(
@@ -170,6 +184,11 @@ def fail(
     counts: bool,
     suspect: bool,
 ) -> bool:
+    """End an attempt as failed; False, with nothing written, if it was fenced.
+
+    The job is queued again for `retry_at`, or with None fails for good. `counts` says whether
+    the attempt counts against max_attempts, `suspect` whether the job may have taken the engine down.
+    """
     job = attempt.job
     if retry_at is None:
         done = _fail_for_good(db, now, attempt, kind, message, counts=counts, suspect=suspect)
@@ -192,6 +211,7 @@ def fail(
 
 
 def release(db: sqlite3.Connection, now: float, attempts: Sequence[Attempt], reason: str) -> int:
+    """Give attempts back at a clean stop, without a strike; how many were still running."""
     released = 0
     for attempt in attempts:
         if _requeue(db, attempt, forgiven=1):
@@ -201,6 +221,8 @@ def release(db: sqlite3.Connection, now: float, attempts: Sequence[Attempt], rea
 
 
 def recover(db: sqlite3.Connection, now: float, max_attempts: int) -> list[Attempt]:
+    """At start: end every attempt that a dead daemon left running. Its job is queued again, or
+    fails once `max_attempts` attempts have counted against it."""
     found = []
     for row in db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall():
         job = job_of(db.execute(JOB + "WHERE j.id = ?", (row["job_id"],)).fetchone())

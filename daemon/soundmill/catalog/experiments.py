@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soundmill.errors import InvalidControl
+from soundmill.words import closest, did_you_mean
 
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
 
@@ -76,5 +76,5 @@ def _suggestion(db: sqlite3.Connection, wanted: str) -> str:
     rows = db.execute(
         "SELECT name FROM batches WHERE experiment IS NOT NULL ORDER BY id DESC LIMIT ?", (SUGGESTED_FROM,)
     )
-    close = difflib.get_close_matches(wanted.lower(), [str(row["name"]) for row in rows], n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else "; `soundmill status` lists the batches"
+    close = closest(wanted, [str(row["name"]) for row in rows])
+    return did_you_mean(close) or "; `soundmill status` lists the batches"

@@ -13,21 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from soundmill.catalog.rows import plain
+from soundmill.disk import PART, gone_if_it_fails, sync_folder, unavailable, write_part
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import AudioFormat
 
-PART = ".part"
 NAME_MAX = 255  # bytes in one name, on every file system in common use
-MENDS = {
-    errno.ENOSPC: "the disk is full: make room",
-    errno.EDQUOT: "the disk quota is used up: make room or raise it",
-    errno.EROFS: "the disk is mounted read-only: remount it for writing",
-    errno.EACCES: "this user may not write there: fix the folder's owner or mode",
-    errno.EPERM: "this user may not write there: fix the folder's owner or mode",
-    errno.ENOENT: "the folder is gone: mount its disk or make it again",
-    errno.ENOTDIR: "a file stands where a folder should be: move it away",
-    errno.EIO: "the disk failed: check it (dmesg) and its mount",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +53,13 @@ def file_take(outputs: Path, relative: str, audio: bytes, sidecar: Mapping[str, 
     text = json.dumps(plain(sidecar), ensure_ascii=False, indent=2) + "\n"
     try:
         folder = open_folder(outputs, parts[:-1])
-        sidecar_part = _write_part(folder, f"{parts[-1]}.json", text.encode())
-        try:
-            audio_part = _write_part(folder, parts[-1], audio)
-            try:
-                sidecar_part.replace(folder / f"{parts[-1]}.json")
-                audio_part.replace(folder / parts[-1])
-            except BaseException:
-                audio_part.unlink(missing_ok=True)
-                raise
-        except BaseException:
-            sidecar_part.unlink(missing_ok=True)
-            raise
+        details, take = folder / f"{parts[-1]}.json", folder / parts[-1]
+        with (
+            gone_if_it_fails(write_part(details, text.encode())) as sidecar_part,
+            gone_if_it_fails(write_part(take, audio)) as audio_part,
+        ):
+            sidecar_part.replace(details)
+            audio_part.replace(take)
         sync_folder(folder)
     except OSError as error:
         raise unavailable(outputs / relative, error) from error
@@ -114,7 +99,7 @@ def probe(outputs: Path, min_free_bytes: int) -> None:
             raise StorageUnavailable(
                 f"{outputs}: only {free / 1e6:.0f} MB free, and {min_free_bytes / 1e6:.0f} MB must be: make room"
             )
-        _write_part(outputs, "probe", b"soundmill").unlink()
+        write_part(outputs / "probe", b"soundmill").unlink()
     except OSError as error:
         raise unavailable(outputs, error) from error
 
@@ -152,32 +137,3 @@ def open_folder(outputs: Path, names: tuple[str, ...]) -> Path:
     if not folder.resolve().is_relative_to(outputs.resolve()):
         raise StorageUnavailable(f"{folder}: leads out of {outputs} by a link: remove the link")
     return folder
-
-
-def _write_part(folder: Path, name: str, content: bytes) -> Path:
-    """Write and fsync a hidden part file for `name`; gone again if that fails."""
-    # Named by digest, because the name itself may already be as long as a name can be.
-    part = folder / f".{hashlib.blake2b(name.encode(), digest_size=12).hexdigest()}{PART}"
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-    return part
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def unavailable(path: Path, error: OSError) -> StorageUnavailable:
-    mend = MENDS.get(error.errno or 0, "check the disk and its mount")
-    return StorageUnavailable(f"{path}: {error.strerror or error}: {mend}")

@@ -22,7 +22,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 
 def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) -> Batch:
-    """Insert the batch with all its jobs; the batch that is there already if this claim was ingested before."""
+    """Queue all jobs of a file, or none. The same `source.ulid` again returns the batch of the first time.
+
+    Jobs are taken from `spec.jobs` as they are inserted; what iterating it raises is raised here.
+    """
     known = by_ulid(db, source.ulid)
     if known is not None:
         return known
@@ -152,6 +155,7 @@ def by_ulid(db: sqlite3.Connection, ulid: str) -> Batch | None:
 
 
 def by_sha256(db: sqlite3.Connection, sha256: str) -> Batch | None:
+    """The latest batch accepted from a file of this content."""
     row = db.execute("SELECT * FROM batches WHERE sha256 = ? ORDER BY id DESC LIMIT 1", (sha256,)).fetchone()
     return None if row is None else batch_of(row)
 
@@ -163,6 +167,7 @@ def rejection_exists(db: sqlite3.Connection, ulid: str) -> bool:
 def record_rejection(
     db: sqlite3.Connection, now: float, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]
 ) -> None:
+    """Remember a refused file; the same `ulid` again changes nothing."""
     listed = [
         {"line": p.line, "field": p.field, "value": p.value, "message": p.message} for p in problems[:PROBLEMS_KEPT]
     ]

@@ -12,20 +12,14 @@ where a take belongs, and is not that take, makes it take the next free name.
 
 from __future__ import annotations
 
-import errno
 import filecmp
-import hashlib
 import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from soundmill.catalog.files import PART, open_folder, relative_parts, sync_folder, unavailable
-
-# Not every file system has hard links; on those the take is copied.
-NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+from soundmill.catalog.files import open_folder, relative_parts
+from soundmill.disk import NO_LINKS, copy_whole, sync_folder, unavailable
 
 
 def put(outputs: Path, path: str, target: str, *, attempt: int, is_taken: Callable[[str], bool]) -> str | None:
@@ -100,18 +94,5 @@ def _add_name(source: Path, place: Path) -> bool:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        _copy(source, place)
+        copy_whole(source, place)  # only the daemon files takes here, so nothing has come to stand there meanwhile
     return True
-
-
-def _copy(source: Path, place: Path) -> None:
-    part = place.with_name(f".{hashlib.blake2b(place.name.encode(), digest_size=12).hexdigest()}{PART}")
-    try:
-        with source.open("rb") as old, part.open("wb") as new:
-            shutil.copyfileobj(old, new)
-            new.flush()
-            os.fsync(new.fileno())
-        part.replace(place)  # only the daemon files takes here, so nothing has come to stand there meanwhile
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

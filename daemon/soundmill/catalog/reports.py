@@ -59,8 +59,12 @@ def unreported(db: sqlite3.Connection) -> list[Owed]:
     ]
 
 
-def mark_reported(db: sqlite3.Connection, batch_id: int, read_at: float) -> None:
-    """A batch's first report is news for those of the earlier batches of its experiment: they can name it then."""
+def mark_reported(db: sqlite3.Connection, batch_id: int, *, read_at: float) -> None:
+    """The batch's report is written, of what was known at `read_at`; ignored when the batch was taken up again
+    meanwhile, and perhaps finished again. What changed after `read_at` makes it owed again.
+
+    A batch's first report is news for those of the earlier batches of its experiment: they can name it then.
+    """
     first = db.execute("SELECT reported_at IS NULL FROM batches WHERE id = ?", (batch_id,)).fetchone()
     marked = db.execute(
         "UPDATE batches SET reported_at = ? WHERE id = ? AND finished_at <= ?",

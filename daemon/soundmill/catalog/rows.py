@@ -10,12 +10,13 @@ from json.encoder import encode_basestring
 from pathlib import Path
 
 from soundmill.catalog.reports import changed
+from soundmill.errors import CatalogError
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
-JOB = """
-SELECT j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail
-FROM jobs j JOIN batches b ON b.id = j.batch_id
-"""
+# A Job's row: what job_of reads. A query that names an index puts it between the two parts.
+JOB_COLUMNS = "SELECT j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
+JOB_BATCH = "JOIN batches b ON b.id = j.batch_id"
+JOB = f"{JOB_COLUMNS} FROM jobs j {JOB_BATCH} "
 
 EVENTS_KEPT = 100_000
 EVENTS_SLACK = 1_000  # pruned once in this many, so that an event costs one insert
@@ -31,6 +32,22 @@ def batch_of(row: sqlite3.Row) -> Batch:
         paused=bool(row["paused"]),
         created_at=row["created_at"],
     )
+
+
+def batch(db: sqlite3.Connection, batch_id: int) -> Batch:
+    """Raises CatalogError when there is none."""
+    row = db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone()
+    if row is None:
+        raise CatalogError(f"the catalogue has no batch with the id {batch_id}")
+    return batch_of(row)
+
+
+def job(db: sqlite3.Connection, job_id: int) -> Job:
+    """Raises CatalogError when there is none."""
+    row = db.execute(JOB + "WHERE j.id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise CatalogError(f"the catalogue has no job with the id {job_id}")
+    return job_of(row)
 
 
 def job_of(row: sqlite3.Row) -> Job:

@@ -15,9 +15,10 @@ def set_worker(
     status: str,
     slots: int,
     running: int,
-    error: str | None,
-    restarted: bool,
+    error: str | None = None,
+    restarted: bool = False,
 ) -> None:
+    """Record what a worker is doing: starting, idle, loading, working, stopped or dead."""
     db.execute(
         "INSERT INTO workers (name, device, model, status, slots, running, started_at, seen_at, restarts, error)"
         " VALUES (:name, :device, :model, :status, :slots, :running, :now, :now, :restarts, :error)"
@@ -39,10 +40,12 @@ def set_worker(
 
 
 def stop_workers(db: sqlite3.Connection) -> None:
+    """Mark every worker as stopped: at a clean stop, and at start for those of a dead daemon."""
     db.execute("UPDATE workers SET status = 'stopped', running = 0, model = NULL WHERE status <> 'stopped'")
 
 
 def unfinished(db: sqlite3.Connection) -> int:
+    """How many jobs are queued, waiting or running, leaving out the queues of paused batches."""
     row = db.execute(
         "SELECT coalesce(sum(n_running + CASE WHEN paused THEN 0 ELSE n_queued END), 0) FROM batches"
         " WHERE finished_at IS NULL"
@@ -51,10 +54,18 @@ def unfinished(db: sqlite3.Connection) -> int:
 
 
 def failed_count(db: sqlite3.Connection) -> int:
+    """How many jobs stand as failed in all batches."""
     return int(db.execute("SELECT coalesce(sum(n_failed), 0) FROM batches").fetchone()[0])
 
 
+def batch_finished(db: sqlite3.Connection, batch_id: int) -> bool:
+    """Whether no job of the batch is queued or running."""
+    row = db.execute("SELECT finished_at FROM batches WHERE id = ?", (batch_id,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def knows_output(db: sqlite3.Connection, path: str) -> bool:
+    """Whether a take is on record under this path, relative to the outputs folder."""
     return db.execute("SELECT 1 FROM outputs WHERE path = ?", (path,)).fetchone() is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
 from soundmill.jobs import AudioFormat
+from soundmill.words import closest
 
 AUDIO_SUFFIXES = tuple(f".{format}" for format in AudioFormat)
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
@@ -67,15 +67,18 @@ def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
             "SELECT name FROM jobs WHERE batch_id = ? ORDER BY position LIMIT ?", (known["id"], SUGGESTED_FROM)
         )
         names = [f"{known['name']}/{row['name']}" for row in rows]
+        for suffix in AUDIO_SUFFIXES:
+            wanted = wanted.removesuffix(suffix)
     else:
         rows = db.execute("SELECT name FROM batches ORDER BY id DESC LIMIT ?", (SUGGESTED_FROM,))
         names = [str(row["name"]) for row in rows]
         wanted = batch
-    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else None
+    close = closest(wanted, names)
+    return f"did you mean {close}?" if close else None
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
+    """Cancel what is queued or running of a batch or job; the ids of the jobs that were running."""
     found = resolve(db, target)
     where, value = found.where()
     running = [
@@ -96,10 +99,12 @@ def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:
 
 
 def pause(db: sqlite3.Connection, now: float, target: str) -> int:
+    """Hold the queued jobs of a batch; what runs, runs on. How many jobs are newly held."""
     return _hold(db, now, target, held=True)
 
 
 def resume(db: sqlite3.Connection, now: float, target: str) -> int:
+    """Let the held jobs of a batch be claimed; how many."""
     return _hold(db, now, target, held=False)
 
 
@@ -117,6 +122,7 @@ def _hold(db: sqlite3.Connection, now: float, target: str, *, held: bool) -> int
 
 
 def retry(db: sqlite3.Connection, now: float, target: str) -> int:
+    """Queue failed and cancelled jobs of a batch, or one such job, as if new; how many."""
     found = resolve(db, target)
     where, value = found.where()
     count = db.execute(
@@ -153,7 +159,8 @@ def take_of(db: sqlite3.Connection, target: str) -> int:
 
 
 def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
-    """Rate one take. Where stars count, the takes that compete with it are chosen among anew.
+    """Rate a take: by its file, or the latest take of a job. Another rating replaces the first; where stars count, the
+    takes that compete with it are chosen among anew.
 
     The ids of the batches whose reports tell of it.
     """

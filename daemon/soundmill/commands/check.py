@@ -9,14 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
-from soundmill.commands.terminal import duration
 from soundmill.config import Config, Home
 from soundmill.errors import InvalidJobFile, Problem
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
-from soundmill.inbox.jobfile.problems import counted
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec
 from soundmill.service.wiring import rules_for
+from soundmill.words import count, span
 
 PREVIEW_JOBS = 5
 
@@ -62,7 +61,7 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
         for job in islice(spec.jobs, PREVIEW_JOBS)
     ]
     lines = [
-        f"{file}: {spec.job_count} jobs, {duration(audio_s)} of audio, batch {spec.name}",
+        f"{file}: {spec.job_count} jobs, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
         *(f"  {count} x {model}" for model, count in models.most_common()),
         *(f"  {row['job']}: {row['prompt']}" for row in first),
@@ -91,7 +90,7 @@ def _experiment(spec: BatchSpec) -> Iterator[str]:
     replicates = spec.experiment["replicates"]
     assert isinstance(replicates, int)
     design = str(spec.experiment["design"]).replace("_", " ")
-    yield f"{design}, {counted(conditions, 'condition')}, {counted(replicates, 'replicate')} each"
+    yield f"{design}, {count(conditions, 'condition')}, {count(replicates, 'replicate')} each"
     if spec.extends is not None:
         yield f"only what batch {spec.extends} lacks; its seeds and controls"
     elif "n" in spec.experiment:

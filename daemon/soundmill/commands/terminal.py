@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from soundmill.words import span
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -20,17 +22,6 @@ def is_terminal() -> bool:
 
 def as_json(data: object) -> None:
     print(json.dumps(data, ensure_ascii=False, indent=2, default=str))
-
-
-def duration(seconds: float) -> str:
-    """`90061` as `1 d 1 h`, `75` as `1 min 15 s`: two units are enough to plan by."""
-    parts = []
-    rest = max(0, round(seconds))
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
 
 
 def table(rows: Sequence[Row], columns: Mapping[str, str], empty: str, *, names: int = 1) -> None:
@@ -113,7 +104,7 @@ class BatchBars:
         if row["status"] == "paused":
             notes.append("paused")
         elif done < total and per_s > 0:
-            notes.append(f"{duration((total - done) / per_s)} left")
+            notes.append(f"{span(round((total - done) / per_s))} left")
         for key, word in (("n_failed", "failed"), ("flagged", "flagged"), ("n_cancelled", "cancelled")):
             if row.get(key):
                 notes.append(f"{row[key]} {word}")

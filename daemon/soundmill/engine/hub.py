@@ -17,6 +17,7 @@ import huggingface_hub
 from huggingface_hub import constants, errors
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from soundmill.engine.failures import text_of
 from soundmill.errors import ModelUnavailable, UnknownModel
 
 Report = Callable[[str], None]
@@ -62,7 +63,7 @@ class Hub:
         except errors.RepositoryNotFoundError as error:
             raise UnknownModel(f"{repository}: not on Hugging Face, or private") from error
         except Exception as error:  # the classes the client lets through differ between its releases
-            raise ModelUnavailable(f"{repository}: download failed ({one_line(error)}); {mend(repository)}") from error
+            raise ModelUnavailable(f"{repository}: download failed ({text_of(error)}); {mend(repository)}") from error
         missing = [file for file in files if not (folder / file).is_file()]
         if missing:
             raise ModelUnavailable(f"{repository}: has no {' and no '.join(missing)}, which AudioCraft needs")
@@ -77,7 +78,7 @@ class Hub:
             huggingface_hub.get_session().head(endpoint, timeout=self.timeout_s)
         except Exception as error:  # as above
             raise ModelUnavailable(
-                f"{repository}: not on this machine, and {endpoint} cannot be reached ({one_line(error)}); "
+                f"{repository}: not on this machine, and {endpoint} cannot be reached ({text_of(error)}); "
                 + mend(repository)
             ) from error
 
@@ -103,10 +104,6 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _lines(repository: str, report: Report, every_s: float) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import Field, fields
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
 
-from soundmill.engine.hub import one_line
+from soundmill.engine.failures import text_of
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, MissingInput
 from soundmill.jobs import GenerationRequest
@@ -20,20 +21,23 @@ def check(request: GenerationRequest, spec: ModelSpec) -> None:
     wanted = request.parameters
     if not 0 < wanted.duration <= spec.max_duration_s:  # also refuses NaN
         raise BadParameter(f"duration: {wanted.duration:g} s; {spec.short} makes up to {spec.max_duration_s:g} s")
-    if not 0 <= wanted.temperature < math.inf:
-        raise BadParameter(f"temperature: {wanted.temperature:g}; must be 0 or more")
-    if wanted.top_k < 0:
-        raise BadParameter(f"top_k: {wanted.top_k}; must be 0 (off) or more")
-    if not 0 <= wanted.top_p <= 1:
-        raise BadParameter(f"top_p: {wanted.top_p:g}; must be from 0 (off) to 1")
-    if not math.isfinite(wanted.cfg_coef):
-        raise BadParameter(f"cfg_coef: {wanted.cfg_coef:g}; must be a finite number")
+    for field in fields(wanted):
+        _check_bounds(field, getattr(wanted, field.name))
     if request.melody is not None and not spec.takes_melody:
         raise BadParameter(f"melody: {spec.short} takes none; use musicgen-melody or musicgen-stereo-melody")
     if request.melody is not None and request.continue_from is not None:
         raise BadParameter("melody and continue_from: AudioCraft takes one or the other")
-    if request.continue_from is not None and spec.family == "magnet":
+    if request.continue_from is not None and not spec.family.continues:
         raise BadParameter(f"continue_from: {spec.short} does not continue audio; use a MusicGen or AudioGen model")
+
+
+def _check_bounds(field: Field[float], value: float) -> None:
+    least, most = field.metadata.get("least", -math.inf), field.metadata.get("most", math.inf)
+    if math.isfinite(value) and least <= value <= most:
+        return
+    lowest = f"{least:g} (off)" if least == field.metadata.get("off") else f"{least:g}"
+    right = f"from {lowest} to {most:g}" if most < math.inf else f"{lowest} or more"
+    raise BadParameter(f"{field.name}: {value:g}; must be {right if least > -math.inf else 'a finite number'}")
 
 
 def read_audio(file: Path, longest_s: float | None = None) -> tuple[torch.Tensor, int]:
@@ -47,7 +51,7 @@ def read_audio(file: Path, longest_s: float | None = None) -> tuple[torch.Tensor
             samples = stream.read(frames, dtype="float32", always_2d=True)
             rate = int(stream.samplerate)
     except (OSError, soundfile.SoundFileError) as error:
-        reason = one_line(error) if file.is_file() else "no such file"
+        reason = text_of(error) if file.is_file() else "no such file"
         raise MissingInput(f"{file}: cannot be read as audio ({reason})") from error
     if not len(samples):
         raise MissingInput(f"{file}: holds no audio")

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from soundmill.errors import UnknownModel
 
-Family = Literal["musicgen", "audiogen", "magnet", "unknown"]
-Route = Literal["decoder", "audiocraft"]
+Route = Literal["decoder", "audiocraft", "own"]
 
 # One checkpoint under two names: by the second its takes are judged as sound effects, as AudioGen's are.
 TINY_NAME, TINY_EFFECTS_NAME = "tiny", "tiny-effects"
@@ -26,6 +27,44 @@ CHECKPOINT_FILES = ("state_dict.bin", "compression_state_dict.bin")
 MAX_DURATION_S = 300.0
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What models of one kind have in common.
+
+    `opened_by` is the import path (module:callable) of what loads one in an engine process: (spec, device, slots) ->
+    Backend. For checkpoints of AudioCraft's, `loader` is the path of its class, else empty, and `mark` a key with its
+    value that only this family's configurations have.
+    """
+
+    name: str
+    opened_by: str
+    loader: str
+    mark: tuple[str, str] | None
+    makes_sound_effects: bool
+    fixed_length: bool  # no clip is longer than the model's window
+    continues: bool  # takes audio to go on with
+
+
+def _audiocrafts(name: str, loader: str, mark: tuple[str, str] | None, **traits: bool) -> Family:
+    opened_by = "soundmill.engine.process.host:open_audiocraft"
+    usual = {"makes_sound_effects": False, "fixed_length": False, "continues": True}
+    return Family(name=name, opened_by=opened_by, loader=loader, mark=mark, **(usual | traits))
+
+
+MUSICGEN = _audiocrafts("musicgen", "audiocraft.models.musicgen:MusicGen", None)
+AUDIOGEN = _audiocrafts(
+    "audiogen", "audiocraft.models.audiogen:AudioGen", ("solver", "audiogen"), makes_sound_effects=True
+)
+MAGNET = _audiocrafts(
+    "magnet",
+    "audiocraft.models.magnet:MAGNeT",
+    ("lm_model", "transformer_lm_magnet"),
+    fixed_length=True,
+    continues=False,
+)
+UNKNOWN = _audiocrafts("unknown", "", None)  # until its checkpoint is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +87,13 @@ class ModelSpec:
     gpu_gb: float | None  # about, float16 weights, text encoder and one clip
     download_gb: float | None  # about, with the text encoder
     licence: str
-    path: Route  # our decode loop, or AudioCraft's own generate
+    path: Route  # our decode loop, AudioCraft's own generate, or its family's own backend
 
     @property
     def makes_sound_effects(self) -> bool:
         """AudioGen, the MAGNeT of the same data and tiny-effects, by their names; all else is taken for music."""
         called = self.short.lower()
-        return self.family == "audiogen" or called.startswith(("audiogen", "audio-magnet", TINY_EFFECTS_NAME))
+        return self.family.makes_sound_effects or called.startswith(("audiogen", "audio-magnet", TINY_EFFECTS_NAME))
 
     @property
     def is_built_in(self) -> bool:
@@ -64,7 +103,7 @@ class ModelSpec:
     @property
     def is_hub(self) -> bool:
         """Whether the weights come from the Hugging Face hub."""
-        return not self.is_built_in and not Path(self.name).is_absolute()
+        return not (self.is_built_in or self.path == "own" or Path(self.name).is_absolute())
 
 
 def _spec(
@@ -79,7 +118,6 @@ def _spec(
     sample_rate: int = 32_000,
     window_s: float = 30.0,
 ) -> ModelSpec:
-    fixed_length = family == "magnet"
     return ModelSpec(
         name=f"facebook/{short}",
         short=short,
@@ -87,20 +125,20 @@ def _spec(
         sample_rate=sample_rate,
         channels=channels,
         takes_melody=melody,
-        max_duration_s=window_s if fixed_length else MAX_DURATION_S,
+        max_duration_s=window_s if family.fixed_length else MAX_DURATION_S,
         window_s=window_s,
         parameters_m=parameters_m,
         gpu_gb=gpu_gb,
         download_gb=download_gb,
         licence=META_LICENCE,
-        path="audiocraft" if fixed_length else "decoder",  # our loop decodes left to right; MAGNeT does not
+        path="audiocraft" if family.fixed_length else "decoder",  # our loop decodes left to right; MAGNeT does not
     )
 
 
 TINY = ModelSpec(
     name=TINY_NAME,
     short=TINY_NAME,
-    family="musicgen",
+    family=MUSICGEN,
     sample_rate=16_000,
     channels=1,
     takes_melody=False,
@@ -115,28 +153,52 @@ TINY = ModelSpec(
 TINY_EFFECTS = replace(TINY, name=TINY_EFFECTS_NAME, short=TINY_EFFECTS_NAME)
 
 TABLE: tuple[ModelSpec, ...] = (
-    _spec("musicgen-small", "musicgen", 300, 2.5, 2.0),
-    _spec("musicgen-medium", "musicgen", 1500, 5.5, 4.8),
-    _spec("musicgen-large", "musicgen", 3300, 9.0, 7.7),
-    _spec("musicgen-melody", "musicgen", 1500, 5.5, 4.0, melody=True),
-    _spec("musicgen-melody-large", "musicgen", 3300, 8.0, 6.2, melody=True),
-    _spec("musicgen-stereo-small", "musicgen", 300, 2.5, 2.0, channels=2),
-    _spec("musicgen-stereo-medium", "musicgen", 1500, 5.5, 4.8, channels=2),
-    _spec("musicgen-stereo-large", "musicgen", 3300, 9.0, 7.7, channels=2),
-    _spec("musicgen-stereo-melody", "musicgen", 1500, 5.5, 4.0, channels=2, melody=True),
-    _spec("musicgen-stereo-melody-large", "musicgen", 3300, 8.0, 6.2, channels=2, melody=True),
-    _spec("audiogen-medium", "audiogen", 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
-    _spec("magnet-small-10secs", "magnet", 300, 2.5, 2.0, window_s=10.0),
-    _spec("magnet-medium-10secs", "magnet", 1500, 5.5, 4.8, window_s=10.0),
-    _spec("magnet-small-30secs", "magnet", 300, 2.5, 2.0),
-    _spec("magnet-medium-30secs", "magnet", 1500, 5.5, 4.8),
-    _spec("audio-magnet-small", "magnet", 300, 4.0, 4.0, sample_rate=16_000, window_s=10.0),
-    _spec("audio-magnet-medium", "magnet", 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
+    _spec("musicgen-small", MUSICGEN, 300, 2.5, 2.0),
+    _spec("musicgen-medium", MUSICGEN, 1500, 5.5, 4.8),
+    _spec("musicgen-large", MUSICGEN, 3300, 9.0, 7.7),
+    _spec("musicgen-melody", MUSICGEN, 1500, 5.5, 4.0, melody=True),
+    _spec("musicgen-melody-large", MUSICGEN, 3300, 8.0, 6.2, melody=True),
+    _spec("musicgen-stereo-small", MUSICGEN, 300, 2.5, 2.0, channels=2),
+    _spec("musicgen-stereo-medium", MUSICGEN, 1500, 5.5, 4.8, channels=2),
+    _spec("musicgen-stereo-large", MUSICGEN, 3300, 9.0, 7.7, channels=2),
+    _spec("musicgen-stereo-melody", MUSICGEN, 1500, 5.5, 4.0, channels=2, melody=True),
+    _spec("musicgen-stereo-melody-large", MUSICGEN, 3300, 8.0, 6.2, channels=2, melody=True),
+    _spec("audiogen-medium", AUDIOGEN, 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
+    _spec("magnet-small-10secs", MAGNET, 300, 2.5, 2.0, window_s=10.0),
+    _spec("magnet-medium-10secs", MAGNET, 1500, 5.5, 4.8, window_s=10.0),
+    _spec("magnet-small-30secs", MAGNET, 300, 2.5, 2.0),
+    _spec("magnet-medium-30secs", MAGNET, 1500, 5.5, 4.8),
+    _spec("audio-magnet-small", MAGNET, 300, 4.0, 4.0, sample_rate=16_000, window_s=10.0),
+    _spec("audio-magnet-medium", MAGNET, 1500, 6.5, 6.9, sample_rate=16_000, window_s=10.0),
     TINY,
     TINY_EFFECTS,
 )
 
-_BY_NAME = {name: spec for spec in TABLE for name in (spec.name, spec.short)}
+
+def _by_name(specs: Iterable[ModelSpec]) -> dict[str, ModelSpec]:
+    return {name: spec for spec in specs for name in (spec.name, spec.short)}
+
+
+_BY_NAME = _by_name(TABLE)
+
+
+@cache
+def _from_plugins() -> tuple[ModelSpec, ...]:
+    from soundmill import plugins  # here: 20 ms that only a name which is not built in needs
+
+    return tuple(spec for _, spec in plugins.registered("register_models") if spec.name not in _BY_NAME)
+
+
+def known() -> tuple[ModelSpec, ...]:
+    """Every model that has a name: those of the table, then those of plugins."""
+    return TABLE + _from_plugins()
+
+
+def family_of(config: Mapping[str, Any]) -> Family:
+    """The family of a checkpoint by its configuration; MusicGen's where nothing marks another one's."""
+    families = dict.fromkeys(spec.family for spec in known())
+    return next((each for each in families if each.mark and config.get(each.mark[0]) == each.mark[1]), MUSICGEN)
+
 
 # Published after AudioCraft 1.3.0, whose loader does not know their conditioners.
 _TOO_NEW = frozenset({"musicgen-style", "facebook/musicgen-style"})
@@ -157,6 +219,8 @@ def resolve(name: str) -> ModelSpec:
         raise UnknownModel("model (empty): name one of `soundmill models list`")
     if folder.is_absolute() or wanted.startswith((".", "~")) or folder.is_dir():
         return _folder(folder.absolute())
+    if brought := _by_name(_from_plugins()).get(wanted):
+        return brought
     if _HUB_ID.fullmatch(wanted):
         return _elsewhere(wanted, wanted.rpartition("/")[2], "as its publisher says")
     raise UnknownModel(f"model {wanted}: {_suggestion(wanted)}")
@@ -175,7 +239,7 @@ def _elsewhere(name: str, short: str, licence: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         short=short,
-        family="unknown",
+        family=UNKNOWN,
         sample_rate=32_000,
         channels=1,
         takes_melody="melody" in short.lower(),
@@ -190,7 +254,7 @@ def _elsewhere(name: str, short: str, licence: str) -> ModelSpec:
 
 
 def _suggestion(wanted: str) -> str:
-    near = difflib.get_close_matches(wanted.lower(), [spec.short for spec in TABLE], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(wanted.lower(), [spec.short for spec in known()], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}? " if near else ""
     return f"no such model; {guess}Name one of `soundmill models list`, owner/name on Hugging Face, or /a/folder"
 
@@ -214,7 +278,7 @@ def _makes(spec: ModelSpec) -> str:
     what = "sound effects" if spec.makes_sound_effects else "music"
     if spec.is_built_in:
         return f"{what}, small and rough"
-    if spec.family == "magnet":
+    if spec.family.fixed_length:
         return f"{what}, up to {spec.window_s:g} s"
     return f"{what}, also after a melody" if spec.takes_melody else what
 

@@ -1,7 +1,4 @@
-"""Keeps what AudioCraft's libraries print to themselves out of the log, one known message at a time.
-
-Import this module before AudioCraft: xformers speaks while it is imported.
-"""
+"""Keeps what AudioCraft's libraries print to themselves out of the log, one known message at a time."""
 
 from __future__ import annotations
 

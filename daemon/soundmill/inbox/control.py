@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
 from soundmill.errors import InvalidControl
-from soundmill.inbox.plain_file import NotPlain, TooLarge, read_plain, write_atomically
 
 Action = Literal["cancel", "pause", "resume", "retry", "rate"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -34,7 +34,7 @@ def drop(folder: Path, control: Control, ulid: str) -> Path:
     check(data)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
-    write_atomically(path, json.dumps(data, ensure_ascii=False).encode("utf-8"))
+    write_whole(path, json.dumps(data, ensure_ascii=False).encode("utf-8"))
     return path
 
 

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundmill.disk import NO_LINKS, PART, NotPlain, TooLarge, part_file, read_plain, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.jobfile.read import JOB_SUFFIXES
-from soundmill.inbox.plain_file import NotPlain, TooLarge, read_plain, write_atomically
 
 # File systems allow 255 bytes; the claim's ulid, a number and `.errors.txt` come on top.
 LONGEST_FILE_NAME = 180
-_IGNORED_ENDINGS = (".part", ".tmp", "~")
+_IGNORED_ENDINGS = (PART, ".tmp", "~")
 _CLAIM = re.compile(r"([0-9A-Za-z]{26})__(.+)", re.DOTALL)
 _AGAIN = ".again"
 _KINDS = (
@@ -133,7 +133,7 @@ class Spool:
         """Move to rejected/ beside `<name>.errors.txt`. Raises OSError."""
         target = self._free(self._folder("rejected"), claimed)
         # The explanation first: a file in rejected/ always has one.
-        write_atomically(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
+        write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
         claimed.path.rename(target)
         return target
 
@@ -173,12 +173,9 @@ def submit(file: Path, inbox: Path, again: bool) -> Path:
         name = f"{Path(name).stem}{_AGAIN}{Path(name).suffix}"
     inbox.mkdir(parents=True, exist_ok=True)
     number = 1
-    part = inbox / f".{os.getpid()}-{name}.part"
+    with file.open("rb") as source, part_file(inbox / name, by=f"-{os.getpid()}") as (part, copy):
+        shutil.copyfileobj(source, copy)
     try:
-        with file.open("rb") as source, part.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
         while True:
             target = inbox / numbered(name, number)
             try:
@@ -256,7 +253,7 @@ def _move_without_overwriting(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in NO_LINKS:
             raise
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from soundmill.jobs import LIMIT_SCORE
 from soundmill.publish.stream import looks_like_audio, url_path
+from soundmill.words import number, size
 
 Url = Callable[[str], str]  # a path of this site as a link on it, whatever its base URL
 
@@ -147,22 +148,8 @@ def stars(value: int) -> Markup:
 
 
 def rounded(value: float) -> str:
-    """Two decimals from one upwards, three significant digits below, none where there are none."""
-    if not math.isfinite(value):
-        return str(value)
-    if value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if abs(value) >= 1:
-        return f"{value:.2f}".rstrip("0").rstrip(".")
-    return f"{value:.3g}"
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them (1 MB = 10^6 bytes, as file managers show it)."""
-    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= power:
-            return f"{count / power:.1f} {unit}"
-    return f"{count} bytes"
+    """As words.number; what is none is shown as the database has it."""
+    return number(value) if math.isfinite(value) else str(value)
 
 
 def _moment(match: re.Match[str]) -> Markup:

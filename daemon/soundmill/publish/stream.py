@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import stat
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from soundmill.disk import open_below
 from soundmill.publish.ranges import Representation, choose
 
 CONTENT_TYPES = {
@@ -79,28 +79,6 @@ def _parts(path: str, types: Mapping[str, str]) -> list[str] | None:
     return parts if Path(parts[-1]).suffix.lower() in types else None
 
 
-def open_output(outputs: Path, parts: list[str]) -> int:
-    """Open a regular file below `outputs` and return its descriptor.
-
-    Every name is opened relative to the folder before it and without following links, so no link,
-    however it is raced into place, leads outside. Raises OSError.
-    """
-    folder = os.open(outputs, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        # Not blocking: opening a pipe would wait for its writer.
-        file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    finally:
-        os.close(folder)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise FileNotFoundError("not a regular file")
-    return file
-
-
 async def serve_file(
     outputs: Path | None,
     raw_path: str,
@@ -123,7 +101,7 @@ async def serve_file(
         await _plain(send, request, 404, "404: no such output")
         return
     try:
-        file = await asyncio.to_thread(open_output, outputs, parts)
+        file = await asyncio.to_thread(open_below, outputs, parts)
     except OSError:
         await _plain(send, request, 404, "404: no such output")
         return

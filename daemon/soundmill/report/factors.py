@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from soundmill.jobs import JobStatus
 from soundmill.report.record import JobRecord
 from soundmill.report.statistics.findings import Response, Take
-from soundmill.report.words import number
+from soundmill.words import number
 
 MOST_LEVELS = 12  # beyond, a column names things rather than settings
 MOST_FACTORS = 6  # found ones, beyond which a table of conditions says nothing

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
-PART = ".part"  # the daemon removes what a killed report left under this suffix
+from soundmill.disk import write_whole
 
 
 def write(path: Path, content: bytes) -> None:
@@ -20,17 +18,8 @@ def write(path: Path, content: bytes) -> None:
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Named by digest, because the name itself may already be as long as a name can be, and by process, because a
-    # person and the daemon may report on the same batch at the same time.
-    digest = hashlib.blake2b(path.name.encode(), digest_size=12).hexdigest()
-    part = path.with_name(f".{digest}-{os.getpid()}{PART}")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+    # By process, because a person and the daemon may report on the same batch at the same time.
+    write_whole(path, content, by=f"-{os.getpid()}", durable=False)
 
 
 def keep_only(folder: Path, suffix: str, wanted: Collection[Path]) -> None:

@@ -12,7 +12,7 @@ from soundmill.report.choice import Choice
 from soundmill.report.pictures.cost import processing_s
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.statistics.findings import Analysis, FactorEffect, Interaction, PassRate
-from soundmill.report.words import iso
+from soundmill.words import iso
 
 # What each key of summary.json means; docs/reports.md shows this table.
 KEYS: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from io import StringIO
 
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
-from soundmill.report.words import iso
+from soundmill.words import iso
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it Excel reads UTF-8 as the machine's old code page
 # What makes a spreadsheet run a cell (OWASP, "CSV Injection"), with the full-width forms some convert.

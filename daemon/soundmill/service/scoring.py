@@ -19,7 +19,8 @@ from soundmill.catalog.scores import Unscored
 from soundmill.config import Config, Home, ScoringConfig
 from soundmill.engine.devices import find_devices
 from soundmill.engine.scorers.client import ScoringProcess
-from soundmill.engine.scorers.messages import NAMES, Scored, Scores, Take
+from soundmill.engine.scorers.messages import Scored, Take
+from soundmill.engine.scorers.registry import Scores, find
 from soundmill.errors import CatalogError, EngineDied, EngineError, SoundmillError, StorageUnavailable, UsageError
 from soundmill.schedule.pool import LoopThread
 from soundmill.service import best_of_n as choosing
@@ -85,7 +86,7 @@ class Scoring:
         self._stopping = False
         self.heard = 0  # takes, counted once per scorer
         for scorer, model in models.items():
-            catalog.use_scorer(scorer, model, NAMES[scorer])
+            catalog.use_scorer(scorer, model, find(scorer).scores)
 
     @property
     def blocked_because(self) -> str | None:
@@ -156,7 +157,7 @@ class Scoring:
                 moved[key] = path  # it was set aside, or taken back, just now
             else:
                 self._record("take not scored", f"{scorer}: {reason}")
-                scores[key] = dict.fromkeys(NAMES[scorer])
+                scores[key] = dict.fromkeys(find(scorer).scores)
         if moved:
             scores |= self._hear(scorer, moved, takes)
         # As `takes` were listed: the catalogue counts on the order.
@@ -166,7 +167,7 @@ class Scoring:
         """The process ended under these takes: from now on one at a time, and past one that ends it twice."""
         if len(takes) == 1 and self._suspect == takes[0].output_id:
             self._record("take not scored", f"{scorer}: {takes[0].path}: {reason}")
-            self._catalog.record_scores(scorer, {takes[0].output_id: dict.fromkeys(NAMES[scorer])})
+            self._catalog.record_scores(scorer, {takes[0].output_id: dict.fromkeys(find(scorer).scores)})
             self._suspect = None
             return
         self._suspect = takes[0].output_id if len(takes) == 1 else None
@@ -241,8 +242,7 @@ class ScoringThread:
 
 def models_of(config: ScoringConfig) -> dict[str, str]:
     """The weights of each scorer that is switched on."""
-    chosen = {"clap": config.clap_model, "audiobox": config.audiobox_model}
-    return {scorer: chosen[scorer] for scorer in config.scorers}
+    return {scorer: config.weights_of(scorer) for scorer in config.scorers}
 
 
 def device_of(config: ScoringConfig, generating: Sequence[str], found: Sequence[str]) -> str:

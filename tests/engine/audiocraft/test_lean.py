@@ -8,7 +8,9 @@ import sys
 
 PROBE = """
 import json, sys
-from soundmill.engine import batching, loading, models
+from soundmill.engine import models
+from soundmill.engine.audiocraft import loading
+from soundmill.engine.decoder import backend
 loading.load(models.TINY, "cpu")
 left_out = [name for name in ("xformers", "spacy", "torchmetrics", "audiocraft.solvers") if name in sys.modules]
 from audiocraft.models.multibanddiffusion import CompressionSolver

@@ -319,6 +319,15 @@ def test_a_bad_parameter_is_refused_by_name_and_harms_no_neighbour(
     assert [result.request.job_id for result in results if isinstance(result, Clip)] == [2]
 
 
+def test_a_setting_that_audiocraft_does_not_have_must_be_off(
+    backend: AudioCraftBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sampling parameter may be our loop's alone."""
+    monkeypatch.setattr(backend, "_takes", backend._takes - {"top_p"})
+    assert "top_p" in failure(backend, request(1, duration=0.2, top_p=0.5)).message
+    assert list(clips(backend, [request(2, duration=0.2, top_p=0.0)])) == [2]
+
+
 def test_melody_and_continuation_exclude_each_other(load: Load) -> None:
     spec = models.resolve("musicgen-melody")
     with pytest.raises(BadParameter, match="one or the other"):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from soundmill.engine import models
 from soundmill.engine.audiocraft import loading
-from soundmill.engine.decoder.transformer import unsupported
+from soundmill.engine.audiocraft.language_model import unsupported
 from soundmill.errors import BadParameter, OutOfMemory
 from soundmill.jobs import FailureKind
 from support import decoding

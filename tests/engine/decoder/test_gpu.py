@@ -116,16 +116,16 @@ def test_recording_leaves_the_clips_where_they_were(recorder: decoding.Recorder)
         backend._seat()
         slots, decoder = backend._decoder.slots, backend._decoder
         slots.settle()
-        before = slots.at.clone(), slots.sequence.clone()
+        before = slots.seat.at.clone(), slots.sequence.clone()
 
         class Still(fake_gpu.Replay):
             def replay(self) -> None:
-                assert torch.equal(slots.at, before[0])
+                assert torch.equal(slots.seat.at, before[0])
                 assert torch.equal(slots.sequence, before[1])
 
         def record(work: Callable[[], None], sibling: object) -> Still:
             work()
-            assert not torch.equal(slots.at, before[0])
+            assert not torch.equal(slots.seat.at, before[0])
             return Still(work)
 
         decoder.replay((6, 12, 64, 64), record)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from audiocraft.utils import utils as reference
 from scipy.stats import chi2
 
 from soundmill.engine.decoder.sampling import candidates, sample, uniforms
+from soundmill.jobs import Parameters
 
 DRAWS = 120_000
 CARDINALITY = 40
@@ -16,13 +20,22 @@ LOGITS = torch.from_numpy(np.random.default_rng(5).normal(0, 2, CARDINALITY).ast
 SETTINGS = [(1.0, 0, 0.0), (0.7, 0, 0.0), (1.4, 10, 0.0), (1.0, 1, 0.0), (1.0, 0, 0.6), (1.3, 5, 0.95), (1.0, 400, 0.0)]
 
 
+def parameters(temperature: float, top_k: int, top_p: float) -> Parameters:
+    return Parameters(duration=1.0, temperature=temperature, top_k=top_k, top_p=top_p, cfg_coef=1.0)
+
+
+def columns(clips: Sequence[Parameters]) -> dict[str, torch.Tensor]:
+    """As the decode loop's tables have them."""
+    return {
+        field.name: torch.tensor([float(getattr(clip, field.name)) for clip in clips]) for field in fields(Parameters)
+    }
+
+
 def ours(temperature: float, top_k: int, top_p: float, uniform: torch.Tensor) -> torch.Tensor:
     """One token for each uniform number, all from LOGITS."""
     rows = len(uniform)
-    full = (torch.full((rows,), value) for value in (temperature, top_k, top_p))
-    heat, k, p = full
-    likeliest = candidates([top_k], [top_p], CARDINALITY)
-    return sample(LOGITS.expand(rows, 1, -1), uniform[:, None], heat, k, p, likeliest)[:, 0]
+    chosen = [parameters(temperature, top_k, top_p)] * rows
+    return sample(LOGITS.expand(rows, 1, -1), uniform[:, None], columns(chosen), candidates(chosen, CARDINALITY))[:, 0]
 
 
 def audiocrafts(temperature: float, top_k: int, top_p: float, rows: int) -> torch.Tensor:
@@ -102,7 +115,7 @@ def test_the_largest_uniform_number_still_picks_an_allowed_token() -> None:
 def test_every_row_keeps_its_own_settings_in_a_mixed_batch() -> None:
     """A row's token does not depend on what the other rows ask for."""
     uniform = torch.from_numpy(uniforms(13, len(SETTINGS), 1)[:, 0])
-    heat, k, p = (torch.tensor(column) for column in zip(*SETTINGS, strict=True))
-    mixed = sample(LOGITS.expand(len(SETTINGS), 1, -1), uniform[:, None], heat, k, p, CARDINALITY)[:, 0]
+    settings = columns([parameters(*setting) for setting in SETTINGS])
+    mixed = sample(LOGITS.expand(len(SETTINGS), 1, -1), uniform[:, None], settings, CARDINALITY)[:, 0]
     alone = [ours(*setting, uniform[i : i + 1]) for i, setting in enumerate(SETTINGS)]
     assert torch.equal(mixed, torch.cat(alone))

@@ -22,8 +22,9 @@ from soundmill.engine.scorers import audiobox, clap
 from soundmill.engine.scorers.audiobox import Audiobox
 from soundmill.engine.scorers.clap import Clap
 from soundmill.engine.scorers.client import ScoringProcess
-from soundmill.engine.scorers.messages import NAMES, Take
-from soundmill.engine.scorers.server import score
+from soundmill.engine.scorers.messages import Take
+from soundmill.engine.scorers.registry import find
+from soundmill.engine.scorers.server import opened, score
 from soundmill.engine.scorers.windows import average, mono, windows
 from soundmill.errors import EngineDied, ModelUnavailable
 from support import tiny_clap
@@ -181,7 +182,7 @@ def test_audiobox_hears_masked_windows_and_weighs_them_by_length() -> None:
     rate = audiobox.SAMPLE_RATE
     long = torch.cat([torch.full((10 * rate,), 0.5), torch.full((5 * rate,), 0.2)])
     (first, second) = Audiobox(model, "cpu").score([long, torch.full((rate,), 0.8)], ["", ""])
-    assert tuple(first) == NAMES["audiobox"]
+    assert tuple(first) == find("audiobox").scores
     level = (10 * 0.5 + 5 * 0.2) / 15
     assert list(first.values()) == pytest.approx([mean + 2 * level for mean in (5, 6, 7, 8)], rel=1e-5)
     assert list(second.values()) == pytest.approx([mean + 2 * 0.8 for mean in (5, 6, 7, 8)], rel=1e-5)
@@ -197,7 +198,7 @@ def test_audiobox_takes_a_few_windows_at_once() -> None:
 def test_without_its_package_audiobox_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "audiobox_aesthetics", None)
     with pytest.raises(ModelUnavailable, match=r"pip install --no-deps audiobox_aesthetics"):
-        audiobox.load("facebook/audiobox-aesthetics", "cpu", NOWHERE)
+        opened("audiobox", "facebook/audiobox-aesthetics", "cpu")
 
 
 # -- files, and the process -----------------------------------------------------------------------
@@ -268,7 +269,7 @@ def test_a_wait_for_scores_can_be_interrupted(process: ScoringProcess, checkpoin
 
 def test_the_daemons_side_loads_no_torch() -> None:
     code = (
-        "import sys, soundmill.scoring\n"
+        "import sys, soundmill.service.scoring\n"
         "sys.exit(({'torch', 'numpy', 'transformers', 'huggingface_hub'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -7,8 +7,9 @@ import yaml
 
 from soundmill.inbox.jobfile.cells import KNOWN
 from soundmill.inbox.jobfile.schema import PARAMETERS, json_schema, parameter_table
+from soundmill.inbox.jobfile.suggest import closest, nearly
 from soundmill.inbox.jobfile.written import JobFile
-from soundmill.inbox.suggest import closest, distance, nearly
+from soundmill.words import distance
 
 EXAMPLES = Path(__file__).parents[3] / "inbox_examples"
 

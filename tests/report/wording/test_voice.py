@@ -8,7 +8,7 @@ import pytest
 from soundmill.report.statistics.findings import Response
 from soundmill.report.statistics.scale import scale_of
 from soundmill.report.wording.voice import Voice
-from soundmill.report.words import one_decimal, percents
+from soundmill.words import one_decimal, percents
 
 VOICE = Voice(scale=scale_of(Response.SCORE, np.array([50.0]), None), confidence=0.95, takes=8, names={})
 

@@ -26,7 +26,7 @@ def info_of(spec: ModelSpec, model: Any, slots: int, device: str, weights: str) 
         versions={
             "soundmill": __version__,
             "audiocraft": metadata.version("audiocraft"),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "device": device_name(device),
             "weights": weights,
         },

@@ -3,7 +3,6 @@
 Importing AudioCraft imports its training code and with it torchmetrics, spaCy for a tokenizer that no published model
 has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler. While
 AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
-Import this module before AudioCraft.
 """
 
 from __future__ import annotations

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.audiocraft import lean  # noqa: F401  before AudioCraft, both
-from soundmill.engine.quiet import quiet
-
-# isort: split
 import torch
 import yaml
-from audiocraft.models.audiogen import AudioGen
 from audiocraft.models.genmodel import BaseGenModel
-from audiocraft.models.magnet import MAGNeT
-from audiocraft.models.musicgen import MusicGen
 from audiocraft.modules.transformer import set_efficient_attention_backend
 
 from soundmill.engine import hub
 from soundmill.engine.audiocraft import attention, text_encoder
 from soundmill.engine.digest import digest_of
-from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, Family, ModelSpec
+from soundmill.engine.failures import is_out_of_memory, one_line, text_of
+from soundmill.engine.models import BUILT_IN, CHECKPOINT_FILES, UNKNOWN, Family, ModelSpec, family_of
+from soundmill.engine.quiet import quiet
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory
 
 LM_FILE, CODEC_FILE = CHECKPOINT_FILES
@@ -33,10 +28,6 @@ LM_FILE, CODEC_FILE = CHECKPOINT_FILES
 _T5_FILES = ("config.json", "model.safetensors")
 _T5_ALSO = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 _CODEC_FILES = ("config.json", "model.safetensors")
-
-_CLASSES: dict[str, type[BaseGenModel]] = {"musicgen": MusicGen, "audiogen": AudioGen, "magnet": MAGNeT}
-
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +79,22 @@ def load(
     """
     folder, files = _gather(spec, source, report)
     config = read_config(folder / LM_FILE)
-    family: Family = spec.family if spec.family != "unknown" else _family(config)
+    family = spec.family if spec.family is not UNKNOWN else family_of(config)
     # xformers' compiled kernels do not match this torch.
     set_efficient_attention_backend("torch")
     attention.install()
     try:
         weights = digest_of(files)
         with quiet(), hub.offline():
-            model: BaseGenModel = _CLASSES[family].get_pretrained(str(folder), device=_place(device))
+            loader: type[BaseGenModel] = pkgutil.resolve_name(family.loader)
+            model = loader.get_pretrained(str(folder), device=_place(device))
     except EngineError:
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"model {spec.short}: does not fit on {device} ({hub.one_line(error)})") from error
+            raise OutOfMemory(f"model {spec.short}: does not fit on {device} ({text_of(error)})") from error
         raise ModelUnavailable(
-            f"model {spec.short}: AudioCraft cannot read {folder} ({type(error).__name__}: {hub.one_line(error)}); "
+            f"model {spec.short}: AudioCraft cannot read {folder} ({one_line(error)}); "
             f"run `soundmill models verify {spec.name}`"
         ) from error
     spec = _as_loaded(spec, family, model, config)
@@ -121,6 +113,8 @@ def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) 
     """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
     and its codec's. What a melody is heard through is Demucs's own, and not among them."""
     source = source if source is not None else hub.Hub()
+    if spec.path == "own":
+        raise ModelUnavailable(f"model {spec.short}: the plugin that brings it has its weights, not AudioCraft")
     if spec.is_built_in:
         folder = BUILT_IN
     elif spec.is_hub:
@@ -181,13 +175,6 @@ def set_threads(count: int | None) -> int:
     return torch.get_num_threads()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, CUDA or the CPU's allocator said in its own way that there is no room."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
-
-
 def read_config(file: Path) -> dict[str, Any]:
     """The `xp.cfg` of a checkpoint file, as plain data. Raises ModelUnavailable."""
     try:
@@ -207,7 +194,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise ModelUnavailable(f"{file}: missing") from error
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         raise ModelUnavailable(
-            f"{file}: damaged or not a checkpoint ({hub.one_line(error)[:120]}); delete it and fetch it again"
+            f"{file}: damaged or not a checkpoint ({text_of(error)[:120]}); delete it and fetch it again"
         ) from error
     if not isinstance(package, dict):
         raise ModelUnavailable(f"{file}: holds no checkpoint")
@@ -217,12 +204,6 @@ def _read(file: Path) -> dict[str, Any]:
 def _is_zip(file: Path) -> bool:
     with file.open("rb") as stream:  # torch maps only the format it writes today
         return stream.read(4) == b"PK\x03\x04"
-
-
-def _family(config: Mapping[str, Any]) -> Family:
-    if config.get("lm_model") == "transformer_lm_magnet":
-        return "magnet"
-    return "audiogen" if config.get("solver") == "audiogen" else "musicgen"
 
 
 def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Mapping[str, Any]) -> ModelSpec:
@@ -237,9 +218,9 @@ def _as_loaded(spec: ModelSpec, family: Family, model: BaseGenModel, config: Map
         channels=int(model.audio_channels),
         takes_melody=_takes_melody(config),
         window_s=window_s,
-        max_duration_s=window_s if family == "magnet" else spec.max_duration_s,
+        max_duration_s=window_s if family.fixed_length else spec.max_duration_s,
         parameters_m=spec.parameters_m or round(sum(p.numel() for p in model.lm.parameters()) / 1e6),
-        path="decoder" if delayed and not into_the_input and family != "magnet" else "audiocraft",
+        path="decoder" if delayed and not into_the_input and not family.fixed_length else "audiocraft",
     )
 
 
@@ -274,6 +255,6 @@ def _pull_stem_separator(source: hub.Hub) -> None:
             pretrained.get_model("htdemucs")
         except Exception as error:
             raise ModelUnavailable(
-                f"htdemucs, which melody models need: download failed ({hub.one_line(error)}); "
+                f"htdemucs, which melody models need: download failed ({text_of(error)}); "
                 + hub.mend("facebook/musicgen-melody")
             ) from error

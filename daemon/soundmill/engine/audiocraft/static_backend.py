@@ -20,25 +20,24 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import torch
+from audiocraft.utils import utils as draws
 
-from soundmill.engine.audiocraft import loading  # before AudioCraft
+from soundmill.engine.audiocraft import loading
 from soundmill.engine.audiocraft.info import info_of
 from soundmill.engine.backend import Clip
-from soundmill.engine.hub import one_line
+from soundmill.engine.failures import failure, is_out_of_memory, text_of
 from soundmill.engine.inputs import check, read_audio, whole_frames
 from soundmill.engine.models import ModelSpec
-from soundmill.errors import BadParameter, EngineError, MissingInput, OutOfMemory
-from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
-
-# isort: split
-from audiocraft.utils import utils as draws
+from soundmill.errors import BadParameter, EngineError, OutOfMemory
+from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
 
 Answer = Clip | GenerationFailed | Progress
 
@@ -102,6 +101,7 @@ class AudioCraftBackend:
         self._spec = loaded.spec
         self._device = loaded.device
         self._model: Any = loaded.model
+        self._takes = frozenset(signature(self._model.set_generation_params).parameters)
         self._weights = loaded.weights
         self._slots = slots if slots is not None else fitting_slots(loaded)
         self._clock = clock
@@ -123,7 +123,7 @@ class AudioCraftBackend:
             try:
                 self._queue.append((self._group(request), request))
             except EngineError as error:
-                self._refused.append(_failure(request, error))
+                self._refused.append(failure(request, error))
 
     def step(self) -> list[Answer]:
         """Start the oldest request's group if nothing runs, and wait a moment for what comes of it.
@@ -180,6 +180,14 @@ class AudioCraftBackend:
 
     def _group(self, request: GenerationRequest) -> _Group:
         check(request, self._spec)
+        for parameter in fields(request.parameters):
+            off = parameter.metadata.get("off")
+            if (
+                off is not None
+                and parameter.name not in self._takes
+                and getattr(request.parameters, parameter.name) != off
+            ):
+                raise BadParameter(f"{parameter.name}: {self._spec.short} has no such setting; {off:g} turns it off")
         tokens = 1
         for conditioner in self._model.lm.condition_provider.conditioners.values():
             if hasattr(conditioner, "t5_tokenizer"):
@@ -253,21 +261,16 @@ class AudioCraftBackend:
         return audio[..., :length].float().cpu().numpy()  # type: ignore[no-any-return]
 
     def _set_parameters(self, wanted: Parameters) -> None:
-        model = self._model
+        sampling: dict[str, Any] = {name: value for name, value in asdict(wanted).items() if name in self._takes}
+        sampling["use_sampling"] = wanted.temperature > 0
         # A filter as wide as the codebook lets everything through, but AudioCraft fails on a wider one.
-        top_k = min(wanted.top_k, model.lm.card)
-        sampling: dict[str, Any] = {
-            "use_sampling": wanted.temperature > 0,
-            "temperature": wanted.temperature,
-            "top_k": top_k,
-            "top_p": wanted.top_p,
-        }
-        if self._spec.family == "magnet":  # its length is fixed; the clip is cut to what was asked
-            least = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
-            model.set_generation_params(**sampling, max_cfg_coef=wanted.cfg_coef, min_cfg_coef=least)
-        else:
-            duration = whole_frames(wanted.duration, model.frame_rate)
-            model.set_generation_params(**sampling, duration=duration, cfg_coef=wanted.cfg_coef)
+        sampling["top_k"] = min(wanted.top_k, self._model.lm.card)
+        if "duration" in self._takes:
+            sampling["duration"] = whole_frames(wanted.duration, self._model.frame_rate)
+        else:  # MAGNeT: its length is fixed, so the clip is cut, and its guidance falls
+            sampling["max_cfg_coef"] = wanted.cfg_coef
+            sampling["min_cfg_coef"] = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
+        self._model.set_generation_params(**sampling)
 
     def _check_continuation(self, group: _Group, prompt_s: float) -> None:
         longest_s = min(group.parameters.duration, self._model.max_duration)
@@ -278,29 +281,19 @@ class AudioCraftBackend:
             )
 
     def _failures(self, batch: _Batch, error: BaseException) -> list[Answer]:
-        if loading.is_out_of_memory(error):
+        if is_out_of_memory(error):
             self._queue.clear()
             traceback.clear_frames(error.__traceback__)  # they hold the tensors that did not fit
             if self._device.startswith("cuda"):
                 torch.cuda.empty_cache()
             raise OutOfMemory(
                 f"{self._device}: no room for {len(batch.requests)} clips of "
-                f"{batch.group.parameters.duration:g} s at once ({one_line(error)[:120]})"
+                f"{batch.group.parameters.duration:g} s at once ({text_of(error)[:120]})"
             )
         if not isinstance(error, Exception) or isinstance(error, torch.AcceleratorError):
             self._queue.clear()
             raise error  # the device's state is unknown; the process is of no more use
-        return [_failure(request, error) for request in batch.requests]
-
-
-def _failure(request: GenerationRequest, error: Exception) -> GenerationFailed:
-    kinds: dict[type[Exception], FailureKind] = {
-        BadParameter: FailureKind.BAD_PARAMETER,
-        MissingInput: FailureKind.MISSING_INPUT,
-    }
-    kind = kinds.get(type(error), FailureKind.INTERNAL)
-    message = one_line(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {one_line(error)}"
-    return GenerationFailed(job_id=request.job_id, attempt=request.attempt, kind=kind, message=message)
+        return [failure(request, error) for request in batch.requests]
 
 
 def _job_id(answer: Answer) -> int:

@@ -1,8 +1,8 @@
 """Lets AudioCraft read a text encoder that lies in the checkpoint's own folder.
 
-AudioCraft accepts the T5 names of a fixed table and fetches them from the hub. A checkpoint made by
-checkpoint.py names a folder beside its weights instead; `register` adds that name to the table and
-answers for it with that folder.
+AudioCraft accepts the T5 names of a fixed table and fetches them from the hub. A checkpoint made in
+training/ names a folder beside its weights instead; `register` adds that name to the table and answers for
+it with that folder.
 """
 
 from __future__ import annotations
@@ -11,47 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from soundmill.engine.audiocraft import lean  # noqa: F401  before AudioCraft, both
-from soundmill.engine.quiet import quiet
-
-# isort: split
 from audiocraft.modules import conditioners
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
+from soundmill.engine.quiet import quiet
+
 FOLDER = "text_encoder"
 
-# Words people put into prompts get a piece of their own; anything else is spelled out in letters.
-_WORDS = """
-a acoustic action adventure alarm ambient and applause at background ballad bass battle beat bell bells birds blues
-boss bpm brass breeze bright calm car castle cave cello chase chimes chiptune choir chords cinematic city classical
-clarinet close combat cozy creature crowd dance dark day deep desert distant dog door dramatic dreamy driving drone
-drum drums dungeon echo electric electronic emotional energetic engine epic ethereal explosion eerie fantasy fast
-field fight fire flute folk footsteps forest funk futuristic game gentle ghost gloomy guitar gun happy hard harp heavy
-heroic hip hit hop horn horror house in industrial instrumental intense intro jazz joyful jungle key keys kick lead
-light lofi loop loud low machine magic magical major march medieval mellow melancholic melody menu metal minor
-minimal moody music mysterious night no noise ocean of on orchestra orchestral organ pad pads peaceful percussion
-percussive piano playful pop powerful punk quiet rain reggae relaxed relaxing retro reverb rhythm rising river rock
-romantic rumble sad sci-fi sea short sine siren slow snare soft solo sound space steps steady storm strings sword
-suspense sweeping synth synths synthwave tavern techno tempo tense tension the theme thunder tone traffic train trance
-tribal triumphant trumpet underwater upbeat uplifting vibes village viola violin vocal vocals voice walking warm water
-waves whistle wind with wood woodwinds world
-"""
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?'\"()-/&+#%"
-
 _registered: dict[str, Path] = {}
-
-
-def vocabulary() -> list[tuple[str, float]]:
-    """The (piece, log probability) pairs of a small Unigram tokenizer; the first three are T5's own."""
-    words = dict.fromkeys(_WORDS.split())
-    return [
-        ("<pad>", 0.0),
-        ("</s>", 0.0),
-        ("<unk>", 0.0),
-        ("▁", -4.0),
-        *((f"▁{word}", -6.0) for word in words),
-        *((letter, -8.0) for letter in _LETTERS),
-    ]
 
 
 def names(config: Mapping[str, Any]) -> list[str]:

@@ -12,22 +12,19 @@ from typing import Any
 import psutil
 import torch
 
-from soundmill.engine.audiocraft import loading  # before AudioCraft
-
-# isort: split
-from soundmill.engine.audiocraft import conditioning
+from soundmill.engine.audiocraft import conditioning, loading
 from soundmill.engine.audiocraft.info import info_of
+from soundmill.engine.audiocraft.language_model import unsupported
 from soundmill.engine.backend import Clip
 from soundmill.engine.decoder.codec import TOGETHER_ON_GPU, Codec, Spent
 from soundmill.engine.decoder.graphs import CudaRecorder
 from soundmill.engine.decoder.loop import GPU_BATCHES, Decoder
 from soundmill.engine.decoder.slots import Run, plan_run
-from soundmill.engine.decoder.transformer import unsupported
+from soundmill.engine.failures import failure, is_out_of_memory, text_of
 from soundmill.engine.inputs import check, whole_frames
 from soundmill.engine.models import ModelSpec
-from soundmill.engine.process.wire import kind_of, one_line
-from soundmill.errors import BadParameter, EngineError, OutOfMemory
-from soundmill.jobs import FailureKind, GenerationFailed, GenerationRequest, ModelInfo, Progress
+from soundmill.errors import BadParameter, OutOfMemory
+from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Progress
 
 # More slots gain nothing on a CPU, whose arithmetic is busy by then; see benchmarks/RESULTS.md.
 MOST_SLOTS = {"cpu": 24, "cuda": 256}
@@ -140,7 +137,7 @@ class DecoderBackend:
                     slots.remove(run)
                 if _no_memory(error):
                     raise
-                failures.append(_failure(request, error))
+                failures.append(failure(request, error))
         return failures
 
     def _plan(self, request: GenerationRequest) -> Run:
@@ -185,7 +182,7 @@ class DecoderBackend:
             if error is not None and (no_memory := _no_memory(error)):
                 self._forget_all()
                 raise no_memory from error
-            events.append(_failure(request, error) if error is not None else future.result())
+            events.append(failure(request, error) if error is not None else future.result())
         return events
 
     def cancel(self, job_ids: Iterable[int]) -> None:
@@ -245,11 +242,5 @@ def _progress(run: Run) -> Progress:
     return Progress(job_id=run.request.job_id, attempt=run.request.attempt, done=run.done, due=run.due)
 
 
-def _failure(request: GenerationRequest, error: BaseException) -> GenerationFailed:
-    kind = kind_of(error) if isinstance(error, EngineError) else FailureKind.INTERNAL
-    message = one_line(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {one_line(error)}"
-    return GenerationFailed(job_id=request.job_id, attempt=request.attempt, kind=kind, message=message)
-
-
 def _no_memory(error: BaseException) -> OutOfMemory | None:
-    return OutOfMemory(f"the device has no room ({one_line(error)[:120]})") if loading.is_out_of_memory(error) else None
+    return OutOfMemory(f"the device has no room ({text_of(error)[:120]})") if is_out_of_memory(error) else None

@@ -57,28 +57,28 @@ class Decoder:
         Reads and writes tables on the device only and never waits for it, so on a GPU all of it is one graph.
         """
         s, t = self.slots, self.transformer
-        every, at = torch.arange(clips, device=t.device), s.at[:clips]
-        clip, conditional, unconditional = s.clip[:rows], s.conditional[:clips], s.unconditional[:clips]
+        every = torch.arange(clips, device=t.device)
+        at, last, conditional, unconditional = (column[:clips] for column in s.seat)
+        clip, offset, cross = (column[:rows] for column in s.stream)
 
         x = t.embed(s.sequence[every, :, at])[clip][:, None]
-        positions = (at[clip] + s.offset[:rows])[:, None]
-        x = t.forward(x, positions, slice(0, rows), slice(0, clips), conditional, s.cross[:rows], extent)
+        positions = (at[clip] + offset)[:, None]
+        x = t.forward(x, positions, slice(0, rows), slice(0, clips), conditional, cross, extent)
         logits = t.predict(x[:, 0]).float()
         given, absent = logits[conditional], logits[unconditional]
-        logits = absent + (given - absent) * s.cfg[:clips, None, None]
+        logits = absent + (given - absent) * s.settings["cfg_coef"][:clips, None, None]
 
-        place = torch.minimum(at + 1, s.last[:clips])
+        place = torch.minimum(at + 1, last)
         uniform = s.uniform[every, place]
-        token = sample(logits, uniform, s.temperature[:clips], s.top_k[:clips], s.top_p[:clips], likeliest)
+        token = sample(logits, uniform, s.settings, likeliest)
         known = s.sequence[every, :, place]  # a given token, or the pattern's filler, stays what it is
         s.sequence[every, :, place] = torch.where(known < 0, token, known)
-        s.at[:clips] = place
+        s.seat.at[:clips] = place
 
     def advance(self, steps: int) -> None:
         """Take `steps` steps of all clips in the slots; none of them may end before."""
         runs = self.slots.active
-        settings = [run.request.parameters for run in runs]
-        likeliest = candidates([p.top_k for p in settings], [p.top_p for p in settings], self.transformer.cardinality)
+        likeliest = candidates([run.request.parameters for run in runs], self.transformer.cardinality)
         clips = min(self._batch(len(runs)), self.transformer.clips)
         rows = min(self._batch(self.slots.rows_used), self.transformer.rows)
         for _ in range(steps):
@@ -96,9 +96,9 @@ class Decoder:
             self.text_room = self.transformer.text_keys.shape[3]
             self.recordings.clear()
         if shape not in self.recordings:
-            kept = self.slots.at.clone(), self.slots.sequence.clone()
+            kept = self.slots.seat.at.clone(), self.slots.sequence.clone()
             recording = record(lambda: self.step(*shape), next(iter(self.recordings.values()), None))
-            self.slots.at.copy_(kept[0])
+            self.slots.seat.at.copy_(kept[0])
             self.slots.sequence.copy_(kept[1])
             self.recordings[shape] = recording
         self.recordings[shape].replay()

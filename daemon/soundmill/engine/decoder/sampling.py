@@ -6,10 +6,17 @@ Here every draw has its own uniform number, fixed by (seed, step, codebook) befo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from soundmill.jobs import Parameters
+
+SETTINGS = tuple(field.name for field in fields(Parameters))  # what the step function has a number of for every clip
 
 
 def uniforms(seed: int, steps: int, codebooks: int) -> NDArray[np.float32]:
@@ -22,24 +29,24 @@ def uniforms(seed: int, steps: int, codebooks: int) -> NDArray[np.float32]:
     return np.random.Generator(np.random.Philox(key=seed)).random((steps, codebooks), dtype=np.float32)
 
 
-def sample(
-    logits: Tensor, uniform: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, candidates: int
-) -> Tensor:
+def sample(logits: Tensor, uniform: Tensor, settings: Mapping[str, Tensor], candidates: int) -> Tensor:
     """The tokens that `uniform` picks: int64, shape [clips, codebooks].
 
-    `logits` [clips, codebooks, cardinality], `uniform` [clips, codebooks] in [0, 1), `temperature`,
-    `top_k` and `top_p` [clips]. As in AudioCraft a top_p above 0 outranks top_k, 0 turns either off, and a
-    temperature of 0 takes the likeliest token. `candidates` is how many of the likeliest tokens
-    the filters need to see: the largest top_k of a batch without top_p, else the cardinality.
+    `logits` [clips, codebooks, cardinality], `uniform` [clips, codebooks] in [0, 1), `settings` [at least clips] under
+    SETTINGS' names. As in AudioCraft a top_p above 0 outranks top_k, 0 turns either off, and a temperature of 0 takes
+    the likeliest token. `candidates` is how many of the likeliest tokens the filters need to see, as the function of
+    that name says.
     """
-    cardinality = logits.shape[-1]
+    clips, cardinality = len(logits), logits.shape[-1]
+    temperature, top_k, top_p = (settings[name][:clips] for name in ("temperature", "top_k", "top_p"))
     greedy = temperature <= 0
     heat = torch.where(greedy, 1.0, temperature)[:, None, None]
     probs = torch.softmax(logits.float() / heat, dim=-1)
 
     # Both filters come down to the smallest probability still allowed, so no row needs its tokens in order.
     likeliest = probs.topk(candidates).values
-    kth = likeliest.gather(-1, (top_k.clamp(1, candidates) - 1)[:, None, None].expand(*likeliest.shape[:2], 1))
+    rank = top_k.long().clamp(1, candidates) - 1
+    kth = likeliest.gather(-1, rank[:, None, None].expand(*likeliest.shape[:2], 1))
     above = likeliest.cumsum(-1) - likeliest
     inside = (above <= top_p[:, None, None]).sum(-1, keepdim=True).clamp(min=1)
     nucleus = likeliest.gather(-1, inside - 1)
@@ -54,8 +61,8 @@ def sample(
     return torch.where(greedy[:, None], logits.argmax(-1), torch.minimum(picked, last))
 
 
-def candidates(top_k: list[int], top_p: list[float], cardinality: int) -> int:
-    """How many of the likeliest tokens `sample` must look at for clips with these filters."""
-    if any(p > 0 for p in top_p):
+def candidates(clips: Sequence[Parameters], cardinality: int) -> int:
+    """How many of the likeliest tokens `sample` must look at: the largest top_k of clips without top_p, else all."""
+    if any(clip.top_p > 0 for clip in clips):
         return cardinality
-    return min(cardinality, max(64, *top_k))
+    return min(cardinality, max(64, *(clip.top_k for clip in clips)))

@@ -6,8 +6,10 @@ none takes its place, the last one moves down.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from soundmill.engine.audiocraft.conditioning import Conditions, Window
-from soundmill.engine.decoder.sampling import uniforms
+from soundmill.engine.decoder.sampling import SETTINGS, uniforms
 from soundmill.engine.decoder.transformer import Transformer
 from soundmill.errors import BadParameter
 from soundmill.jobs import GenerationRequest
@@ -84,12 +86,35 @@ def plan_run(
     return Run(request=request, windows=windows, melody=melody, tokens=prompt.cpu(), draws=draws, due=due, started=now)
 
 
+Number = TypeVar("Number")  # an int of one clip or row; a column on the device, int64, of all of them
+
+
+class Seat(NamedTuple, Generic[Number]):
+    """What the step function knows of a clip."""
+
+    at: Number  # `at` and `last` of its Run
+    last: Number
+    conditional: Number  # its rows
+    unconditional: Number
+
+
+class Stream(NamedTuple, Generic[Number]):
+    """What the step function knows of a row."""
+
+    clip: Number
+    offset: Number  # length of its prefix
+    cross: Number  # the clip whose text it attends to, or NO_TEXT
+
+
+EMPTY = Stream(clip=0, offset=0, cross=NO_TEXT)
+_settings_of = attrgetter(*SETTINGS)
+
+
 class Slots:
     """The tables behind the step function, for `count` clips in `transformer`'s caches.
 
-    Per clip, [clips]: at, last, conditional, unconditional (its rows), temperature, top_k, top_p, cfg;
-    sequence [clips, codebooks, places] and uniform [clips, places, codebooks]. Per row, [rows]:
-    clip, offset (prefix length), cross (its clip, or NO_TEXT).
+    `seat` has columns [clips], `stream` columns [rows], and `settings` a column [clips], float32, under each name of
+    jobs.Parameters. sequence [clips, codebooks, places], uniform [clips, places, codebooks].
     """
 
     def __init__(self, transformer: Transformer, lm: Any, count: int, places: int) -> None:
@@ -99,11 +124,12 @@ class Slots:
         self.taken: list[bool] = [False] * transformer.rows
         self.sequence = torch.zeros(clips, transformer.codebooks, places, dtype=torch.long, device=device)
         self.uniform = torch.zeros(clips, places, transformer.codebooks, device=device)
-        self.whole = torch.zeros(9, max(clips, transformer.rows), dtype=torch.long, device=device)
-        self.real = torch.zeros(3, clips, device=device)
-        self.at, self.last, self.conditional, self.unconditional, self.top_k = self.whole[:5, :clips]
-        self.clip, self.offset, self.cross = self.whole[5:8]
-        self.temperature, self.top_p, self.cfg = self.real
+        self._seats = torch.zeros(len(Seat._fields), clips, dtype=torch.long, device=device)
+        self._streams = torch.zeros(len(Stream._fields), transformer.rows, dtype=torch.long, device=device)
+        self._settings = torch.zeros(len(SETTINGS), clips, device=device)
+        self.seat = Seat(*self._seats)
+        self.stream = Stream(*self._streams)
+        self.settings = dict(zip(SETTINGS, self._settings, strict=True))
 
     @property
     def active(self) -> list[Run]:
@@ -184,18 +210,16 @@ class Slots:
     def settle(self) -> None:
         """Close the gaps that left clips made, and tell the device who sits where."""
         self._close_gaps()
-        size = self.whole.shape[1]
-        whole, real = np.zeros((9, size), np.int64), np.zeros((3, self.real.shape[1]), np.float32)
-        whole[7] = NO_TEXT
+        seats: dict[int, Seat[int]] = {}
+        streams = dict.fromkeys(range(len(self.taken)), EMPTY)
         for slot, run in enumerate(self.active):
-            p = run.request.parameters
             # An unguided clip takes its one row for both: u + (c - u) · cfg is then c, exactly.
-            whole[:5, slot] = run.at, run.last, run.rows[0], run.rows[-1], p.top_k
-            real[:, slot] = p.temperature, p.top_p, p.cfg_coef
+            seats[slot] = Seat(at=run.at, last=run.last, conditional=run.rows[0], unconditional=run.rows[-1])
             for row, offset, cross in zip(run.rows, run.offsets, (slot, NO_TEXT), strict=False):
-                whole[5:8, row] = slot, offset, cross
-        self.whole.copy_(torch.from_numpy(whole))
-        self.real.copy_(torch.from_numpy(real))
+                streams[row] = Stream(clip=slot, offset=offset, cross=cross)
+        settings = {slot: _settings_of(run.request.parameters) for slot, run in enumerate(self.active)}
+        for table, rows in ((self._seats, seats), (self._streams, streams), (self._settings, settings)):
+            _write(table, rows)
 
     def _close_gaps(self) -> None:
         owner = {row: (run, side) for run in self.active for side, row in enumerate(run.rows)}
@@ -211,3 +235,11 @@ class Slots:
             self.transformer.move_text(source, slot)
             self.sequence[slot], self.uniform[slot] = self.sequence[source], self.uniform[source]
             self.runs[slot], self.runs[source] = self.runs[source], None
+
+
+def _write(table: Tensor, rows: Mapping[int, Sequence[float]]) -> None:
+    """Put the numbers of each place into the columns, 0 where there is none, and bring them to the device in one go."""
+    numbers = np.zeros(table.shape, np.float32 if table.is_floating_point() else np.int64)
+    for place, row in rows.items():
+        numbers[:, place] = row
+    table.copy_(torch.from_numpy(numbers))

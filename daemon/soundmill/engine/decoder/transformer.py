@@ -14,11 +14,11 @@ from typing import Any
 
 import psutil
 import torch
-from audiocraft.models.lm import LMModel
-from audiocraft.modules.transformer import create_sin_embedding
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import embedding, layer_norm, linear, pad, scaled_dot_product_attention
+
+from soundmill.engine.audiocraft.language_model import sines
 
 Linear = Callable[[Tensor], Tensor]
 Rows = slice | Tensor  # which rows of a cache: a slice is read in place, an index is copied
@@ -29,26 +29,6 @@ PACK_ROWS = 96
 ROOM_STEP = 256  # a CPU's cache grows in these steps; every multiple that exactness.py may find divides it
 GROWTH_ROOM = 2.2  # a cache that grows is there twice for a moment, and the values grow after the keys
 TEXT_STEP = 64  # text keys are allocated in multiples of this many tokens
-
-
-def unsupported(lm: Any) -> str | None:
-    """Why this language model cannot be decoded here, or None when it can."""
-    if type(lm) is not LMModel:
-        return f"{type(lm).__name__} is not autoregressive"
-    fuser, transformer = lm.fuser, lm.transformer
-    layer: Any = transformer.layers[0]
-    reasons = {
-        "positions other than sinusoidal": transformer.positional_embedding != "sin",
-        "layers that normalise last": not layer.norm_first,
-        "a bounded past context": layer.self_attn.past_context is not None,
-        "repeated keys": layer.self_attn.kv_repeat != 1,
-        "normalised queries": layer.self_attn.qk_layer_norm
-        or (layer.cross_attention is not None and layer.cross_attention.qk_layer_norm),
-        "conditions that are added to the input": bool(fuser.fuse2cond.get("sum"))
-        or bool(fuser.fuse2cond.get("input_interpolate")),
-        "positions in its cross-attention": fuser.cross_attention_pos_emb,
-    }
-    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def packs(weight: Tensor) -> bool:
@@ -182,9 +162,7 @@ class Transformer:
             None if biases[0] is None else torch.cat(biases).detach(),
         )
         self.out_norm = None if lm.out_norm is None else normalizer(lm.out_norm, self.dtype)
-        positions = torch.arange(steps, device=self.device)[None, :, None]
-        scale, period = lm.transformer.positional_scale, lm.transformer.max_period
-        self.sines = (scale * create_sin_embedding(positions, self.dim, period))[0]
+        self.sines = sines(lm, steps, self.device)
         self.steps = steps
         _shed([*lm.emb.parameters(), *lm.linears.parameters()])
 

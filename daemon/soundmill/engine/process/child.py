@@ -1,7 +1,7 @@
 """The engine room, child: one engine or scoring process as the daemon holds it, from start to burial.
 
-Imports no torch. A child is started with `python -m soundmill.engine.process.host`, say, in a process group of its own, so
-Ctrl-C at the terminal reaches the daemon alone, and is tied to the daemon by a lifeline: a pipe whose other end
+Imports no torch. A child is started with `python -m soundmill.engine.process.host`, say, in a process group of its own,
+so Ctrl-C at the terminal reaches the daemon alone, and is tied to the daemon by a lifeline: a pipe whose other end
 only the daemon has, so that the kernel ends the child with its parent (lifeline.py).
 """
 
@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Generic, TypeVar, cast
 
 from soundmill.engine.devices import pin
-from soundmill.engine.process.wire import Stop
+from soundmill.engine.process.wire import Stop, pack, unpack
 from soundmill.errors import EngineDied
 
 log = logging.getLogger("soundmill.engine")
@@ -108,7 +108,7 @@ class Child(Generic[Command, Message]):
     def send(self, command: Command | Stop) -> None:
         """Raises Gone when the process is not there to read it."""
         try:
-            self._conn.send(command)
+            self._conn.send_bytes(pack(command))
         except OSError as error:
             raise Gone from error
 
@@ -129,7 +129,7 @@ class Child(Generic[Command, Message]):
 
     def _read_message(self) -> Message:
         try:
-            return cast("Message", self._conn.recv())
+            return cast("Message", unpack(self._conn.recv_bytes()))
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise Gone from error
 

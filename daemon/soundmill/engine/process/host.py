@@ -1,17 +1,15 @@
-"""The engine room, host: the inside of an engine process, a composition root.
+"""The engine room, host: the inside of an engine process.
 
-One loop steps the backend; a thread takes in commands meanwhile, and a few more finish clips (fade, normalise,
-encode, measure what was delivered) while the next ones decode.
+One loop steps the backend; a thread takes in commands meanwhile, and a few more finish clips (engine/finishing.py)
+while the next ones decode.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import importlib
 import logging
-import os
-import signal
+import pkgutil
 import sys
 import threading
 import time
@@ -19,19 +17,15 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 from typing import cast
 
-import numpy as np
-
 from soundmill.engine import models
 from soundmill.engine.backend import Backend, Clip
-from soundmill.engine.process.lifeline import tie_to
+from soundmill.engine.failures import as_engine_error, failure, one_line
+from soundmill.engine.process.lifeline import begin, end
 from soundmill.engine.process.wire import (
-    Answer,
     Cancel,
     Command,
     Load,
@@ -40,13 +34,11 @@ from soundmill.engine.process.wire import (
     ReduceSlots,
     Stop,
     Submit,
-    as_engine_error,
-    kind_of,
-    one_line,
+    pack,
+    unpack,
 )
-from soundmill.engine.protocol import Event
-from soundmill.errors import BadParameter, EngineError, MissingInput, OutOfMemory
-from soundmill.jobs import FailureKind, Generated, GenerationFailed, GenerationRequest, ModelInfo, Progress
+from soundmill.errors import BadParameter, EngineError, OutOfMemory
+from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Progress
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +56,16 @@ def open_backend(model: str, device: str, slots: int | None) -> Backend:
     Raises UnknownModel, ModelUnavailable, OutOfMemory.
     """
     spec = models.resolve(model)
-    # finish() needs scipy. It is imported now, on the main thread: imports on two threads at once can meet
-    # half a module, and torch's libraries import a good deal while they work.
-    import soundmill.audio.loudness  # noqa: F401
+    # It needs scipy, and is imported now, on the main thread: imports on two threads at once can meet half a module,
+    # and torch's libraries import a good deal while they work.
+    import soundmill.engine.finishing  # noqa: F401
+
+    opened: Backend = pkgutil.resolve_name(spec.family.opened_by)(spec, device, slots)
+    return opened
+
+
+def open_audiocraft(spec: models.ModelSpec, device: str, slots: int | None) -> Backend:
+    """A checkpoint of AudioCraft's in our decode loop, or where that cannot run it in AudioCraft's own."""
     from soundmill.engine.audiocraft import loading
 
     loading.set_threads(None)
@@ -95,7 +94,7 @@ def _take_in(conn: Connection, commands: SimpleQueue[Command]) -> None:
     """Empty the pipe at all times, so the daemon never blocks on a long step."""
     with suppress(EOFError, OSError):
         while True:
-            commands.put(conn.recv())
+            commands.put(cast("Command", unpack(conn.recv_bytes())))
     commands.put(Stop())
 
 
@@ -144,17 +143,17 @@ class _Host:
 
     # -- loading ----------------------------------------------------------------------------
 
-    def _load(self, model: str) -> Answer:
+    def _load(self, model: str) -> bytes:
         self._drop_backend()  # first: two models may not fit
         try:
             self._backend = resolve_opener(self._backend_for)(model, self._device, self._slots)
-            return Loaded(info=self._backend.info)
+            return pack(Loaded(info=self._backend.info))
         except Exception as error:
             if not isinstance(error, EngineError):
                 traceback.print_exc()
             known = as_engine_error(error) or EngineError(f"{model}: loading failed ({one_line(error)})")
             self._drop_backend()
-            return LoadFailed(error=known)
+            return pack(LoadFailed(error=known))
 
     def _drop_backend(self) -> None:
         self._running.clear()
@@ -215,121 +214,41 @@ class _Host:
             now = time.monotonic()
             if now - self._progress_at.get(key, -PROGRESS_INTERVAL_S) >= PROGRESS_INTERVAL_S:
                 self._progress_at[key] = now
-                self._send(result)
+                self._send(pack(result))
             return
         self._forget(key)
         if isinstance(result, Clip):
             self._room.acquire()
             self._finishers.submit(self._finish, result, backend.info)
         else:
-            self._send(result)
+            self._send(pack(result))
 
     def _finish(self, clip: Clip, info: ModelInfo) -> None:
         """Runs on a finisher's thread."""
+        # Here and not above: scipy takes longer to import than all else here, and a load that fails can do without.
+        from soundmill.engine.finishing import finish
+
         try:
-            event: Event = finish(clip, info)
+            answer = pack(finish(clip, info))
         except Exception as error:
             if not isinstance(error, EngineError):
                 traceback.print_exc()
-            event = failed(clip.request, error)
+            answer = pack(failure(clip.request, error))
         finally:
             self._room.release()
-        self._send(event)
+        self._send(answer)
 
     def _fail(self, request: GenerationRequest, error: Exception) -> None:
         self._forget(request.key)
-        self._send(failed(request, error))
+        self._send(pack(failure(request, error)))
 
     def _forget(self, key: tuple[int, int]) -> None:
         self._running.pop(key, None)
         self._progress_at.pop(key, None)
 
-    def _send(self, message: Answer | Event) -> None:
+    def _send(self, message: bytes) -> None:
         with self._sending, suppress(OSError):  # nobody is there any more: Stop is on its way
-            self._conn.send(message)
-
-
-def finish(clip: Clip, info: ModelInfo) -> Generated:
-    """Fade, normalise, encode, and measure the samples that come out of the encoded bytes.
-
-    Raises BadParameter when the format cannot hold the clip.
-    """
-    # Here and not above: scipy takes longer to import than all else here, and a load that fails can do without.
-    from soundmill.audio.decode import decode
-    from soundmill.audio.encode import encode
-    from soundmill.audio.fade import fade
-    from soundmill.audio.loudness import meter, normalize
-    from soundmill.quality.measure import measure
-
-    request, raw = clip.request, clip.samples
-    # First, so that a peak or loudness that the fade takes away does not set the gain.
-    faded = fade(raw, clip.sample_rate, request.fade_s, start=request.continue_from is None)
-    normalized = normalize(faded, clip.sample_rate, request.normalization, request.normalization_target)
-    audio = encode(normalized, clip.sample_rate, request.format, tags_of(request, info))
-    try:
-        delivered, sample_rate = decode(audio)
-    except MissingInput as error:
-        raise EngineError(f"the encoded clip cannot be read back: {error}") from error
-    broken = ~np.isfinite(raw)
-    if broken.any() and broken.shape == delivered.shape:
-        delivered[broken] = np.nan  # the file has 0 there; the measurement is to count and place them
-    read = meter(delivered, sample_rate)
-    measured = measure(
-        delivered,
-        sample_rate,
-        requested_s=request.parameters.duration,
-        loudness_lufs=read.loudness_lufs,
-        before=raw,
-        meter=asdict(read),
-    )
-    return Generated(
-        job_id=request.job_id,
-        attempt=request.attempt,
-        audio=audio,
-        format=request.format,
-        sample_rate=sample_rate,
-        channels=delivered.shape[0],
-        duration_s=delivered.shape[1] / sample_rate,
-        generation_s=clip.generation_s,
-        device_s=clip.device_s,
-        row_steps=clip.row_steps,
-        measurements=measured.values,
-        versions=info.versions,
-        licence=info.licence,
-        defects=measured.defects,
-    )
-
-
-def tags_of(request: GenerationRequest, info: ModelInfo) -> dict[str, str]:
-    """What is written into the file: how to make this clip again, and under which licence it stands."""
-    parameters = request.parameters
-    inputs = {"melody": request.melody, "continue_from": request.continue_from}
-    return {
-        **request.tags,
-        "prompt": request.prompt,
-        "model": info.name,
-        "seed": str(request.seed),
-        "duration": f"{parameters.duration:g}",
-        "temperature": f"{parameters.temperature:g}",
-        "top_k": str(parameters.top_k),
-        "top_p": f"{parameters.top_p:g}",
-        "cfg_coef": f"{parameters.cfg_coef:g}",
-        **{name: Path(path).name for name, path in inputs.items() if path is not None},
-        **({"fade_s": str(request.fade_s)} if request.fade_s else {}),
-        "licence": info.licence,
-        **{f"version_{name}": version for name, version in sorted(info.versions.items())},
-    }
-
-
-def failed(request: GenerationRequest, error: Exception) -> GenerationFailed:
-    known = as_engine_error(error)
-    if known is not None:
-        kind = kind_of(known)
-    else:
-        kind = FailureKind.IO if isinstance(error, OSError) else FailureKind.INTERNAL
-    return GenerationFailed(
-        job_id=request.job_id, attempt=request.attempt, kind=kind, message=one_line(known or error) or kind.value
-    )
+            self._conn.send_bytes(message)
 
 
 def resolve_opener(path: str) -> OpenBackend:
@@ -341,16 +260,9 @@ def resolve_opener(path: str) -> OpenBackend:
 def run(argv: list[str]) -> int:
     """The process's entry: device, import path of the backend, slots or auto, and the numbers of the two pipes."""
     device, backend_for, slots, conn, lifeline = argv
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for fd in (int(conn), int(lifeline)):
-        os.set_inheritable(fd, False)  # a helper process of the backend must not keep them open
-    tie_to(int(lifeline))
-    faulthandler.enable()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+    daemon = begin(conn, lifeline, OOM_SCORE)
     try:
-        main(Connection(int(conn)), device, backend_for, None if slots == "auto" else int(slots))
+        main(daemon, device, backend_for, None if slots == "auto" else int(slots))
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
@@ -362,7 +274,4 @@ def run(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    status = run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # the device's libraries may hang or crash in their own clean-up
+    end(run(sys.argv[1:]))

@@ -1,12 +1,39 @@
-"""The engine room, lifeline: what makes an engine process end when the daemon does, however the daemon ends."""
+"""The engine room, lifeline: how an engine or scoring process begins and ends, of itself or with the daemon."""
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
+import logging
 import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+
+def begin(conn: str, lifeline: str, oom_score: str) -> Connection:
+    """What such a process does first, with the numbers of its two pipes as child.py hands them over: the pipe to the
+    daemon. When memory runs out, the kernel takes the process with the highest score."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for fd in (int(conn), int(lifeline)):
+        os.set_inheritable(fd, False)  # a helper process of the backend must not keep them open
+    tie_to(int(lifeline))
+    faulthandler.enable()
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(oom_score)
+    return Connection(int(conn))
+
+
+def end(status: int) -> NoReturn:
+    """What it does last."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # the device's libraries may hang or crash in their own clean-up
 
 
 def tie_to(lifeline: int) -> None:

@@ -1,33 +1,22 @@
-"""The engine room, wire: what the daemon and its engine process say to each other over their pipe.
+"""The engine room, wire: what the daemon and its engine process say to each other, and how anything goes over a pipe.
 
-Both ends are ours and of the same release, so messages are pickled. Events go through as they are.
+Both ends are ours and of the same release, so messages are pickled. But a pickle names classes, and reading it imports
+where they come from: a torch.__version__ alone would bring all of torch into the daemon. So only plain data and our
+own nouns go over, and reading a message imports nothing.
 """
 
 from __future__ import annotations
 
+import io
+import numbers
+import pickle
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from soundmill.errors import (
-    BadParameter,
-    EngineDied,
-    EngineError,
-    MissingInput,
-    ModelUnavailable,
-    OutOfMemory,
-    UnknownModel,
-)
-from soundmill.jobs import FailureKind, GenerationRequest, ModelInfo
-
-# The nearest class in an error's ancestry decides; EngineError itself stands for what nobody foresaw.
-FAILURE_KINDS: dict[type[EngineError], FailureKind] = {
-    BadParameter: FailureKind.BAD_PARAMETER,
-    UnknownModel: FailureKind.UNKNOWN_MODEL,
-    ModelUnavailable: FailureKind.MODEL_UNAVAILABLE,
-    MissingInput: FailureKind.MISSING_INPUT,
-    OutOfMemory: FailureKind.OUT_OF_MEMORY,
-    EngineDied: FailureKind.ENGINE_DIED,
-    EngineError: FailureKind.INTERNAL,
-}
+from soundmill.errors import EngineError
+from soundmill.jobs import GenerationRequest, ModelInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,27 +57,43 @@ class LoadFailed:
 Command = Load | Submit | Cancel | ReduceSlots | Stop
 Answer = Loaded | LoadFailed
 
-
-def kind_of(error: EngineError) -> FailureKind:
-    return next(FAILURE_KINDS[cls] for cls in type(error).__mro__ if cls in FAILURE_KINDS)
+_PLAIN = {(cls.__module__, cls.__qualname__): cls for cls in (str, int, float, set, frozenset, type(Path()))}
 
 
-def one_line(error: BaseException) -> str:
-    """The exception's message on one line; its class too when it is not one of ours."""
-    text = " ".join(str(error).split())
-    if isinstance(error, EngineError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def pack(message: object) -> bytes:
+    """A message as it goes over the pipe. Numbers and texts of a class of somebody's go as the plain ones they are.
 
-
-def as_engine_error(error: Exception) -> EngineError | None:
-    """One of our errors as an instance of the class that names its kind, a lack of memory as OutOfMemory, else None.
-
-    torch's own class for it is told by its name, so that nothing here needs torch.
+    Raises pickle.PicklingError, naming the class, where anything else in it is neither plain data nor a noun of ours.
     """
-    if isinstance(error, EngineError):
-        known = next(cls for cls in type(error).__mro__ if cls in FAILURE_KINDS)
-        return known(one_line(error))
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return OutOfMemory(f"out of memory ({one_line(error)})")
-    return None
+    buffer = io.BytesIO()
+    _Packer(buffer).dump(message)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> object:
+    """The message, made of classes that are here already. Raises pickle.UnpicklingError for any other."""
+    return _Unpacker(io.BytesIO(data)).load()
+
+
+class _Packer(pickle.Pickler):
+    def reducer_override(self, thing: Any) -> Any:
+        cls = thing if isinstance(thing, type) else type(thing)
+        if cls.__module__.startswith("soundmill.") or (cls.__module__, cls.__qualname__) in _PLAIN:
+            return NotImplemented
+        if isinstance(thing, str):
+            return str, (str(thing),)
+        if isinstance(thing, numbers.Real):  # as numpy's are
+            plain: type = int if isinstance(thing, numbers.Integral) else float
+            return plain, (plain(thing),)
+        raise pickle.PicklingError(
+            f"{cls.__module__}.{cls.__qualname__} is not plain data and cannot leave the process"
+        )
+
+
+class _Unpacker(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        ours = module.startswith("soundmill.")
+        found = getattr(sys.modules.get(module), name, None) if ours else _PLAIN.get((module, name))
+        if not isinstance(found, type):
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in a message")
+        return found

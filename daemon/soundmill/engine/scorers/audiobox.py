@@ -19,10 +19,9 @@ import torch
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
-from soundmill.engine.scorers.messages import Scores
+from soundmill.engine.scorers.registry import Scores
 from soundmill.engine.scorers.weights import obtain
 from soundmill.engine.scorers.windows import AT_ONCE, WINDOW_S, average, windows
-from soundmill.errors import ModelUnavailable
 
 AXES = ("CE", "CU", "PC", "PQ")
 SAMPLE_RATE = 16_000
@@ -70,15 +69,9 @@ class Audiobox:
 
 
 def load(model: str, device: str, source: Hub) -> Audiobox:
-    """The published checkpoint, from a folder or by its Hugging Face id. Raises ModelUnavailable."""
-    try:
-        from audiobox_aesthetics.model.aes import AesMultiOutput
-    except ImportError as error:
-        raise ModelUnavailable(
-            f"scorer audiobox: the package audiobox_aesthetics is missing ({error}); install it with"
-            " `pip install --no-deps audiobox_aesthetics==0.0.4` (what else it needs is here already),"
-            " or take audiobox out of scoring.scorers"
-        ) from error
+    """The published checkpoint, from a folder or by its Hugging Face id. Raises ModelUnavailable, and without Meta's
+    package ImportError."""
+    from audiobox_aesthetics.model.aes import AesMultiOutput
 
     def read(local_files_only: bool) -> Audiobox:
         with quiet():

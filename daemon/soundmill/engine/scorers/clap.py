@@ -19,7 +19,7 @@ from transformers import ClapModel, ClapProcessor
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
-from soundmill.engine.scorers.messages import Scores
+from soundmill.engine.scorers.registry import Scores
 from soundmill.engine.scorers.weights import obtain
 from soundmill.engine.scorers.windows import AT_ONCE, average, windows
 from soundmill.errors import ModelUnavailable

@@ -1,4 +1,4 @@
-"""The scoring room, process: scoring done in a process of its own, as the daemon holds it. Imports no torch."""
+"""The scoring room, client: scoring done in a process of its own, as the daemon holds it. Imports no torch."""
 
 from __future__ import annotations
 

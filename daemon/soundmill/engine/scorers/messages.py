@@ -1,21 +1,13 @@
-"""The scoring room, wire: what the daemon and its scoring process say to each other. Imports no torch."""
+"""The scoring room, messages: what the daemon and its scoring process say to each other. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
+from soundmill.engine.scorers.registry import Scores
 from soundmill.errors import EngineError
-
-# The names each scorer scores under. Audiobox Aesthetics judges four axes: content enjoyment, content usefulness,
-# production complexity and production quality.
-NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"clap": ("clap",), "audiobox": ("audiobox_ce", "audiobox_cu", "audiobox_pc", "audiobox_pq")}
-)
-
-Scores = Mapping[str, float | None]  # by name; None where the audio gives no score, as silence without a sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,77 +1,65 @@
-"""The scoring room, host: the inside of the scoring process. It scores one request after the other.
+"""The scoring room, server: the inside of the scoring process. It scores one request after the other.
 
 It yields to everything else on the machine: low priority, and half of the cores at most.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Protocol
 
 import torch
 
-from soundmill.engine.hub import Hub
+from soundmill.engine.failures import as_engine_error, one_line
 from soundmill.engine.inputs import read_audio
-from soundmill.engine.process.lifeline import tie_to
-from soundmill.engine.process.wire import as_engine_error, one_line
-from soundmill.engine.scorers.messages import Answer, Score, Scored, Scores, ScoringFailed, Take
+from soundmill.engine.process.lifeline import begin, end
+from soundmill.engine.process.wire import pack, unpack
+from soundmill.engine.scorers.messages import Score, Scored, ScoringFailed, Take
+from soundmill.engine.scorers.registry import Scorer, Scores, find
 from soundmill.engine.scorers.windows import AT_ONCE, WINDOW_S, mono
-from soundmill.errors import EngineError, MissingInput
+from soundmill.errors import EngineError, MissingInput, ModelUnavailable
 
 NICENESS = 10  # an engine beside it gets nine parts of a core in ten
 OOM_SCORE = "500"  # when memory runs out, the kernel should rather take this process than an engine
-
-
-class Scorer(Protocol):
-    @property
-    def sample_rate(self) -> int: ...
-    def score(self, audios: Sequence[torch.Tensor], prompts: Sequence[str]) -> list[Scores]: ...
-
-
-def load_clap(model: str, device: str) -> Scorer:
-    from soundmill.engine.scorers import clap
-
-    return clap.load(model, device, Hub())
-
-
-def load_audiobox(model: str, device: str) -> Scorer:
-    from soundmill.engine.scorers import audiobox
-
-    return audiobox.load(model, device, Hub())
-
-
-LOADERS: Mapping[str, Callable[[str, str], Scorer]] = {"clap": load_clap, "audiobox": load_audiobox}
 
 
 def serve(conn: Connection, device: str) -> None:
     """Answer every Score that comes over `conn`, until anything else does or the daemon hangs up."""
     loaded: dict[tuple[str, str], Scorer] = {}
     with suppress(EOFError, OSError):
-        while isinstance(request := conn.recv(), Score):
-            conn.send(answer(request, loaded, device))
+        while isinstance(request := unpack(conn.recv_bytes()), Score):
+            conn.send_bytes(answer(request, loaded, device))
 
 
-def answer(request: Score, loaded: dict[tuple[str, str], Scorer], device: str) -> Answer:
-    """Scores of one request's takes; `loaded` keeps the scorers from one request to the next."""
+def answer(request: Score, loaded: dict[tuple[str, str], Scorer], device: str) -> bytes:
+    """The Answer to one request, packed; `loaded` keeps the scorers from one request to the next."""
     try:
         scorer = loaded.get((request.scorer, request.model))
         if scorer is None:
-            scorer = LOADERS[request.scorer](request.model, device)
+            scorer = opened(request.scorer, request.model, device)
             loaded[request.scorer, request.model] = scorer
-        return score(scorer, request.takes)
+        return pack(score(scorer, request.takes))
     except Exception as error:
         known = as_engine_error(error)
         if known is None:
             logging.getLogger(__name__).exception("scoring with %s", request.scorer)
-        return ScoringFailed(error=known or EngineError(f"scorer {request.scorer}: {one_line(error)}"))
+        return pack(ScoringFailed(error=known or EngineError(f"scorer {request.scorer}: {one_line(error)}")))
+
+
+def opened(scorer: str, model: str, device: str) -> Scorer:
+    """Raises ModelUnavailable with the mend where a package is missing, and what the scorer's own `open` raises."""
+    spec = find(scorer)
+    try:
+        return spec.open(model, device)
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"scorer {scorer}: a package is missing ({error}); run `{spec.install}`, or take {scorer} out of"
+            " scoring.scorers"
+        ) from error
 
 
 def score(scorer: Scorer, takes: Sequence[Take]) -> Scored:
@@ -102,22 +90,13 @@ def score(scorer: Scorer, takes: Sequence[Take]) -> Scored:
 def run(argv: list[str]) -> int:
     """The process's entry: the device and the numbers of the two pipes."""
     device, conn, lifeline = argv
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for fd in (int(conn), int(lifeline)):
-        os.set_inheritable(fd, False)
-    tie_to(int(lifeline))
-    faulthandler.enable()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    daemon = begin(conn, lifeline, OOM_SCORE)
     with suppress(OSError):
         os.nice(NICENESS)
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2 if hasattr(os, "sched_getaffinity") else 1))
-    serve(Connection(int(conn)), device)
+    serve(daemon, device)
     return 0
 
 
 if __name__ == "__main__":
-    status = run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # as in engine/process/host.py
+    end(run(sys.argv[1:]))

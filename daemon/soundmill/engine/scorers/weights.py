@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from soundmill.engine import hub
+from soundmill.engine.failures import one_line
+from soundmill.engine.hub import Hub
 from soundmill.errors import ModelUnavailable
 
 Loaded = TypeVar("Loaded")
 
 
-def obtain(load: Callable[[bool], Loaded], scorer: str, model: str, source: hub.Hub) -> Loaded:
+def obtain(load: Callable[[bool], Loaded], scorer: str, model: str, source: Hub) -> Loaded:
     """What `load(local_files_only)` gives: from a folder, from the cache, or from the hub when it is not there yet.
 
     Raises ModelUnavailable with the mend.
@@ -41,6 +42,5 @@ def _read(load: Callable[[bool], Loaded], local: bool, scorer: str, model: str) 
         raise
     except Exception as error:  # a checkpoint can be wrong in many ways
         raise ModelUnavailable(
-            f"scorer {scorer}: {model} cannot be loaded ({type(error).__name__}: {hub.one_line(error)});"
-            f" set scoring.{scorer}_model to one that can"
+            f"scorer {scorer}: {model} cannot be loaded ({one_line(error)}); set scoring.{scorer}_model to one that can"
         ) from error

@@ -10,8 +10,9 @@ import annotated_types
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.written import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
-from soundmill.inbox.suggest import closest, did_you_mean
+from soundmill.words import did_you_mean
 
 SETTING_FIELDS = tuple(Settings.model_fields)
 KNOWN = ("id", "prompt", *SETTING_FIELDS)

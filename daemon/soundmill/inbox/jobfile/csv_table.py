@@ -12,7 +12,8 @@ from soundmill.inbox.jobfile.cells import KNOWN, Wrong, check_label_name, read_l
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
-from soundmill.inbox.suggest import did_you_mean, nearly, normal
+from soundmill.inbox.jobfile.suggest import nearly
+from soundmill.words import did_you_mean, normal
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\s*", re.IGNORECASE)

@@ -14,10 +14,6 @@ def shorten(value: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
 
 
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 class Problems:
     """The problems of one file, in the order they were found; repeats are told once."""
 

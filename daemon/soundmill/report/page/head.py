@@ -11,7 +11,7 @@ from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import BatchRecord
 from soundmill.report.statistics.findings import PassRate
 from soundmill.report.summary import jobs_per_hour, wall_s
-from soundmill.report.words import count, have, listed, moment, percent, percents, span
+from soundmill.words import count, have, listed, moment, percent, percents, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

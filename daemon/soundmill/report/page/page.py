@@ -27,7 +27,7 @@ from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.report.statistics.findings import Analysis, PassRate, Response
 from soundmill.report.summary import failed_checks, licences
 from soundmill.report.wording.naming import LONGEST_LEVEL, told_apart
-from soundmill.report.words import count, have, number, one_decimal, span
+from soundmill.words import count, have, number, one_decimal, span
 
 ROWS_TOGETHER = 20  # takes that a browser lays out at once when they come into sight
 RANKED = 30  # conditions in the page's ranking

@@ -16,7 +16,7 @@ from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import Defect, TakeRecord
 from soundmill.report.statistics.findings import InteractionCell
 from soundmill.report.wording.naming import spoken
-from soundmill.report.words import moment, one_decimal, p_value, percent, span
+from soundmill.words import moment, one_decimal, p_value, percent, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 SETTING_END = re.compile(rf"_(?=(?:{'|'.join(PARAMETERS)})-)")  # before the next setting in a job's name

@@ -16,7 +16,7 @@ from soundmill.report.pictures.drawing import BUSY, FAINT, GOOD, LONGEST_TICK, M
 from soundmill.report.record import Found
 from soundmill.report.statistics.findings import FactorEffect, Response
 from soundmill.report.wording.naming import told_apart
-from soundmill.report.words import number, one_decimal, percent
+from soundmill.words import number, one_decimal, percent
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 BIN = re.compile(rf"{NUMBER}(?: to {NUMBER})?")  # one number: all its takes have the same value

@@ -30,7 +30,7 @@ from soundmill.report.pictures.factor_plots import by_factor
 from soundmill.report.record import AttemptRecord, BatchRecord, Found, JobRecord
 from soundmill.report.statistics.findings import Analysis, clearest_first
 from soundmill.report.wording.naming import told_apart
-from soundmill.report.words import count, number, one_decimal, shortened, span
+from soundmill.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
 MOST_AXES = 8  # of the parallel coordinates

@@ -9,7 +9,7 @@ import numpy as np
 from soundmill.report.statistics.findings import Design, Take
 from soundmill.report.statistics.model import Model
 from soundmill.report.wording.voice import Voice
-from soundmill.report.words import count, have, listed
+from soundmill.words import count, have, listed
 
 FEW_SEEDS = 3
 LEVELS_NAMED = 4  # of each kind

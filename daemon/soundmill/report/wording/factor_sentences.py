@@ -12,7 +12,7 @@ from functools import partial
 
 from soundmill.report.statistics.findings import Contrast, FactorEffect, Trend
 from soundmill.report.wording.voice import Voice, p_text
-from soundmill.report.words import count, listed
+from soundmill.words import count, listed
 
 LEVELS_SPELT_OUT = 3  # a level that beats more rivals than this is said to beat every other
 

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from soundmill.report.words import shortened
+from soundmill.words import shortened
 
 LONGEST_LEVEL = 60  # characters in a sentence or a table
 ROOM_TO_TELL_APART = 12  # characters; in less, what begins alike is numbered

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from soundmill.report.statistics.findings import BestForPrompt, FactorEffect, Interaction, PassRate, Winner
 from soundmill.report.wording.voice import Voice, p_text
-from soundmill.report.words import count, listed, percent, percents
+from soundmill.words import count, listed, percent, percents
 
 PROMPTS_NAMED = 3  # of those with a best level, and of those without
 NOTHING_VARIED = "No setting was varied, so there is nothing to compare."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from soundmill.report.statistics.findings import Contrast
 from soundmill.report.statistics.scale import Scale
 from soundmill.report.wording.naming import spoken
-from soundmill.report.words import MOST_DECIMALS, p_value
+from soundmill.words import MOST_DECIMALS, p_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from soundmill.inbox.jobfile.cells import JOB_FIELDS, KNOWN, Wrong, check_label_name, read_label
 from soundmill.inbox.jobfile.expand import Template
 from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.suggest import closest, nearly
 from soundmill.inbox.jobfile.yaml.nodes import Node, Pairs
 from soundmill.inbox.jobfile.yaml.ranges import Range, read_range
 from soundmill.inbox.jobfile.yaml.values import cell, items, words
-from soundmill.inbox.suggest import closest, did_you_mean, nearly
+from soundmill.words import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

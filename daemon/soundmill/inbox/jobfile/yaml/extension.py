@@ -12,12 +12,13 @@ from dataclasses import replace
 from soundmill.errors import InvalidControl
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules
-from soundmill.inbox.jobfile.problems import Problems, counted, shorten
+from soundmill.inbox.jobfile.problems import Problems, shorten
 from soundmill.inbox.jobfile.written import SAMPLED_DESIGNS
 from soundmill.inbox.jobfile.yaml.axes import Axis, level_value
 from soundmill.inbox.jobfile.yaml.designs import Condition, Design
 from soundmill.inbox.jobfile.yaml.nodes import Node
 from soundmill.inbox.jobfile.yaml.values import words
+from soundmill.words import count
 
 Done = Mapping[Condition, frozenset[int]]  # the replicates that are there, by condition
 
@@ -162,7 +163,7 @@ def say_all_is_there(
     earlier: EarlierExperiment, conditions: int, replicates: int, line: int, problems: Problems
 ) -> None:
     problems.add(
-        f"has all of it already ({counted(conditions, 'condition')}, {counted(replicates, 'replicate')} each): "
+        f"has all of it already ({count(conditions, 'condition')}, {count(replicates, 'replicate')} each): "
         "ask for more replicates, levels or n; jobs of it that failed are taken up again by: "
         f"soundmill retry {earlier.batch}",
         line,

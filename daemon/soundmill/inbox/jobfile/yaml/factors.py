@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.expand import Template
 from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, level_value, read_axes
 from soundmill.inbox.jobfile.yaml.designs import Condition
 from soundmill.inbox.jobfile.yaml.nodes import Node
 from soundmill.inbox.jobfile.yaml.values import cell, items, pairs, plain_text
-from soundmill.inbox.suggest import closest, did_you_mean
+from soundmill.words import did_you_mean
 
 EXAMPLE = "factors: {temperature: [0.7, 1.0]}"
 

@@ -8,11 +8,12 @@ from soundmill.inbox.jobfile.cells import KNOWN, Wrong, check_label_name, read_l
 from soundmill.inbox.jobfile.expand import Template
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
+from soundmill.inbox.jobfile.suggest import nearly
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, read_axes
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
 from soundmill.inbox.jobfile.yaml.values import cell, words
-from soundmill.inbox.suggest import did_you_mean, nearly
+from soundmill.words import did_you_mean
 
 _NO_LINES: dict[str, int] = {}
 

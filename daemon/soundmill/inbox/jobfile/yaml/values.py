@@ -7,8 +7,9 @@ from typing import Any
 
 from soundmill.inbox.jobfile.cells import KNOWN, TEXT_FIELDS, Field, Wrong
 from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
-from soundmill.inbox.suggest import closest, did_you_mean
+from soundmill.words import did_you_mean
 
 
 def plain_text(node: Node, field: str, problems: Problems) -> str | None:

@@ -1,9 +1,9 @@
-"""Report: how numbers, times, counts and lists are put into words."""
+"""The ground, words: how numbers, times, counts, lists and near misses are put into words, in every stage alike."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 MOST_DECIMALS = 6
@@ -60,6 +60,14 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def size(bytes_: int) -> str:
+    """Bytes as a person reads them (1 MB = 10^6 bytes, as file managers show it)."""
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if bytes_ >= power:
+            return f"{bytes_ / power:.1f} {unit}"
+    return f"{bytes_} bytes"
+
+
 def have(number_of: int) -> str:
     """The verb after a count."""
     return "has" if number_of == 1 else "have"
@@ -92,3 +100,48 @@ def shortened(text: str, longest: int) -> str:
     """On one line, and cut with an ellipsis where it is longer."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def distance(a: str, b: str) -> int:
+    """Typing errors between two words: letters left out, added, changed, or two neighbours swapped.
+
+    Source: the restricted Damerau-Levenshtein ("optimal string alignment") recurrence.
+    """
+    before: list[int] = []
+    previous = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        current = [i]
+        for j, other in enumerate(b, 1):
+            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        before, previous = previous, current
+    return previous[-1]
+
+
+def normal(name: str) -> str:
+    """`Top K`, `top-k` and ` TOP_K ` are all top_k."""
+    return "_".join(name.strip().casefold().replace("-", " ").split())
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, for a name that has to be a known one; None where none is like it.
+
+    Up to half the letters of the known name may be wrong, three at most; of equally close ones the first in the
+    alphabet. Failing that, it is the first that begins with three or more letters given.
+    """
+    word, known = normal(name), sorted(known)
+    best: tuple[int, str] | None = None
+    for candidate in known:
+        forgiven = max(1, min(3, len(candidate) // 2))
+        if abs(len(candidate) - len(word)) <= forgiven and (found := distance(word, normal(candidate))) <= forgiven:
+            best = min(best or (found, candidate), (found, candidate))
+    if best is not None:
+        return best[1]
+    return next((each for each in known if len(word) >= 3 and normal(each).startswith(word)), None)
+
+
+def did_you_mean(suggestion: str | None) -> str:
+    """The end of a sentence about a wrong name."""
+    return f"; did you mean {suggestion}?" if suggestion else ""

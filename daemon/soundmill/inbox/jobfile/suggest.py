@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from soundmill import words
+from soundmill.words import distance, normal
+
 # Words people do label their rows with, one or two letters away from a field. A typing error that
 # happens to be one of them becomes a label; that is the price of letting `speed` be a column.
 ORDINARY_WORDS = frozenset(
@@ -26,29 +29,6 @@ OTHER_TOOLS = {
     "melody_path": "melody",
     "melody_file": "melody",
 }
-
-
-def distance(a: str, b: str) -> int:
-    """Typing errors between two words: letters left out, added, changed, or two neighbours swapped.
-
-    Source: the restricted Damerau-Levenshtein ("optimal string alignment") recurrence.
-    """
-    before: list[int] = []
-    previous = list(range(len(b) + 1))
-    for i, letter in enumerate(a, 1):
-        current = [i]
-        for j, other in enumerate(b, 1):
-            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
-                cost = min(cost, before[j - 2] + 1)
-            current.append(cost)
-        before, previous = previous, current
-    return previous[-1]
-
-
-def normal(name: str) -> str:
-    """`Top K`, `top-k` and ` TOP_K ` are all top_k."""
-    return "_".join(name.strip().casefold().replace("-", " ").split())
 
 
 def nearly(name: str, known: Iterable[str]) -> str | None:
@@ -74,16 +54,7 @@ def nearly(name: str, known: Iterable[str]) -> str | None:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, for a key that has to be a known one; None where none is like it."""
-    word = normal(name)
+    """As words.closest, for a name that may also be another tool's."""
     known = tuple(known)
-    if word in OTHER_TOOLS and OTHER_TOOLS[word] in known:
-        return OTHER_TOOLS[word]
-    ranked = sorted((distance(word, candidate), candidate) for candidate in known)
-    if ranked and ranked[0][0] <= max(1, min(3, len(ranked[0][1]) // 2)):
-        return ranked[0][1]
-    return None
-
-
-def did_you_mean(suggestion: str | None) -> str:
-    return f"; did you mean {suggestion}?" if suggestion else ""
+    meant = OTHER_TOOLS.get(normal(name))
+    return meant if meant in known else words.closest(name, known)
