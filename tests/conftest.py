@@ -1,25 +1,26 @@
-"""What all tests share: the engine processes' environment, set before anything imports torch, a real browser, and the
+"""What all tests share: the processes' environment, set before anything imports numpy or torch, a real browser, and the
 order the modules run in."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from soundmill.engine.process.child import QUIET_WAITING
+from support.chromium import FLAGS, chromium
 
-for name, value in QUIET_WAITING.items():
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Modules run side by side, and what they compute is small: threads of a BLAS would only spin beside it. The tests of
+# what the quality checks find took twice the processor time with them.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+for name, value in (QUIET_WAITING | ONE_THREAD).items():
     os.environ.setdefault(name, value)
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
-]  # fmt: skip
 
 # Half a minute of work each: where modules run side by side, a long one that starts last is waited for.
 LONGEST_FIRST = (
@@ -42,12 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    binary = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if binary is None:
-        reason = "no chromium on the PATH, and CHROMIUM names none"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    binary = chromium()
+    from playwright.sync_api import sync_playwright  # the other tests need no browser, and do not load what drives one
+
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=binary, args=FLAGS)
         yield launched

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from support.missing import missing
+
 ROOT = Path(__file__).resolve().parents[1]
 # With this set the lock is installed anew: 6 GB and two minutes, as .ci/run does. Otherwise what is installed serves.
 FULL = os.environ.get("SOUNDMILL_RELEASE") == "full"
@@ -21,7 +23,7 @@ FULL = os.environ.get("SOUNDMILL_RELEASE") == "full"
 def tracked() -> list[str]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
-        pytest.skip("not a git checkout")
+        missing("not a git checkout, or no git")
     return [line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
 
 

@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import Source
 from soundmill.service.daemon import Service
 from soundmill.service.wiring import rules_for
+from support.terminal import seen_on
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "inbox_examples"
 
@@ -307,11 +307,8 @@ def test_status_watch_draws_a_bar_on_a_terminal(worked_home: Home) -> None:
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
     )
     os.close(side)
-    seen = b""
-    end = time.monotonic() + 20
     try:
-        while b"slow" not in seen and time.monotonic() < end:
-            seen += os.read(terminal, 4096)
+        seen = seen_on(terminal, until=b"slow")
     finally:
         process.terminate()
         process.wait()

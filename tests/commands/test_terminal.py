@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from support.terminal import PATIENCE_S, seen_on
+
 SCRIPT = (
     "import json, sys; from soundmill.commands import terminal as show;"
     "show.table(*json.loads(sys.argv[1]), 'nothing', names=int(sys.argv[2]))"
@@ -35,18 +37,23 @@ def on_terminal(
         env=environment | {"TERM": "xterm"},
     )
     os.close(side)
-    seen = b""
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not part:
-            break
-        seen += part
-    os.close(terminal)
-    assert process.wait() == 0
+    try:
+        seen = seen_on(terminal)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
     return re.sub(r"\x1b\[[0-9;]*m|\r", "", seen.decode()).splitlines()
+
+
+def test_a_program_that_is_silent_and_goes_on_is_not_waited_for_for_ever() -> None:
+    terminal, side = pty.openpty()
+    os.write(side, b"half")
+    with pytest.raises(AssertionError, match="half"):
+        seen_on(terminal, patience_s=0.05)
+    os.close(side)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 160])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from soundmill.config import Home
+from soundmill.home import Home
 from soundmill.service.sidecar import schema as schema_of
 from support.json_schema import problems
 

@@ -15,6 +15,7 @@ import pytest
 
 from service.test_crash import DAEMON, TESTS, rows
 from soundmill.home import Home
+from support.missing import missing
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
@@ -56,9 +57,7 @@ def namespaces_work() -> bool:
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
 def test_claiming_waits_while_the_outputs_folder_takes_nothing_and_no_job_is_lost(home: Home, trouble: str) -> None:
     if not namespaces_work():
-        if os.environ.get("CI"):
-            pytest.fail("mount namespaces are needed for this test")
-        pytest.skip("this system lets no mount namespace be made")
+        missing("this system lets no mount namespace be made")
     (home.inbox / "a.csv").write_text("prompt\none clip\nanother clip\n")
     done = subprocess.run(
         [*NAMESPACE, "bash", "-c", SCRIPT, "test", str(home.root), trouble, sys.executable, str(DAEMON)],

@@ -34,8 +34,8 @@ def build(folder: Path, shape: checkpoint.Shape, seed: int = 3) -> models.ModelS
     return models.resolve(str(checkpoint.build(folder, shape, seed)))
 
 
-def load(spec: models.ModelSpec) -> loading.LoadedModel:
-    return loading.load(spec, "cpu")
+def load(spec: models.ModelSpec, device: str = "cpu") -> loading.LoadedModel:
+    return loading.load(spec, device)
 
 
 def request(job_id: int, **wanted: Any) -> GenerationRequest:
@@ -58,8 +58,8 @@ def request(job_id: int, **wanted: Any) -> GenerationRequest:
 class Recorder:
     """A backend that keeps the tokens of each finished clip, by job id."""
 
-    def __init__(self, loaded: loading.LoadedModel, slots: int) -> None:
-        self.backend = DecoderBackend(loaded.spec, "cpu", slots, loaded=loaded)
+    def __init__(self, loaded: loading.LoadedModel, slots: int, device: str = "cpu") -> None:
+        self.backend = DecoderBackend(loaded.spec, device, slots, loaded=loaded)
         self.tokens: dict[int, torch.Tensor] = {}
         self.clips: dict[int, Clip] = {}
         self.failures: dict[int, GenerationFailed] = {}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,7 +46,11 @@ NO_MUSIC = re.compile(r"/usr/.*/(sounds?|sfx|fx|speech|voices?|units?|wavs?)/", 
 
 
 class Unavailable(Exception):
-    """No apt, no network, or no such package; says which."""
+    """No apt, no network, or most packages gone; says which."""
+
+
+class FewerPackages(UserWarning):
+    """Some packages cannot be fetched, as when they have left Debian; names them."""
 
 
 def cache() -> Path:
@@ -55,19 +59,28 @@ def cache() -> Path:
 
 
 def published(root: Path) -> list[Path]:
-    """The audio files of PACKAGES. Raises Unavailable."""
+    """The audio files of PACKAGES, as `fetched`."""
     return fetched(root, PACKAGES)
 
 
-def fetched(root: Path, packages: Sequence[str]) -> list[Path]:
-    """The audio files of packages, sorted; fetched to `root` when they are not there. Raises Unavailable."""
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise Unavailable(f"{tool} is not here: published audio comes from Debian's packages")
+def fetched(root: Path, packages: Sequence[str], fetch: Callable[[str, Path], None] | None = None) -> list[Path]:
+    """The audio files of packages, sorted; what is not at `root` is fetched with `fetch`, from Debian's mirror unless
+    told otherwise. Packages that cannot be had are left out with a FewerPackages; with fewer than half of them there,
+    raises Unavailable."""
+    fetch = fetch or _fetch
     root.mkdir(parents=True, exist_ok=True)
+    gone = []
     for package in packages:
-        if not (root / package).is_dir():
-            _fetch(package, root)
+        try:
+            if not (root / package).is_dir():
+                fetch(package, root)
+        except Unavailable as reason:
+            gone.append(str(reason))
+    if 2 * len(gone) > len(packages):
+        raise Unavailable(f"{len(gone)} of {len(packages)} packages cannot be had: {'; '.join(gone)}")
+    if gone:
+        message = f"{len(gone)} of {len(packages)} packages cannot be had, put others in their place: {'; '.join(gone)}"
+        warnings.warn(message, FewerPackages, stacklevel=2)
     found = [path for package in packages for path in (root / package).rglob("*") if path.is_file()]
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
@@ -75,15 +88,23 @@ def fetched(root: Path, packages: Sequence[str]) -> list[Path]:
 def _fetch(package: str, root: Path) -> None:
     with tempfile.TemporaryDirectory(dir=root) as folder:
         workshop = Path(folder)
-        done = subprocess.run(
-            ["apt-get", "download", package], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
-        )
+        _run(["apt-get", "download", package], workshop)
         archives = list(workshop.glob("*.deb"))
-        if done.returncode != 0 or not archives:
-            raise Unavailable(f"apt-get download {package}: {done.stderr.strip() or 'nothing came'}")
-        made = workshop / "made"
-        subprocess.run(["dpkg-deb", "-x", str(archives[0]), str(made)], check=True, capture_output=True)
-        made.rename(root / package)
+        if not archives:
+            raise Unavailable(f"apt-get download {package}: nothing came")
+        _run(["dpkg-deb", "-x", archives[0].name, "made"], workshop)
+        (workshop / "made").rename(root / package)
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    try:
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=True)
+    except FileNotFoundError:
+        raise Unavailable(f"{command[0]} is not here: published audio comes from Debian's packages") from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{' '.join(command)}: no answer") from None
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(f"{' '.join(command)}: {error.stderr.strip()}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

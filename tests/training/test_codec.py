@@ -12,8 +12,6 @@ from recipe import codec, effects, instruments, music
 from recipe.settings import TINY
 from torch import Tensor
 
-pytest.importorskip("audiocraft")
-
 
 def rain(seed: int, seconds: float) -> Tensor:
     rng = np.random.default_rng(seed)

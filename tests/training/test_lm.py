@@ -12,8 +12,6 @@ from recipe import clips, lm, text
 from recipe.clips import Spec
 from recipe.settings import TINY, Settings
 
-pytest.importorskip("audiocraft")
-
 CHOSEN = Settings(clips=100, lm_batch=4, lm_frames=10, lm_steps=4, save_every=2)
 
 

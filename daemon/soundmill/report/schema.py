@@ -63,5 +63,5 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:soundmill:schema:summary:1",
-        **model.model_schema(),
+        **model.model_json_schema(),
     }
