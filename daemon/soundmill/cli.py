@@ -314,11 +314,11 @@ def rerun(home: Home, job: str, save: Path | None, as_json: bool) -> None:
 def qc(home: Home, paths: tuple[Path, ...], as_json: bool, as_csv: bool, kind: str) -> None:
     """Judge audio files and folders with the daemon's quality checks."""
     from soundmill.commands import qc as judging
-    from soundmill.service.wiring import thresholds_of
+    from soundmill.service.wiring import limits_of
 
     files = judging.audio_files(paths)
     whose = QualityKind(kind)
-    rows = list(judging.judge_files(files, thresholds_of(load(home), whose), whose, os.cpu_count() or 1))
+    rows = list(judging.judge_files(files, limits_of(load(home), whose), whose, os.cpu_count() or 1))
     if as_json:
         show.as_json(rows)
     elif as_csv:
