@@ -29,7 +29,7 @@ from soundmill.engine.backend import Clip
 from soundmill.engine.decoder.backend import DecoderBackend
 from soundmill.engine.models import resolve
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters, QualityKind, Verdict
-from soundmill.quality.checks import judge
+from soundmill.quality.judging import judge
 from soundmill.quality.measure import measure
 from soundmill.service.wiring import limits_of
 

@@ -120,6 +120,9 @@ class AudioConfig(Section):
         }[self.normalization]
 
 
+LIMITS = "The limits one kind of sound is judged by; a value exactly at its limit passes."
+
+
 class QualityLimits(Section):
     """The limits one kind of sound is judged by; its fields are those of quality/limits.py."""
 
@@ -134,7 +137,8 @@ def _limits_model(kind: QualityKind, limits: tuple[Limit, ...]) -> type[QualityL
         for limit in limits
     }
     prefix = {QualityKind.CUSTOM: "Quality"}.get(kind) or kind.value.title().replace("_", "")
-    return create_model(f"{prefix}Limits", __base__=QualityLimits, **fields)
+    model: type[QualityLimits] = create_model(f"{prefix}Limits", __base__=QualityLimits, __doc__=LIMITS, **fields)
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,9 @@ class _LimitsOf:
     def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
         return self._model().model_json_schema()
 
+    def defaults(self) -> QualityLimits:
+        return self._model()()
+
     def _model(self) -> type[QualityLimits]:
         return _limits_model(self.kind, all_limits())
 
@@ -156,13 +163,16 @@ class _LimitsOf:
         return value if isinstance(value, QualityLimits) else self._model().model_validate(value)
 
 
+MUSIC, SOUND_EFFECTS, CUSTOM = map(_LimitsOf, QualityKind)
+
+
 class QualityConfig(Section):
     """Limits by kind of sound. A job names its kind, or its model decides: AudioGen makes sound effects."""
 
-    music: Annotated[QualityLimits, _LimitsOf(QualityKind.MUSIC)] = Field(default_factory=dict)
-    sound_effects: Annotated[QualityLimits, _LimitsOf(QualityKind.SOUND_EFFECTS)] = Field(default_factory=dict)
-    custom: Annotated[QualityLimits, _LimitsOf(QualityKind.CUSTOM)] = Field(
-        default_factory=dict, description="your own, for jobs with quality: custom"
+    music: Annotated[QualityLimits, MUSIC] = Field(default_factory=MUSIC.defaults)
+    sound_effects: Annotated[QualityLimits, SOUND_EFFECTS] = Field(default_factory=SOUND_EFFECTS.defaults)
+    custom: Annotated[QualityLimits, CUSTOM] = Field(
+        default_factory=CUSTOM.defaults, description="your own, for jobs with quality: custom"
     )
 
 

@@ -1,4 +1,4 @@
-"""The quality room, nouns: what a quality check is made of. No numpy: the daemon judges, and what is measured it is told.
+"""The quality room, nouns: what a quality check is made of. No numpy: the daemon judges.
 
 docs/extending.md shows how one is added.
 """

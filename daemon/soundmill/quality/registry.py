@@ -69,9 +69,9 @@ def register(check: QualityCheck) -> None:
     for rule in check.rules:
         if rule.limit not in [limit.name for limit in check.limits]:
             raise ValueError(f"{check.name}: rule {rule.name} goes by {rule.limit}, which is none of its limits")
-        for name in (rule.measurement, rule.before, rule.over):
-            if name is not None and name not in known:
-                raise ValueError(f"{check.name}: rule {rule.name} reads {name}, which nothing measures")
+        for read in (rule.measurement, rule.before, rule.over):
+            if read is not None and read not in known:
+                raise ValueError(f"{check.name}: rule {rule.name} reads {read}, which nothing measures")
     CHECKS.append(check)
 
 

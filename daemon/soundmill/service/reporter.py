@@ -44,6 +44,7 @@ def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) ->
 
     Raises InvalidControl when there is no such batch and StorageUnavailable when its folder cannot be written.
     """
+    from soundmill.quality.registry import looked_at_by
     from soundmill.report.record import read_record
     from soundmill.report.write import write_report
 
@@ -54,7 +55,7 @@ def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) ->
         later = reader.goes_on_in(name)
     if not home.outputs.is_dir():  # not made here: where its disk is not mounted, files would vanish under the mount
         raise StorageUnavailable(f"{home.outputs}: the folder is gone: mount its disk or make it again")
-    *earlier, record = (read_record(of_batch, home.outputs / one) for one, of_batch in rows.items())
+    *earlier, record = (read_record(of_batch, home.outputs / one, looked_at_by()) for one, of_batch in rows.items())
     folder = home.outputs / name
     try:
         return write_report(

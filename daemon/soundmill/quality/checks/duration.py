@@ -32,9 +32,7 @@ CHECK = QualityCheck(
         ),
     },
     measure=_measure,
-    limits=(
-        Limit(name="duration_tolerance_s", description="difference from the duration asked for", default=0.10),
-    ),
+    limits=(Limit(name="duration_tolerance_s", description="difference from the duration asked for", default=0.10),),
     rules=(
         Rule(
             name="duration",

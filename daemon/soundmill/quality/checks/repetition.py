@@ -61,9 +61,7 @@ CHECK = QualityCheck(
             sound_effects=1.01,
             most=1.01,
         ),
-        Limit(
-            name="loop_share_max", description="share that copies what was one period earlier", default=0.5, most=1
-        ),
+        Limit(name="loop_share_max", description="share that copies what was one period earlier", default=0.5, most=1),
     ),
     rules=(
         Rule(

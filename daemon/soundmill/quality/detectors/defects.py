@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from soundmill.quality.check import Defect
 from soundmill.quality.detectors.runs import runs
 
-
 SILENCE_SPAN_S = 0.5  # shorter pauses belong to the music
 MERGE_S = 0.05  # marked samples closer than this are one defect
 MAX_DEFECTS = 100
