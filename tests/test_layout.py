@@ -30,7 +30,7 @@ MAY: dict[str, set[str]] = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(STAGES, GROUND),
     "home": GROUND,
-    "config": GROUND | {"home", "quality/thresholds", "engine/scorers/registry"},
+    "config": GROUND | {"home", "quality/limits", "quality/check", "engine/scorers/registry"},
     "service": GROUND | STAGES | {"home", "config"},
     "commands": GROUND | STAGES | {"home", "config", "service/wiring"},
     "cli": GROUND | STAGES | {"home", "config", "commands", "service/wiring"},

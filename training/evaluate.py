@@ -29,9 +29,9 @@ from soundmill.engine.backend import Clip
 from soundmill.engine.decoder.backend import DecoderBackend
 from soundmill.engine.models import resolve
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters, QualityKind, Verdict
-from soundmill.quality.checks import judge
+from soundmill.quality.judging import judge
 from soundmill.quality.measure import measure
-from soundmill.service.wiring import thresholds_of
+from soundmill.service.wiring import limits_of
 
 SECONDS = 6.0
 TEMPO_TOLERANCE = 0.08
@@ -171,7 +171,7 @@ def passes(wave: Wave, rate: int, kind: QualityKind) -> tuple[bool, list[str]]:
     before, delivered = wave[None], delivered_by_default(wave, rate)
     loudness = integrated_loudness(delivered, rate)
     measured = measure(delivered, rate, requested_s=SECONDS, loudness_lufs=loudness, before=before)
-    judgement = judge(measured.values, thresholds_of(Config(), kind), measured.defects, kind)
+    judgement = judge(measured.values, limits_of(Config(), kind), measured.defects, kind)
     return judgement.verdict is Verdict.PASSED, [check.name for check in judgement.checks if not check.passed]
 
 

@@ -1,21 +1,26 @@
 """soundmill.yaml: how the mill is set.
 
 `load(home)` reads the file once and returns a frozen Config; every stage is handed the values it
-needs, so no stage imports this module.
+needs, so no stage imports this module. What quality has limits for it says itself.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic_core import core_schema
 
 from soundmill.engine.scorers.registry import BUILT_IN, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
 from soundmill.errors import BadParameter, ConfigError
 from soundmill.home import Home
-from soundmill.jobs import AudioFormat, Normalization, QcAction
+from soundmill.jobs import AudioFormat, Normalization, QcAction, QualityKind
+from soundmill.quality.check import Limit
+from soundmill.quality.limits import all_limits
 
 
 class Section(BaseModel):
@@ -72,76 +77,60 @@ class AudioConfig(Section):
         }[self.normalization]
 
 
+LIMITS = "The limits one kind of sound is judged by; a value exactly at its limit passes."
+
+
 class QualityLimits(Section):
-    """The limits one kind of sound is judged by; a value exactly at its limit passes."""
-
-    silence_share_max: float = Field(0.30, ge=0, le=1, description="share of 1024-sample windows below -60 dBFS RMS")
-    silence_head_max_s: float = Field(3.0, ge=0, description="silence before the first sound")
-    silence_tail_max_s: float = Field(2.5, ge=0, description="silence after the last sound")
-    silence_inside_max_s: float = Field(2.0, ge=0, description="longest silence between two sounds")
-    dropout_max_s: float = Field(0.004, ge=0, description="summed length of silences that begin and end abruptly")
-    clipping_share_max: float = Field(0.01, ge=0, le=1, description="share of samples over 0.99 of full scale")
-    flat_share_max: float = Field(0.002, ge=0, le=1, description="share of samples in tops cut flat at any level")
-    true_peak_max_dbtp: float = Field(2.0, ge=0, description="rise between samples, above them and full scale")
-    repetition_max: float = Field(0.95, ge=0, le=1.01, description="correlation of consecutive one-second segments")
-    loop_share_max: float = Field(0.5, ge=0, le=1, description="share that copies what was one period earlier")
-    spectral_range_min_db: float = Field(30.0, ge=0, description="range of the time-averaged spectrum")
-    noise_max_s: float = Field(1.0, ge=0, description="longest passage of nothing but noise")
-    stuck_tone_max_s: float = Field(4.5, ge=0, description="longest that one tone may sound on unchanged")
-    clicks_max: int = Field(0, ge=0, description="clicks that are let pass")
-    level_step_max_db: float = Field(20.0, ge=0, description="sudden, lasting change of level in all bands alike")
-    loudness_min_lufs: float = Field(-40.0, ge=-100, le=0, description="quieter takes fail")
-    channel_difference_max_db: float = Field(15.0, ge=0, description="level of one stereo channel over the other")
-    opposite_phase_max: float = Field(0.7, ge=0, le=1, description="correlation of left with right turned over")
-    nonfinite_max: int = Field(0, ge=0, description="samples that are not numbers")
-    dc_offset_max: float = Field(0.02, ge=0, le=1, description="lasting offset of the wave, full scale = 1")
-    duration_tolerance_s: float = Field(0.10, ge=0, description="difference from the duration asked for")
+    """The limits one kind of sound is judged by; its fields are those of quality/limits.py."""
 
 
-class MusicLimits(QualityLimits):
-    """Loud masters touch full scale on purpose, and what is cut flat has a limit of its own; at 120 beats a minute a
-    second comes back by itself, and loops have a limit of their own. A last chord rings out into silence, an organ
-    holds a note, an instrument stands on one side or is spread by turning a channel over: published music holds all of
-    this."""
-
-    silence_tail_max_s: float = Field(5.0, ge=0, description="silence after the last sound")
-    dropout_max_s: float = Field(0.006, ge=0, description="summed length of silences that begin and end abruptly")
-    noise_max_s: float = Field(1.5, ge=0, description="longest passage of nothing but noise")
-    stuck_tone_max_s: float = Field(5.5, ge=0, description="longest that one tone may sound on unchanged")
-    channel_difference_max_db: float = Field(16.0, ge=0, description="level of one stereo channel over the other")
-    opposite_phase_max: float = Field(0.8, ge=0, le=1, description="correlation of left with right turned over")
-    loudness_min_lufs: float = Field(-45.0, ge=-100, le=0, description="quieter takes fail")
-    clipping_share_max: float = Field(0.05, ge=0, le=1, description="share of samples over 0.99 of full scale")
-    repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
+@cache
+def _limits_model(kind: QualityKind, limits: tuple[Limit, ...]) -> type[QualityLimits]:
+    fields: dict[str, Any] = {
+        limit.name: (
+            type(limit.default),
+            Field(limit.of(kind), ge=limit.least, le=limit.most, description=limit.description),
+        )
+        for limit in limits
+    }
+    prefix = {QualityKind.CUSTOM: "Quality"}.get(kind) or kind.value.title().replace("_", "")
+    model: type[QualityLimits] = create_model(f"{prefix}Limits", __base__=QualityLimits, __doc__=LIMITS, **fields)
+    return model
 
 
-class SoundEffectsLimits(QualityLimits):
-    """Steps are silent between steps, a slam ends in silence, rain is broadband, an alarm repeats itself, shots are
-    recorded beyond the limit: published effects hold all of this."""
+@dataclass(frozen=True, slots=True)
+class _LimitsOf:
+    """Has pydantic look the limits of a kind up when it reads them: a check that is added brings limits along."""
 
-    silence_share_max: float = Field(0.98, ge=0, le=1, description="share of 1024-sample windows below -60 dBFS RMS")
-    silence_head_max_s: float = Field(3.0, ge=0, description="silence before the first sound")
-    silence_tail_max_s: float = Field(300.0, ge=0, description="silence after the last sound")
-    silence_inside_max_s: float = Field(10.0, ge=0, description="longest silence between two sounds")
-    dropout_max_s: float = Field(0.25, ge=0, description="summed length of silences that begin and end abruptly")
-    clipping_share_max: float = Field(0.10, ge=0, le=1, description="share of samples over 0.99 of full scale")
-    flat_share_max: float = Field(0.10, ge=0, le=1, description="share of samples in tops cut flat at any level")
-    true_peak_max_dbtp: float = Field(6.0, ge=0, description="rise between samples, above them and full scale")
-    repetition_max: float = Field(1.01, ge=0, le=1.01, description="correlation of consecutive one-second segments")
-    spectral_range_min_db: float = Field(0.0, ge=0, description="range of the time-averaged spectrum")
-    noise_max_s: float = Field(300.0, ge=0, description="longest passage of nothing but noise")
-    clicks_max: int = Field(2, ge=0, description="clicks that are let pass")
-    loudness_min_lufs: float = Field(-50.0, ge=-100, le=0, description="quieter takes fail")
-    dc_offset_max: float = Field(0.05, ge=0, le=1, description="lasting offset of the wave, full scale = 1")
-    level_step_max_db: float = Field(100.0, ge=0, description="sudden, lasting change of level in all bands alike")
+    kind: QualityKind
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
+        return self._model().model_json_schema()
+
+    def defaults(self) -> QualityLimits:
+        return self._model()()
+
+    def _model(self) -> type[QualityLimits]:
+        return _limits_model(self.kind, all_limits())
+
+    def _read(self, value: object) -> QualityLimits:
+        return value if isinstance(value, QualityLimits) else self._model().model_validate(value)
+
+
+MUSIC, SOUND_EFFECTS, CUSTOM = map(_LimitsOf, QualityKind)
 
 
 class QualityConfig(Section):
     """Limits by kind of sound. A job names its kind, or its model decides: AudioGen makes sound effects."""
 
-    music: MusicLimits = MusicLimits()
-    sound_effects: SoundEffectsLimits = SoundEffectsLimits()
-    custom: QualityLimits = Field(QualityLimits(), description="your own, for jobs with quality: custom")
+    music: Annotated[QualityLimits, MUSIC] = Field(default_factory=MUSIC.defaults)
+    sound_effects: Annotated[QualityLimits, SOUND_EFFECTS] = Field(default_factory=SOUND_EFFECTS.defaults)
+    custom: Annotated[QualityLimits, CUSTOM] = Field(
+        default_factory=CUSTOM.defaults, description="your own, for jobs with quality: custom"
+    )
 
 
 class _Scoring(Section):
@@ -212,7 +201,7 @@ class Config(Section):
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
     audio: AudioConfig = Field(default_factory=AudioConfig)
-    quality: QualityConfig = QualityConfig()
+    quality: QualityConfig = Field(default_factory=QualityConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
     web: WebConfig = Field(default_factory=WebConfig)
 

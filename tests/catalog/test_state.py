@@ -138,9 +138,29 @@ def test_a_closed_catalogue_says_so(mill: Any) -> None:
         mill.catalog.unfinished()
 
 
-def test_every_measurement_of_quality_has_its_column() -> None:
-    """A measurement without a column would be dropped without a word."""
-    from soundmill.catalog import outputs
-    from soundmill.quality.measurements import MEASUREMENTS
+def test_a_measurement_nobody_knew_gets_its_column_and_is_judged_again_with_the_others(mill: Any) -> None:
+    """A quality check that is added needs no migration; takes from before it have no number."""
+    mill.ingest(2)
+    first, second = mill.claim(), mill.claim()
+    mill.succeed(first[0])
+    mill.succeed(second[0], measurements={"hum_s": 2.5, "loudness_lufs": -9.0})
+    seen: list[dict[str, float | None]] = []
 
-    assert set(outputs.MEASUREMENTS) == set(MEASUREMENTS)
+    def judge(model: str, kind: object, measurements: Any, defects: object) -> Any:
+        seen.append(dict(measurements))
+        return mill.judgement(ruleset="r2")
+
+    assert mill.catalog.rejudge(judge, {"r2"}, limit=9) == 2
+    assert [(each["hum_s"], each["loudness_lufs"]) for each in seen] == [(None, -14.0), (2.5, -9.0)]
+    assert mill.rows("SELECT hum_s, silence_share FROM measurements ORDER BY output_id") == [
+        {"hum_s": None, "silence_share": 0.1},
+        {"hum_s": 2.5, "silence_share": None},
+    ]
+
+
+def test_a_take_that_cannot_be_recorded_leaves_no_column_behind(mill: Any) -> None:
+    mill.ingest(1)
+    attempt = mill.claim()[0]
+    with pytest.raises(CatalogError):
+        mill.succeed(attempt, measurements={"hum_s": 1.0, "output_id": 7.0})
+    assert "hum_s" not in mill.rows("SELECT sql FROM sqlite_master WHERE name = 'measurements'")[0]["sql"]

@@ -17,7 +17,7 @@ from scipy.signal import resample_poly
 from commands.conftest import Command, parsed
 from soundmill.commands import qc
 from soundmill.jobs import QualityKind
-from soundmill.quality.thresholds import Thresholds
+from soundmill.quality.limits import Limits, limits_of
 
 RATE = 44_100
 
@@ -162,12 +162,12 @@ def test_files_of_any_length_come_back_in_order_and_long_ones_are_judged_by_them
     here: list[str] = []
     judge_file = qc.judge_file
 
-    def seen(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
+    def seen(path: Path, limits: Limits, kind: QualityKind) -> dict[str, object]:
         here.append(path.name)
-        return judge_file(path, thresholds, kind)
+        return judge_file(path, limits, kind)
 
     monkeypatch.setattr(qc, "judge_file", seen)
-    rows = list(qc.judge_files(paths, Thresholds(), QualityKind.MUSIC, processes=2))
+    rows = list(qc.judge_files(paths, limits_of(QualityKind.CUSTOM), QualityKind.MUSIC, processes=2))
     assert [row["file"] for row in rows] == [str(path) for path in paths]
     assert here == ["1.wav", "4.wav"]
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +9,11 @@ from hypothesis import strategies as st
 
 from soundmill.config import QualityConfig
 from soundmill.jobs import Check, QualityKind, Verdict
-from soundmill.quality.checks import Thresholds, judge
-from soundmill.quality.rules import RULES
-from soundmill.quality.thresholds import ruleset
+from soundmill.quality.judging import judge
+from soundmill.quality.limits import limits_of, ruleset
+from soundmill.quality.registry import looked_at_by, rules
 
-LIMITS = Thresholds()
+LIMITS = limits_of(QualityKind.CUSTOM)
 GOOD: dict[str, float | None] = {
     "silence_share": 0.0,
     "clipping_share": 0.0,
@@ -41,7 +40,7 @@ GOOD: dict[str, float | None] = {
     "channel_difference_db": 0.0,
     "stereo_correlation": 1.0,
 }
-CHECKS = [rule.name for rule in RULES]
+CHECKS = [rule.name for rule in rules()]
 
 # check, measurement, a value exactly at its limit, a value just beyond it
 EDGES = [
@@ -80,16 +79,43 @@ def points(**changed: float | None) -> float:
     return judge({**GOOD, **changed}, LIMITS).score
 
 
-def test_the_thresholds_are_those_of_the_configuration() -> None:
-    assert asdict(LIMITS) == QualityConfig().custom.model_dump()
+def test_the_limits_are_those_of_the_configuration() -> None:
     for kind in QualityKind:
-        assert set(getattr(QualityConfig(), kind.value).model_dump()) == set(asdict(LIMITS))
-        assert all(hasattr(LIMITS, rule.limit) for rule in RULES)
+        assert getattr(QualityConfig(), kind.value).model_dump() == limits_of(kind)
+        assert all(rule.limit in limits_of(kind) for rule in rules())
+
+
+def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
+    """Another name would have every take of every catalogue judged again."""
+    names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
+    assert names == {
+        "music": "music-3-398c2dbf",
+        "sound_effects": "sound_effects-3-d15675cb",
+        "custom": "custom-3-3f08b28e",
+    }
+
+
+def test_a_limit_that_is_none_is_refused_by_name() -> None:
+    assert limits_of(QualityKind.MUSIC, {"clicks_max": 7})["clicks_max"] == 7
+    with pytest.raises(ValueError, match="no such limit: click_max; there are silence_share_max, "):
+        limits_of(QualityKind.MUSIC, {"click_max": 7})
+
+
+def test_a_defect_is_looked_at_by_the_rule_of_its_name_and_those_that_say_where_it_is() -> None:
+    looking = looked_at_by()
+    assert all(name in looking[name] for name in CHECKS)
+    assert {name: found for name, found in looking.items() if found != (name,)} == {
+        "silence": ("silence", "silence_inside"),
+        "silence_head": ("silence", "silence_head"),
+        "silence_tail": ("silence", "silence_tail"),
+        "clipping_before": ("clipping",),
+        "flat_tops_before": ("flat_tops",),
+    }
 
 
 def test_the_classic_numbers_stand_where_nobody_says_otherwise() -> None:
-    assert (LIMITS.silence_share_max, LIMITS.clipping_share_max) == (0.30, 0.01)
-    assert (LIMITS.repetition_max, LIMITS.spectral_range_min_db) == (0.95, 30.0)
+    assert (LIMITS["silence_share_max"], LIMITS["clipping_share_max"]) == (0.30, 0.01)
+    assert (LIMITS["repetition_max"], LIMITS["spectral_range_min_db"]) == (0.95, 30.0)
 
 
 def test_opposite_phase_fails_beyond_its_limit_and_no_other_correlation_does() -> None:
@@ -277,17 +303,17 @@ def test_nan_fails_every_check_it_appears_in() -> None:
 
 def test_the_ruleset_names_the_thresholds() -> None:
     music, custom = QualityKind.MUSIC, QualityKind.CUSTOM
-    names = {ruleset(music, replace(LIMITS, **{field: 0.77})) for field in asdict(LIMITS)}
-    assert len(names | {ruleset(music, LIMITS), ruleset(custom, LIMITS)}) == 2 + len(asdict(LIMITS))
-    assert ruleset(music, Thresholds()) == ruleset(music, LIMITS) == judge(GOOD, LIMITS).ruleset
+    names = {ruleset(music, {**LIMITS, field: 0.77}) for field in LIMITS}
+    assert len(names | {ruleset(music, LIMITS), ruleset(custom, LIMITS)}) == 2 + len(LIMITS)
+    assert ruleset(music, limits_of(custom)) == ruleset(music, LIMITS) == judge(GOOD, LIMITS).ruleset
     assert judge(GOOD, LIMITS, kind=custom).ruleset == ruleset(custom, LIMITS)
-    assert ruleset(music, replace(LIMITS, loudness_min_lufs=-40)) == ruleset(music, LIMITS)
+    assert ruleset(music, {**LIMITS, "loudness_min_lufs": -40}) == ruleset(music, LIMITS)
 
 
 def test_thresholds_decide() -> None:
-    assert judge({**GOOD, "silence_share": 0.5}, replace(LIMITS, silence_share_max=0.6)).verdict is Verdict.PASSED
-    assert judge({**GOOD, "silence_share": 0.0}, replace(LIMITS, silence_share_max=0.0)).score == 100
-    assert judge({**GOOD, "silence_share": 0.1}, replace(LIMITS, silence_share_max=0.0)).score == 0
+    assert judge({**GOOD, "silence_share": 0.5}, {**LIMITS, "silence_share_max": 0.6}).verdict is Verdict.PASSED
+    assert judge({**GOOD, "silence_share": 0.0}, {**LIMITS, "silence_share_max": 0.0}).score == 100
+    assert judge({**GOOD, "silence_share": 0.1}, {**LIMITS, "silence_share_max": 0.0}).score == 0
 
 
 MEASURED = st.fixed_dictionaries(
@@ -354,5 +380,5 @@ def test_the_score_makes_no_jump_at_a_limit(name: str, measurement: str, at: flo
 
 
 def test_judging_needs_no_numpy() -> None:
-    code = "import sys, soundmill.quality.checks, soundmill.quality.soundness; sys.exit('numpy' in sys.modules)"
+    code = "import sys, soundmill.quality.judging, soundmill.quality.soundness; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from soundmill.quality.rules import RULES
+from soundmill.quality.registry import rules
 from support.defective import INJECTIONS
 from support.labelled import SEEDS, Found, alarms, clips, examine_all, scores, table
 from support.tiny_takes import tiny_takes
@@ -37,6 +37,6 @@ def test_the_four_classic_checks_alone_do_worse_on_the_same_files(rows: list[Fou
 
 
 def test_every_injected_defect_names_checks_there_are() -> None:
-    names = {rule.name for rule in RULES}
+    names = {rule.name for rule in rules()}
     assert {name for injection in INJECTIONS for name in injection.finds} <= names
     assert names - {name for injection in INJECTIONS for name in injection.finds} == {"loudness"}

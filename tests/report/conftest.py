@@ -12,6 +12,7 @@ import pytest
 from publish.conftest import Home, fill, make_home
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import JobStatus, Verdict
+from soundmill.quality.registry import looked_at_by
 from soundmill.report.record import BatchRecord, JobRecord, TakeRecord, read_record
 from soundmill.report.write import write_report
 
@@ -20,7 +21,7 @@ MADE_AT = 1_760_003_600.0
 
 def record_of(home: Home, batch: str) -> BatchRecord:
     with Reader.open(home.database) as reader:
-        return read_record(reader.everything_of(batch), home.outputs / batch)
+        return read_record(reader.everything_of(batch), home.outputs / batch, looked_at_by())
 
 
 def report_on(home: Home, batch: str, earlier: Sequence[BatchRecord] = (), later: Sequence[str] = ()) -> Path:

@@ -78,5 +78,5 @@ def test_a_catalogue_that_no_daemon_of_this_version_has_opened_is_read(reported:
     assert isinstance(outputs, list)
     for row in outputs:
         del row["device_s"], row["row_steps"]
-    takes = read_record(rows, reported.outputs / "sweep").takes
+    takes = read_record(rows, reported.outputs / "sweep", {}).takes
     assert {(take.device_s, take.row_steps) for _, take in takes} == {(None, None)}

@@ -17,7 +17,7 @@ from report.test_reporting import alive, events, finished, report_command, repor
 from service.conftest import config, drop, quick_engine
 from service.conftest import until as daemon_until
 from soundmill.commands.run import conclude
-from soundmill.config import Config, MusicLimits, QualityConfig
+from soundmill.config import Config, QualityConfig
 from soundmill.home import Home as HomeFolder
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
@@ -197,7 +197,9 @@ def test_what_is_expected_is_made_before_what_else_became_due_again_and_alone_is
 def test_run_once_leaves_the_reports_of_earlier_batches_that_a_new_limit_changed_to_the_daemon(tmp_path: Path) -> None:
     home = HomeFolder(tmp_path / "home")
     home.create()
-    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
+    strict = config().model_copy(
+        update={"quality": QualityConfig.model_validate({"music": {"loudness_min_lufs": -1.0}})}
+    )
     began = time.time()
 
     def service(settings: Config, speed: float) -> Service:

@@ -14,11 +14,11 @@ from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
-from soundmill.quality.rules import RULES
+from soundmill.quality.registry import looked_at_by
 from soundmill.report.page.head import lead
 from soundmill.report.page.rendering import markdown
 from soundmill.report.page.views import MOST_PROMPTS
-from soundmill.report.record import LOOKED_AT_BY, BatchRecord, Defect, JobRecord
+from soundmill.report.record import BatchRecord, Defect, JobRecord
 from soundmill.report.summary import KEYS
 from soundmill.report.write import PAGE_TAKES, passed_of, shown_takes, write_report
 
@@ -427,7 +427,7 @@ def test_only_what_failed_a_check_is_marked_as_a_defect(tmp_path: Path) -> None:
         return Check(name=name, passed=passed, value=1.0, threshold=1.0, unit="", message=name)
 
     def defect(name: str, at: float) -> Defect:
-        return Defect(name=name, start_s=at, end_s=at + 0.1, detail="")
+        return Defect(name=name, looked_at_by=looked_at_by()[name], start_s=at, end_s=at + 0.1, detail="")
 
     checks = (check("clicks", True), check("silence", True), check("silence_inside", False), check("noise", False))
     defects = tuple(defect(name, at / 10) for at, name in enumerate(("clicks", "silence", "silence_head", "noise")))
@@ -435,12 +435,6 @@ def test_only_what_failed_a_check_is_marked_as_a_defect(tmp_path: Path) -> None:
     marks = re.findall(r'class="sm-defect( sm-allowed)?" style="[^"]*" title="(.*?) at', files["report.html"])
     assert marks == [(" sm-allowed", "clicks"), ("", "silence"), (" sm-allowed", "silence head"), ("", "noise")]
     assert "grey ones are within what is allowed" in files["report.html"]
-
-
-def test_every_defect_is_looked_at_by_the_checks_that_say_where_it_is() -> None:
-    looking = {name: {rule.name for rule in RULES if name in (rule.name, *rule.places)} for name in LOOKED_AT_BY}
-    assert looking == {name: set(checks) for name, checks in LOOKED_AT_BY.items()}
-    assert {name for rule in RULES for name in rule.places} == set(LOOKED_AT_BY)
 
 
 def test_a_batch_of_one_prompt_has_no_prompts_to_tell_apart(reported: Home) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ulid import ULID
 
 from service.conftest import config, drop, never_ending, quick_engine, serving, until
-from soundmill.config import Config, MusicLimits, QualityConfig
+from soundmill.config import Config, QualityConfig
 from soundmill.errors import HomeInUse
 from soundmill.home import Home
 from soundmill.inbox import control
@@ -165,7 +165,9 @@ def test_a_changed_threshold_judges_old_takes_anew_without_running_anything(home
         drop(home, "a.csv", 3)
         until(service, lambda: count(home, "succeeded") == 3)
     assert rows(home, "SELECT DISTINCT verdict FROM outputs") == [("passed",)]
-    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
+    strict = config().model_copy(
+        update={"quality": QualityConfig.model_validate({"music": {"loudness_min_lufs": -1.0}})}
+    )
     with serving(home, settings=strict) as service:
         until(service, lambda: rows(home, "SELECT DISTINCT verdict FROM outputs") == [("failed",)])
     assert rows(home, "SELECT count(*) FROM attempts") == [(3,)]
@@ -179,7 +181,9 @@ def test_run_once_judges_all_old_takes_by_a_changed_threshold(home: Home, monkey
     drop(home, "a.csv", 8)
     service(config()).run(once=True)
     monkeypatch.setattr("soundmill.service.daemon.REJUDGE_CHUNK", 1)
-    strict = config().model_copy(update={"quality": QualityConfig(music=MusicLimits(loudness_min_lufs=-1.0))})
+    strict = config().model_copy(
+        update={"quality": QualityConfig.model_validate({"music": {"loudness_min_lufs": -1.0}})}
+    )
     service(strict).run(once=True)
     assert rows(home, "SELECT verdict, count(*) FROM outputs GROUP BY verdict") == [("failed", 8)]
 

@@ -22,11 +22,10 @@ if __name__ == "__main__":  # pytest has the folder on its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from soundmill.audio.loudness import meter, normalize
-from soundmill.config import QualityConfig
 from soundmill.jobs import Judgement, Normalization, QualityKind
-from soundmill.quality.checks import judge
+from soundmill.quality.judging import judge
+from soundmill.quality.limits import Limits, limits_of
 from soundmill.quality.measure import measure
-from soundmill.quality.thresholds import Thresholds
 from support.clean import CLEAN, RATE, clean
 from support.defective import INJECTIONS, Injection
 
@@ -34,10 +33,7 @@ Samples = NDArray[np.float32]
 
 SEEDS = 4
 CLASSIC = ("silence", "clipping", "repetition", "spectral_balance")
-KINDS: Mapping[str, Thresholds] = {
-    "music": Thresholds(**QualityConfig().music.model_dump()),
-    "sound_effects": Thresholds(**QualityConfig().sound_effects.model_dump()),
-}
+KINDS: Mapping[str, Limits] = {kind: limits_of(QualityKind(kind)) for kind in ("music", "sound_effects")}
 # As delivered and published: an over between the samples and a level below full scale are gone once a clip is
 # normalised.
 AS_IT_IS = frozenset({"over between samples", "clipping below full scale", "heavy, below full scale"})
@@ -99,7 +95,7 @@ def taken(raw: Samples, rate: int, requested_s: float, kind: str, how: Normaliza
     )
     return (
         judge(found.values, KINDS[kind], found.defects, QualityKind(kind)),
-        judge(found.values, Thresholds(), found.defects),
+        judge(found.values, limits_of(QualityKind.CUSTOM), found.defects),
     )
 
 

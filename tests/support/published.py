@@ -24,8 +24,8 @@ from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
 from soundmill.errors import MissingInput
 from soundmill.jobs import Check, QualityKind
-from soundmill.quality.checks import judge
 from soundmill.quality.detectors.runs import longest, runs
+from soundmill.quality.judging import judge
 from soundmill.quality.measure import Measured, measure
 from support.labelled import KINDS
 

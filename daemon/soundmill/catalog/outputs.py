@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
 from soundmill.catalog.reports import changed
@@ -12,45 +12,6 @@ from soundmill.catalog.rows import finite, to_json
 from soundmill.jobs import Attempt, Judge, Judgement, Output, QualityKind, Verdict
 
 SCORER = "soundmill"
-
-MEASUREMENTS = (
-    "silence_share",
-    "clipping_share",
-    "repetition_correlation",
-    "spectral_range_db",
-    "spectral_tilt_db_per_octave",
-    "loudness_lufs",
-    "peak_dbfs",
-    "peak_before_dbfs",
-    "clipping_share_before",
-    "rms_dbfs",
-    "dc_offset",
-    "nonfinite_samples",
-    "duration_s",
-    "duration_error_s",
-    "silence_head_s",
-    "silence_tail_s",
-    "silence_inside_s",
-    "dropout_s",
-    "flat_share",
-    "flat_share_before",
-    "true_peak_dbtp",
-    "loudness_range_lu",
-    "loudness_momentary_max_lufs",
-    "loudness_short_term_max_lufs",
-    "loop_share",
-    "loop_period_s",
-    "stuck_tone_s",
-    "stuck_tone_hz",
-    "noise_s",
-    "clicks",
-    "level_step_db",
-    "channel_difference_db",
-    "stereo_correlation",
-)
-INSERT_MEASUREMENTS = (
-    f"INSERT INTO measurements (output_id, {', '.join(MEASUREMENTS)}) VALUES (?{', ?' * len(MEASUREMENTS)})"
-)
 
 
 def add_output(
@@ -60,8 +21,7 @@ def add_output(
     output: Output,
     judgement: Judgement,
 ) -> None:
-    """Insert the output of an attempt with all that was measured and judged. Other measurements than
-    MEASUREMENTS have no column and are left out."""
+    """Insert the output of an attempt with all that was measured and judged."""
     clip = output.clip
     cursor = db.execute(
         "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
@@ -95,8 +55,28 @@ def add_output(
         ),
     )
     output_id = cursor.lastrowid or 0
-    db.execute(INSERT_MEASUREMENTS, (output_id, *(finite(clip.measurements.get(name)) for name in MEASUREMENTS)))
+    _write_measurements(db, output_id, clip.measurements)
     _write_judgement(db, now, output_id, judgement)
+
+
+def _write_measurements(db: sqlite3.Connection, output_id: int, measurements: Mapping[str, float | None]) -> None:
+    """What has no column yet gets one: a quality check that is new needs no migration."""
+    for name in sorted(measurements.keys() - set(_measured(db))):
+        db.execute(f"ALTER TABLE measurements ADD COLUMN {_quoted(name)} REAL")
+    names = "".join(f", {_quoted(name)}" for name in measurements)
+    db.execute(
+        f"INSERT INTO measurements (output_id{names}) VALUES (?{', ?' * len(measurements)})",
+        (output_id, *map(finite, measurements.values())),
+    )
+
+
+def _measured(db: sqlite3.Connection) -> list[str]:
+    """The names of all that was ever measured: the table's own columns."""
+    return [row["name"] for row in db.execute("PRAGMA table_info(measurements)") if row["name"] != "output_id"]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _write_judgement(db: sqlite3.Connection, now: float, output_id: int, judgement: Judgement) -> None:
@@ -142,9 +122,10 @@ def rejudge(
         " JOIN outputs o ON o.id = old.id JOIN jobs j ON j.id = o.job_id JOIN measurements m ON m.output_id = o.id",
         (*bounds, limit),
     ).fetchall()
+    names = _measured(db)
     for row in rows:
         kind = None if row["quality"] is None else QualityKind(row["quality"])
-        measurements = {name: row[name] for name in MEASUREMENTS}
+        measurements = {name: row[name] for name in names}
         judgement = judge(row["model"], kind, measurements, json.loads(row["defects"]))
         db.execute(
             "UPDATE outputs SET verdict = ?, score = ?, ruleset = ? WHERE id = ?",

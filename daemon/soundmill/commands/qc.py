@@ -12,24 +12,20 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from soundmill.commands import terminal as show
+from soundmill.commands.judging import TooShort, judge_audio
 from soundmill.config import load
 from soundmill.errors import MissingInput, SoundmillError, UsageError
 from soundmill.home import Home
-from soundmill.jobs import Check, QualityKind, Verdict
-from soundmill.quality.checks import judge
-from soundmill.quality.thresholds import Thresholds
-from soundmill.service.wiring import thresholds_of
-
-if TYPE_CHECKING:
-    from soundmill.audio.decode import Recording
+from soundmill.jobs import QualityKind, Verdict
+from soundmill.quality.limits import Limits
+from soundmill.service.wiring import limits_of
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 LONG_SAMPLES = 50_000_000  # over all channels, nine minutes of stereo: longer files are judged one at a time
-SHORTEST_S = 0.025  # a click is told from what follows by 12 ms on either side
 PROCESS_BYTES = 600e6  # what a process takes that judges files up to that long
 COLUMNS = {"file": "file", "verdict": "verdict", "score": "score", "why": "why"}
 CSV_COLUMNS = ("file", "verdict", "score", "failed_checks", "why", "defects", "kind", "sample_rate", "channels")
@@ -38,7 +34,7 @@ CSV_COLUMNS = ("file", "verdict", "score", "failed_checks", "why", "defects", "k
 def qc(home: Home, paths: Iterable[Path], kind: QualityKind, *, as_json: bool, as_csv: bool) -> None:
     """Judge files and folders and print what came of it; raises SoundmillError when one did not pass."""
     files = audio_files(paths)
-    rows = list(judge_files(files, thresholds_of(load(home), kind), kind, os.cpu_count() or 1))
+    rows = list(judge_files(files, limits_of(load(home), kind), kind, os.cpu_count() or 1))
     if as_csv and not as_json:
         write_csv(rows, sys.stdout)
     else:
@@ -64,88 +60,37 @@ def audio_files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def judge_file(path: Path, thresholds: Thresholds, kind: QualityKind) -> dict[str, object]:
+def judge_file(path: Path, limits: Limits, kind: QualityKind) -> dict[str, object]:
     """Verdict, score, failed checks, measurements and defects of one file.
 
     Where it cannot be read or is too short the verdict is unreadable or unjudged, and `error` says why.
     """
-    from soundmill.audio.decode import read_recording
-    from soundmill.audio.loudness import meter
-    from soundmill.quality.measure import measure
-
     try:
-        if not path.stat().st_size:
-            return {"file": str(path), "verdict": "unjudged", "error": "The file is empty: it has 0 bytes."}
-        recording = read_recording(path)
+        judged = judge_audio(path, kind=kind, limits=limits)
+    except TooShort as error:
+        return {"file": str(path), "verdict": "unjudged", "error": str(error)}
     except OSError as error:
         said = f"The file cannot be read: {error.strerror or error}."
         return {"file": str(path), "verdict": "unreadable", "error": said}
     except MissingInput as error:
         said = " ".join(str(error).removeprefix(f"{path}: ").split())
         return {"file": str(path), "verdict": "unreadable", "error": f"The file {said}."}
-    samples, sample_rate = recording.samples, recording.sample_rate
-    if samples.shape[1] < SHORTEST_S * sample_rate:
-        return {"file": str(path), "verdict": "unjudged", "error": _too_short(recording)}
-    read = meter(samples, sample_rate)
-    measured = measure(
-        samples,
-        sample_rate,
-        requested_s=None,
-        loudness_lufs=read.loudness_lufs,
-        before=None,
-        meter=asdict(read),
-        overwrite_samples=True,
-    )
-    whole = whole_file(recording, thresholds.duration_tolerance_s)
-    judgement = judge(measured.values, thresholds, measured.defects, kind, also=[whole])
     return {
         "file": str(path),
-        "verdict": str(judgement.verdict),
-        "score": round(judgement.score, 1),
-        "failed_checks": [check.name for check in judgement.checks if not check.passed],
-        "reasons": [check.message for check in judgement.checks if not check.passed],
+        "verdict": str(judged.verdict),
+        "score": round(judged.score, 1),
+        "failed_checks": [check.name for check in judged.failed],
+        "reasons": [check.message for check in judged.failed],
         "kind": str(kind),
-        "sample_rate": sample_rate,
-        "channels": samples.shape[0],
-        "measurements": dict(measured.values),
-        "checks": [asdict(check) for check in judgement.checks],
-        "defects": [dict(defect) for defect in measured.defects],
+        "sample_rate": judged.sample_rate,
+        "channels": judged.channels,
+        "measurements": dict(judged.measurements),
+        "checks": [asdict(check) for check in judged.checks],
+        "defects": [dict(defect) for defect in judged.defects],
     }
 
 
-def _too_short(recording: Recording) -> str:
-    if recording.samples.size:
-        lasts_ms = 1000 * recording.samples.shape[1] / recording.sample_rate
-        needed_ms = 1000 * SHORTEST_S
-        return f"The file is too short to be judged: {lasts_ms:.1f} ms; at least {needed_ms:g} ms are needed."
-    if recording.share < 1:
-        return "The file is cut short: it holds none of the sound it announces."
-    return "The file is empty: it holds no samples."
-
-
-def whole_file(recording: Recording, tolerance_s: float) -> Check:
-    """Whether the sound that a file's header promises is there."""
-    there_s = recording.samples.shape[1] / recording.sample_rate
-    promised_s = there_s / recording.share
-    missing_s = promised_s - there_s
-    if missing_s <= tolerance_s:
-        message = "No sound is missing that the file announces."
-    else:
-        fault = "damaged or cut short" if recording.damaged else "cut short"
-        message = f"The file is {fault}: {promised_s:.2f} s announced, {there_s:.2f} s are there."
-    return Check(
-        name="whole_file",
-        passed=missing_s <= tolerance_s,
-        value=missing_s,
-        threshold=tolerance_s,
-        unit="s",
-        message=message,
-    )
-
-
-def judge_files(
-    paths: list[Path], thresholds: Thresholds, kind: QualityKind, processes: int
-) -> Iterator[dict[str, object]]:
+def judge_files(paths: list[Path], limits: Limits, kind: QualityKind, processes: int) -> Iterator[dict[str, object]]:
     """One row per file, in order; several processes once there are enough files to pay for them.
 
     Judging takes some 9 bytes of memory for each sample of each channel, so the processes leave long files to this one,
@@ -154,12 +99,12 @@ def judge_files(
     processes = at_once(len(paths), processes)
     if processes < 2:
         for path in paths:
-            yield judge_file(path, thresholds, kind)
+            yield judge_file(path, limits, kind)
         return
-    work = partial(_judge_unless_long, thresholds=thresholds, kind=kind, long_samples=LONG_SAMPLES)
+    work = partial(_judge_unless_long, limits=limits, kind=kind, long_samples=LONG_SAMPLES)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         for path, row in zip(paths, pool.map(work, paths, chunksize=FILES_PER_PROCESS), strict=True):
-            yield judge_file(path, thresholds, kind) if row is None else row
+            yield judge_file(path, limits, kind) if row is None else row
 
 
 def at_once(files: int, processes: int) -> int:
@@ -170,12 +115,10 @@ def at_once(files: int, processes: int) -> int:
     return max(1, min(processes, files // FILES_PER_PROCESS, int(room)))
 
 
-def _judge_unless_long(
-    path: Path, thresholds: Thresholds, kind: QualityKind, long_samples: int
-) -> dict[str, object] | None:
+def _judge_unless_long(path: Path, limits: Limits, kind: QualityKind, long_samples: int) -> dict[str, object] | None:
     from soundmill.audio.decode import samples_in
 
-    return judge_file(path, thresholds, kind) if samples_in(path) <= long_samples else None
+    return judge_file(path, limits, kind) if samples_in(path) <= long_samples else None
 
 
 def _one_thread() -> None:

@@ -12,6 +12,7 @@ from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.errors import StorageUnavailable
 from soundmill.home import Home
+from soundmill.quality.registry import looked_at_by
 from soundmill.report.record import read_record
 from soundmill.report.write import Progress, write_report
 
@@ -28,7 +29,7 @@ def make_report(home: Home, batch: str, progress: Callable[[Progress], None]) ->
         later = reader.goes_on_in(name)
     if not home.outputs.is_dir():  # not made here: where its disk is not mounted, files would vanish under the mount
         raise StorageUnavailable(f"{home.outputs}: the folder is gone: mount its disk or make it again")
-    *earlier, record = (read_record(of_batch, home.outputs / one) for one, of_batch in rows.items())
+    *earlier, record = (read_record(of_batch, home.outputs / one, looked_at_by()) for one, of_batch in rows.items())
     folder = home.outputs / name
     try:
         return write_report(

@@ -13,7 +13,7 @@ import pluggy
 if TYPE_CHECKING:
     from soundmill.engine.models import ModelSpec
     from soundmill.engine.scorers.registry import ScorerSpec
-    from soundmill.quality.registry import QualityCheck
+    from soundmill.quality.check import QualityCheck
 
 GROUP = "soundmill"  # of entry points, and pluggy's project name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Defects = Sequence[Mapping[str, object]]
@@ -97,3 +97,33 @@ def _short(seconds: float) -> str:
 def _seconds(defect: Mapping[str, object], key: str) -> float:
     value = defect.get(key)
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+# --- what most rules say: a text with {found}, {limit} and, where it has them, {place}, {whose} and {when} ---
+
+
+def share(text: str) -> Callable[[Reading], str]:
+    """Of a fraction of the whole, in percent."""
+    return lambda r: text.format(
+        found=percent(r.value, r.limit),
+        limit=percent(r.limit, r.value),
+        place=r.place,
+        whose=r.whose,
+        when=" before normalisation" if r.hidden else "",
+    )
+
+
+def amount(text: str, digits: int) -> Callable[[Reading], str]:
+    """Of a number with so many digits after the point."""
+
+    def says(r: Reading) -> str:
+        found, limit = numbers(r.value, r.limit, digits)
+        return text.format(found=found, limit=limit, place=r.place)
+
+    return says
+
+
+def fault(text: str, none: str, digits: int) -> Callable[[Reading], str]:
+    """As amount, with a sentence of its own for no fault at all."""
+    some = amount(text, digits)
+    return lambda r: none if r.value <= 0 else some(r)

@@ -14,23 +14,17 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 T = TypeVar("T", bound="DataclassInstance")
+Looking = Mapping[str, tuple[str, ...]]
 
 OWN_SCORER = "soundmill"
-# The checks that look at a defect, where they are not just the one of its name.
-LOOKED_AT_BY: Mapping[str, tuple[str, ...]] = {
-    "silence": ("silence", "silence_inside"),
-    "silence_head": ("silence", "silence_head"),
-    "silence_tail": ("silence", "silence_tail"),
-    "clipping_before": ("clipping",),
-    "flat_tops_before": ("flat_tops",),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """Something found in a stretch of a clip, seconds from its start, whether or not its check allows that much."""
+    """Something found in a stretch of a clip, seconds from its start, whether or not its checks allow that much."""
 
     name: str
+    looked_at_by: tuple[str, ...]  # the names of those checks
     start_s: float
     end_s: float
     detail: str
@@ -87,8 +81,7 @@ class TakeRecord:
 
     def allows(self, defect: Defect) -> bool:
         """Whether every check that looks at a defect passed."""
-        looking = LOOKED_AT_BY.get(defect.name, (defect.name,))
-        return all(check.passed for check in self.checks if check.name in looking)
+        return all(check.passed for check in self.checks if check.name in defect.looked_at_by)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -199,13 +192,17 @@ class BatchRecord:
         return sum(job.status is status for job in self.jobs)
 
 
-def read_record(rows: Row, folder: Path) -> BatchRecord:
-    """The record of a batch from the rows of Reader.everything_of; `folder` is where its takes lie."""
+def read_record(rows: Row, folder: Path, looked_at_by: Looking) -> BatchRecord:
+    """The record of a batch from the rows of Reader.everything_of.
+
+    `folder` is where its takes lie; `looked_at_by` has the checks that look at a defect, by its name, where they are
+    not just the one of that name.
+    """
     attempts = {(row["job_id"], row["number"]): row for row in rows["attempts"]}
     outputs: dict[int, list[Row]] = {}
     for row in rows["outputs"]:
         outputs.setdefault(row["job_id"], []).append(row)
-    jobs = tuple(_job(row, outputs.get(row["id"], ()), attempts, folder) for row in rows["jobs"])
+    jobs = tuple(_job(row, outputs.get(row["id"], ()), attempts, folder, looked_at_by) for row in rows["jobs"])
     names = {job.id: job.name for job in jobs}
     return _from_row(
         BatchRecord,
@@ -225,7 +222,9 @@ def _from_row(kind: type[T], row: Row, **known: object) -> T:
     return kind(**{field.name: row[field.name] for field in fields(kind) if field.name not in known}, **known)
 
 
-def _job(row: Row, outputs: Iterable[Row], attempts: Mapping[tuple[int, int], Row], folder: Path) -> JobRecord:
+def _job(
+    row: Row, outputs: Iterable[Row], attempts: Mapping[tuple[int, int], Row], folder: Path, looking: Looking
+) -> JobRecord:
     final = row["final_attempt"] if row["status"] == JobStatus.SUCCEEDED else None
     return _from_row(
         JobRecord,
@@ -233,12 +232,12 @@ def _job(row: Row, outputs: Iterable[Row], attempts: Mapping[tuple[int, int], Ro
         status=JobStatus(row["status"]),
         attempts=row["attempt"],
         takes=tuple(
-            _take(one, attempts[row["id"], one["attempt"]], final == one["attempt"], folder) for one in outputs
+            _take(one, attempts[row["id"], one["attempt"]], final == one["attempt"], folder, looking) for one in outputs
         ),
     )
 
 
-def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
+def _take(row: Row, attempt: Row, final: bool, folder: Path, looking: Looking) -> TakeRecord:
     file = row["path"].split("/", 1)[1]  # the rest is below the batch's own folder
     rating = row["rating"] or {}
     return _from_row(
@@ -254,7 +253,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
         verdict=Verdict(row["verdict"]),
         scores={scorer: score for scorer, score in row["scores"].items() if scorer != OWN_SCORER},
         checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),
-        defects=tuple(defect for one in row["defects"] if (defect := _defect(one)) is not None),
+        defects=tuple(defect for one in row["defects"] if (defect := _defect(one, looking)) is not None),
         stars=rating.get("stars"),
         note=rating.get("note"),
         quarantined=bool(row["quarantined"]),
@@ -263,11 +262,16 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path) -> TakeRecord:
     )
 
 
-def _defect(row: Row) -> Defect | None:
+def _defect(row: Row, looking: Looking) -> Defect | None:
     """None for one without a time: it cannot be pointed at, and its check says the same."""
     start, end = row.get("start_s"), row.get("end_s")
     if not isinstance(start, int | float) or not isinstance(end, int | float):
         return None
+    name = str(row.get("name", "defect"))
     return Defect(
-        name=str(row.get("name", "defect")), start_s=float(start), end_s=float(end), detail=str(row.get("detail", ""))
+        name=name,
+        looked_at_by=looking.get(name, (name,)),
+        start_s=float(start),
+        end_s=float(end),
+        detail=str(row.get("detail", "")),
     )

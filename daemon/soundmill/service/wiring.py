@@ -25,7 +25,8 @@ from soundmill.jobs import (
     Parameters,
     QualityKind,
 )
-from soundmill.quality.checks import Thresholds, judge, ruleset
+from soundmill.quality.judging import judge
+from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
 
 MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
@@ -163,12 +164,13 @@ def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapp
     }
 
 
-def thresholds_of(config: Config, kind: QualityKind) -> Thresholds:
-    return Thresholds(**getattr(config.quality, kind.value).model_dump())
+def limits_of(config: Config, kind: QualityKind) -> Limits:
+    limits: Limits = getattr(config.quality, kind.value).model_dump()
+    return limits
 
 
 def kind_of(model: str, chosen: QualityKind | None) -> QualityKind:
-    """Whose thresholds judge a take: the job's choice, or what its model makes."""
+    """Whose limits judge a take: the job's choice, or what its model makes."""
     if chosen is not None:
         return chosen
     try:
@@ -179,7 +181,7 @@ def kind_of(model: str, chosen: QualityKind | None) -> QualityKind:
 
 
 def judge_with(config: Config) -> Judge:
-    thresholds = {kind: thresholds_of(config, kind) for kind in QualityKind}
+    limits = {kind: limits_of(config, kind) for kind in QualityKind}
 
     def judged(
         model: str,
@@ -188,14 +190,14 @@ def judge_with(config: Config) -> Judge:
         defects: Sequence[Mapping[str, object]],
     ) -> Judgement:
         kind = kind_of(model, chosen)
-        return judge(measurements, thresholds[kind], defects, kind)
+        return judge(measurements, limits[kind], defects, kind)
 
     return judged
 
 
 def rulesets_of(config: Config) -> frozenset[str]:
     """The names of all rules that a take may be judged by."""
-    return frozenset(ruleset(kind, thresholds_of(config, kind)) for kind in QualityKind)
+    return frozenset(ruleset(kind, limits_of(config, kind)) for kind in QualityKind)
 
 
 def trade_of(config: Config) -> Trade:

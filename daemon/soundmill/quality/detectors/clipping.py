@@ -1,4 +1,4 @@
-"""The quality room, flat tops: clipping at any level.
+"""The quality room, clipping: samples at full scale, and flat tops, which are clipping at any level.
 
 A clipped wave runs along its limit: several samples of one value, entered by a corner, at the channel's own highest or
 lowest point. The limit moves with the gain, so clipping that normalisation hid is found too.
@@ -6,19 +6,34 @@ lowest point. The limit moves with the gain, so clipping that normalisation hid 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
+CLIPPED_ABOVE = 0.99  # of full scale
 TOP = 0.99  # of the channel's extreme: where flat tops are looked for
 FLAT_RUN = 3  # samples
 SIXTEEN_BITS = 1 / 32768
 CORNER = 8.0  # how much steeper the wave enters a flat top than it runs along it
 
 
+def clipped(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
+    """The samples [n] of one channel that are over 0.99 of full scale, in order; `low` and `high` are its extremes."""
+    found = [np.flatnonzero(channel > CLIPPED_ABOVE)] if high > CLIPPED_ABOVE else []
+    found += [np.flatnonzero(channel < -CLIPPED_ABOVE)] if low < -CLIPPED_ABOVE else []
+    return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def share_of(samples: Sequence[NDArray[np.int64]], length: int) -> float:
+    """The share of a clip's samples that are listed for the channel with most of them."""
+    return max((each.size for each in samples), default=0) / max(length, 1)
+
+
 def flat_tops(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
-    """The samples [n] of one channel that lie in flat tops, in order; `low` and `high` are its extremes."""
+    """The same of those that lie in flat tops."""
     with np.errstate(over="ignore"):  # samples up to 1e38 are no reason to stop; their differences may be infinite
         found = [_flat(channel, channel >= np.float32(high * TOP), high)] if high > 0 else []
         found += [_flat(channel, channel <= np.float32(low * TOP), low)] if low < 0 else []

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from soundmill.quality.check import Defect
 from soundmill.quality.detectors.runs import runs
-
-Defect = Mapping[str, object]
 
 SILENCE_SPAN_S = 0.5  # shorter pauses belong to the music
 MERGE_S = 0.05  # marked samples closer than this are one defect

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from soundmill.quality.detectors.runs import longest, runs
 
 SILENCE_DBFS = -60.0
+WINDOW = 1024  # samples over which the share of silence is taken
 EDGE_S = 0.006  # within this a dropout's sound is gone and back
 EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
@@ -19,6 +20,26 @@ NEAR_S = 0.05  # within this the sound is about as loud as right beside a dropou
 NEAR_DB = 16.0  # what dies away before a rest and begins after it is softer there
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
+
+
+def silent_windows(
+    scaled: NDArray[np.float32], blocks: NDArray[np.float64], block: int, peaks: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which windows are below −60 dBFS RMS [channels, windows], from samples [channels, time] whose peaks were `peaks`
+    before they were made 1, with the sums of squares of their whole blocks of `block` samples, which divides WINDOW.
+
+    A shorter clip is one window.
+    """
+    channels, length = scaled.shape
+    if length == 0:
+        return np.zeros((channels, 0), dtype=np.bool_)
+    if length < WINDOW:
+        power = np.mean(np.square(scaled), axis=1, keepdims=True, dtype=np.float64)
+    else:
+        per, count = WINDOW // block, length // WINDOW
+        power = blocks[:, : count * per].reshape(channels, count, per).sum(axis=2) / WINDOW
+    rms: NDArray[np.float64] = np.sqrt(power) * peaks[:, None]
+    return rms < 10 ** (SILENCE_DBFS / 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

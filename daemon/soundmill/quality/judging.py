@@ -1,49 +1,46 @@
-"""The quality room, judging: measurements and thresholds in, checks and a verdict out.
+"""The quality room, judging: measurements and limits in, checks and a verdict out.
 
-Pure and without numpy: the daemon judges, so a changed threshold re-judges old takes without their audio. Numbers alone
+Pure and without numpy: the daemon judges, so a changed limit re-judges old takes without their audio. Numbers alone
 decide; the defects that were found with them only tell the sentences where to point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
-from soundmill.quality.rules import RULES, Rule
+from soundmill.quality.check import Rule, Values
+from soundmill.quality.limits import Limits, ruleset
+from soundmill.quality.registry import rules
 from soundmill.quality.sentences import Defects, Reading, in_channel, named, where, worse_channel
 from soundmill.quality.soundness import score
-from soundmill.quality.thresholds import RULE_VERSION, Thresholds, ruleset
-
-__all__ = ["RULE_VERSION", "Thresholds", "judge", "ruleset"]
-
-Measurements = Mapping[str, float | None]
 
 
 def judge(
-    measurements: Measurements,
-    thresholds: Thresholds,
+    measurements: Values,
+    limits: Limits,
     defects: Defects = (),
     kind: QualityKind = QualityKind.MUSIC,
     also: Sequence[Check] = (),
 ) -> Judgement:
-    """The checks of one take: those made `also`, which are not of its measurements, and one for each of RULES in their
+    """The checks of one take: those made `also`, which are not of its measurements, and one for each rule in their
     order. The verdict is failed when any of them is.
 
-    `kind` is whose thresholds these are; it stands in the ruleset's name. A missing measurement (None or absent) passes
+    `kind` is whose limits these are; it stands in the ruleset's name. A missing measurement (None or absent) passes
     where it means "not applicable" (repetition under two seconds, no duration asked, no samples from before
     normalisation, a take older than the measurement) and fails where a sounding clip would have a number.
     """
-    checks = (*also, *(_check(rule, measurements, thresholds, defects) for rule in RULES))
+    checks = (*also, *(_check(rule, measurements, limits, defects) for rule in rules()))
     return Judgement(
         checks=checks,
         verdict=Verdict.PASSED if all(check.passed for check in checks) else Verdict.FAILED,
         score=score(checks),
-        ruleset=ruleset(kind, thresholds),
+        ruleset=ruleset(kind, limits),
     )
 
 
-def _check(rule: Rule, measurements: Measurements, thresholds: Thresholds, defects: Defects) -> Check:
-    limit = float(getattr(thresholds, rule.limit))
+def _check(rule: Rule, measurements: Values, limits: Limits, defects: Defects) -> Check:
+    limit = float(limits[rule.limit])
     delivered = measurements.get(rule.measurement)
     allowed = measurements.get(rule.over) if rule.over else None
     if delivered is not None and allowed is not None:

@@ -1,0 +1,94 @@
+"""The quality room, clipping: samples at full scale, and tops cut flat at any level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.sentences import share
+
+if TYPE_CHECKING:
+    from soundmill.quality.sound import Sound
+
+
+def _measure(sound: Sound) -> Found:
+    from soundmill.quality.detectors.clipping import CLIPPED_ABOVE, share_of
+    from soundmill.quality.detectors.defects import listed_defects
+
+    tops, before, rate = sound.tops, sound.before, sound.sample_rate
+    clipped, flat = f"over {CLIPPED_ABOVE} of full scale", "in flat tops"
+    defects = listed_defects("clipping", tops.clipped, clipped, rate)
+    defects += listed_defects("flat_tops", tops.flat, flat, rate)
+    if before is not None:
+        defects += listed_defects("flat_tops_before", before.flat, f"{flat} before normalisation", rate)
+        defects += listed_defects("clipping_before", before.clipped, f"{clipped} before normalisation", rate)
+    return Found(
+        values={
+            "clipping_share": share_of(tops.clipped, tops.length),
+            "clipping_share_before": None if before is None else share_of(before.clipped, before.length),
+            "flat_share": share_of(tops.flat, tops.length),
+            "flat_share_before": None if before is None else share_of(before.flat, before.length),
+        },
+        defects=defects,
+    )
+
+
+CHECK = QualityCheck(
+    name="clipping",
+    measurements={
+        "clipping_share": Measurement(
+            unit="share", description="share of samples over 0.99 of full scale; highest over channels"
+        ),
+        "clipping_share_before": Measurement(
+            unit="share",
+            description="share of samples over 0.99 of full scale before normalisation; highest over channels",
+        ),
+        "flat_share": Measurement(
+            unit="share",
+            description="share of samples in runs of three and more equal ones at the channel's own highest or lowest "
+            "level, entered by a corner: clipping at any level; highest over channels",
+        ),
+        "flat_share_before": Measurement(unit="share", description="the same before normalisation and encoding"),
+    },
+    measure=_measure,
+    limits=(
+        Limit(
+            name="clipping_share_max",
+            description="share of samples over 0.99 of full scale",
+            default=0.01,
+            music=0.05,
+            sound_effects=0.10,
+            most=1,
+        ),
+        Limit(
+            name="flat_share_max",
+            description="share of samples in tops cut flat at any level",
+            default=0.002,
+            sound_effects=0.10,
+            most=1,
+        ),
+    ),
+    rules=(
+        Rule(
+            name="clipping",
+            measurement="clipping_share",
+            before="clipping_share_before",
+            limit="clipping_share_max",
+            unit="share",
+            needed=True,
+            places=("clipping_before",),
+            says=share("{found} of the samples are clipped{when}{place}; at most {limit} may be."),
+            missing="How much of the clip is clipped was not measured.",
+        ),
+        Rule(
+            name="flat_tops",
+            measurement="flat_share",
+            before="flat_share_before",
+            limit="flat_share_max",
+            unit="share",
+            places=("flat_tops_before",),
+            says=share("{found} of the samples lie in tops cut flat{when}{place}; at most {limit} may."),
+            missing="Flat tops were not measured.",
+        ),
+    ),
+)

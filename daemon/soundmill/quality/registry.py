@@ -1,0 +1,93 @@
+"""The quality room, the list: every quality check there is. No numpy.
+
+The checks are in the order in which they are judged and shown. Whoever adds one from outside registers it before
+anything is measured or judged, in the daemon as in the engine processes.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from soundmill.quality.check import Measurement, QualityCheck, Rule
+from soundmill.quality.checks import (
+    clicks,
+    clipping,
+    duration,
+    level_step,
+    loudness,
+    noise,
+    peaks,
+    repetition,
+    samples,
+    silence,
+    spectrum,
+    stereo,
+    stuck_tone,
+)
+
+CHECKS: list[QualityCheck] = [
+    silence.CHECK,
+    clipping.CHECK,
+    peaks.CHECK,
+    repetition.CHECK,
+    spectrum.CHECK,
+    noise.CHECK,
+    stuck_tone.CHECK,
+    clicks.CHECK,
+    level_step.CHECK,
+    loudness.CHECK,
+    stereo.CHECK,
+    samples.CHECK,
+    duration.CHECK,
+]
+
+
+def all_checks() -> tuple[QualityCheck, ...]:
+    return tuple(CHECKS)
+
+
+def register(check: QualityCheck) -> None:
+    """Add a check after all others; the same one again is nothing new.
+
+    Raises ValueError where it is not whole or one of its names is taken: measurements are columns of the catalogue,
+    limits keys of soundmill.yaml.
+    """
+    if check in CHECKS:
+        return
+    for what, mine, others in (
+        ("quality check", [check.name], [each.name for each in CHECKS]),
+        ("measurement", list(check.measurements), ["output_id", *measurements()]),
+        ("limit", [limit.name for limit in check.limits], [limit.name for each in CHECKS for limit in each.limits]),
+        ("rule", [rule.name for rule in check.rules], [rule.name for rule in rules()]),
+    ):
+        for name in mine:
+            if not (name.isascii() and name.isidentifier() and name.islower()):
+                raise ValueError(f"{check.name}: {name!r} names no {what}: lower case letters, digits and _ do")
+            if name in others or mine.count(name) > 1:
+                raise ValueError(f"{check.name}: there is a {what} {name} already")
+    known = {*measurements(), *check.measurements}
+    for rule in check.rules:
+        if rule.limit not in [limit.name for limit in check.limits]:
+            raise ValueError(f"{check.name}: rule {rule.name} goes by {rule.limit}, which is none of its limits")
+        for read in (rule.measurement, rule.before, rule.over):
+            if read is not None and read not in known:
+                raise ValueError(f"{check.name}: rule {rule.name} reads {read}, which nothing measures")
+    CHECKS.append(check)
+
+
+def measurements() -> dict[str, Measurement]:
+    """Every measurement there is, by name."""
+    return dict(chain.from_iterable(check.measurements.items() for check in CHECKS))
+
+
+def rules() -> tuple[Rule, ...]:
+    return tuple(rule for check in CHECKS for rule in check.rules)
+
+
+def looked_at_by() -> dict[str, tuple[str, ...]]:
+    """By the name of a defect, the rules that look at it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for rule in rules():
+        for defect in (rule.name, *rule.places):
+            found[defect] = (*found.get(defect, ()), rule.name)
+    return found
