@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import yaml
 
+from soundmill.commands.init import create
 from soundmill.commands.judging import judge_audio
-from soundmill.config import Config, Home, load
-from soundmill.home import create
+from soundmill.config import Config, load
+from soundmill.home import Home
 from soundmill.jobs import QualityKind, Verdict
 from soundmill.quality import registry
 from soundmill.quality.check import QualityCheck

@@ -12,12 +12,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from soundmill import plugins
 from soundmill.commands import terminal as show
 from soundmill.config import Config, load
 from soundmill.engine.devices import describe, find_devices
 from soundmill.engine.models import ModelSpec, known, resolve
+from soundmill.engine.scorers.registry import scorers
 from soundmill.errors import SoundmillError, UnknownModel
 from soundmill.home import Home, daemon_running
+from soundmill.quality.registry import all_checks
 
 Level = Literal["ok", "note", "problem"]
 MARKS: dict[Level, str] = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
@@ -53,7 +56,7 @@ def doctor(home: Home, *, as_json: bool) -> None:
 def models(*, as_json: bool) -> None:
     """Print the models known by name, and which of them are here."""
     rows = [
-        {**asdict(spec), "family": spec.family.name, "here": spec.is_built_in or weights_cached(spec)}
+        {**asdict(spec), "family": spec.family.name, "here": not spec.is_hub or weights_cached(spec)}
         for spec in known()
     ]
     show.table(rows, MODELS, "", as_json=as_json)
@@ -83,6 +86,7 @@ def verify_model(name: str, *, as_json: bool) -> None:
 
 def examine(home: Home, config: Config) -> Iterator[Finding]:
     yield from _python()
+    yield from _plugins()
     yield from _devices(config)
     yield from _model(config)
     yield from _storage(home)
@@ -101,6 +105,14 @@ def _python() -> Iterator[Finding]:
             yield Finding("problem", name, "not installed", "pip install --no-deps -r requirements.lock")
 
 
+def _plugins() -> Iterator[Finding]:
+    all_checks(), known(), scorers()  # asks the plugins, and so finds out which of them are wrong
+    for name in plugins.names():
+        yield Finding("ok", "plugin", name)
+    for name, reason in plugins.broken().items():
+        yield Finding("problem", "plugin", f"{name} is left out: {reason}", "update or uninstall its package")
+
+
 def _devices(config: Config) -> Iterator[Finding]:
     for device in find_devices(config.engine.devices):
         if device == "cpu":
@@ -117,7 +129,7 @@ def _model(config: Config) -> Iterator[Finding]:
     except UnknownModel as error:
         yield Finding("problem", "default model", str(error), "set default_model in soundmill.yaml")
         return
-    if spec.is_built_in or Path(spec.name).is_absolute() or weights_cached(spec):
+    if not spec.is_hub or weights_cached(spec):
         yield Finding("ok", "default model", f"{spec.name}: its weights are here")
     else:
         yield Finding(

@@ -18,7 +18,7 @@ import pluggy
 from soundmill.plugins import hooks
 from soundmill.plugins.hooks import GROUP, hookimpl
 
-__all__ = ["broken", "hookimpl", "manager", "names", "registered"]
+__all__ = ["broken", "hookimpl", "leave_out", "manager", "names", "registered"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +64,11 @@ def registered(hook: str) -> Iterator[tuple[str, Any]]:
             continue
         for each in answer:
             yield implementation.plugin_name, each
+
+
+def leave_out(name: str, error: Exception) -> None:
+    """Do without a plugin that is wrong, and say so once."""
+    _leave_out(manager(), name, error)
 
 
 def _leave_out(found: pluggy.PluginManager, name: str, error: Exception) -> None:

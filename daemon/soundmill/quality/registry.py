@@ -1,11 +1,13 @@
 """The quality room, the list: every quality check there is. No numpy.
 
-The checks are in the order in which they are judged and shown. Whoever adds one from outside registers it before
-anything is measured or judged, in the daemon as in the engine processes.
+The checks are in the order in which they are judged and shown; those of plugins (soundmill/plugins/hooks.py) come last,
+in every process that measures or judges.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
 from itertools import chain
 
 from soundmill.quality.check import Measurement, QualityCheck, Rule
@@ -42,7 +44,19 @@ CHECKS: list[QualityCheck] = [
 ]
 
 
+@cache
+def _ask_plugins() -> None:
+    from soundmill import plugins
+
+    for name, check in plugins.registered("register_quality_checks"):
+        try:
+            register(check)
+        except Exception as error:  # it is somebody else's code
+            plugins.leave_out(name, error)
+
+
 def all_checks() -> tuple[QualityCheck, ...]:
+    _ask_plugins()
     return tuple(CHECKS)
 
 
@@ -56,16 +70,16 @@ def register(check: QualityCheck) -> None:
         return
     for what, mine, others in (
         ("quality check", [check.name], [each.name for each in CHECKS]),
-        ("measurement", list(check.measurements), ["output_id", *measurements()]),
+        ("measurement", list(check.measurements), ["output_id", *_measurements(CHECKS)]),
         ("limit", [limit.name for limit in check.limits], [limit.name for each in CHECKS for limit in each.limits]),
-        ("rule", [rule.name for rule in check.rules], [rule.name for rule in rules()]),
+        ("rule", [rule.name for rule in check.rules], [rule.name for each in CHECKS for rule in each.rules]),
     ):
         for name in mine:
             if not (name.isascii() and name.isidentifier() and name.islower()):
                 raise ValueError(f"{check.name}: {name!r} names no {what}: lower case letters, digits and _ do")
             if name in others or mine.count(name) > 1:
                 raise ValueError(f"{check.name}: there is a {what} {name} already")
-    known = {*measurements(), *check.measurements}
+    known = {*_measurements(CHECKS), *check.measurements}
     for rule in check.rules:
         if rule.limit not in [limit.name for limit in check.limits]:
             raise ValueError(f"{check.name}: rule {rule.name} goes by {rule.limit}, which is none of its limits")
@@ -77,11 +91,15 @@ def register(check: QualityCheck) -> None:
 
 def measurements() -> dict[str, Measurement]:
     """Every measurement there is, by name."""
-    return dict(chain.from_iterable(check.measurements.items() for check in CHECKS))
+    return _measurements(all_checks())
+
+
+def _measurements(checks: Iterable[QualityCheck]) -> dict[str, Measurement]:
+    return dict(chain.from_iterable(check.measurements.items() for check in checks))
 
 
 def rules() -> tuple[Rule, ...]:
-    return tuple(rule for check in CHECKS for rule in check.rules)
+    return tuple(rule for check in all_checks() for rule in check.rules)
 
 
 def looked_at_by() -> dict[str, tuple[str, ...]]:
