@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shlex
 import signal
 import socket
 import threading
@@ -321,7 +322,14 @@ class Service:
             self._record("recovered", f"{len(interrupted)} interrupted attempts, {strays} half-written files removed")
 
     def _make_intake(self) -> Intake:
-        spool = Spool(self.home.inbox, clock=self._clock, new_ulid=new_ulid, settle_s=self.config.inbox.settle_s)
+        spool = Spool(
+            self.home.inbox,
+            clock=time.monotonic,  # a file rests however the date is set
+            new_ulid=new_ulid,
+            settle_s=self.config.inbox.settle_s,
+            patience_s=self.config.inbox.patience_s,
+            command=f"soundmill --home {shlex.quote(str(self.home.root))}",
+        )
         return Intake(
             spool,
             self.catalog,
