@@ -179,12 +179,17 @@ def status(home: Home, watch: bool, as_json: bool) -> None:
             _watch(reader)
             return
         overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
+        notices = reader.inbox_notices()
         running = homes.daemon_running(home)
     if as_json:
-        show.as_json({"daemon_running": running, "overview": overview, "batches": batches, "workers": workers})
+        show.as_json(
+            {"daemon_running": running, "overview": overview, "batches": batches, "workers": workers, "inbox": notices}
+        )
         return
     click.echo(f"daemon: {'running' if running else 'not running'} on {home.root}")
     click.echo(", ".join(f"{overview[key]} {key}" for key in ("queued", "running", "succeeded", "failed", "flagged")))
+    for notice in notices:
+        click.echo(f"inbox: {notice['kind']}: {notice['file']} {notice['message']}")
     click.echo()
     show.table(
         batches,

@@ -43,6 +43,7 @@ class Notices:
         self._board = board
         self._shown: str | None = None
         self._told: set[tuple[str, str]] = set()
+        self._lasting: set[tuple[str, str]] = set()
 
     def post(self, notices: Sequence[Notice]) -> None:
         """Show these and no others. Raises CatalogError, StorageUnavailable; what was not said is then still due."""
@@ -59,7 +60,9 @@ class Notices:
         if len(notices) > len(shown):
             more = f"and {len(notices) - len(shown):,} more files that are not taken"
             rows.append({"kind": "not a job file", "file": "", "message": more})
-        self._told &= {(one.kind, one.file_name) for one in notices}
+        lasting = {(one.kind, one.file_name) for one in notices}
+        self._told -= self._lasting - lasting  # gone; what a former daemon told may not have been looked at long enough
+        self._lasting = lasting
         text = json.dumps(rows, ensure_ascii=False)
         if text != self._shown:
             self._board.set_setting(SETTING, text)
