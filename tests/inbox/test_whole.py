@@ -311,6 +311,38 @@ def test_what_submit_puts_there_is_whole_as_it_is(tmp_path: Path, inbox: Path, c
     assert spool.settled() == []
 
 
+def test_a_stall_with_the_file_open_delays_nothing_once_it_is_closed(inbox: Path, clock: Any, new_ulid: Any) -> None:
+    spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
+    path = inbox / "a.csv"
+    with path.open("w") as file:
+        file.write("prompt\ncalm")
+        file.flush()
+        for _ in range(30):
+            assert spool.settled() == []
+            clock.now += 1
+        file.write(" piano\n")
+    assert spool.settled() == []
+    clock.now += 1
+    assert spool.settled() == [path]
+
+
+def test_who_appends_and_closes_after_pauses_is_given_longer(inbox: Path, clock: Any, new_ulid: Any) -> None:
+    """Seen whole and closed each time, so that only its pauses tell; the first outlasts settle_s by the next look."""
+    spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
+    path = inbox / "a.csv"
+    path.write_text("prompt\ncalm\n")
+    spool.settled()
+    for row in range(4):
+        clock.now += 2
+        with path.open("a") as file:
+            file.write(f"piano {row}\n")
+        assert spool.settled() == []
+        clock.now += 2
+        assert spool.settled() == []
+    clock.now += 10
+    assert spool.settled() == [path]
+
+
 def test_a_file_written_to_between_look_and_claim_goes_back(spool: Spool, inbox: Path) -> None:
     path = inbox / "a.csv"
     path.write_text(TABLE)

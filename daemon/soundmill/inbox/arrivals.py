@@ -34,6 +34,7 @@ class _Seen:
     first: float
     longest_pause_s: float = 0.0
     look: tuple[Look, str] | None = None  # of this state
+    explained: bool = False  # whether its pause is: it was seen to be open, or a part that nobody had open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Arrivals:
             if seen.look is None:
                 seen.look = look_at(path, status)
             writers = witness.writers_of(path, status)
+            seen.explained = writers is Writers.SOMEBODY or (seen.look[0] is Look.PART and writers is Writers.NOBODY)
             need = wait_s(
                 seen.look[0],
                 writers,
@@ -178,11 +180,11 @@ def _is_marked(path: Path, status: os.stat_result) -> bool:
 
 def _seen(before: _Seen | None, status: os.stat_result, now: float) -> _Seen:
     state = state_of(status)
-    if before is None:
+    if before is None or before.state[3] != state[3]:  # another file in its place
         return _Seen(state, since=now, first=now)
     if before.state == state:
         return before
-    pause = max(before.longest_pause_s, now - before.since)
+    pause = before.longest_pause_s if before.explained else max(before.longest_pause_s, now - before.since)
     return _Seen(state, since=now, first=before.first, longest_pause_s=pause)
 
 

@@ -7,10 +7,10 @@ A file is taken once it has rested: size, times and inode are what they were for
     its last row is complete but has no end of line      5 x settle_s   patience_s        5 x patience_s
     a part: empty, zeros, a row or YAML that stops       patience_s     5 x patience_s    5 x patience_s
 
-and where it was seen to pause for longer than settle_s between two changes, at least three times the longest of these
-pauses, up to patience_s: who pauses for two seconds may do so again. What `soundmill submit` put there is whole, and
-rests for settle_s. After the wait a file is taken as what it is, so that neither an editor that keeps its file open nor
-an empty file waits for ever.
+and where it was seen to pause for longer than settle_s between two changes, and neither an open handle nor a missing
+part explains that, at least three times the longest of these pauses, up to patience_s: who appends a row every two
+seconds may do so again. What `soundmill submit` put there is whole, and rests for settle_s. After the wait a file is
+taken as what it is, so that neither an editor that keeps its file open nor an empty file waits for ever.
 
 Who has it open is asked of the kernel: a read lease is refused while anybody writes (fcntl(2), F_SETLEASE). Where it
 is not to be had (other people's files, many file systems) /proc tells of the processes that may be looked into, and
