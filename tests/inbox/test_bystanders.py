@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,17 @@ def test_a_copy_is_held_with_a_question_and_runs_when_the_command_is_pasted(
     assert outcome.accepted and not (inbox / name).exists()
     intake.scan()
     assert json.loads(ledger.settings["inbox notices"]) == []
+
+
+def test_a_file_that_is_submitted_by_name_is_meant(intake: Intake, inbox: Path, tmp_path: Path, ledger: Any) -> None:
+    """Where the file system keeps extended attributes; elsewhere it is held like any other."""
+    (inbox / "x.csv").write_text(GOOD)
+    intake.scan()
+    (tmp_path / "x (1).csv").write_text("prompt\nanother piano\n")
+    target = submit(tmp_path / "x (1).csv", inbox, again=False)
+    if not os.listxattr(target):
+        pytest.skip("this file system keeps no extended attributes")
+    assert intake.scan()[0].accepted and ledger.events == []
 
 
 def test_a_copy_of_a_file_that_was_refused_is_the_mended_one(intake: Intake, inbox: Path) -> None:

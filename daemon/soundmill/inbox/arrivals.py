@@ -20,6 +20,7 @@ WHOLE = "user.soundmill.whole"  # an extended attribute: the size and time at wh
 _OUR_FOLDERS = {"accepted", "rejected"}
 QUIET_S = 5.0  # what is no job file rests so long before it is spoken of: programs make files for a moment
 UNFINISHED_S = 3600.0  # and so long under a name that programs give to what they have not finished
+MOST_RIPE = 2000  # are found at one look: the opening of each file costs more than the listing of all
 GIVEN_UP = 10  # times patience_s: `run --once` waits no longer for a file that never rests
 
 State = tuple[int, int, int, int]
@@ -72,6 +73,7 @@ class Arrivals:
         before, self._seen = self._seen, {}
         names = {bystanders.same_name(name) for name in entries}
         self._ripe = {}
+        job_files: list[tuple[int, str, os.stat_result]] = []
         for name, entry in entries.items():
             if name.startswith(".") or name in _OUR_FOLDERS:
                 continue
@@ -80,11 +82,16 @@ class Arrivals:
             except FileNotFoundError:
                 continue
             seen = self._seen[name] = _seen(before.get(name), status, now)
-            if not is_candidate(name):
+            if is_candidate(name):
+                job_files.append((status.st_mtime_ns, name, status))
+            else:
                 self._mention(entry, now - seen.since)
-            elif (taken := self._judge(name, status, seen, witness, names, now)) is not None:
+        for _, name, status in sorted(job_files, key=lambda each: each[:2]):
+            if len(self._ripe) >= MOST_RIPE:
+                break
+            if (taken := self._judge(name, status, self._seen[name], witness, names, now)) is not None:
                 self._ripe[name] = taken
-        return [self._inbox / name for name in sorted(self._ripe, key=lambda name: (self._ripe[name].state[1], name))]
+        return [self._inbox / name for name in self._ripe]
 
     def taken(self, name: str) -> Ripe | None:
         """What the file was at the last look; the name is no longer its own."""
@@ -107,13 +114,14 @@ class Arrivals:
     ) -> Ripe | None:
         path = self._inbox / name
         rested = now - seen.since
-        if stat.S_ISREG(status.st_mode) and (original := self._original(name, names)) is not None:
+        marked = rested >= self._settle_s and _is_marked(path, status)
+        if stat.S_ISREG(status.st_mode) and not marked and (original := self._original(name, names)) is not None:
             if rested >= self._settle_s:
                 message = bystanders.question(path.absolute(), original, self._command)
                 self.notices.append(Notice(kind="held", file_name=name, message=message))
             return None
         writers, need = Writers.NOBODY, self._settle_s
-        if rested >= self._settle_s and not _is_marked(path, status):
+        if rested >= self._settle_s and not marked:
             if seen.look is None:
                 seen.look = look_at(path, status)
             writers = witness.writers_of(path, status)
@@ -132,6 +140,7 @@ class Arrivals:
         else:
             message = "has been written to for a long time and is still being changed; it is taken once it rests"
             self.notices.append(Notice(kind="not here yet", file_name=name, message=message))
+            return None
         if need > self._settle_s:
             message = _why(seen.look, writers, need)
             self.notices.append(Notice(kind="not here yet", file_name=name, message=message))

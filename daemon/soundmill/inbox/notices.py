@@ -60,7 +60,7 @@ class Notices:
         if len(notices) > len(shown):
             more = f"and {len(notices) - len(shown):,} more files that are not taken"
             rows.append({"kind": "not a job file", "file": "", "message": more})
-        lasting = {(one.kind, one.file_name) for one in notices}
+        lasting: set[tuple[str, str]] = {(one.kind, one.file_name) for one in notices}
         self._told -= self._lasting - lasting  # gone; what a former daemon told may not have been looked at long enough
         self._lasting = lasting
         text = json.dumps(rows, ensure_ascii=False)
