@@ -151,7 +151,14 @@ def measure_files(files: int, folder: Path) -> list[Line]:
     catalog = Catalog.open(folder / "catalog.db", clock=time.time)
     inbox = folder / "inbox"
     inbox.mkdir()
-    spool = Spool(inbox, clock=time.monotonic, new_ulid=lambda: str(ULID()), settle_s=0.05)
+    spool = Spool(
+        inbox,
+        clock=time.monotonic,
+        new_ulid=lambda: str(ULID()),
+        settle_s=0.05,
+        patience_s=60.0,
+        command="soundmill",
+    )
     intake = Intake(spool, catalog, lambda ulid: rules(ulid, inbox), max_bytes=1_000_000)
 
     def drop() -> None:

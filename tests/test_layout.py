@@ -44,7 +44,9 @@ MAY: dict[str, set[str]] = {
 MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__": {"catalog", "commands"}}
 # A part of a room may import itself and the parts before it.
 INSIDE: dict[str, list[str]] = {
-    "inbox": ["control", "watch", "jobfile", "spool", "intake"],
+    "inbox": [
+        "control", "watch", "jobfile", "names", "whole", "notices", "bystanders", "arrivals", "aftermath", "spool", "intake",
+    ],
     "inbox/jobfile": [
         "problems", "recognize", "points", "suggest", "written", "cells", "schema", "naming", "context", "rows",
         "takes", "csv_table", "yaml", "read",

@@ -29,6 +29,9 @@ class Section(BaseModel):
 
 class InboxConfig(Section):
     settle_s: float = Field(1.0, ge=0, description="a file is read once it has not changed for this long")
+    patience_s: float = Field(
+        60.0, ge=0, description="how long a file that seems unfinished is waited for after its last change"
+    )
     scan_interval_s: float = Field(2.0, gt=0, le=3600, description="time between full scans of the inbox")
     max_file_mb: float = Field(32.0, gt=0, le=1024, description="larger job files are rejected")
     max_jobs: int = Field(1_000_000, ge=1, description="most jobs one file may expand to")

@@ -169,7 +169,7 @@ def new_ulid() -> Callable[[], str]:
 @pytest.fixture
 def spool(inbox: Path, clock: Clock, new_ulid: Callable[[], str]) -> Spool:
     """A spool that holds a file for settled at once."""
-    return Spool(inbox, clock, new_ulid, 0.0)
+    return Spool(inbox, clock, new_ulid, settle_s=0.0, patience_s=0.0, command="soundmill")
 
 
 class Ledger:
@@ -182,6 +182,8 @@ class Ledger:
         self.sources: dict[str, Source] = {}
         self.rejections: dict[str, tuple[Problem, ...]] = {}
         self.fail: dict[str, Exception] = {}
+        self.events: list[tuple[str, str]] = []
+        self.settings: dict[str, str] = {}
 
     def _at(self, point: str) -> None:
         error = self.fail.pop(point, None)
@@ -217,6 +219,15 @@ class Ledger:
         self.sources[source.ulid] = source
         self._at("after ingest")
         return batch
+
+    def event(self, kind: str, message: str) -> None:
+        self.events.append((kind, message))
+
+    def get_setting(self, key: str) -> str | None:
+        return self.settings.get(key)
+
+    def set_setting(self, key: str, value: str) -> None:
+        self.settings[key] = value
 
     def record_rejection(self, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]) -> None:
         self._at("before record_rejection")

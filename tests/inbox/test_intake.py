@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ MAX_BYTES = 1 << 20
 
 def restarted(inbox: Path, clock: Any, new_ulid: Callable[[], str], ledger: Any, rules_with: Any) -> Intake:
     """The intake of a daemon that was started afresh on the same folder."""
-    spool = Spool(inbox, clock, new_ulid, 0.0)
+    spool = Spool(inbox, clock, new_ulid, settle_s=0.0, patience_s=0.0, command="soundmill")
     return Intake(spool, ledger, lambda ulid: rules_with(inbox, ulid), MAX_BYTES)
 
 
@@ -52,8 +53,9 @@ def test_the_same_content_again_is_rejected_naming_the_earlier_batch(intake: Int
     assert outcome.rejected
     assert outcome.reason == (
         "has the same content as batch themes, which was accepted earlier; "
-        "to run it once more: soundmill submit --again copy.csv"
+        f"to run it once more: soundmill submit --again {inbox / 'rejected' / 'copy.csv'}"
     )
+    assert (inbox / "rejected" / "copy.csv").exists()
 
 
 def test_two_copies_dropped_together_make_one_batch(intake: Intake, inbox: Path, ledger: Any) -> None:
@@ -203,31 +205,105 @@ def test_a_file_that_vanishes_before_it_is_claimed_is_no_outcome(intake: Intake,
     assert intake.scan() == []
 
 
-def test_a_file_still_growing_when_it_is_read_is_left_for_later(
-    intake: Intake, inbox: Path, spool: Spool, clock: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_grows_while_it_is_read_goes_back_and_is_read_whole(
+    intake: Intake, inbox: Path, ledger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (inbox / "slow.csv").write_text(GOOD)
-    writer = (inbox / "slow.csv").open("a")  # opened before the claim, so it writes into the claimed file
     # the moment between the first look and the reading is reached by no other door
     real_fstat = os.fstat
     calls: list[os.stat_result] = []
+    with (inbox / "slow.csv").open("a") as writer:  # opened before the claim, so it writes into the claimed file
 
-    def fstat(descriptor: int) -> os.stat_result:
-        status = real_fstat(descriptor)
-        calls.append(status)
-        if len(calls) == 1:
-            writer.write("storm\n")
-            writer.flush()
-        return status
+        def fstat(descriptor: int) -> os.stat_result:
+            status = real_fstat(descriptor)
+            calls.append(status)
+            if len(calls) == 1:
+                writer.write("storm\n")
+                writer.flush()
+            return status
 
-    monkeypatch.setattr("soundmill.disk.os.fstat", fstat)
-    (outcome,) = intake.scan()
-    monkeypatch.undo()
-    writer.close()
-    assert isinstance(outcome.error, BlockingIOError)
-    clock.now += FIRST_WAIT_S
+        monkeypatch.setattr("soundmill.disk.os.fstat", fstat)
+        assert intake.scan() == [] and intake.waiting
+        monkeypatch.undo()
+    assert names(inbox / ".claimed") == set() and (inbox / "slow.csv").exists()
+    assert ledger.events == [("file put back", "slow.csv: was written to while it was read; it is read again")]
     (outcome,) = intake.scan()
     assert outcome.batch is not None and outcome.batch.job_count == 2
+
+
+def test_a_file_that_grows_before_the_transaction_goes_back(
+    spool: Spool, inbox: Path, ledger: Any, tmp_path: Path, rules_with: Any
+) -> None:
+    """The rules are asked for after the reading and before the transaction."""
+    grown: list[str] = []
+
+    def grow_once(ulid: str) -> Any:
+        if not grown:
+            grown.append(ulid)
+            (claimed,) = (inbox / ".claimed").iterdir()
+            with claimed.open("a") as writer:
+                writer.write("storm\n")
+        return rules_with(tmp_path, ulid)
+
+    intake = Intake(spool, ledger, grow_once, MAX_BYTES)
+    (inbox / "slow.csv").write_text(GOOD)
+    assert intake.scan() == [] and intake.waiting and not ledger.batches
+    (outcome,) = intake.scan()
+    assert outcome.batch is not None and outcome.batch.job_count == 2
+
+
+def test_a_file_is_not_refused_for_what_was_still_to_come(
+    spool: Spool, inbox: Path, ledger: Any, tmp_path: Path, rules_with: Any
+) -> None:
+    mended: list[str] = []
+
+    def mend_once(ulid: str) -> Any:
+        if not mended:
+            mended.append(ulid)
+            (claimed,) = (inbox / ".claimed").iterdir()
+            claimed.write_text(GOOD)
+        return rules_with(tmp_path, ulid)
+
+    (inbox / "slow.csv").write_text(BAD)
+    intake = Intake(spool, ledger, mend_once, MAX_BYTES)
+    assert intake.scan() == [] and not ledger.rejections
+    assert intake.scan()[0].accepted
+
+
+def test_an_accepted_file_that_grows_is_said_once_with_the_command_that_makes_it(
+    intake: Intake, inbox: Path, ledger: Any, clock: Any
+) -> None:
+    (inbox / "p1.csv").write_text(GOOD)
+    with (inbox / "p1.csv").open("a") as writer:  # a handle that outlives the renaming
+        assert intake.scan()[0].accepted
+        writer.write("storm\n")
+    for _ in range(5):
+        assert intake.scan() == []
+        clock.now += 5
+    path = inbox / "accepted" / "p1.csv"
+    assert ledger.events == [
+        (
+            "file changed after it was accepted",
+            "p1.csv: batch p1 was made of its first version (18 bytes) and lacks what was written later "
+            "(24 bytes now); to stop that batch and make the whole file: soundmill cancel p1; "
+            f"soundmill submit --again {path}",
+        )
+    ]
+    assert [one["file"] for one in json.loads(ledger.settings["inbox notices"])] == ["p1.csv"]
+    (inbox / "p1.again.csv").write_bytes(path.read_bytes())
+    assert intake.scan()[0].accepted
+    intake.scan()
+    assert json.loads(ledger.settings["inbox notices"]) == []
+
+
+def test_a_touched_accepted_file_is_no_news(intake: Intake, inbox: Path, ledger: Any, clock: Any) -> None:
+    (inbox / "a.csv").write_text(GOOD)
+    intake.scan()
+    (inbox / "accepted" / "a.csv").touch()
+    for _ in range(5):
+        intake.scan()
+        clock.now += 5
+    assert ledger.events == []
 
 
 def test_a_burst_of_files_is_taken_in_whole(intake: Intake, inbox: Path, ledger: Any) -> None:

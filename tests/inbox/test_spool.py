@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from soundmill.errors import InvalidJobFile, Problem, UsageError
-from soundmill.inbox.spool import Spool, is_candidate, numbered, submit, tidy
+from soundmill.inbox.names import is_candidate, numbered, tidy
+from soundmill.inbox.spool import Spool, submit
 
 
 @pytest.fixture
 def patient(inbox: Path, clock: Any, new_ulid: Any) -> Spool:
     """A spool that waits a second for a file to rest."""
-    return Spool(inbox, clock, new_ulid, 1.0)
+    return Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
 
 
 def test_a_file_still_being_written_is_left_alone(patient: Spool, inbox: Path, clock: Any) -> None:
@@ -45,7 +46,7 @@ def test_a_change_of_the_time_stamp_alone_starts_the_wait_anew(patient: Spool, i
 def test_files_from_before_the_start_settle_too(inbox: Path, clock: Any, new_ulid: Any) -> None:
     inbox.mkdir()
     (inbox / "early.csv").write_text("prompt\n")
-    spool = Spool(inbox, clock, new_ulid, 1.0)
+    spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
     assert spool.settled() == []
     clock.now += 1.0
     assert spool.settled() == [inbox / "early.csv"]

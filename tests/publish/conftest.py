@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import math
 import struct
 import wave
@@ -236,6 +237,8 @@ def fill(home: Home) -> None:
     home.catalog.pause("later")
     home.catalog.worker_state("gpu-0", device="cuda:0", model="tiny", status="working", slots=4, running=4)
     home.catalog.worker_state("gpu-1", device="cuda:1", model=None, status="idle", slots=4, running=0)
+    notice = {"kind": "held", "file": f"x {HOSTILE} (1).csv", "message": "looks like a copy"}
+    home.catalog.set_setting("inbox notices", json.dumps([notice]))
     home.catalog.record_rejection(
         "01JD0000000000000000000000",
         "broken.csv",

@@ -261,6 +261,10 @@ class Reader:
         """The latest events, newest first."""
         return self._rows("SELECT * FROM event_log ORDER BY event_id DESC LIMIT ?", limit)
 
+    def inbox_notices(self) -> list[Row]:
+        """What lies in the inbox without being taken, and accepted files that changed, at the daemon's last look."""
+        return self._rows("SELECT * FROM inbox_notices")
+
     def rejections(self, limit: int = 100) -> list[Row]:
         """The latest refused files, newest first."""
         return self._rows("SELECT * FROM rejected_files ORDER BY ulid DESC LIMIT ?", limit)

@@ -155,6 +155,12 @@ FROM events e
 LEFT JOIN batches b ON b.id = e.batch_id
 LEFT JOIN jobs j ON j.id = e.job_id;
 
+CREATE VIEW inbox_notices AS
+SELECT json_extract(n.value, '$.kind') AS kind, json_extract(n.value, '$.file') AS file,
+       json_extract(n.value, '$.message') AS message
+FROM settings s, json_each(s.value) n
+WHERE s.key = 'inbox notices';
+
 CREATE VIEW label_values AS
 SELECT name, value, jobs FROM label_totals;
 

@@ -39,12 +39,17 @@ def status(home: Home, *, as_json: bool) -> None:
     """Print what waits, runs and is done."""
     with Reader.open(home.catalog) as reader:
         overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
+        notices = reader.inbox_notices()
     running = daemon_running(home)
     if as_json:
-        show.print_json({"daemon_running": running, "overview": overview, "batches": batches, "workers": workers})
+        found = {"daemon_running": running, "overview": overview, "batches": batches, "workers": workers}
+        show.print_json(found | {"inbox": notices})
         return
     print(f"daemon: {'running' if running else 'not running'} on {home.root}")
-    print(", ".join(f"{overview[key]} {key}" for key in COUNTS), end="\n\n")
+    print(", ".join(f"{overview[key]} {key}" for key in COUNTS))
+    for notice in notices:
+        print(f"inbox: {notice['kind']}: {notice['file']} {notice['message']}")
+    print()
     show.table(batches, BATCHES, "No batch yet.")
     print()
     show.table(workers, WORKERS, "No worker yet.")

@@ -6,16 +6,21 @@ catalogue already has under it was ingested or rejected, and only the move is st
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import errno
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from soundmill.errors import InvalidJobFile, Problem
+from soundmill.errors import CatalogError, InvalidJobFile, Problem, StorageUnavailable
+from soundmill.inbox.aftermath import Aftermath
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
-from soundmill.inbox.spool import Claimed, Spool, asks_again
+from soundmill.inbox.names import asks_again
+from soundmill.inbox.notices import Notices
+from soundmill.inbox.spool import Claimed, Content, Spool
 from soundmill.jobs import Batch, BatchSpec, Source
 
 FIRST_WAIT_S = 5.0
@@ -37,6 +42,12 @@ class CatalogPort(Protocol):
     def ingest(self, spec: BatchSpec, source: Source) -> Batch:
         """One transaction; lets an InvalidJobFile out of `spec.jobs` through after rolling back."""
         ...
+
+    def event(self, kind: str, message: str) -> None: ...
+
+    def get_setting(self, key: str) -> str | None: ...
+
+    def set_setting(self, key: str, value: str) -> None: ...
 
     def record_rejection(self, ulid: str, file_name: str, sha256: str | None, problems: Sequence[Problem]) -> None: ...
 
@@ -82,6 +93,8 @@ class Intake:
         self._rules_for = rules_for
         self._max_bytes = max_bytes
         self._more = False
+        self._aftermath = Aftermath(spool.clock, self._is_accepted, command=spool.command)
+        self._notices = Notices(catalog)
         self._waits: dict[str, _Wait] = {}  # by ulid, or by name for a file that cannot be claimed
 
     @property
@@ -115,6 +128,8 @@ class Intake:
             outcome = self._finish(one, resumed=True) if isinstance(one, Claimed) else self._take(one)
             if outcome is not None:
                 outcomes.append(outcome)
+        with contextlib.suppress(CatalogError, StorageUnavailable):  # said at the next scan then
+            self._notices.post([*self._spool.notices, *self._aftermath.notices(self._max_bytes)])
         return outcomes
 
     def _take(self, path: Path) -> Outcome | None:
@@ -129,8 +144,8 @@ class Intake:
         self._waits.pop(path.name, None)
         return self._finish(claimed, resumed=False)
 
-    def _finish(self, claimed: Claimed, resumed: bool) -> Outcome:
-        """Take one claimed file to its end, or note why not and when to try again."""
+    def _finish(self, claimed: Claimed, resumed: bool) -> Outcome | None:
+        """Take one claimed file to its end, or note why not and when to try again; None if it went back."""
         try:
             outcome = self._ingest(claimed, resumed)
         except Exception as error:  # whatever it is, the other files must go on
@@ -139,41 +154,63 @@ class Intake:
         self._waits.pop(claimed.ulid, None)
         return outcome
 
-    def _ingest(self, claimed: Claimed, resumed: bool) -> Outcome:
+    def _ingest(self, claimed: Claimed, resumed: bool) -> Outcome | None:
         batch = self._catalog.batch_by_ulid(claimed.ulid) if resumed else None
         if batch is not None:
             self._spool.accept(claimed)
             return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
         recorded = resumed and self._catalog.rejection_exists(claimed.ulid)
-        sha256 = None
+        content = None
         try:
-            data = self._spool.read(claimed, self._max_bytes)
-            sha256 = hashlib.sha256(data).hexdigest()
-            source = Source(
-                ulid=claimed.ulid,
-                file_name=claimed.file_name,
-                sha256=sha256,
-                size_bytes=len(data),
-                again=asks_again(claimed.file_name),
-            )
-            if not source.again:
-                self._refuse_repeated(claimed, sha256)
-            spec = read_jobs(data, claimed.file_name, self._rules_for(claimed.ulid))
-            if recorded:
-                message = "was rejected before Soundmill stopped; the catalogue's rejected_files says why"
-                raise InvalidJobFile([Problem(message=message)])
-            batch = self._catalog.ingest(spec, source)
+            content = self._spool.read(claimed, self._max_bytes)
+            batch = self._read_and_ingest(claimed, content, recorded)
         except InvalidJobFile as refused:
-            return self._reject(claimed, sha256, refused.problems, recorded)
-        self._spool.accept(claimed)
+            if content is not None and not recorded and not self._spool.is_still(claimed, content):
+                self._give_back(claimed)
+                return None
+            return self._reject(claimed, content.sha256 if content else None, refused.problems, recorded)
+        except BlockingIOError:
+            self._give_back(claimed)
+            return None
+        accepted = self._spool.accept(claimed)
+        self._aftermath.watch(accepted, batch=batch.name, sha256=content.sha256, size=len(content.data))
         return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
+
+    def _read_and_ingest(self, claimed: Claimed, content: Content, recorded: bool) -> Batch:
+        """Raises InvalidJobFile; BlockingIOError if the file is not what was read any more."""
+        source = Source(
+            ulid=claimed.ulid,
+            file_name=claimed.file_name,
+            sha256=content.sha256,
+            size_bytes=len(content.data),
+            again=asks_again(claimed.file_name),
+        )
+        if not source.again:
+            self._refuse_repeated(claimed, content.sha256)
+        spec = read_jobs(content.data, claimed.file_name, self._rules_for(claimed.ulid))
+        if recorded:
+            message = "was rejected before Soundmill stopped; the catalogue's rejected_files says why"
+            raise InvalidJobFile([Problem(message=message)])
+        if not self._spool.is_still(claimed, content):
+            raise BlockingIOError(errno.EAGAIN, "was written to while it was read", claimed.file_name)
+        return self._catalog.ingest(spec, source)
+
+    def _give_back(self, claimed: Claimed) -> None:
+        """It was not whole after all: the inbox has it again, and it is taken when it has rested."""
+        back = self._spool.give_back(claimed)
+        with contextlib.suppress(CatalogError, StorageUnavailable):
+            self._catalog.event("file put back", f"{back.name}: was written to while it was read; it is read again")
+
+    def _is_accepted(self, sha256: str) -> bool:
+        return self._catalog.batch_by_sha256(sha256) is not None
 
     def _refuse_repeated(self, claimed: Claimed, sha256: str) -> None:
         earlier = self._catalog.batch_by_sha256(sha256)
         if earlier is not None:
+            path = shlex.quote(str(self._spool.place_for(claimed, "rejected").absolute()))
             message = (
                 f"has the same content as batch {earlier.name}, which was accepted earlier; "
-                f"to run it once more: soundmill submit --again {claimed.file_name}"
+                f"to run it once more: {self._spool.command} submit --again {path}"
             )
             raise InvalidJobFile([Problem(message=message)])
 

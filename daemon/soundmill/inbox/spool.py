@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -15,16 +16,17 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from soundmill.disk import NO_LINKS, PART, NotPlain, TooLarge, part_file, read_plain, write_whole
+from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
+from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
+from soundmill.inbox.names import AGAIN, asks_again, numbered, tidy
+from soundmill.inbox.notices import Notice
+from soundmill.inbox.whole import Writers, ask_for_lease
 
-# File systems allow 255 bytes; the claim's ulid, a number and `.errors.txt` come on top.
-LONGEST_FILE_NAME = 180
-_IGNORED_ENDINGS = (PART, ".tmp", "~")
 _CLAIM = re.compile(r"([0-9A-Za-z]{26})__(.+)", re.DOTALL)
-_AGAIN = ".again"
 _KINDS = (
     (stat.S_ISLNK, "is a link, and links are not followed; put the file itself into the inbox"),
     (stat.S_ISDIR, "is a folder; put the job files themselves into the inbox"),
@@ -43,49 +45,57 @@ class Claimed:
     file_name: str
 
 
-class Spool:
-    """One inbox folder. `clock` gives seconds, from whatever start; `settle_s` is how long a file must rest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A claimed file's bytes, and what the file was when they were read."""
 
-    def __init__(self, inbox: Path, clock: Callable[[], float], new_ulid: Callable[[], str], settle_s: float) -> None:
+    data: bytes
+    sha256: str
+    state: State
+
+
+class Spool:
+    """One inbox folder. `clock` gives seconds that no change of the date moves; for `settle_s` and `patience_s` see
+    whole.py; `command` is how soundmill is called for this home."""
+
+    def __init__(
+        self,
+        inbox: Path,
+        clock: Callable[[], float],
+        new_ulid: Callable[[], str],
+        *,
+        settle_s: float,
+        patience_s: float,
+        command: str,
+    ) -> None:
         self.inbox = inbox
         self.clock = clock
+        self.command = command
         self._new_ulid = new_ulid
-        self._settle_s = settle_s
-        self._seen: dict[str, tuple[int, int, float]] = {}  # name: size, mtime_ns, since when
-        self.unsettled = 0  # job files that the last look found still changing
+        self._arrivals = Arrivals(inbox, clock, settle_s=settle_s, patience_s=patience_s, command=command)
         self._numbers: dict[tuple[Path, str], int] = {}  # last number a name got, so that no one counts from 1 again
         self._make_folders()
 
+    @property
+    def unsettled(self) -> int:
+        """How many job files the last look left for later."""
+        return self._arrivals.waiting
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What lies in the inbox and was not taken at the last look."""
+        return self._arrivals.notices
+
     def settled(self) -> list[Path]:
-        """Job files that have not changed for `settle_s`, oldest first."""
-        now = self.clock()
-        seen: dict[str, tuple[int, int, float]] = {}
-        ready: list[tuple[int, str]] = []
+        """Job files that are whole, or were waited for long enough, oldest first."""
         try:
-            entries = os.scandir(self.inbox)
+            return self._arrivals.look()
         except FileNotFoundError:
             self._make_folders()
             return []
-        with entries:
-            for entry in entries:
-                if not is_candidate(entry.name):
-                    continue
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                before = self._seen.get(entry.name)
-                size, changed = status.st_size, status.st_mtime_ns
-                since = before[2] if before and before[:2] == (size, changed) else now
-                seen[entry.name] = size, changed, since
-                if now - since >= self._settle_s:
-                    ready.append((changed, entry.name))
-        self._seen = seen
-        self.unsettled = len(seen) - len(ready)
-        return [self.inbox / name for _, name in sorted(ready)]
 
     def claim(self, path: Path) -> Claimed | None:
-        """Take the file; None if it has gone meanwhile. Raises OSError."""
+        """Take the file; None if it has gone or was written to meanwhile. Raises OSError."""
         ulid = self._new_ulid()
         file_name = tidy(path.name)
         target = self._folder(".claimed") / f"{ulid}__{file_name}"
@@ -96,8 +106,27 @@ class Spool:
                 return None
             self._make_folders()
             path.rename(target)
-        self._seen.pop(path.name, None)
-        return Claimed(path=target, ulid=ulid, file_name=file_name)
+        claimed = Claimed(path=target, ulid=ulid, file_name=file_name)
+        seen = self._arrivals.taken(path.name)
+        status = target.lstat()
+        if seen is not None and not _is_as_seen(target, status, seen):
+            self.give_back(claimed)
+            return None
+        return claimed
+
+    def give_back(self, claimed: Claimed) -> Path:
+        """Put a file that was not whole after all back where it was. Raises OSError."""
+        number = 1
+        while True:
+            target = self.inbox / numbered(claimed.file_name, number)
+            try:
+                _move_without_overwriting(claimed.path, target)
+            except FileExistsError:
+                number += 1
+                continue
+            claimed.path.unlink(missing_ok=True)
+            self._arrivals.still_there(target)
+            return target
 
     def pending(self) -> list[Claimed]:
         """What was claimed and not finished, oldest first."""
@@ -107,38 +136,50 @@ class Spool:
             return sorted(found, key=lambda claimed: claimed.ulid)
         return []
 
-    def read(self, claimed: Claimed, max_bytes: int) -> bytes:
-        """The file's bytes. Raises InvalidJobFile if it isn't a plain file of acceptable size; OSError."""
+    def read(self, claimed: Claimed, max_bytes: int) -> Content:
+        """What is in the file. Raises InvalidJobFile if it isn't a plain file of acceptable size; BlockingIOError if
+        it changes meanwhile; OSError."""
         status = claimed.path.lstat()
         if not stat.S_ISREG(status.st_mode):
             reason = next((text for test, text in _KINDS if test(status.st_mode)), "is a device, not a file")
             raise InvalidJobFile([Problem(message=reason, value=claimed.file_name)])
         try:
-            return read_plain(claimed.path, max_bytes)
+            data = read_plain(claimed.path, max_bytes)
         except NotPlain:
             message = "is not a plain file"  # it was exchanged after the look above
         except TooLarge:
             message = f"the file is larger than {max_bytes / 2**20:g} MB; share its rows among several files"
         except PermissionError:
             message = "Soundmill may not read this file; change its permissions"
+        else:
+            return Content(data=data, sha256=hashlib.sha256(data).hexdigest(), state=state_of(status))
         raise InvalidJobFile([Problem(message=message)])
+
+    def is_still(self, claimed: Claimed, content: Content) -> bool:
+        """Whether the file is what it was when it was read. Raises OSError."""
+        try:
+            now = self.read(claimed, len(content.data))
+        except (InvalidJobFile, BlockingIOError):
+            return False
+        return now == content
 
     def accept(self, claimed: Claimed) -> Path:
         """Move to accepted/. Raises OSError."""
-        target = self._free(self._folder("accepted"), claimed)
+        target = self.place_for(claimed, "accepted")
         claimed.path.rename(target)
         return target
 
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
         """Move to rejected/ beside `<name>.errors.txt`. Raises OSError."""
-        target = self._free(self._folder("rejected"), claimed)
+        target = self.place_for(claimed, "rejected")
         # The explanation first: a file in rejected/ always has one.
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
         claimed.path.rename(target)
         return target
 
-    def _free(self, folder: Path, claimed: Claimed) -> Path:
-        """A path in `folder` that nothing has; a half-finished reject of the same claim is not in the way."""
+    def place_for(self, claimed: Claimed, name: Literal["accepted", "rejected"]) -> Path:
+        """A path in that folder that nothing has; a half-finished reject of the same claim is not in the way."""
+        folder = self._folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         key = folder, claimed.file_name.lower()
         number = self._numbers.get(key, 1)
@@ -170,12 +211,15 @@ def submit(file: Path, inbox: Path, again: bool) -> Path:
     if name.startswith("."):
         raise UsageError(f"{file}: the inbox ignores names that start with a dot; rename it")
     if again and not asks_again(name):
-        name = f"{Path(name).stem}{_AGAIN}{Path(name).suffix}"
+        name = f"{Path(name).stem}{AGAIN}{Path(name).suffix}"
     inbox.mkdir(parents=True, exist_ok=True)
+    if again and file.parent.resolve() == inbox.resolve():
+        return _rename_within(file, name)
     number = 1
     with file.open("rb") as source, part_file(inbox / name, by=f"-{os.getpid()}") as (part, copy):
         shutil.copyfileobj(source, copy)
     try:
+        mark_as_whole(part)
         while True:
             target = inbox / numbered(name, number)
             try:
@@ -187,43 +231,18 @@ def submit(file: Path, inbox: Path, again: bool) -> Path:
         part.unlink(missing_ok=True)
 
 
-def is_candidate(name: str) -> bool:
-    """Whether a name in the inbox is a job file's. Editors and downloads write under the other ones first."""
-    return (
-        not name.startswith(".")
-        and name.lower().endswith(JOB_SUFFIXES)
-        and not name.lower().endswith(_IGNORED_ENDINGS)
-        and not name.startswith("~$")  # spreadsheets' lock files
-    )
-
-
-def asks_again(file_name: str) -> bool:
-    """Whether the name says that the same content is wanted once more: `themes.again.csv`."""
-    return Path(file_name).stem.lower().endswith(_AGAIN)
-
-
-def tidy(name: str) -> str:
-    """The name as it can be printed and stored, short enough to be numbered; the suffix stays."""
-    name = os.fsencode(name).decode("utf-8", "replace")
-    name = "".join(c if c.isprintable() else "_" for c in name)
-    if len(name.encode()) <= LONGEST_FILE_NAME:
-        return name
-    tail = Path(name).suffix
-    if asks_again(name):
-        tail = _AGAIN + tail
-    head = name[: -len(tail)].encode()[: LONGEST_FILE_NAME - len(tail.encode())]
-    return head.decode("utf-8", "ignore") + tail
-
-
-def numbered(name: str, number: int) -> str:
-    """`themes.csv`, `themes-2.csv`, `themes-3.csv`; `.again` stays next to the suffix."""
-    if number == 1:
-        return name
-    suffix = Path(name).suffix
-    stem = name[: len(name) - len(suffix)]
-    if asks_again(name):
-        stem, suffix = stem[: -len(_AGAIN)], stem[-len(_AGAIN) :] + suffix
-    return f"{stem}-{number}{suffix}"
+def _rename_within(file: Path, name: str) -> Path:
+    """Under a name that asks for it again, a file is taken that lies in the inbox and was held there."""
+    number = 1
+    while True:
+        target = file.with_name(numbered(name, number))
+        try:
+            _move_without_overwriting(file, target)
+        except FileExistsError:
+            number += 1
+            continue
+        file.unlink(missing_ok=True)
+        return target
 
 
 def explanation(claimed: Claimed, problems: Sequence[Problem]) -> str:
@@ -233,6 +252,13 @@ def explanation(claimed: Claimed, problems: Sequence[Problem]) -> str:
     lines += [f"  {problem}" for problem in problems]
     lines += ["", "Mend the file and put it into the inbox again.", f"claim {claimed.ulid}", ""]
     return "\n".join(lines)
+
+
+def _is_as_seen(path: Path, status: os.stat_result, seen: Ripe) -> bool:
+    """Whether a claimed file is what it was in the inbox; renaming it has changed one of its times."""
+    if (status.st_size, status.st_mtime_ns) != (seen.state[0], seen.state[1]):
+        return False
+    return seen.writers is not Writers.NOBODY or ask_for_lease(path) is not Writers.SOMEBODY
 
 
 def _errors_of(target: Path) -> Path:

@@ -80,6 +80,7 @@ async def board(database: Any) -> dict[str, Any]:
         "workers": await _rows(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
         "running": await _rows(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": await _rows(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
+        "inbox": await _rows(database, "SELECT * FROM inbox_notices LIMIT 20"),
         "events": await _rows(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
     }
 

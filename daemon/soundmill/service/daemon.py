@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import threading
 import time
@@ -282,7 +283,14 @@ class Service:
 
     def _open_inbox(self) -> InboxLoop:
         settings, folder = self.config.inbox, self.home.inbox
-        spool = Spool(folder, clock=self._clock, new_ulid=lambda: str(ULID()), settle_s=settings.settle_s)
+        spool = Spool(
+            folder,
+            clock=time.monotonic,  # a file rests however the date is set
+            new_ulid=lambda: str(ULID()),
+            settle_s=settings.settle_s,
+            patience_s=settings.patience_s,
+            command=f"soundmill --home {shlex.quote(str(self.home.root))}",
+        )
         intake = Intake(
             spool,
             self.catalog,

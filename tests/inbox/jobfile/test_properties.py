@@ -19,7 +19,7 @@ from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.naming import batch_name, same_name
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime
-from soundmill.inbox.spool import numbered, tidy
+from soundmill.inbox.names import numbered, tidy
 from soundmill.jobs import JobSpec
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
