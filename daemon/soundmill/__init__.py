@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from soundmill.commands.judging import judge_audio as judge
     from soundmill.commands.look import catalogue as catalogue
     from soundmill.commands.submit import submit as submit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 VIEWS = (
-    "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
+    "overview", "batch_progress", "takes", "job_list", "running_jobs", "inbox_notices", "queue", "failed_checks", "worker_board",
     "event_log",
 )  # fmt: skip
 Row = dict[str, Any]
