@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 VIEWS = (
-    "overview", "batch_progress", "takes", "job_list", "running_jobs", "inbox_notices", "queue", "failed_checks", "worker_board",
-    "event_log",
+    "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
+    "event_log", "inbox_notices",
 )  # fmt: skip
 Row = dict[str, Any]
 
