@@ -7,9 +7,10 @@ that a CSV with temperatures 0.7 and 1.0 is answered as a sweep.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
-from soundmill.jobs import JobStatus
+from soundmill.jobs import JobStatus, Parameters
 from soundmill.report.record import JobRecord
 from soundmill.report.statistics.findings import Response, Take
 from soundmill.words import number
@@ -22,11 +23,7 @@ RATED_SHARE = 0.8  # of the takes: from here on stars are compared instead of sc
 
 PARAMETERS: Mapping[str, Callable[[JobRecord], object]] = {
     "model": lambda job: job.model,
-    "duration": lambda job: job.duration,
-    "temperature": lambda job: job.temperature,
-    "top_k": lambda job: job.top_k,
-    "top_p": lambda job: job.top_p,
-    "cfg_coef": lambda job: job.cfg_coef,
+    **{each.name: attrgetter(each.name) for each in fields(Parameters)},
     "format": lambda job: job.format,
 }
 

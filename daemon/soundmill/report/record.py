@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from soundmill.jobs import AttemptStatus, Check, JobStatus, Verdict
+from soundmill.jobs import AttemptStatus, Check, JobStatus, Parameters, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -90,19 +90,15 @@ class TakeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """One job with all its takes, oldest first. `seed` is the job's own; a take's may be another."""
+class JobRecord(Parameters):
+    """One job, its sampling parameters among its fields, with all its takes, oldest first. `seed` is the job's own; a
+    take's may be another."""
 
     id: int
     position: int
     name: str
     prompt: str
     model: str
-    duration: float
-    temperature: float
-    top_k: int
-    top_p: float
-    cfg_coef: float
     seed: int
     format: str
     melody: str | None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from io import StringIO
 
+from soundmill.jobs import Parameters
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 from soundmill.words import iso
 
@@ -61,11 +62,7 @@ def _job_row(record: BatchRecord, job: JobRecord, pictures: Mapping[str, str]) -
         "picture": pictures.get(take.file) if take else None,
         "prompt": job.prompt,
         "model": job.model,
-        "duration": job.duration,
-        "temperature": job.temperature,
-        "top_k": job.top_k,
-        "top_p": job.top_p,
-        "cfg_coef": job.cfg_coef,
+        **{each.name: getattr(job, each.name) for each in fields(Parameters)},
         "seed": take.seed if take else job.seed,
         "attempts": job.attempts,
         "failed_checks": " ".join(check.name for check in take.checks if not check.passed) if take else None,
