@@ -17,7 +17,7 @@ from soundmill.config import Config, load
 from soundmill.home import Home
 from soundmill.jobs import QualityKind, Verdict
 from soundmill.quality import registry
-from soundmill.quality.check import QualityCheck
+from soundmill.quality.check import Found, QualityCheck
 from soundmill.quality.limits import limits_of, ruleset
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
@@ -98,3 +98,13 @@ def test_registering_it_again_is_nothing_new_and_another_of_its_name_is_refused(
     ):
         with pytest.raises(ValueError, match=said):
             registry.register(other)
+
+
+def test_one_that_fails_costs_its_own_numbers_alone(hum: QualityCheck, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(sound: object) -> Found:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(registry, "CHECKS", [*registry.BUILT_IN, replace(hum, measure=fail)])
+    judged = judge_audio(music(0.2), RATE)
+    assert judged.verdict is Verdict.PASSED and judged.measurements["hum_share"] is None
+    assert judged.measurements["loudness_lufs"] is not None

@@ -27,7 +27,7 @@ from soundmill.quality.checks import (
     stuck_tone,
 )
 
-CHECKS: list[QualityCheck] = [
+BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
     clipping.CHECK,
     peaks.CHECK,
@@ -41,7 +41,8 @@ CHECKS: list[QualityCheck] = [
     stereo.CHECK,
     samples.CHECK,
     duration.CHECK,
-]
+)
+CHECKS = [*BUILT_IN]  # and those that were registered
 
 
 @cache
