@@ -14,6 +14,7 @@ import pytest
 
 from soundmill.inbox.spool import Spool, submit
 from soundmill.inbox.whole import Look, Witness, Writers, ask_for_lease, look, open_for_writing, wait_s
+from support.missing import missing
 
 SETTLE_S = 0.15
 PATIENCE_S = 3.0
@@ -300,7 +301,7 @@ def test_what_submit_puts_there_is_whole_as_it_is(tmp_path: Path, inbox: Path, c
     try:
         os.getxattr(target, "user.soundmill.whole")
     except OSError:
-        pytest.skip("this file system keeps no extended attributes")
+        missing("this file system keeps no extended attributes")
     spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
     spool.settled()
     clock.now += 1
