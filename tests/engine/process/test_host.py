@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from soundmill.engine.process.engine import ProcessEngine
 from soundmill.engine.process.host import main, resolve_opener
 from soundmill.engine.process.wire import Load, Loaded, ReduceSlots, Stop, Submit
-from soundmill.jobs import FailureKind, Generated
-from support.conformance import answers_to, make_request
+from soundmill.jobs import FailureKind
+from support.conformance import make_request
 
 
 def test_the_backend_is_named_by_its_import_path() -> None:
@@ -55,20 +55,6 @@ def test_requests_before_any_model_is_loaded_are_answered(daemon_end: Connection
     daemon_end.send(Stop())
 
 
-def test_the_built_in_model_makes_a_clip_in_a_process_of_its_own() -> None:
-    engine = ProcessEngine("cpu", slots=2, load_deadline_s=120.0)
-    try:
-        info = engine.load("tiny")
-        request = make_request(duration=0.5, deadline_s=60.0)
-        engine.submit([request])
-        (clip,) = answers_to(engine, [request])
-    finally:
-        engine.close()
-    assert isinstance(clip, Generated)
-    assert (info.slots, clip.sample_rate, clip.licence) == (2, info.sample_rate, info.licence)
-    assert clip.duration_s == pytest.approx(0.5, abs=0.001)
-
-
 LIGHT = """
 import json, sys
 from pathlib import Path
@@ -78,7 +64,7 @@ from support.conformance import answers_to, make_request
 
 engine = ProcessEngine("cpu", slots=2, load_deadline_s=120.0)
 try:
-    engine.load("tiny")
+    info = engine.load("tiny")
     request = make_request(duration=0.5, deadline_s=60.0)
     engine.submit([request])
     (clip,) = answers_to(engine, [request])
@@ -86,12 +72,20 @@ finally:
     engine.close()
 heavy = ("torch", "numpy", "scipy", "audiocraft")
 mapped = Path("/proc/self/maps").read_text() if sys.platform == "linux" else ""
-print(json.dumps([isinstance(clip, Generated), [n for n in heavy if n in sys.modules or f"/{n}/" in mapped]]))
+said = {
+    "generated": isinstance(clip, Generated),
+    "loaded": [info.slots, info.sample_rate, info.licence],
+    "clip": [2, clip.sample_rate, clip.licence],
+    "duration_s": clip.duration_s,
+    "heavy": [n for n in heavy if n in sys.modules or f"/{n}/" in mapped],
+}
+print(json.dumps(said))
 """
 
 
-def test_who_asks_for_clips_stays_light() -> None:
-    """What the engine says of itself once made the daemon import torch, at ten times its memory."""
+@pytest.fixture(scope="module")
+def asked() -> dict[str, Any]:
+    """What a process that asks an engine for a clip of the built-in model was told, and what it has loaded then."""
     path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-c", LIGHT],
@@ -100,4 +94,17 @@ def test_who_asks_for_clips_stays_light() -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": path},
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [True, []]
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def test_the_built_in_model_makes_a_clip_in_a_process_of_its_own(asked: dict[str, Any]) -> None:
+    assert asked["generated"]
+    assert asked["loaded"] == asked["clip"]
+    assert asked["duration_s"] == pytest.approx(0.5, abs=0.001)
+
+
+def test_who_asks_for_clips_stays_light(asked: dict[str, Any]) -> None:
+    """What the engine says of itself once made the daemon import torch, at ten times its memory."""
+    assert asked["generated"]
+    assert asked["heavy"] == []

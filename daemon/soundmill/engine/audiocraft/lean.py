@@ -1,8 +1,9 @@
-"""Imports AudioCraft without what a running engine has no use for: nearly a third of the time an engine takes to start.
+"""Imports AudioCraft without what a running engine has no use for: most of the time an engine takes to start.
 
 Importing AudioCraft imports its training code and with it torchmetrics, spaCy for a tokenizer that no published model
-has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler. While
-AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
+has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler; librosa for
+what only hears a melody; and transformers, which a model with a T5 or a codec of the hub's imports as it is loaded.
+While AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
 """
 
 from __future__ import annotations
@@ -22,17 +23,24 @@ class _Later(ModuleType):
         return getattr(pkgutil.resolve_name(self.__name__), name)
 
 
-def _stand_ins() -> dict[str, ModuleType]:
-    xformers, solver, spacy = (_Later(name) for name in ("xformers", "audiocraft.solvers.compression", "spacy"))
-    vars(xformers)["ops"] = _Later("xformers.ops")
-    vars(solver)["CompressionSolver"] = _Later("audiocraft.solvers.compression:CompressionSolver")
-    return {module.__name__: module for module in (xformers, solver, spacy)}
+# Modules, and what AudioCraft takes from each by name while it is imported.
+_LEFT_OUT = {
+    "audiocraft.solvers.compression": ("CompressionSolver",),
+    "librosa": ("filters",),
+    "spacy": (),
+    "transformers": ("EncodecModel", "RobertaTokenizer", "T5EncoderModel", "T5Tokenizer"),
+    "xformers": ("ops",),
+}
+
+
+def _stand_in(name: str) -> ModuleType:
+    module = _Later(name)
+    vars(module).update({part: _Later(f"{name}:{part}") for part in _LEFT_OUT[name]})
+    return module
 
 
 def _import_audiocraft() -> None:
-    import transformers  # noqa: F401  first: it asks which of these packages there are
-
-    held = {name: module for name, module in _stand_ins().items() if name not in sys.modules}
+    held = {name: _stand_in(name) for name in _LEFT_OUT if name not in sys.modules}
     sys.modules.update(held)
     try:
         from audiocraft.modules import transformer

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from audiocraft.modules import conditioners
-from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from soundmill.engine.quiet import quiet
 
@@ -29,6 +28,8 @@ def names(config: Mapping[str, Any]) -> list[str]:
 
 def register(name: str, folder: Path) -> None:
     """Make AudioCraft read the text encoder `name` from `folder`. The latest registration counts."""
+    from transformers import T5Config  # seconds of imports, for a model that has a T5
+
     _stand_in()
     _registered[name] = folder
     if name not in conditioners.T5Conditioner.MODELS:
@@ -48,6 +49,8 @@ class _Source:
 
 
 def _stand_in() -> None:
+    from transformers import T5EncoderModel, T5Tokenizer
+
     module: Any = conditioners
     if not isinstance(module.T5EncoderModel, _Source):
         module.T5Tokenizer = _Source(T5Tokenizer.from_pretrained)

@@ -59,9 +59,11 @@ def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Er
 
 def quadratic(form: Floats, terms: Terms) -> Floats:
     """A quadratic form (q, q) of each comparison: (m,)."""
+    at, signs = np.array([at for at, _ in terms]), np.array([sign for _, sign in terms])
+    parts = np.multiply.outer(signs, signs)[..., None] * form[at[:, None], at]
     found: Floats = np.asarray(
-        sum(sign * against * form[at, opposite] for at, sign in terms for opposite, against in terms), dtype=np.float64
-    )
+        sum(parts.reshape(-1, at.shape[1])), dtype=np.float64
+    )  # one by one: always in this order
     return found
 
 

@@ -7,7 +7,7 @@ Derived in docs/statistics.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Adjusted:
     seeds: int  # R; 1 when seeds are not shared
     paired: bool  # takes are compared within seeds
     floor: float  # the least error variance, see `Scale`
+    # What `error_for` said of contrasts, which the tests and the intervals of an effect both ask.
+    _judged: dict[tuple[int, bytes], ErrorTerm | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def covariance(self, rows: Floats) -> Floats:
         """Of linear combinations (q, C) of the means, over the error variance: (q, q)."""
@@ -65,6 +69,12 @@ class Adjusted:
         Less than two degrees of freedom of their own would show nothing, so there the residual is averaged in. Why,
         and how often it holds: docs/statistics.md, "The error of an effect".
         """
+        asked = len(contrasts), contrasts.tobytes()
+        if asked not in self._judged:
+            self._judged[asked] = self._error_for(contrasts)
+        return self._judged[asked]
+
+    def _error_for(self, contrasts: Floats) -> ErrorTerm | None:
         own = self.own_error(contrasts)
         if own is None or self.error is None:
             return self.error
@@ -102,14 +112,19 @@ class Adjusted:
         """
         inverse = _inverse(self.counts)
         found = np.zeros((len(rows), len(rows)))
+        before = None
         for seed, takes in enumerate(self.together.T):
-            here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
-            total, loaded = here.sum(axis=1), here @ self.spread
-            of_seed = loaded @ self.seed_information[seed]
-            found += (rows * (takes > 0)) @ rows.T - (here * inverse) @ here.T
-            found -= loaded @ self.seed_information @ loaded.T
-            found += np.outer(total, of_seed) + np.outer(of_seed, total)
-            found -= self.seed_information[seed, seed] * np.outer(total, total)
+            if before is None or (takes != before).any():  # where no take is missing, all seeds are alike
+                before = takes
+                here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
+                total, loaded = here.sum(axis=1), here @ self.spread
+                inside = (rows * (takes > 0)) @ rows.T - (here * inverse) @ here.T
+                shared, twice = loaded @ self.seed_information @ loaded.T, np.multiply.outer(total, total)
+            of_seed = np.multiply.outer(total, loaded @ self.seed_information[seed])
+            found += inside
+            found -= shared
+            found += of_seed + of_seed.T
+            found -= self.seed_information[seed, seed] * twice
         return found
 
     def own_error(self, contrasts: Floats) -> ErrorTerm | None:
