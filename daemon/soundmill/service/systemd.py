@@ -1,15 +1,22 @@
-"""What systemd is told: sd_notify(3), without its library."""
+"""What systemd is told of the daemon (sd_notify(3)): that it is ready, alive, stopping."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 
+log = logging.getLogger(__name__)
+
 
 def notify(message: str) -> None:
-    """Tell systemd about readiness and life; does nothing outside a unit."""
+    """Does nothing outside a unit, and never waits: a notice that nobody takes is lost and logged."""
     address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+    if not address:
+        return
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
             sock.connect("\0" + address[1:] if address.startswith("@") else address)
             sock.sendall(message.encode())
+    except OSError as error:
+        log.warning("systemd was not told %s: %s", message, error)
