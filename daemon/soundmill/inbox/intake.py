@@ -7,6 +7,7 @@ catalogue already has under it was ingested or rejected, and only the move is st
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,7 @@ class Intake:
         if earlier is not None:
             message = (
                 f"has the same content as batch {earlier.name}, which was accepted earlier; "
-                f"to run it once more: soundmill submit --again {claimed.file_name}"
+                f"to run it once more: soundmill submit --again {shlex.quote(str(self._spool.rejected_path(claimed)))}"
             )
             raise InvalidJobFile([Problem(message=message)])
 

@@ -131,11 +131,15 @@ class Spool:
 
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
         """Move to rejected/ beside `<name>.errors.txt`. Raises OSError."""
-        target = self._free(self._folder("rejected"), claimed)
+        target = self.rejected_path(claimed)
         # The explanation first: a file in rejected/ always has one.
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
         claimed.path.rename(target)
         return target
+
+    def rejected_path(self, claimed: Claimed) -> Path:
+        """Where `reject` would move it."""
+        return self._free(self._folder("rejected"), claimed)
 
     def _free(self, folder: Path, claimed: Claimed) -> Path:
         """A path in `folder` that nothing has; a half-finished reject of the same claim is not in the way."""
