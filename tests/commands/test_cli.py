@@ -352,7 +352,7 @@ def test_help_lists_the_commands_in_the_order_one_meets_them_and_whole(soundmill
 
 
 @pytest.mark.parametrize(
-    ("words", "limit_s"), [(["--version"], 0.15), (["--help"], 0.15), (["status"], 0.2), (["cancel", "songs"], 0.2)]
+    ("words", "limit_s"), [(["--version"], 0.15), (["--help"], 0.15), (["status"], 0.2), (["rate", "1", "5"], 0.2)]
 )
 def test_what_only_asks_starts_at_once(worked_home: Home, words: list[str], limit_s: float) -> None:
     """Word is left for the daemon without loading it, the settings, or what computes. Seconds of one core's work, the

@@ -21,6 +21,7 @@ class Traits:
     name: str
     takes_melody: bool
     max_duration_s: float
+    continues_s: float = 30.0
 
 
 MODELS = {

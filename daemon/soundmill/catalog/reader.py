@@ -13,7 +13,7 @@ from pathlib import Path
 
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
-from soundmill.catalog.wishes import resolve, take_of
+from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
 from soundmill.errors import CatalogError, InvalidControl
 
 Row = dict[str, object]
@@ -92,29 +92,46 @@ class Reader:
         with self._db() as db:
             return [str(row["name"]) for row in family(db, batch_id)]
 
-    def find(self, target: str) -> str:
-        """What a command's target stands for, in full. Raises InvalidControl with a suggestion."""
+    def prospect(self, target: str) -> Prospect:
+        """What a command on a batch or job would meet now. Raises InvalidControl with a suggestion."""
         with self._db() as db:
-            return resolve(db, target).label
+            return prospect(db, target)
 
-    def find_take(self, target: str) -> int:
-        """The output_id of the take that `target` names, as a rating does. Raises InvalidControl with a suggestion."""
+    def find_take(self, target: str) -> str:
+        """The file, in the outputs folder, of the take that `target` names, as a rating does. Raises InvalidControl with
+        a suggestion."""
         with self._db() as db:
-            return take_of(db, target)
+            take = take_of(db, target)
+        return str(self._rows("SELECT path FROM outputs WHERE id = ?", take)[0]["path"])
 
-    def batch_of_content(self, sha256: str, since: float) -> Row | None:
-        """The row of batch_progress of the batch made from this content at or after `since`."""
+    def last_event(self) -> int:
+        """The number of the latest event; 0 where there is none."""
+        return int(str(self._rows("SELECT coalesce(max(id), 0) AS id FROM events")[0]["id"]))
+
+    def events_after(self, event_id: int) -> list[Row]:
+        """Up to 1,000 rows of event_log after that one, oldest first."""
+        return self._rows("SELECT * FROM event_log WHERE event_id > ? ORDER BY event_id LIMIT 1000", event_id)
+
+    def batch_of_content(self, sha256: str, file_name: str, since: float) -> Row | None:
+        """The row of batch_progress of the batch made from this content under this name at or after `since`."""
         rows = self._rows(
             "SELECT * FROM batch_progress WHERE batch_id = "
-            "(SELECT max(id) FROM batches WHERE sha256 = ? AND created_at >= ?)",
+            "(SELECT max(id) FROM batches WHERE sha256 = ? AND file_name = ? AND created_at >= ?)",
             sha256,
+            file_name,
             since,
         )
         return rows[0] if rows else None
 
-    def rejected_since(self, sha256: str, since: float) -> bool:
-        """Whether a file of this content was rejected at or after `since`."""
-        return bool(self._rows("SELECT 1 FROM rejections WHERE sha256 = ? AND rejected_at >= ? LIMIT 1", sha256, since))
+    def rejected_since(self, file_name: str, since: float) -> Row | None:
+        """The row of rejected_files of a file that came under this name and was rejected at or after `since`."""
+        rows = self._rows(
+            "SELECT * FROM rejected_files WHERE ulid ="
+            " (SELECT max(ulid) FROM rejections WHERE file_name = ? AND rejected_at >= ?)",
+            file_name,
+            since,
+        )
+        return rows[0] if rows else None
 
     def jobs(self, batch: str | None, status: str | None = None, limit: int = 1000) -> list[Row]:
         """Rows of job_list: a batch's in the order of its file, or everybody's, newest first."""
@@ -143,7 +160,7 @@ class Reader:
         `ref` is a job's number or `batch/job`. Raises InvalidControl when there is none.
         """
         with self._db() as db:
-            found = resolve(db, str(ref))
+            found = resolve(db, ref)
         if found.job_id is None:
             raise InvalidControl(f"{found.label}: is a batch; name one job of it, as `{found.label}/<job>`")
         job = self._rows(

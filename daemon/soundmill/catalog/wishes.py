@@ -30,23 +30,86 @@ class Target:
         return ("batch_id = ?", self.batch_id) if self.job_id is None else ("id = ?", self.job_id)
 
 
-def resolve(db: sqlite3.Connection, target: str, *, is_file: bool = False) -> Target:
-    """A batch by name or ulid, a job by number or `batch/job`. Raises InvalidControl with a suggestion, which with
-    `is_file` speaks of audio files."""
-    wanted = target.strip()
-    row = db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
+def resolve(db: sqlite3.Connection, target: str | int, *, is_file: bool = False, typed: bool = False) -> Target:
+    """A batch by name or ulid, a job by `batch/job`, or by number: its own as an int, as a text only where that can mean
+    no other job, nor, where a person `typed` it, a batch of that name.
+
+    Raises InvalidControl with a suggestion, which with `is_file` speaks of audio files.
+    """
+    wanted = str(target).strip()
+    # 19 digits may not fit SQLite's integers.
+    is_number = isinstance(target, str) and wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
+    if is_number and typed:
+        return _numbered(db, wanted)
+    row = (
+        None
+        if isinstance(target, int)
+        else db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
+    )
     if row is not None:
         return Target(batch_id=row["id"], label=row["name"])
-    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:  # 19 digits may not fit SQLite's integers
-        row = _job(db, "j.id = ?", (int(wanted),))
+    if is_number:
+        return _numbered(db, wanted)
+    if isinstance(target, int):
+        row = _job(db, "j.id = ?", (target,))
     elif "/" in wanted:
         batch, _, job = wanted.partition("/")
         row = _job(db, "b.name = ? AND j.name = ?", (batch, job)) or _job(db, "b.ulid = ? AND j.name = ?", (batch, job))
     if row is None:
+        if isinstance(target, int):
+            raise InvalidControl(f"{target}: no such batch or job; `soundmill jobs` lists them")
         missing = "no such file among the outputs" if is_file else "no such batch or job"
         listed = "`soundmill jobs` lists them" if is_file else "`soundmill status` lists the batches"
         raise InvalidControl(f"{wanted or 'nothing'}: {missing}; {_nearest(db, wanted) or listed}")
     return Target(batch_id=row["batch_id"], job_id=row["id"], label=f"{row['batch']}/{row['name']}")
+
+
+def _numbered(db: sqlite3.Connection, wanted: str) -> Target:
+    """What a bare number stands for: the job of that number, a row of a file, or what is so called; lists show all of
+    these. Raises InvalidControl when it may be more than one thing, or none."""
+    number = int(wanted)
+    found = {
+        (row["batch_id"], row["job_id"]): str(row["label"])
+        for row in db.execute(
+            "SELECT id AS batch_id, NULL AS job_id, name AS label FROM batches WHERE name = :text"
+            " UNION ALL SELECT * FROM (SELECT j.batch_id, j.id, b.name || '/' || j.name FROM jobs j"
+            " JOIN batches b ON b.id = j.batch_id WHERE j.id = :number)"
+            " UNION ALL SELECT * FROM (SELECT b.id, j.id, b.name || '/' || j.name FROM batches b"
+            " CROSS JOIN jobs j ON j.batch_id = b.id AND (j.position = :number OR j.name = :text) LIMIT 4)",
+            {"text": wanted, "number": number},
+        )
+    }
+    if not found:
+        raise InvalidControl(f"{wanted}: no such batch or job; `soundmill jobs` lists them")
+    if len(found) > 1:
+        meanings = ", ".join(list(found.values())[:3]) + (", …" if len(found) > 3 else "")
+        raise InvalidControl(f"{wanted}: may mean any of {meanings}; name the one you mean")
+    (((batch_id, job_id), label),) = found.items()
+    return Target(batch_id=batch_id, job_id=job_id, label=label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What a command meets: the target's full name, how many of its jobs are in which status, whether it is held."""
+
+    label: str
+    is_job: bool
+    jobs: dict[str, int]
+    paused: bool
+
+
+def prospect(db: sqlite3.Connection, target: str) -> Prospect:
+    """What a command on `target` would meet now. Raises InvalidControl with a suggestion."""
+    found = resolve(db, target, typed=True)
+    where, value = found.where()
+    jobs = db.execute(f"SELECT status, count(*) AS n FROM jobs WHERE {where} GROUP BY status", (value,))
+    paused = db.execute("SELECT paused FROM batches WHERE id = ?", (found.batch_id,)).fetchone()["paused"]
+    return Prospect(
+        label=found.label,
+        is_job=found.job_id is not None,
+        jobs={str(row["status"]): int(row["n"]) for row in jobs},
+        paused=bool(paused),
+    )
 
 
 def _job(db: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> sqlite3.Row | None:

@@ -6,6 +6,7 @@ A model is named by its Hugging Face id, by a short name, or by a checkpoint fol
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -94,6 +95,14 @@ class ModelSpec:
         """AudioGen, the MAGNeT of the same data and tiny-effects, by their names; all else is taken for music."""
         called = self.short.lower()
         return self.family.makes_sound_effects or called.startswith(("audiogen", "audio-magnet", TINY_EFFECTS_NAME))
+
+    @property
+    def continues_s(self) -> float:
+        """Audio to go on with must be shorter: it has to fit into what the model hears. 0 where it takes none, infinite
+        where its checkpoint has yet to say."""
+        if not self.family.continues:
+            return 0.0
+        return math.inf if self.family is UNKNOWN else self.window_s
 
     @property
     def is_built_in(self) -> bool:

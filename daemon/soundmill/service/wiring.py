@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from soundmill import __version__
+from soundmill.audio.lengths import length_s
 from soundmill.catalog import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
@@ -75,6 +76,7 @@ def rules_for(
             default_on_qc_fail=config.on_qc_fail,
             max_jobs=config.inbox.max_jobs,
             find_experiment=find_experiment,
+            length_of=length_s,
         )
 
     return rules

@@ -24,6 +24,11 @@ class ModelTraits(Protocol):
     @property
     def max_duration_s(self) -> float: ...
 
+    @property
+    def continues_s(self) -> float:
+        """A file it continues must be shorter; 0: it continues none, infinite: not known before it is loaded."""
+        ...
+
 
 class EarlierExperiment(Protocol):
     """A batch that an experiment extends, with all batches it is related to by extending: its family."""
@@ -59,10 +64,17 @@ def no_experiments(name: str) -> EarlierExperiment:
     raise InvalidControl("there is no catalogue here, and so no batch to extend; run the first experiment first")
 
 
+def untold(file: Path) -> float | None:
+    """Where nobody can tell how long an audio file is."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How one job file is read. `resolve_model` raises errors.UnknownModel with the mend, `find_experiment`
-    errors.InvalidControl; `draw` gives the points of a sampled design, the same ones for the same Draw."""
+    errors.InvalidControl; `length_of` gives the seconds of an audio file, None where its header doesn't tell, and
+    raises errors.MissingInput with the mend; `draw` gives the points of a sampled design, the same ones for the same
+    Draw."""
 
     ulid: str
     folder: Path  # melody and continue_from are relative to it
@@ -74,3 +86,4 @@ class Rules:
     max_jobs: int
     find_experiment: Callable[[str], EarlierExperiment] = no_experiments
     draw: Callable[[Draw], Points] = draw_apart
+    length_of: Callable[[Path], float | None] = untold

@@ -9,15 +9,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from soundmill.errors import UnknownModel
+from soundmill.errors import MissingInput, UnknownModel
 from soundmill.inbox.jobfile.cells import JOB_FIELDS, SETTING_FIELDS, Wrong, read_prompt
 from soundmill.inbox.jobfile.context import ModelTraits, Rules
 from soundmill.inbox.jobfile.naming import automatic_name, condition_name, name_from_id
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.written import LARGEST_SEED, LONGEST_DURATION_S, Settings
 from soundmill.jobs import AudioFormat, Parameters, QualityKind
+from soundmill.words import span
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+# Models hear half a minute, or the clip's length, of a melody: a whole concert or a day's recording is a mistake.
+LONGEST_MELODY_S = 3600.0
 # Columns mostly hold few different values; choices are some 300 bytes each.
 MOST_REMEMBERED = 16384
 
@@ -181,6 +184,7 @@ class RowReader:
         for field in sorted(_FILE_FIELDS & given.keys()):
             try:
                 files[field] = self._audio_file(given[field])
+                self._check_length(field, files[field], duration, model)
             except Wrong as wrong:
                 faults.append(Fault(field, given[field], str(wrong)))
         if faults or isinstance(model, str) or duration is None:
@@ -222,8 +226,34 @@ class RowReader:
         except OSError as error:
             raise Wrong(f"cannot be looked at: {error.strerror or error}") from None
         if not regular:
-            raise Wrong("is not a file")
+            raise Wrong("is not a file; name an audio file")
         return path
+
+    def _check_length(self, field: str, file: Path, duration: float | None, model: ModelTraits | str) -> None:
+        """By what the file's header tells; what it doesn't is left to the engine. Raises Wrong."""
+        try:
+            length = self._rules.length_of(file)
+        except MissingInput as error:
+            raise Wrong(str(error)) from None
+        if length is not None and length <= 0:
+            raise Wrong("holds no sound: its length is 0 s")
+        if field == "melody":
+            if length is not None and length > LONGEST_MELODY_S:
+                raise Wrong(f"is {span(round(length))} long; cut out the passage that the clip is to follow")
+        elif not isinstance(model, str) and duration is not None:
+            if not model.continues_s:
+                raise Wrong(f"{model.name} continues no audio; use a MusicGen or AudioGen model, or leave it blank")
+            if length is None or length < min(duration, model.continues_s):
+                return
+            if length >= min(model.continues_s, model.max_duration_s):
+                most = min(model.continues_s, duration)
+                raise Wrong(
+                    f"is {length:.4g} s long, and {model.name} goes on from less than {most:g} s; give less of it"
+                )
+            raise Wrong(
+                f"is {length:.4g} s long, and the clip, which begins with it, {duration:g} s; "
+                f"ask for a duration above {length:.4g}, or give less of it"
+            )
 
 
 def remember(memory: dict[K, V], key: K, value: V) -> None:

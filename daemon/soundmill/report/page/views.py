@@ -6,6 +6,7 @@ A template is handed the fields of `Material` and of its sections under their ow
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -265,7 +266,7 @@ def _commands(record: BatchRecord) -> Pairs:
     commands.append(
         (
             "the whole batch with new seeds, in the home folder",
-            f"soundmill submit --again inbox/accepted/{record.file_name}",
+            f"soundmill submit --again {shlex.quote(f'inbox/accepted/{record.file_name}')}",
         )
     )
     if any(job.status in (JobStatus.FAILED, JobStatus.CANCELLED) for job in record.jobs):
