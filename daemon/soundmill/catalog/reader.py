@@ -98,8 +98,10 @@ class Reader:
             return prospect(db, target)
 
     def find_take(self, target: str) -> str:
-        """The file, in the outputs folder, of the take that `target` names, as a rating does. Raises InvalidControl with
-        a suggestion."""
+        """The file, in the outputs folder, of the take that `target` names, as a rating does.
+
+        Raises InvalidControl with a suggestion.
+        """
         with self._db() as db:
             take = take_of(db, target)
         return str(self._rows("SELECT path FROM outputs WHERE id = ?", take)[0]["path"])
