@@ -98,8 +98,10 @@ class Reader:
             return prospect(db, target)
 
     def find_take(self, target: str) -> str:
-        """The file, in the outputs folder, of the take that `target` names, as a rating does. Raises InvalidControl with
-        a suggestion."""
+        """The file, in the outputs folder, of the take that `target` names, as a rating does.
+
+        Raises InvalidControl with a suggestion.
+        """
         with self._db() as db:
             take = take_of(db, target)
         return str(self._rows("SELECT path FROM outputs WHERE id = ?", take)[0]["path"])
@@ -269,6 +271,11 @@ class Reader:
 
     def workers(self) -> list[Row]:
         return self._rows("SELECT * FROM worker_board ORDER BY worker")
+
+    def speeds(self) -> dict[str, float]:
+        """Seconds of a device that each model took for a second of audio here, where that was measured."""
+        rows = self._rows("SELECT model, real_time_factor FROM model_speed WHERE real_time_factor > 0")
+        return {str(row["model"]): float(str(row["real_time_factor"])) for row in rows}
 
     def running(self) -> list[Row]:
         """What is being generated now, with its progress."""

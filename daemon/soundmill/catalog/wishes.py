@@ -31,8 +31,8 @@ class Target:
 
 
 def resolve(db: sqlite3.Connection, target: str | int, *, is_file: bool = False, typed: bool = False) -> Target:
-    """A batch by name or ulid, a job by `batch/job`, or by number: its own as an int, as a text only where that can mean
-    no other job, nor, where a person `typed` it, a batch of that name.
+    """A batch by name or ulid, a job by `batch/job`, or by number: its own as an int, as a text only where that can
+    mean no other job, nor, where a person `typed` it, a batch of that name.
 
     Raises InvalidControl with a suggestion, which with `is_file` speaks of audio files.
     """

@@ -43,8 +43,8 @@ class Handed:
 
 
 def hand_in(home: Home, files: Sequence[Path], *, again: bool, wait: bool, say: Callable[[str], None]) -> None:
-    """Submit and say what became of each file, as far as a running daemon says so shortly; with `wait` return once every
-    job has ended. Raises SoundmillError when a file was rejected, and as `submit` and `wait_for` do."""
+    """Submit and say what became of each file, as far as a running daemon says so shortly; with `wait` return once
+    every job has ended. Raises SoundmillError when a file was rejected, and as `submit` and `wait_for` do."""
     must_be_set_up(home)
     running = daemon_running(home)
     if wait and not running:
