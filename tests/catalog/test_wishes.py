@@ -184,11 +184,14 @@ def test_a_number_that_may_mean_several_jobs_is_refused_and_names_them(mill: Any
     """Its own number, its row in a file, or its name: pages and lists show all three."""
     mill.ingest(3)
     mill.ingest(3, name="noises")
-    for ask in (mill.catalog.cancel, mill.catalog.retry):
-        with pytest.raises(InvalidControl, match="2: may mean any of themes/job-0002, noises/job-0002; name the one"):
-            ask("2")
-    mill.catalog.cancel("5")
-    assert statuses(mill) == ["queued"] * 4 + ["cancelled", "queued"]
+    with Reader.open(mill.path) as reader:
+        for ask in (reader.prospect, reader.find_take, reader.job):
+            with pytest.raises(
+                InvalidControl, match="2: may mean any of themes/job-0002, noises/job-0002; name the one"
+            ):
+                ask("2")
+        assert reader.prospect("5").label == "noises/job-0002"
+        assert reader.job(2)["name"] == "job-0002"
 
 
 def test_what_a_command_would_meet_is_told_beforehand(mill: Any) -> None:
