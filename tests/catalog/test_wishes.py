@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.reader import Reader
 from soundmill.errors import InvalidControl
 from soundmill.jobs import JobStatus
 
@@ -177,3 +178,27 @@ def test_a_cancelled_job_shows_as_cancelled(mill: Any) -> None:
     mill.ingest(1)
     mill.catalog.cancel("1")
     assert mill.catalog.job(1).status is JobStatus.CANCELLED
+
+
+def test_a_number_that_may_mean_several_jobs_is_refused_and_names_them(mill: Any) -> None:
+    """Its own number, its row in a file, or its name: pages and lists show all three."""
+    mill.ingest(3)
+    mill.ingest(3, name="noises")
+    with Reader.open(mill.path) as reader:
+        for ask in (reader.prospect, reader.find_take, reader.job):
+            with pytest.raises(
+                InvalidControl, match="2: may mean any of themes/job-0002, noises/job-0002; name the one"
+            ):
+                ask("2")
+        assert reader.prospect("5").label == "noises/job-0002"
+        assert reader.job(2)["name"] == "job-0002"
+
+
+def test_what_a_command_would_meet_is_told_beforehand(mill: Any) -> None:
+    mill.ingest(3)
+    (running,) = mill.claim()
+    mill.catalog.pause("themes")
+    with Reader.open(mill.path) as reader:
+        met, one = reader.prospect("themes"), reader.prospect(str(running.job.id))
+    assert (met.label, met.is_job, met.paused, met.jobs) == ("themes", False, True, {"running": 1, "queued": 2})
+    assert (one.label, one.is_job, one.jobs) == ("themes/job-0001", True, {"running": 1})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soundmill.engine.devices import describe, find_devices, parse_smi, pin
+from soundmill.engine.devices import describe, find_devices, memory_gb, parse_smi, pin
 from soundmill.errors import ConfigError, EngineError
 
 TWO = ["NVIDIA H200", "NVIDIA L4"]
@@ -71,3 +71,10 @@ def test_the_driver_tools_listing_is_read_without_its_slices() -> None:
         "GPU 1: NVIDIA L4 (UUID: GPU-2)\n"
     )  # fmt: skip
     assert parse_smi(listing) == TWO
+
+
+def test_the_memory_of_a_device_is_the_machines_for_a_cpu_and_unknown_where_no_driver_says() -> None:
+    memory = memory_gb("cpu")
+    assert memory is not None and 0.1 < memory < 100_000
+    assert memory_gb("cuda:0", environ={"CUDA_VISIBLE_DEVICES": "GPU-1234"}) is None
+    assert memory_gb("cuda:900", environ={}) is None

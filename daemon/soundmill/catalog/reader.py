@@ -103,7 +103,7 @@ class Reader:
         Raises InvalidControl with a suggestion.
         """
         with self._db() as db:
-            take = take_of(db, target)
+            take = take_of(db, target, typed=True)
         return str(self._rows("SELECT path FROM outputs WHERE id = ?", take)[0]["path"])
 
     def last_event(self) -> int:
@@ -162,7 +162,7 @@ class Reader:
         `ref` is a job's number or `batch/job`. Raises InvalidControl when there is none.
         """
         with self._db() as db:
-            found = resolve(db, ref)
+            found = resolve(db, ref, typed=isinstance(ref, str))
         if found.job_id is None:
             raise InvalidControl(f"{found.label}: is a batch; name one job of it, as `{found.label}/<job>`")
         job = self._rows(
@@ -271,6 +271,11 @@ class Reader:
 
     def workers(self) -> list[Row]:
         return self._rows("SELECT * FROM worker_board ORDER BY worker")
+
+    def speeds(self) -> dict[str, float]:
+        """Seconds of a device that each model took for a second of audio here, where that was measured."""
+        rows = self._rows("SELECT model, real_time_factor FROM model_speed WHERE real_time_factor > 0")
+        return {str(row["model"]): float(str(row["real_time_factor"])) for row in rows}
 
     def running(self) -> list[Row]:
         """What is being generated now, with its progress."""

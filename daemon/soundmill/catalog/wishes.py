@@ -31,33 +31,27 @@ class Target:
 
 
 def resolve(db: sqlite3.Connection, target: str | int, *, is_file: bool = False, typed: bool = False) -> Target:
-    """A batch by name or ulid, a job by `batch/job`, or by number: its own as an int, as a text only where that can
-    mean no other job, nor, where a person `typed` it, a batch of that name.
+    """A batch by name or ulid, a job by `batch/job` or its number; a number that a person `typed` must mean
+    nothing else, as they may have read it elsewhere.
 
     Raises InvalidControl with a suggestion, which with `is_file` speaks of audio files.
     """
     wanted = str(target).strip()
     # 19 digits may not fit SQLite's integers.
-    is_number = isinstance(target, str) and wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
+    is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
     if is_number and typed:
         return _numbered(db, wanted)
-    row = (
-        None
-        if isinstance(target, int)
-        else db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
-    )
+    row = None
+    if isinstance(target, str):
+        row = db.execute("SELECT id, name FROM batches WHERE name = ? OR ulid = ?", (wanted, wanted)).fetchone()
     if row is not None:
         return Target(batch_id=row["id"], label=row["name"])
     if is_number:
-        return _numbered(db, wanted)
-    if isinstance(target, int):
-        row = _job(db, "j.id = ?", (target,))
+        row = _job(db, "j.id = ?", (int(wanted),))
     elif "/" in wanted:
         batch, _, job = wanted.partition("/")
         row = _job(db, "b.name = ? AND j.name = ?", (batch, job)) or _job(db, "b.ulid = ? AND j.name = ?", (batch, job))
     if row is None:
-        if isinstance(target, int):
-            raise InvalidControl(f"{target}: no such batch or job; `soundmill jobs` lists them")
         missing = "no such file among the outputs" if is_file else "no such batch or job"
         listed = "`soundmill jobs` lists them" if is_file else "`soundmill status` lists the batches"
         raise InvalidControl(f"{wanted or 'nothing'}: {missing}; {_nearest(db, wanted) or listed}")
@@ -200,14 +194,14 @@ def retry(db: sqlite3.Connection, now: float, target: str) -> int:
     return count
 
 
-def take_of(db: sqlite3.Connection, target: str) -> int:
+def take_of(db: sqlite3.Connection, target: str, *, typed: bool = False) -> int:
     """The id of one take: by its file (`batch/job.wav`), or the final take of a job, or the latest it has.
 
-    Raises InvalidControl with a suggestion.
+    `typed` as for `resolve`. Raises InvalidControl with a suggestion.
     """
     row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
     if row is None:
-        found = resolve(db, target, is_file=target.strip().lower().endswith(AUDIO_SUFFIXES))
+        found = resolve(db, target, is_file=target.strip().lower().endswith(AUDIO_SUFFIXES), typed=typed)
         if found.job_id is None:
             raise InvalidControl(f"{found.label}: is a batch; rate one job of it, as `{found.label}/<job>`")
         row = db.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
+from soundmill.commands.needs import duration, needs
 from soundmill.config import Config, load
+from soundmill.engine.devices import find_devices
 from soundmill.errors import InvalidJobFile, Problem, SoundmillError
 from soundmill.home import Home
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
@@ -52,7 +54,7 @@ def preview(file: Path, config: Config, home: Home) -> dict[str, object]:
         lines = [f"{file}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
         lines += [f"  {problem}" for problem in error.problems]
         return {"file": str(file), "problems": [asdict(p) for p in error.problems], "text": "\n".join(lines)}
-    return _summary(file, spec)
+    return _summary(file, spec, config, home)
 
 
 def _experiments_of(home: Home) -> Callable[[str], EarlierExperiment]:
@@ -65,12 +67,22 @@ def _experiments_of(home: Home) -> Callable[[str], EarlierExperiment]:
     return find
 
 
-def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
+def _speeds(home: Home) -> dict[str, float]:
+    if not home.catalog.is_file():
+        return {}
+    with Reader.open(home.catalog) as reader:
+        return reader.speeds()
+
+
+def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[str, object]:
     models: Counter[str] = Counter()
-    audio_s = 0.0
+    audio_of: defaultdict[str, float] = defaultdict(float)
     for job in spec.jobs:
         models[job.model] += 1
-        audio_s += job.parameters.duration
+        audio_of[job.model] += job.parameters.duration
+    audio_s = sum(audio_of.values())
+    found = needs(models, audio_of, _speeds(home), find_devices(config.engine.devices))
+    seconds, takes = duration(found)
     first = [
         {"job": job.name, "prompt": job.prompt, "model": job.model, **asdict(job.parameters)}
         for job in islice(spec.jobs, PREVIEW_JOBS)
@@ -78,7 +90,8 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
     lines = [
         f"{file}: {spec.job_count} jobs, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
-        *(f"  {count} x {model}" for model, count in models.most_common()),
+        *(f"  {need}" for need in found),
+        *([f"  {takes}"] if takes else []),
         *(f"  {row['job']}: {row['prompt']}" for row in first),
     ]
     if spec.job_count > len(first):
@@ -90,6 +103,8 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
         "jobs": spec.job_count,
         "audio_s": audio_s,
         "models": dict(models),
+        "needs": [asdict(need) for need in found],
+        "seconds": seconds,
         "experiment": None if spec.experiment is None else dict(spec.experiment),
         "extends": spec.extends,
         "first": first,

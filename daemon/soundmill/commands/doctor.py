@@ -142,14 +142,24 @@ def _model(config: Config) -> Iterator[Finding]:
 
 def weights_cached(spec: ModelSpec) -> bool:
     """True when the Hugging Face cache holds this model's language model and codec."""
-    hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
-    folder = Path(hub).expanduser() / f"models--{spec.name.replace('/', '--')}" / "snapshots"
+    folder = hub_cache() / f"models--{spec.name.replace('/', '--')}" / "snapshots"
     return any(folder.glob("*/state_dict.bin"))
 
 
+def hub_cache() -> Path:
+    """Where the Hugging Face client keeps what it fetched."""
+    hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
+    return Path(hub).expanduser().absolute()
+
+
+def free_gb_at(folder: Path) -> tuple[Path, float]:
+    """The folder, or the nearest above it that is there, and the free space there in 10⁹ bytes."""
+    place = next(p for p in (folder, *folder.parents) if p.exists())
+    return place, shutil.disk_usage(place).free / 1e9
+
+
 def _storage(home: Home) -> Iterator[Finding]:
-    place = next(p for p in (home.root, *home.root.parents) if p.exists())
-    free_gb = shutil.disk_usage(place).free / 1e9
+    place, free_gb = free_gb_at(home.root)
     # A 30 s stereo clip as WAV at 32 kHz is 3.8 MB.
     text = f"{free_gb:.1f} GB free at {place}: room for about {free_gb * 1000 / 3.8:,.0f} half-minute stereo WAV clips"
     if free_gb < 1:

@@ -91,6 +91,17 @@ def pin(device: str, environ: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return {"CUDA_VISIBLE_DEVICES": chosen, "CUDA_DEVICE_ORDER": order}, "cuda:0"
 
 
+def memory_gb(device: str, *, environ: Mapping[str, str] = os.environ) -> float | None:
+    """The memory of a device in 10⁹ bytes, the machine's for cpu and mps; None where nobody says."""
+    if not device.startswith("cuda"):
+        with suppress(OSError, ValueError):
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+        return None
+    with suppress(OSError, AttributeError, EngineError, ValueError):
+        return _memory_by_nvml(int(pin(device, environ)[0]["CUDA_VISIBLE_DEVICES"])) / 1e9
+    return None
+
+
 def nvidia_names() -> list[str]:
     """The NVIDIA GPUs' names in the driver's order; empty without a driver."""
     for ask in (_names_by_nvml, _names_by_smi):
@@ -129,6 +140,19 @@ def _nvml_name(nvml: ctypes.CDLL, index: int) -> str:
     _check(nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)))
     _check(nvml.nvmlDeviceGetName(handle, name, _NAME_BYTES))
     return name.value.decode(errors="replace")
+
+
+def _memory_by_nvml(index: int) -> int:
+    """Bytes. NVML API reference: nvmlDeviceGetMemoryInfo, whose structure is total, free, used. Raises OSError."""
+    nvml = ctypes.CDLL("libnvidia-ml.so.1")
+    _check(nvml.nvmlInit_v2())
+    try:
+        handle, memory = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
+        _check(nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)))
+        _check(nvml.nvmlDeviceGetMemoryInfo(handle, memory))
+        return memory[0]
+    finally:
+        nvml.nvmlShutdown()
 
 
 def _check(status: int) -> None:
