@@ -25,9 +25,9 @@ def named_in(path: Path) -> set[str]:
 
 
 def test_a_sampling_parameter_is_named_where_it_is_declared_alone() -> None:
-    """suggest.py may know what other tools call it."""
+    """vocabulary.py may know what other tools call it."""
     naming = {path.name for path in INBOX.rglob("*.py") if named_in(path)}
-    assert naming == {"written.py", "suggest.py"}
+    assert naming == {"written.py", "vocabulary.py"}
 
 
 def test_every_sampling_parameter_is_a_column_and_a_control(rules: Rules) -> None:

@@ -11,11 +11,12 @@ from pathlib import PurePath
 from typing import Protocol
 
 from soundmill.inbox.jobfile.context import Rules
-from soundmill.inbox.jobfile.csv_table import Table
 from soundmill.inbox.jobfile.naming import NameBook, batch_name
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES, TABLE_SUFFIXES, check_text
 from soundmill.inbox.jobfile.rows import Row
+from soundmill.inbox.jobfile.table.csv_text import CsvText
+from soundmill.inbox.jobfile.table.rows import Table
 from soundmill.inbox.jobfile.takes import takes
 from soundmill.inbox.jobfile.yaml.document import Document
 from soundmill.jobs import BatchSpec, JobSpec
@@ -50,7 +51,7 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
     else:
         check_text(data, problems)
     problems.raise_if_any()
-    source = Table(data, rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
+    source = Table(CsvText(data), rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
     job_count = _check_rows(source, rules.max_jobs, problems)
     problems.raise_if_any()
     return BatchSpec(
