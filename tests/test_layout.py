@@ -46,8 +46,8 @@ MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__":
 INSIDE: dict[str, list[str]] = {
     "inbox": ["control", "watch", "jobfile", "spool", "intake"],
     "inbox/jobfile": [
-        "problems", "recognize", "points", "vocabulary", "suggest", "written", "cells", "schema", "naming", "context", "rows",
-        "takes", "table", "yaml", "read",
+        "problems", "recognize", "points", "vocabulary", "suggest", "written", "cells", "schema", "naming", "context",
+        "rows", "takes", "table", "yaml", "read",
     ],
     "inbox/jobfile/table": ["suspicion", "header", "csv_text", "archive", "workbook", "opendocument", "sheet", "rows"],
     "inbox/jobfile/yaml": [

@@ -78,6 +78,7 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
     lines = [
         f"{file}: {spec.job_count} jobs, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
+        *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {count} x {model}" for model, count in models.most_common()),
         *(f"  {row['job']}: {row['prompt']}" for row in first),
     ]
@@ -92,6 +93,7 @@ def _summary(file: Path, spec: BatchSpec) -> dict[str, object]:
         "models": dict(models),
         "experiment": None if spec.experiment is None else dict(spec.experiment),
         "extends": spec.extends,
+        "labels": list(spec.labels),
         "first": first,
         "text": "\n".join(lines),
     }

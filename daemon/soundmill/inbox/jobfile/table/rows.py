@@ -77,8 +77,11 @@ class Table:
             if last <= header.line:
                 continue
             shown = [cell.strip() if cell.isascii() else cell.strip(INVISIBLE) for cell in cells]
-            if not any(shown) and not any(map(str.strip, cells)):
-                continue
+            if not any(shown):
+                shown = [cell.strip() for cell in cells]
+                if not any(shown):
+                    continue  # a row of characters nobody sees is told of, a blank one is not
+            raw_prompt = cells[prompt_at].strip() if prompt_at < len(cells) else ""
             cells = shown
             position += 1
             wrong = False
@@ -95,7 +98,7 @@ class Table:
             for i in nameless:
                 if cells[i]:
                     problems.add(f"column {i + 1} has no name in the header", line, None, cells[i])
-            prompt = cells[prompt_at]
+            prompt = cells[prompt_at] or raw_prompt
             if len(prompt) < 60 and normal(prompt) == "prompt" and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
