@@ -70,7 +70,11 @@ def xlsx(sheets: Mapping[str, Rows], *, shared: bool = True, hidden: Sequence[st
         for i, name in enumerate(sheets, 1)
     )
     members["xl/workbook.xml"] = f'<workbook xmlns="{MAIN}" xmlns:r="{DOCUMENT}"><sheets>{named}</sheets></workbook>'
+    others = {"rIdStyles": "styles", **({"rIdTexts": "sharedStrings"} if shared else {})}
     targets = "".join(
+        f'<Relationship Id="{i}" Type="{DOCUMENT}/{kind}" Target="{kind}.xml"/>' for i, kind in others.items()
+    )
+    targets += "".join(
         f'<Relationship Id="rId{i}" Type="{DOCUMENT}/worksheet" Target="worksheets/sheet{i}.xml"/>'
         for i in range(1, len(sheets) + 1)
     )
@@ -78,13 +82,29 @@ def xlsx(sheets: Mapping[str, Rows], *, shared: bool = True, hidden: Sequence[st
     formats = "".join(f'<numFmt numFmtId="{163 + i}" formatCode={quoteattr(code)}/>' for code, i in codes.items())
     used = "".join(f'<xf numFmtId="{163 + i}"/>' for i in codes.values())
     members["xl/styles.xml"] = (
-        f'<styleSheet xmlns="{MAIN}"><numFmts>{formats}</numFmts>'
+        f'<styleSheet xmlns="{MAIN}">{f"<numFmts>{formats}</numFmts>" if formats else ""}'
+        "<fonts><font/></fonts><fills><fill/></fills><borders><border/></borders><cellStyleXfs><xf/></cellStyleXfs>"
         f'<cellXfs><xf numFmtId="0"/>{used}</cellXfs></styleSheet>'
     )
     if shared:
         items = "".join(f'<si><t xml:space="preserve">{_excel_text(text)}</t></si>' for text in texts)
         members["xl/sharedStrings.xml"] = f'<sst xmlns="{MAIN}">{items}</sst>'
-    members["[Content_Types].xml"] = "<Types/>"
+    kinds = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
+    kinds |= {"xl/sharedStrings.xml": "sharedStrings"} if shared else {}
+    kinds |= {name: "worksheet" for name in members if name.startswith("xl/worksheets/")}
+    parts = "".join(
+        f'<Override PartName="/{name}" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{kind}+xml"/>'
+        for name, kind in kinds.items()
+    )
+    members["[Content_Types].xml"] = (
+        f'<Types xmlns="{PACKAGE.replace("relationships", "content-types")}">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Default Extension="xml" ContentType="application/xml"/>{parts}</Types>'
+    )
+    members["_rels/.rels"] = (
+        f'<Relationships xmlns="{PACKAGE}">'
+        f'<Relationship Id="rId1" Type="{DOCUMENT}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+    )
     return zipped(members)
 
 

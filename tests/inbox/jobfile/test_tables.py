@@ -32,7 +32,8 @@ def refusal(text: str, rules: Rules) -> list[str]:
     [
         "duration (s)", "Duration(sec)", "length [sec]", "Duration in seconds", "DURATION_S", "duration_seconds",
         "seconds", "Length", "audio_end_in_s", "seconds_total", "Dauer (Sek.)", "Länge", "Durée (s)", "Duration/s",
-        "duration: s", "Duration *", "Duration (s, max 30)", "Time (s)", "durationSeconds", "clip length", "\u200bDuration\ufeff",
+        "duration: s", "Duration *", "Duration (s, max 30)", "Time (s)", "durationSeconds", "clip length",
+        "\u200bDuration\ufeff",
         "Duration\u00a0(s)", "Duration (min 0.5)",
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Inbox: the cells of an OpenDocument spreadsheet (.ods), as their texts. Source: OpenDocument 1.3, part 3, chapter 9."""
+"""Inbox: the cells of an OpenDocument spreadsheet (.ods), as their texts. Source: OpenDocument 1.3, part 3, 9."""
 
 from __future__ import annotations
 
