@@ -49,9 +49,10 @@ INSIDE: dict[str, list[str]] = {
         "spool", "intake",
     ],
     "inbox/jobfile": [
-        "problems", "recognize", "points", "suggest", "written", "cells", "schema", "naming", "context", "rows",
-        "takes", "csv_table", "yaml", "read",
+        "problems", "recognize", "points", "vocabulary", "suggest", "written", "cells", "schema", "naming", "context",
+        "rows", "takes", "table", "yaml", "read",
     ],
+    "inbox/jobfile/table": ["suspicion", "header", "csv_text", "archive", "workbook", "opendocument", "sheet", "rows"],
     "inbox/jobfile/yaml": [
         "nodes", "template", "values", "ranges", "designs", "axes", "sampled", "factors", "extension", "sections",
         "experiment", "document",

@@ -45,16 +45,18 @@ class Problem:
     """One thing wrong with a job file.
 
     `line` is the 1-based line in the file, `field` the column or key, `value` what stands there
-    (shortened), `message` what would be right. Each may be None where it has no meaning.
+    (shortened), `message` what would be right. Each may be None where it has no meaning. `place` is
+    what `line` counts where that is not the lines of a file: `sheet jobs, row`.
     """
 
     message: str
     line: int | None = None
     field: str | None = None
     value: str | None = None
+    place: str | None = None
 
     def __str__(self) -> str:
-        where = f"line {self.line}" if self.line is not None else None
+        where = f"{self.place or 'line'} {self.line}" if self.line is not None else None
         what = f"{self.field} = {self.value}" if self.field and self.value is not None else self.field
         return ": ".join(part for part in (where, what, self.message) if part)
 

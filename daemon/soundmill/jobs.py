@@ -134,6 +134,7 @@ class BatchSpec:
     kind: str = "list"  # list, template or experiment
     experiment: Mapping[str, object] | None = None  # the experiment section as written
     extends: str | None = None  # name of the earlier batch whose experiment this one goes on with
+    labels: tuple[str, ...] = ()  # the columns and keys that set nothing and are kept beside the jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

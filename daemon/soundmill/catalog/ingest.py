@@ -64,7 +64,8 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
         now,
         "batch accepted",
         f"{name}: {count} job{'' if count == 1 else 's'} from {source.file_name}"
-        + ("" if spec.extends is None else f", extends {spec.extends}"),
+        + ("" if spec.extends is None else f", extends {spec.extends}")
+        + (f"; labels: {', '.join(spec.labels)}" if spec.labels else ""),
         batch_id=batch_id,
     )
     return batch_of(db.execute("SELECT * FROM batches WHERE id = ?", (batch_id,)).fetchone())

@@ -90,6 +90,7 @@ def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[st
     lines = [
         f"{file}: {spec.job_count} jobs, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
+        *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {need}" for need in found),
         *([f"  {takes}"] if takes else []),
         *(f"  {row['job']}: {row['prompt']}" for row in first),
@@ -107,6 +108,7 @@ def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[st
         "seconds": seconds,
         "experiment": None if spec.experiment is None else dict(spec.experiment),
         "extends": spec.extends,
+        "labels": list(spec.labels),
         "first": first,
         "text": "\n".join(lines),
     }

@@ -7,9 +7,10 @@ import pytest
 
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.context import Rules
-from soundmill.inbox.jobfile.csv_table import Table
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.read import Jobs, read_jobs
+from soundmill.inbox.jobfile.table.csv_text import CsvText
+from soundmill.inbox.jobfile.table.rows import Table
 from soundmill.jobs import AudioFormat, JobSpec, QcAction, derive_seed
 
 ULID = "01HZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -134,7 +135,7 @@ def test_jobs_can_be_iterated_again_and_are_the_same(rules: Rules) -> None:
 
 def test_an_audio_file_gone_since_the_check_ends_the_iteration(rules: Rules, tmp_path: Path) -> None:
     (tmp_path / "tune.wav").write_bytes(b"RIFF")
-    source = Table(b"prompt,continue_from\ncalm piano,tune.wav\n", rules, Problems())
+    source = Table(CsvText(b"prompt,continue_from\ncalm piano,tune.wav\n"), rules, Problems())
     (tmp_path / "tune.wav").unlink()
     with pytest.raises(InvalidJobFile, match="there is no such file"):
         list(Jobs(source, ULID))

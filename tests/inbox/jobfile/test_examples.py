@@ -16,6 +16,7 @@ JOBS = {
     "built-in-effects.csv": 6,
     "simple-list.csv": 5,
     "labels-and-parameters.csv": 10,
+    "spreadsheet.xlsx": 6,
     "sound-effects.csv": 14,
     "themes.yaml": 300,
     "template.yaml": 12,

@@ -17,7 +17,7 @@ DECLARED = {"jobs.py", "inbox/jobfile/written.py", "engine/decoder/sampling.py"}
 # a benchmark varies two of them.
 PARTICULAR = {
     "engine/decoder/slots.py", "engine/decoder/loop.py", "engine/audiocraft/static_backend.py",
-    "inbox/jobfile/suggest.py", "commands/bench.py",
+    "inbox/jobfile/vocabulary.py", "commands/bench.py",
 }  # fmt: skip
 SAMPLING = {each.name for each in fields(Parameters)} - {"duration"}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -14,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.written import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
-from soundmill.words import did_you_mean
+from soundmill.words import did_you_mean, normal
 
 SETTING_FIELDS = tuple(Settings.model_fields)
 KNOWN = ("id", "prompt", *SETTING_FIELDS)
@@ -24,9 +26,11 @@ LONGEST_LABEL_NAME = 100  # characters
 
 _LINE_BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\u00a0"
+INVISIBLE = " \t\r\n\x0b\x0c\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202c\u2028\u2029\u202f\u2060\u3000\ufeff"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _MINUTES = re.compile(r"(\d{1,4}):([0-5]?\d)(?::([0-5]?\d))?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'’\u00a0\u202f ])\d{3}(?:\1\d{3})*")
+_ANY_SEED = frozenset({"random", "rand", "rnd", "any", "new", "?", "auto", "none", "null", "zufall"})
 _WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-z]+|%)")
 
 
@@ -81,12 +85,24 @@ class Field:
 
     def read(self, text: str) -> Any:
         """The value of a non-blank cell. Raises Wrong."""
+        if not text.isascii() and (self.is_number or self._choices):
+            text = unicodedata.normalize("NFKC", text.strip(INVISIBLE)).replace("\u2212", "-")
         if len(text) > 60 and (self._low is not None or self._choices):
             raise Wrong(self._expected())
+        if self._choices:
+            text = normal(text.lstrip("."))  # WAV and .wav are wav, Sound Effects sound_effects
+        elif self.is_whole and (thousands := _THOUSANDS.fullmatch(text)):
+            raise Wrong(self._thousands(text, thousands[1]))
         try:
             return self._read(text)
         except ValidationError as error:
             raise Wrong(self._explain(text, error.errors(include_url=False)[0]["type"])) from None
+
+    def _thousands(self, text: str, mark: str) -> str:
+        many, few = re.sub(r"\D", "", text), re.split(r"\D", text.lstrip("+-"))[0]
+        if mark in ".," and len(few) + 4 == len(text.lstrip("+-")):
+            return f"may be {many} or {few}: write {many} without the mark, or {few} without zeros"
+        return f"{self._expected()}; write it without marks between the thousands: {many}"
 
     def _expected(self) -> str:
         if self._choices:
@@ -103,15 +119,32 @@ class Field:
             return expected + did_you_mean(closest(text, self._choices))
         if _DECIMAL_COMMA.fullmatch(text) and not self.is_whole:
             return f"{expected}; write the decimals after a point: {text.replace(',', '.')}"
+        if self.name == "seed" and (text.startswith("-") or text.lower() in _ANY_SEED):
+            return "leave the cell blank, and each clip gets a new seed; else it " + expected
         if minutes := _MINUTES.fullmatch(text):
-            first, second, third = (int(part or 0) for part in minutes.groups())
-            seconds = first * 60 + second if minutes[3] is None else first * 3600 + second * 60 + third
-            return f"{expected}; write minutes and seconds as seconds: {seconds}"
+            return (
+                f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
+            )
         if measured := _WITH_UNIT.fullmatch(text):
             number = float(measured[1]) / (100 if measured[2] == "%" and self._high == 1 else 1)
             if (self._low or 0) <= number <= (self._high or number):
                 return f"{expected}; write the number alone: {number:g}"
         return expected
+
+    def _from_clock(self, first: int | None, second: int | None, third: int | None) -> str:
+        """What to write for h:mm:ss or m:ss. Spreadsheets make 00:30:00 of 0:30, thirty minutes of seconds."""
+        first, second = first or 0, second or 0
+        seconds = first * 60 + second if third is None else first * 3600 + second * 60 + third
+        high = self._high or math.inf
+        if seconds <= high:
+            return f"write minutes and seconds as seconds: {seconds}"
+        meant = first * 60 + second
+        if third == 0 and 0 < meant <= high:
+            return (
+                f"{seconds:,} seconds are too long; perhaps {meant // 3600}:{meant // 60 % 60:02d}:{meant % 60:02d} "
+                f"was meant: write {meant}"
+            )
+        return f"{seconds:,} seconds are too long"
 
 
 def _plain(number: float | None) -> str:
@@ -131,7 +164,7 @@ RANGE_FIELDS = readers(FactorRange, "scale", "step")
 
 def read_prompt(text: str) -> str:
     """The prompt on one line. Raises Wrong."""
-    prompt = text.strip(_INVISIBLE)
+    prompt = text.strip(INVISIBLE)
     if not prompt:
         raise Wrong("is missing: every job needs a prompt, what the clip should sound like")
     if not prompt.isprintable():

@@ -20,6 +20,7 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
         self._unreported = 0
+        self.place: str | None = None  # what `line` counts, where that is not the lines of a file
 
     def __len__(self) -> int:
         return len(self._found)
@@ -30,6 +31,7 @@ class Problems:
             line=line,
             field=None if field is None else shorten(field),
             value=None if value is None else shorten(value),
+            place=self.place,
         )
         if problem in self._found:
             return

@@ -11,11 +11,13 @@ from pathlib import PurePath
 from typing import Protocol
 
 from soundmill.inbox.jobfile.context import Rules
-from soundmill.inbox.jobfile.csv_table import Table
 from soundmill.inbox.jobfile.naming import NameBook, batch_name
 from soundmill.inbox.jobfile.problems import Problems
-from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES, TABLE_SUFFIXES, check_text
+from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES, SHEET_SUFFIXES, TABLE_SUFFIXES, check_text
 from soundmill.inbox.jobfile.rows import Row
+from soundmill.inbox.jobfile.table.csv_text import CsvText
+from soundmill.inbox.jobfile.table.rows import Table
+from soundmill.inbox.jobfile.table.sheet import Sheet
 from soundmill.inbox.jobfile.takes import takes
 from soundmill.inbox.jobfile.yaml.document import Document
 from soundmill.jobs import BatchSpec, JobSpec
@@ -47,11 +49,18 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
     suffix = PurePath(file_name).suffix.lower()
     if suffix not in JOB_SUFFIXES:
         problems.add(f"is not a job file: its name must end in {', '.join(JOB_SUFFIXES)}", None, None, file_name)
-    else:
+    elif suffix not in SHEET_SUFFIXES:
         check_text(data, problems)
     problems.raise_if_any()
-    source = Table(data, rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
-    job_count = _check_rows(source, rules.max_jobs, problems)
+    source: Table | Document
+    if suffix in SHEET_SUFFIXES:
+        sheet = Sheet(data, problems)
+        problems.raise_if_any()
+        source = Table(sheet, rules, problems)
+    else:
+        source = Table(CsvText(data), rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
+    labels: dict[str, None] = {}
+    job_count = _check_rows(source, rules.max_jobs, labels, problems)
     problems.raise_if_any()
     return BatchSpec(
         name=batch_name(source.name, file_name),
@@ -62,16 +71,19 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
         kind=source.kind,
         experiment=source.experiment,
         extends=source.extends,
+        labels=tuple(labels),
     )
 
 
-def _check_rows(source: _Source, max_jobs: int, problems: Problems) -> int:
-    """Pass 1: reads every row, compares the names, counts the jobs."""
+def _check_rows(source: _Source, max_jobs: int, labels: dict[str, None], problems: Problems) -> int:
+    """Pass 1: reads every row, compares the names, notes the labels, counts the jobs."""
     names = NameBook()
     unnamed = False
     count = 0
     for row in source.rows(problems):
         count += len(row.replicates)
+        if not row.labels.keys() <= labels.keys():
+            labels.update(dict.fromkeys(row.labels))
         if count > max_jobs:
             problems.add(f"asks for more than {max_jobs:,} jobs; share them among several files", row.line)
             return count

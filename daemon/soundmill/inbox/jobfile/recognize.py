@@ -8,7 +8,8 @@ from soundmill.inbox.jobfile.problems import Problems
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 YAML_SUFFIXES = (".yaml", ".yml")
-JOB_SUFFIXES = TABLE_SUFFIXES + YAML_SUFFIXES
+SHEET_SUFFIXES = (".xlsx", ".ods")
+JOB_SUFFIXES = TABLE_SUFFIXES + SHEET_SUFFIXES + YAML_SUFFIXES
 _SAVE = "save the file as UTF-8 (in Excel: Save As, CSV UTF-8)"
 _MAGIC = (
     (b"PK\x03\x04", "this is an Excel workbook or a ZIP archive, not a text file; in Excel choose Save As, CSV UTF-8"),

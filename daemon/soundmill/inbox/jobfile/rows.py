@@ -122,7 +122,7 @@ class RowReader:
             faults.append(Fault("prompt", prompt or None, str(wrong)))
         if id_text:
             try:
-                name = name_from_id(id_text)
+                name = name_from_id(_without_ending(id_text))
             except Wrong as wrong:
                 faults.append(Fault("id", id_text, str(wrong)))
         choice = self.choice(shared)
@@ -254,6 +254,12 @@ class RowReader:
                 f"is {length:.4g} s long, and the clip, which begins with it, {duration:g} s; "
                 f"ask for a duration above {length:.4g}, or give less of it"
             )
+
+
+def _without_ending(wanted: str) -> str:
+    """An id without the ending of an audio file: the clip gets one by its format."""
+    stem, dot, ending = wanted.rpartition(".")
+    return stem if stem and dot + ending.lower() in AUDIO_SUFFIXES else wanted
 
 
 def remember(memory: dict[K, V], key: K, value: V) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from soundmill import words
+from soundmill.inbox.jobfile.vocabulary import SAME
 from soundmill.words import distance, normal
 
 # Words people do label their rows with, one or two letters away from a field. A typing error that
@@ -16,20 +17,6 @@ ORDINARY_WORDS = frozenset(
     | {"form", "formal", "promo", "melodic", "melodist", "malady"}  # format, prompt, melody
 )
 
-# Names that other tools give to these parameters: never meant as labels.
-OTHER_TOOLS = {
-    "cfg": "cfg_coef",
-    "cfg_scale": "cfg_coef",
-    "guidance_scale": "cfg_coef",
-    "temp": "temperature",
-    "prompt_text": "prompt",
-    "model_name": "model",
-    "model_id": "model",
-    "random_seed": "seed",
-    "melody_path": "melody",
-    "melody_file": "melody",
-}
-
 
 def nearly(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is a mistyped form of, or None where it is a name of its own.
@@ -38,8 +25,8 @@ def nearly(name: str, known: Iterable[str]) -> str | None:
     """
     word = normal(name)
     known = tuple(known)
-    if word in OTHER_TOOLS and OTHER_TOOLS[word] in known:
-        return OTHER_TOOLS[word]
+    if SAME.get(word) in known and word not in ORDINARY_WORDS:
+        return SAME[word]
     if word in ORDINARY_WORDS:
         return None
     best: tuple[int, str] | None = None
@@ -56,5 +43,5 @@ def nearly(name: str, known: Iterable[str]) -> str | None:
 def closest(name: str, known: Iterable[str]) -> str | None:
     """As words.closest, for a name that may also be another tool's."""
     known = tuple(known)
-    meant = OTHER_TOOLS.get(normal(name))
+    meant = SAME.get(normal(name))
     return meant if meant in known else words.closest(name, known)

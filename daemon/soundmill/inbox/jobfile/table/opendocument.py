@@ -1,0 +1,165 @@
+"""Inbox: the cells of an OpenDocument spreadsheet (.ods), as their texts. Source: OpenDocument 1.3, part 3, 9."""
+
+from __future__ import annotations
+
+import re
+
+from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_TEXT, Archive, Unreadable
+from soundmill.inbox.jobfile.table.workbook import Rows, clock
+
+_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+(?:[.,]\d+)?)S")
+_PADDED = re.compile(r"0\d+")
+MOST_REPEATED = 100_000  # of one row that has something in it
+
+
+class OpenDocument:
+    """The sheets of an OpenDocument spreadsheet. Raises Unreadable."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.sheets: list[tuple[str, bool]] = []  # name, whether it is seen
+        hidden: set[str] = set()
+        style = ""
+
+        def start(name: str, at: dict[str, str]) -> None:
+            nonlocal style
+            if name == "style":
+                style = at.get("name", "")
+            elif name == "table-properties" and at.get("display") == "false":
+                hidden.add(style)
+            elif name == "table":
+                self.sheets.append((at.get("name", ""), at.get("style-name", "") not in hidden))
+
+        archive.read("content.xml", start, lambda _: None, lambda _: None)
+
+    def rows(self, sheet: int) -> Rows:
+        """(row number, cells) of each row that has any."""
+        reader = _Reader(sheet)
+        for _ in self._archive.parse("content.xml", reader.start, reader.end, reader.text):
+            for number, times, cells in reader.done:
+                for again in range(times):
+                    yield number + again, list(cells)
+            reader.done.clear()
+
+
+class _Reader:
+    """Gathers the rows of one table of content.xml."""
+
+    def __init__(self, sheet: int) -> None:
+        self.done: list[tuple[int, int, list[str]]] = []
+        self._sheet = sheet
+        self._table = -1
+        self._depth = 0  # of tables: one in a cell is no sheet
+        self._row = 1
+        self._times = self._cell_times = 1
+        self._cells: list[str] = []
+        self._blank = 0  # blank cells not put down yet
+        self._cell: dict[str, str] | None = None
+        self._parts: list[str] = []
+        self._notes = self._paragraphs = self._inside = 0
+        self._read = self._size = self._length = 0
+
+    def start(self, name: str, at: dict[str, str]) -> None:
+        if name == "table":
+            self._depth += 1
+            self._table += self._depth == 1
+        if self._table != self._sheet or self._depth != 1:
+            return
+        if name == "table-row":
+            self._times = _count(at.get("number-rows-repeated"))
+            self._cells, self._blank = [], 0
+            self._count()
+        elif name in ("table-cell", "covered-table-cell"):
+            self._cell, self._cell_times = at, _count(at.get("number-columns-repeated"))
+            self._parts, self._paragraphs, self._length = [], 0, 0
+            self._count()
+        elif name == "annotation":
+            self._notes += 1
+        elif name == "p" and not self._notes:
+            self._add("\n" * (self._paragraphs > 0))
+            self._paragraphs += 1
+            self._inside += 1
+        elif self._inside and not self._notes:
+            if name == "s":
+                self._add(" " * min(_count(at.get("c")), LONGEST_CELL + 1))
+            elif name in ("tab", "line-break"):
+                self._add("\t" if name == "tab" else "\n")
+
+    def text(self, found: str) -> None:
+        if self._inside and not self._notes:
+            self._add(found)
+
+    def end(self, name: str) -> None:
+        if name == "table":
+            self._depth -= 1
+        if self._table != self._sheet or self._depth != 1:
+            return
+        if name == "annotation":
+            self._notes -= 1
+        elif name == "p" and not self._notes:
+            self._inside = max(self._inside - 1, 0)
+        elif name in ("table-cell", "covered-table-cell") and self._cell is not None:
+            text = _text(self._cell, "".join(self._parts)) if name == "table-cell" else ""
+            self._cell = None
+            if not text:
+                self._blank += self._cell_times
+                return
+            if len(self._cells) + self._blank + self._cell_times > MOST_COLUMNS:
+                raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
+            self._size += len(text) * self._cell_times
+            self._cells += [""] * self._blank + [text] * self._cell_times
+            self._blank = 0
+        elif name == "table-row":
+            if self._cells:
+                if self._times > MOST_REPEATED:
+                    raise Unreadable(f"repeats row {self._row} {self._times:,} times")
+                self._read += len(self._cells) * self._times
+                self._size += sum(map(len, self._cells)) * (self._times - 1)
+                self._cells += [""] * min(self._blank, 1)
+                self.done.append((self._row, self._times, self._cells))
+                self._count()
+            self._row += self._times
+
+    def _add(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)
+        if self._length > LONGEST_CELL:
+            raise Unreadable(f"has a cell of more than {LONGEST_CELL:,} characters")
+
+    def _count(self) -> None:
+        self._read += 1
+        if self._read > MOST_CELLS or self._size > MOST_TEXT:
+            raise Unreadable(f"has more than {MOST_CELLS:,} cells or too much text; share its rows among several files")
+
+
+def _count(text: str | None) -> int:
+    return min(max(int(text), 1), 1 << 24) if text and text.isdecimal() and len(text) < 12 else 1
+
+
+def _text(at: dict[str, str], shown: str) -> str:
+    """A cell's text as people see it."""
+    kind = at.get("value-type", "")
+    if shown.startswith(("#", "Err:")):
+        return shown  # an error has the type and value of a number beside it
+    if kind in ("float", "percentage", "currency") and (value := at.get("value")):
+        if _PADDED.fullmatch(shown):
+            return shown
+        try:
+            number = float(value)
+        except ValueError:
+            return shown
+        return (
+            value
+            if value.isdecimal()
+            else f"{number:.0f}"
+            if number.is_integer() and abs(number) < 1e15
+            else repr(number)
+        )
+    if kind == "date" and (value := at.get("date-value")):
+        return value.replace("T", " ")
+    if kind == "time" and (found := _DURATION.fullmatch(at.get("time-value", ""))):
+        hours, minutes, seconds = found.groups()
+        return clock(round(int(hours[:6]) * 3600 + int(minutes[:6]) * 60 + float(seconds.replace(",", ".")[:12]), 3))
+    if kind == "boolean" and (value := at.get("boolean-value")):
+        return value.upper()
+    return shown or at.get("string-value", "")

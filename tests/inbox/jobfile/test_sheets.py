@@ -1,0 +1,175 @@
+"""Spreadsheets are read as they are: the sheet, its cells as people see them, and within bounds."""
+
+from __future__ import annotations
+
+import io
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Sequence
+
+import pytest
+
+from soundmill.errors import InvalidJobFile
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.read import read_jobs
+from soundmill.jobs import JobSpec
+from support.spreadsheets import MAIN, Cell, Fault, Formula, Styled, ods, ods_cell, ods_row, xlsx, zipped
+
+HEADER = ("id", "prompt", "duration", "seed", "scene")
+
+
+def jobs_of(data: bytes, rules: Rules, name: str = "list.xlsx") -> list[JobSpec]:
+    return list(read_jobs(data, name, rules).jobs)
+
+
+def refusal(data: bytes, rules: Rules, name: str = "list.xlsx") -> list[str]:
+    with pytest.raises(InvalidJobFile) as refused:
+        read_jobs(data, name, rules)
+    return [str(problem) for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_workbook_makes_the_jobs_of_its_rows(shared: bool, rules: Rules) -> None:
+    rows: Sequence[Sequence[Cell]] = [
+        HEADER,
+        ("harp", "slow harp, wide", 2.5, 9007199254740991, "lake"),
+        (),
+        (None, "音乐 & <drums>\nloud", 3, None, None),
+    ]
+    first, second = jobs_of(xlsx({"Tabelle1": rows}, shared=shared), rules)
+    assert (first.name, first.prompt, first.parameters.duration) == ("harp", "slow harp, wide", 2.5)
+    assert (first.seed, first.labels) == (9007199254740991, {"scene": "lake"})
+    assert (second.prompt, second.parameters.duration, second.labels) == ("音乐 & <drums> loud", 3.0, {})
+
+
+def test_the_sheet_named_jobs_is_read_else_the_first_that_is_seen(rules: Rules) -> None:
+    notes, jobs = [("prompt",), ("a note",)], [("prompt",), ("harp",)]
+    assert [j.prompt for j in jobs_of(xlsx({"Notes": notes, "JOBS ": jobs}), rules)] == ["harp"]
+    assert [j.prompt for j in jobs_of(xlsx({"Notes": notes, "More": jobs}), rules)] == ["a note"]
+    assert [j.prompt for j in jobs_of(xlsx({"Notes": notes, "More": jobs}, hidden=["Notes"]), rules)] == ["harp"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "seen"),
+    [
+        (Styled(46082, "yyyy-mm-dd"), "2026-03-01"),
+        (Styled(46082, "dd.mm.yy;@"), "2026-03-01"),
+        (Styled(46082.5, 'd" of "mmm yyyy h:mm'), "2026-03-01 12:00:00"),
+        (Styled(90 / 86400, "[h]:mm:ss"), "0:01:30"),
+        (Styled(0.75, "h:mm AM/PM"), "18:00:00"),
+        (Styled(7, "0000"), "0007"),
+        (Styled(0.1 + 0.2, "0.00"), "0.30000000000000004"),
+        (Styled(12.0, '0" days"'), "12"),
+        (Styled(3.5, "[Red]0.0"), "3.5"),
+        (True, "TRUE"),
+        (1e20, "1e+20"),
+        (-4, "-4"),
+        (Formula("A1&B1", "both"), "both"),
+        (Formula("1+1", 2.0), "2"),
+        ("_x0041_", "_x0041_"),
+        (" two  blanks ", "two  blanks"),
+    ],
+)
+def test_a_cell_is_what_people_see_in_it(cell: Cell, seen: str, rules: Rules) -> None:
+    (job,) = jobs_of(xlsx({"jobs": [("prompt", "cue"), ("harp", cell)]}), rules)
+    assert job.labels == {"cue": seen}
+
+
+@pytest.mark.parametrize("at", ["prompt", "duration", "id", "scene"])
+@pytest.mark.parametrize("fault", [Fault("#REF!"), Fault("#N/A"), Fault("#DIV/0!"), Formula("A9", None)])
+def test_an_error_cell_is_refused_in_every_column(at: str, fault: Cell, rules: Rules) -> None:
+    row = [fault if name == at else "2" if name == "duration" else None if name == "seed" else "x" for name in HEADER]
+    (problem,) = refusal(xlsx({"My list": [HEADER, row]}), rules)
+    assert problem.startswith(f"sheet My list, row 2: {at} = #") and "the error of a formula" in problem
+
+
+def test_a_problem_names_the_sheet_and_its_row(rules: Rules) -> None:
+    rows: Sequence[Sequence[Cell]] = [("Sounds for level 3",), (), ("prompt", "duration"), ("harp", 2)]
+    title = "sheet A, row 1: the header seems to be on row 3; delete what stands above it"
+    assert refusal(xlsx({"A": rows}), rules) == [title]
+    assert refusal(xlsx({"A": [*rows[2:], ("x", 999)]}), rules)[0].startswith("sheet A, row 3: duration = 999: ")
+
+
+def test_a_time_cell_of_thirty_minutes_is_asked_about(rules: Rules) -> None:
+    (problem,) = refusal(xlsx({"A": [("prompt", "duration"), ("harp", Styled(30 / 1440, "h:mm"))]}), rules)
+    assert "1,800 seconds are too long; perhaps 0:00:30 was meant: write 30" in problem
+
+
+def test_an_ods_makes_the_jobs_of_its_rows(rules: Rules) -> None:
+    rows = [
+        ods_row(*(ods_cell(name) for name in HEADER), ods_cell("", times=1019)),
+        ods_row(
+            ods_cell("007", type="float", value="7"),
+            ods_cell("slow  harp\nwide"),
+            ods_cell("2,50", type="float", value="2.5"),
+            ods_cell("12", type="float", value="12"),
+            ods_cell("1.3.26", type="date", date_value="2026-03-01"),
+        ),
+        ods_row(ods_cell("", times=5), times=3),
+        ods_row(ods_cell(""), ods_cell("drums"), ods_cell(""), ods_cell(""), ods_cell("", times=1020), times=2),
+        ods_row(ods_cell("", times=1024), times=1048000),
+    ]
+    first, *rest = jobs_of(ods({"Liste": rows}), rules, "list.ods")
+    assert (first.name, first.prompt, first.parameters.duration, first.seed) == ("007", "slow  harp wide", 2.5, 12)
+    assert first.labels == {"scene": "2026-03-01"}
+    assert [(job.prompt, job.position) for job in rest] == [("drums", 2), ("drums", 3)]
+
+
+@pytest.mark.parametrize("shown", ["#REF!", "Err:508", "#NAME?"])
+def test_an_error_of_libreoffice_is_refused(shown: str, rules: Rules) -> None:
+    row = ods_row(ods_cell("harp"), ods_cell(shown, type="float", value="0"))
+    (problem,) = refusal(ods({"a": [ods_row(ods_cell("prompt"), ods_cell("cue")), row]}), rules, "list.ods")
+    assert "the error of a formula" in problem
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"prompt\nharp\n", "is not a spreadsheet"),
+        (b"", "is not a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0" + bytes(600), "protected by a password"),
+        (xlsx({"jobs": [("prompt",), ("harp",)]})[:-30], "is no whole workbook"),
+        (zipped({"a.txt": "x"}), "is no workbook"),
+        (zipped({"content.xml": "<a>"}), "is damaged"),
+        (zipped({"content.xml": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}), "a document type"),
+        (zipped({"content.xml": "<a/>"}), "has no sheet"),
+    ],
+)
+def test_what_is_no_whole_spreadsheet_is_refused(data: bytes, why: str, rules: Rules) -> None:
+    assert why in refusal(data, rules)[0]
+
+
+def bomb(inside: str) -> bytes:
+    good = xlsx({"jobs": [("prompt",)]})
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    members["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{MAIN}"><sheetData>{inside}</sheetData></worksheet>'
+    return zipped(members)
+
+
+@pytest.mark.parametrize(
+    ("inside", "traced"),
+    [
+        ("<row>" + "<c/>" * 2_100_000 + "</row>", False),  # tracing each cell would take a minute
+        ("<row><c t='str'><v>" + "la " * 10_000_000 + "</v></c></row>", True),
+        ("<row><c r='" + "A" * 60_000_000 + "'/></row>", True),
+        ("<row><c r='ZZZ1'><v>1</v></c></row>", True),
+        (("<row><c t='str'><v>" + "x" * 100_000 + "</v></c></row>") * 700, True),
+    ],
+    ids=["cells", "text", "attribute", "column", "texts"],
+)
+def test_a_spreadsheet_that_unpacks_to_too_much_is_refused_within_bounds(
+    inside: str, traced: bool, rules: Rules
+) -> None:
+    data = bomb(inside)
+    del inside
+    if traced:
+        tracemalloc.start()
+    started = time.monotonic()
+    refusal(data, rules)
+    assert time.monotonic() - started < 30
+    if traced:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 200 << 20
