@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NoReturn
 
 import yaml
 
 from soundmill.inbox.jobfile.problems import Problems
-from soundmill.inbox.jobfile.yaml import slips
+from soundmill.inbox.jobfile.yaml import marks, slips
 
 DEEPEST = 50
 # Some 100 MB of nodes. A list that long belongs in a CSV file, which is read row by row.
@@ -30,15 +29,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER = yaml.resolver.Resolver()
 _KINDS = {"int": "number", "float": "number", "bool": "bool", "null": "null", "timestamp": "date"}
 _STARTS_OF_OTHERS = frozenset(_RESOLVER.yaml_implicit_resolvers)
-# Where no line has one of these, no plain text needs a second look.
-_COMMENT = re.compile(rb"\S[ \t]+#")
-_ODD_LINE = re.compile(
-    rb"^[ \t]*-[^\s-]|^[ \t]*(?:-[ \t]+)*\? |^[ \t]*(?:-[ \t]+)*\w+[ \t]*:[^\s/]|^[ \t]*\*[ \t]", re.MULTILINE
-)
-_ODD_LETTER = re.compile(rb"\xe2[\x80-\x97]|\xc2[\xa0\xab\xbb]|\xe3\x80\x80|\xef\xbc\x9a|\xef\xbb\xbf|\xe1\x9a\x80")
 _OTHER_NODES = frozenset({yaml.SequenceStartEvent, yaml.MappingStartEvent, yaml.AliasEvent})
+_UNSEEN = re.compile(rb"\A(?:\xef\xbb\xbf|\xe2\x80\x8b|\xe2\x81\xa0)+")
 _AFTER = re.compile(r"[ \t]+(#.*)")
-_UNQUOTED_BRACE = re.compile(r"^[^'\"#]*[:-]\s+\{\w+\}\s*\w", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -89,7 +82,7 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
     if other := slips.holds(data[:4096].decode("utf-8-sig", "replace").splitlines()):
         problems.add(other, 1)
         return None
-    text = Source(data)
+    text = slips.Source(_UNSEEN.sub(b"", data, count=1))
     again = 0
     for _ in range(MOST_MENDED):
         try:
@@ -99,12 +92,12 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
         except _Slipped as slipped:
             found = list(slipped.found)
         except yaml.MarkedYAMLError as error:
-            found = _find(error, text.lines)
+            found = slips.find_cause(error, text.lines)
             if not found:
                 mark = error.problem_mark or error.context_mark
                 if "quoted scalar" in str(error.context):
                     mark = error.context_mark or mark  # where it opens; the problem's is the end of the file
-                problems.add(_explain(error, text.lines), mark.line + 1 if mark else None)
+                problems.add(slips.explain(error, text.lines), mark.line + 1 if mark else None)
         except yaml.YAMLError as error:
             # the reader, below the parser: a character YAML does not allow
             offset = getattr(error, "position", None)
@@ -119,67 +112,8 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
     return None
 
 
-class Source:
-    """The file, and its lines where something must be looked up in them."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.has_comments = _COMMENT.search(data) is not None
-        self.is_odd = _ODD_LINE.search(data) is not None or (
-            not data.isascii() and _ODD_LETTER.search(data) is not None
-        )
-
-    @cached_property
-    def lines(self) -> list[str]:
-        return slips.lines_of(self.data)
-
-    def mend(self, found: list[slips.Slip]) -> bool:
-        """Puts the mended lines in their places; whether that changes anything."""
-        changed = False
-        for slip in found:
-            changed = changed or self.lines[slip.line - 1] != slip.mended
-            self.lines[slip.line - 1] = slip.mended
-        self.data = "\n".join(self.lines).encode("utf-8")
-        return changed
-
-
-def _find(error: yaml.MarkedYAMLError, lines: list[str]) -> list[slips.Slip]:
-    """The slips that made the parser give up, by the lines it names."""
-    last = len(lines) - 1
-    problem = min(error.problem_mark.line if error.problem_mark else 0, last)
-    context = min(error.context_mark.line if error.context_mark else problem, last)
-    said = str(error.context)
-    if "flow" in said:
-        places = [*range(context, problem + 1)]
-    else:
-        before = next((n for n in range(problem - 1, -1, -1) if lines[n].strip()), problem)
-        places = [problem, before] if "block" in said else [context, problem, before]
-    for at in dict.fromkeys(places):
-        if found := slips.find(lines, at):
-            return found
-    return []
-
-
-def _explain(error: yaml.MarkedYAMLError, lines: list[str]) -> str:
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    at = error.problem_mark.line if error.problem_mark else 0
-    if "mapping values are not allowed" in said:
-        mend = "put a text that contains a colon in quotes, and give each key its own line"
-    elif _UNQUOTED_BRACE.search("\n".join(lines[max(0, at - 2) : at + 1])):
-        mend = 'put a text that starts with { in quotes: template: "{style} piece"'
-    elif "cannot start any token" in said:
-        mend = "put a text that starts with @, ` or % in quotes"
-    elif "quoted scalar" in said:
-        mend = "a quotation mark is never closed"
-    elif "expected key" in said or "block end" in said or "block mapping" in said:
-        mend = "check the indentation: keys that belong together start in the same column"
-    else:
-        mend = "see the line before it too"
-    return f"is not valid YAML ({said}); {mend}"
-
-
 class _Composer:
-    def __init__(self, source: Source, problems: Problems) -> None:
+    def __init__(self, source: slips.Source, problems: Problems) -> None:
         self._source = source
         self._problems = problems
         self._nodes = 0
@@ -198,7 +132,8 @@ class _Composer:
             if kind is yaml.ScalarEvent or kind in _OTHER_NODES:
                 place = stack[-1] if stack else None
                 waiting = keys[-1] if keys else None
-                is_key = waiting is None and type(place) is Pairs
+                is_key = waiting is None and isinstance(place, Pairs)
+                node: Node
                 if kind is yaml.ScalarEvent:
                     node = self._scalar(event, line, is_key)
                     if event.implicit[0] and (careful or event.end_mark.line >= line):
@@ -207,7 +142,7 @@ class _Composer:
                     node = self._other(event, line)
                 if place is None:
                     root = node
-                elif type(place) is Items:
+                elif isinstance(place, Items):
                     place.items.append(node)
                 elif waiting is None:
                     keys[-1] = self._key(node, place)
@@ -258,7 +193,9 @@ class _Composer:
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(line)
         if self._source.is_odd and self._source.lines[line - 1].startswith("? ", event.start_mark.column):
-            self._refuse(event, line, "a key must be one word or text; put a text that starts with ? in quotes")
+            if not self._flow and (slip := slips.unquoted(self._source.lines, line - 1)):
+                raise _Slipped(slip)
+            self._stop("a key must be one word or text; put a text that starts with ? in quotes", line)
         return Pairs(line)
 
     def _count(self, line: int) -> None:
@@ -281,7 +218,7 @@ class _Composer:
         pair = name and b"&" + name in self._source.data and b"*" + name in self._source.data
         is_text = isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)) and (event.anchor is None or not pair)
         if is_text and len(text.split()) > 1 and not text.startswith(("!!", "!<")):
-            message = slips.starts(text)
+            message = marks.starts(text)
         self._problems.add(message, line)
 
     def _look(self, event: Any, line: int, place: Items | Pairs | None, waiting: tuple[int, str] | None) -> None:
@@ -304,10 +241,11 @@ class _Composer:
                 found = slips.missing_space(lines, first)
             if found:
                 raise _Slipped(*found)
-        message, mended = slips.typographic(text) if text else ("", "")
+        column, whole = event.start_mark.column, lines[first]
+        if text and not self._flow and text[0] in "“„«‚‘‹" and text[-1] not in "”“»‘’›":
+            text = whole[column:].rstrip()
+        message, mended = marks.typographic(text) if text else ("", "")
         if message:
-            column = event.start_mark.column
-            whole = lines[first]
             piece = text if whole.startswith(text, column) else whole[column:]
             raise _Slipped(slips.Slip(line, message, whole[:column] + mended + whole[column + len(piece) :]))
 

@@ -12,7 +12,7 @@ from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, read_axe
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
 from soundmill.inbox.jobfile.yaml.template import Template, fill
-from soundmill.inbox.jobfile.yaml.values import cell, words
+from soundmill.inbox.jobfile.yaml.values import cell, is_told, words
 from soundmill.words import did_you_mean
 
 _NO_LINES: dict[str, int] = {}
@@ -42,7 +42,7 @@ class JobList:
         good = True
         if isinstance(node, Scalar):
             text = words(node, "prompt", problems)
-            if text is None:
+            if text is None or is_told(node):
                 return None
             if not text:
                 problems.add("is missing: this item of the list is blank", node.line, "prompt")
@@ -61,7 +61,7 @@ class JobList:
                 return None
         prompt = cells.get("prompt") or self._base.get("prompt", "")
         try:
-            prompt = fill(prompt, lambda: self._base | cells | labels)
+            prompt = fill(prompt, lambda: {**self._base, **cells, **labels})
         except Wrong as wrong:
             problems.add(str(wrong), lines.get("prompt", node.line), "prompt", prompt)
             good = False
@@ -86,7 +86,7 @@ def _say_what_the_prompt_became(node: Pairs, labels: Mapping[str, str], problems
         if key in labels:
             message = "is taken for a label, and the job has no prompt; put a prompt that contains a colon in quotes"
         else:
-            message = "is taken for a key, and the job has no prompt; put a prompt that starts with { or ? in quotes"
+            message = "is taken for a key, and the job has no prompt; put a prompt with a colon, { or ? in quotes"
         problems.add(message, line, key)
         return
     problems.add("is missing: this item of the list is blank", node.line, "prompt")

@@ -10,7 +10,7 @@ from soundmill.inbox.jobfile.cells import KNOWN, TEXT_FIELDS, Field, Wrong
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import AUDIO_SUFFIXES
 from soundmill.inbox.jobfile.suggest import closest
-from soundmill.inbox.jobfile.yaml import slips
+from soundmill.inbox.jobfile.yaml import marks
 from soundmill.inbox.jobfile.yaml.nodes import Cut, Items, Node, Pairs, Scalar
 from soundmill.words import did_you_mean
 
@@ -35,7 +35,7 @@ def words(node: Node, field: str, problems: Problems) -> str | None:
     """Like `plain_text`, for a value that is meant as text: what YAML takes for something else is refused."""
     text = plain_text(node, field, problems)
     if isinstance(node, Cut) and not _is_whole(node, field):
-        problems.add(slips.cut(node.text, node.comment), node.line, field)
+        problems.add(marks.cut(node.text, node.comment), node.line, field)
         return f"{node.text} {node.comment}"
     if text and isinstance(node, Scalar) and node.kind in ("bool", "date", "sexagesimal"):
         taken = {"bool": "true or false", "date": "a date", "sexagesimal": _sexagesimal(text)}[node.kind]
