@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from soundmill.inbox.jobfile.problems import MOST_SHOWN
+from soundmill.inbox.jobfile.problems import shorten
 
 _PAIRS = {"“": "”", "„": "“”", "«": "»", "»": "«", "‘": "’", "‚": "‘’", "‹": "›", "”": "”", "’": "’"}
 _QUOTES = "".join(_PAIRS) + "".join(_PAIRS.values())
@@ -32,6 +32,8 @@ _STARTS = {
     "?": "the start of a key",
 }
 
+_PUT = "put it in quotes: "
+
 
 def quoted(text: str) -> str:
     """The text as YAML takes it for a text, whatever it contains."""
@@ -40,16 +42,10 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def short(text: str) -> str:
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
-
-
 def starts(text: str) -> str:
     """Says what YAML takes the first character of the text for."""
     mark = "a comma" if text[0] == "," else text[0]
-    return (
-        f"the text starts with {mark}, which YAML takes for {_STARTS[text[0]]}; put it in quotes: {short(quoted(text))}"
-    )
+    return f"the text starts with {mark}, which YAML takes for {_STARTS[text[0]]}; " + _PUT + shorten(quoted(text))
 
 
 def cut(text: str, comment: str, piece: str | None = None) -> str:
@@ -57,8 +53,8 @@ def cut(text: str, comment: str, piece: str | None = None) -> str:
     rest = comment if piece is None else piece
     whole = quoted(f"{text} {rest}" if text else rest)
     return (
-        f'YAML takes "{short(comment)}" for a comment and leaves it out; if it belongs to the text, '
-        f"put the whole in quotes: {short(whole)}; else give the comment a line of its own"
+        f'YAML takes "{shorten(comment)}" for a comment and leaves it out; if it belongs to the text, '
+        f"put the whole in quotes: {shorten(whole)}; else give the comment a line of its own"
     )
 
 
@@ -82,9 +78,7 @@ def in_text(text: str) -> tuple[str, str]:
     if comment := COMMENT.search(text):
         return cut(text[: comment.start()], text[comment.start() :].lstrip()), text.replace("#", "")
     if ": " in text or text.endswith(":"):
-        return f"the text contains a colon, so YAML takes it for a key; put it in quotes: {short(quoted(text))}", (
-            quoted(text)
-        )
+        return "the text contains a colon, so YAML takes it for a key; " + _PUT + shorten(quoted(text)), (quoted(text))
     return "", ""
 
 
@@ -92,8 +86,8 @@ def _in_quotes(text: str, mark: str) -> tuple[str, str]:
     if mark == '"' and (bad := _BAD_ESCAPE.search(text)):
         path = text[1:-1] if text.endswith('"') else text[1:]
         return (
-            f"\\ in double quotes starts a code, and {bad[0][:2]} is none; in single quotes it stands for itself: "
-            + short("'" + path.replace("'", "''") + "'")
+            f"\\ in double quotes starts a code, and {shorten(bad[0][:2])} is none; in single quotes it stands for itself: "
+            + shorten("'" + path.replace("'", "''") + "'")
             + ", and in a path / does as well"
         ), quoted(path)
     whole = (_DOUBLE if mark == '"' else _SINGLE).match(text)
@@ -107,10 +101,10 @@ def _in_quotes(text: str, mark: str) -> tuple[str, str]:
     if mark == "'" and re.search(r"\w'\w", text):
         body = text[1:-1] if text.endswith("'") else text[1:]
         fixed = quoted(re.sub("''", "'", body))
-        return f"the apostrophe ends the text that ' began; write the text in double quotes: {short(fixed)}", fixed
+        return f"the apostrophe ends the text that ' began; write the text in double quotes: {shorten(fixed)}", fixed
     return (
         f"text follows the closing {mark}, and YAML takes only what is inside; "
-        f"put the whole in quotes: {short(quoted(text))}"
+        f"put the whole in quotes: {shorten(quoted(text))}"
     ), quoted(text)
 
 
@@ -124,14 +118,15 @@ def typographic(text: str) -> tuple[str, str]:
         if (not closed and any(mark in inner for mark in closing)) or any(mark in body for mark in _QUOTES):
             if ": " not in text:
                 return "", ""
-            return f"the text contains a colon, so YAML takes it for a key; put it in quotes: {quoted(text)}", (
-                quoted(text)
+            return (
+                "the text contains a colon, so YAML takes it for a key; " + _PUT + shorten(quoted(text)),
+                (quoted(text)),
             )
-        return f"{text[0]} is no quotation mark to YAML; type {short(quoted(body))}", quoted(body)
+        return f"{text[0]} is no quotation mark to YAML; type {shorten(quoted(body))}", quoted(body)
     if text[-1] in "”»“’›" and not any(mark in text[:-1] for mark in _PAIRS):
         if text[-1] == "’":  # an apostrophe
             return "", ""
-        return f"{text[-1]} is no quotation mark to YAML; type {short(quoted(text[:-1]))}", quoted(text[:-1])
+        return f"{text[-1]} is no quotation mark to YAML; type {shorten(quoted(text[:-1]))}", quoted(text[:-1])
     return "", ""
 
 

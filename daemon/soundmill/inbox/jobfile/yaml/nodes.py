@@ -84,6 +84,7 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
         return None
     text = slips.Source(_UNSEEN.sub(b"", data, count=1))
     again = 0
+    found: list[slips.Slip] = []
     for _ in range(MOST_MENDED):
         try:
             return _Composer(text, problems).compose(yaml.parse(text.data, Loader=_LOADER))
@@ -101,14 +102,17 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
         except yaml.YAMLError as error:
             # the reader, below the parser: a character YAML does not allow
             offset = getattr(error, "position", None)
-            line = data.count(b"\n", 0, offset) + 1 if isinstance(offset, int) else None
+            line = text.data.count(b"\n", 0, offset) + 1 if isinstance(offset, int) else None
             problems.add("contains a control character; delete it or type the text again", line)
             return None
         for slip in found:
             problems.add(slip.message, slip.line)
-        again += len(data)
-        if not text.mend(found) or again > max(MOST_READ_AGAIN, 2 * len(data)):
+        if not text.mend(found):
             return None
+        again += len(data) // 16 + len(data) * found[-1].line // len(text.lines)
+        if again > max(MOST_READ_AGAIN, 2 * len(data)):
+            break
+    problems.add("the file was read no further than this; mend it so far first", found[-1].line)
     return None
 
 

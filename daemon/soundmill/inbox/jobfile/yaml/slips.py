@@ -6,6 +6,7 @@ A mended line is never made into jobs: the file is refused, and the rest of its 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import yaml
 
 from soundmill.inbox.jobfile.cells import KNOWN
+from soundmill.inbox.jobfile.problems import shorten
 from soundmill.inbox.jobfile.written import Experiment, FactorRange, JobFile
-from soundmill.inbox.jobfile.yaml.marks import COMMENT, cut, in_text, quoted, short, starts
+from soundmill.inbox.jobfile.yaml.marks import COMMENT, cut, in_text, quoted, starts
 
 # What YAML counts as the end of a line, in the order in which it looks.
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -24,6 +26,7 @@ _ODD = f"[ \t]*[{ODD_SPACES}][ \t{ODD_SPACES}]*"
 _BULLETS = "–—−‐‑‒•·‣▪●◦∙"
 # Shorter lines are not broken by an editor or a program that folds long texts.
 SHORTEST_FOLDED = 72
+MOST_OF_A_LINE = 4
 
 _NAMES = frozenset({*KNOWN, *JobFile.model_fields, *Experiment.model_fields, *FactorRange.model_fields})
 _KEY = r"""(?:"[^"]*"|'[^']*'|[^\s"'#&*!|>%@`\[\]{},:?][^:#]*+)"""
@@ -63,6 +66,7 @@ class Source:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self._times: Counter[int] = Counter()  # how often each line has been mended
         self.has_comments = _HASH.search(data) is not None
         self.is_odd = _ODD_LINE.search(data) is not None or (
             not data.isascii() and _ODD_LETTER.search(data) is not None
@@ -73,11 +77,15 @@ class Source:
         return lines_of(self.data)
 
     def mend(self, found: list[Slip]) -> bool:
-        """Puts the mended lines in their places; whether that changes anything."""
+        """Puts the mended lines in their places; whether that changes anything. A line is mended a few times only:
+        quotes within quotes double each time."""
         changed = False
         for slip in found:
-            changed = changed or self.lines[slip.line - 1] != slip.mended
-            self.lines[slip.line - 1] = slip.mended
+            at = slip.line - 1
+            self._times[at] += 1
+            if self._times[at] <= MOST_OF_A_LINE and self.lines[at] != slip.mended:
+                self.lines[at] = slip.mended
+                changed = True
         self.data = "\n".join(self.lines).encode("utf-8")
         return changed
 
@@ -147,7 +155,7 @@ def odd_space(lines: list[str], at: int) -> Slip | None:
     spaces = found["indent"] or found["space"]
     odd = next(each for each in spaces if each not in " \t")
     name = "no-break space" if odd in "\u00a0\u202f" else "space" if odd.isspace() else "invisible character"
-    where = "in the indentation" if found["indent"] else f"after {found['mark'].strip()}"
+    where = "in the indentation" if found["indent"] else f"after {shorten(found['mark'].strip())}"
     article = "an" if name.startswith("i") else "a"
     message = f"{article} {name} (U+{ord(odd):04X}) stands {where}, which YAML takes for a letter"
     message += "; type an ordinary space"
@@ -155,36 +163,31 @@ def odd_space(lines: list[str], at: int) -> Slip | None:
     return Slip(at + 1, message, mended)
 
 
-def item(lines: list[str], at: int) -> Slip | None:
-    """A hyphen without its space, or another mark where a list item's hyphen belongs."""
-    line = lines[at]
-    text = line.lstrip(" ")
-    found = _DASH.fullmatch(text)
-    if not found:
-        return None
-    dash = found["dash"]
-    shown = quoted(text) if ": " not in text else "…"
-    if dash == "-":
-        message = f"a space is missing after the hyphen: write - {short(found['item'])}; a text that starts with - "
-        message += f"goes in quotes: {short(shown)}"
-    else:
-        message = f"a list item starts with a hyphen and a space, not with {dash}: write - {short(found['item'])}"
-    above = next((n for n in range(at - 1, -1, -1) if not _DASH.fullmatch(lines[n].lstrip(" "))), at)
-    beside = lines[above] if lines[above].lstrip().startswith("- ") else line
-    return Slip(at + 1, message, f"{' ' * (len(beside) - len(beside.lstrip(' ')))}- {found['item']}")
-
-
 def items(lines: list[str], at: int) -> list[Slip]:
-    """If this line lacks its hyphen's space: what is wrong with it, and with its neighbours."""
+    """If this line has no space after its hyphen, or another mark where a list item's hyphen belongs: what is wrong
+    with it, and with its neighbours."""
+    if not _DASH.fullmatch(lines[at].lstrip(" ")):
+        return []
+    first = at
+    while first and _DASH.fullmatch(lines[first - 1].lstrip(" ")):
+        first -= 1
+    # as deep as the items above them, if there are any
+    beside = lines[first - 1] if first and lines[first - 1].lstrip().startswith("- ") else None
     found = []
-    for neighbours in (range(at, len(lines)), range(at - 1, -1, -1)):
-        for n in neighbours:
-            slip = item(lines, n)
-            if slip is None:
-                break
-            found.append(slip)
-        if not found:
+    for n in range(first, len(lines)):
+        text = lines[n].lstrip(" ")
+        each = _DASH.fullmatch(text)
+        if not each:
             break
+        dash, item = each["dash"], each["item"]
+        message = f"a list item starts with a hyphen and a space, not with {dash}: write - {shorten(item)}"
+        if dash == "-":
+            message = (
+                f"a space is missing after the hyphen: write - {shorten(item)}; a text that starts with - goes in "
+                f"quotes: {shorten(quoted(text))}"
+            )
+        deep = lines[n] if beside is None else beside
+        found.append(Slip(n + 1, message, " " * (len(deep) - len(deep.lstrip(" "))) + f"- {item}"))
     return found
 
 
@@ -199,9 +202,9 @@ def missing_space(lines: list[str], at: int, *, any_name: bool = False) -> list[
         return []
     key, colon, value = pair.groups()
     if colon == ":":
-        message = f"a space is missing after the colon: write {key}: {short(value)}"
+        message = f"a space is missing after the colon: write {shorten(key)}: {shorten(value)}"
     else:
-        message = f"{colon} is no colon to YAML: write {key}: {short(value)}"
+        message = f"{colon} is no colon to YAML: write {shorten(key)}: {shorten(value)}"
     return [Slip(at + 1, message, f"{found['lead']}{key}: {value}")]
 
 
@@ -218,7 +221,7 @@ def _no_colon(at: int, text: str, lead: str) -> Slip | None:
     ):
         return None
     key, value = pair[1], pair[2] or ""
-    message = f"a colon and a space are missing after {key}: write {key}: {short(value)}".rstrip()
+    message = f"a colon and a space are missing after {key}: write {shorten(key)}: {shorten(value)}".rstrip()
     return Slip(at + 1, message, f"{lead}{key}: {value}")
 
 
@@ -232,17 +235,16 @@ def uneven(lines: list[str], at: int) -> list[Slip]:
     if not here or not there:
         return []
     dash, column = here["lead"].find("-", 0, here.start("key")), there.start("key")
+    name = shorten(here["key"] or "")
     if here["key"] and dash < 0 and there["key"] and there["text"] and here.start("key") != column:
         message = (
-            f"{here['key']} starts in column {here.start('key') + 1}, and {there['key']} above it in column "
+            f"{name} starts in column {here.start('key') + 1}, and {shorten(there['key'])} above it in column "
             f"{column + 1}; keys that belong together start in the same column"
         )
         return [Slip(at + 1, message, " " * column + lines[at].lstrip())]
     if here["key"] and dash < 0 and not there["key"] and "-" in there["lead"]:
-        message = (
-            f"{here['key']} belongs to no key: the item above it is a text; a job with keys of its own starts with one"
-        )
-        return [Slip(at + 1, f"{message}: - prompt: {short(there['text'] or '')}", "")]
+        message = f"{name} belongs to no key: the item above it is a text; a job with keys of its own starts with one"
+        return [Slip(at + 1, f"{message}: - prompt: {shorten(there['text'] or '')}", "")]
     above = next((n for n in range(at - 1, -1, -1) if re.match(" *- ", lines[n])), None)
     if dash >= 0 and above is not None and lines[above].index("-") != dash:
         message = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from soundmill.inbox.jobfile.cells import Wrong
+from soundmill.inbox.jobfile.problems import shorten
 from soundmill.words import normal
 
 _PIECES = re.compile(r"(\{\{|\}\}|\{[^{}]*\}|[{}])")
@@ -36,30 +37,31 @@ def fill(text: str, values: Callable[[], Mapping[str, str]]) -> str:
         _refuse_foreign(piece)
         if found is None:
             found = {normal(name): value for name, value in values().items()}
-        name = piece[1:-1].strip()
-        value = found.get(normal(name))
+        name, shown = shorten(piece[1:-1].strip()), shorten(piece)
+        value = found.get(normal(piece[1:-1].strip()))
         if value:
             return value
         raise Wrong(
-            f"nothing fills {piece}: give the job a {name} of its own, or write the prompt as template and list what "
-            f"{name} may be under variables: {{{name}: [jazz, metal]}}; {{{piece}}} stands for {piece} itself"
+            f"nothing fills {shown}: give the job a {name} of its own, or write the prompt as template and list what "
+            f"{name} may be under variables: {{{name}: [jazz, metal]}}; {{{shown}}} stands for {shown} itself"
         )
 
     return _FILLED.sub(filled, text)
 
 
 def _refuse_foreign(piece: str) -> None:
+    shown = shorten(piece)
     if piece.startswith("__"):
         name = re.sub(r"\W+", "_", piece.strip("_*")).strip("_") or "mood"
         raise Wrong(
-            f"{piece} is another tool's wildcard; write {{{name}}} in a template and list what it may be under "
+            f"{shown} is another tool's wildcard; write {{{name}}} in a template and list what it may be under "
             f"variables: {{{name}: [calm, tense]}}"
         )
     if "|" in piece:
         choices = [choice.strip() for choice in piece[1:-1].split("|")]
-        listed = ", ".join(choice for choice in choices if choice) or "calm, tense"
+        listed = shorten(", ".join(choice for choice in choices if choice) or "calm, tense")
         raise Wrong(
-            f"{piece} is another tool's way to choose; write a name, as in {{mood}}, in a template and list what it "
+            f"{shown} is another tool's way to choose; write a name, as in {{mood}}, in a template and list what it "
             f"may be under variables: {{mood: [{listed}]}}; each becomes a job"
         )
 
