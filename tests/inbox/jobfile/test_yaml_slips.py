@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -262,3 +263,23 @@ def test_a_text_in_latin_letters_is_never_refused(
 @pytest.fixture(scope="session")
 def rules_2000(rules_with: Callable[..., Rules]) -> Rules:
     return rules_with(Path("/nonexistent"), max_jobs=2000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs:\n" + "- *x* y\n" * 20_000,
+        "jobs:\n" + "-x\n" * 20_000,
+        "jobs:\n" + "\u00a0- x\n" * 20_000,
+        "jobs:\n- a" + " " * 200_000 + "b: c: d\n",
+        "jobs:\n- '" + "it's " * 40_000,
+        "jobs: [" + "," * 100_000,
+        "jobs:\n-： a: [b 'c' 'd'\n- \\c\n",
+    ],
+)
+def test_a_file_full_of_slips_is_refused_in_no_time(text: str, rules: Rules) -> None:
+    started = time.process_time()
+    with pytest.raises(InvalidJobFile) as refused:
+        read_jobs(text.encode(), "file.yaml", rules)
+    assert time.process_time() - started < 2
+    assert all(str(problem).isprintable() for problem in refused.value.problems)

@@ -86,7 +86,8 @@ def _in_quotes(text: str, mark: str) -> tuple[str, str]:
     if mark == '"' and (bad := _BAD_ESCAPE.search(text)):
         path = text[1:-1] if text.endswith('"') else text[1:]
         return (
-            f"\\ in double quotes starts a code, and {shorten(bad[0][:2])} is none; in single quotes it stands for itself: "
+            f"\\ in double quotes starts a code, and {shorten(bad[0][:2])} is none; "
+            + "in single quotes it stands for itself: "
             + shorten("'" + path.replace("'", "''") + "'")
             + ", and in a path / does as well"
         ), quoted(path)

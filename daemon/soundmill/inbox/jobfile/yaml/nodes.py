@@ -98,7 +98,8 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
                 mark = error.problem_mark or error.context_mark
                 if "quoted scalar" in str(error.context):
                     mark = error.context_mark or mark  # where it opens; the problem's is the end of the file
-                problems.add(slips.explain(error, text.lines), mark.line + 1 if mark else None)
+                last = len(text.lines) - 2
+                problems.add(slips.explain(error), min(mark.line + 1, last) if mark else None)
         except yaml.YAMLError as error:
             # the reader, below the parser: a character YAML does not allow
             offset = getattr(error, "position", None)

@@ -91,8 +91,8 @@ class Source:
 
 
 def lines_of(data: bytes) -> list[str]:
-    """The lines as YAML counts them."""
-    return _BREAK.split(data.decode("utf-8-sig", "replace"))
+    """The lines as YAML counts them; blank ones at the end, where the parser may say that something is missing."""
+    return [*_BREAK.split(data.decode("utf-8-sig", "replace")), "", ""]
 
 
 def find(lines: list[str], at: int, *, in_flow: bool) -> list[Slip]:
@@ -313,7 +313,7 @@ def find_cause(error: yaml.MarkedYAMLError, lines: list[str]) -> list[Slip]:
     return []
 
 
-def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> str:
+def explain(error: yaml.MarkedYAMLError) -> str:
     """Says what the parser said, and a mend that may fit."""
     said = " ".join(part for part in (error.context, error.problem) if part)
     if "mapping values are not allowed" in said:
