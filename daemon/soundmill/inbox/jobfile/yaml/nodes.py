@@ -130,6 +130,7 @@ class _Composer:
         stack: list[Items | Pairs] = []
         keys: list[tuple[int, str] | None] = []  # for each open mapping, the key that waits for its value
         careful = self._source.is_odd
+        commented = self._source.lines if self._source.has_comments else None
         for event in events:
             kind = type(event)
             mark = event.start_mark
@@ -140,7 +141,7 @@ class _Composer:
                 is_key = waiting is None and isinstance(place, Pairs)
                 node: Node
                 if kind is yaml.ScalarEvent:
-                    node = self._scalar(event, line, is_key)
+                    node = self._scalar(event, line, is_key, commented)
                     if event.implicit[0] and (careful or event.end_mark.line >= line):
                         self._look(event, line, place, waiting)
                 else:
@@ -173,7 +174,8 @@ class _Composer:
                     self._stop("%TAG lines are not allowed; delete it", line)
         return root
 
-    def _scalar(self, event: Any, line: int, is_key: bool) -> Scalar:
+    def _scalar(self, event: Any, line: int, is_key: bool, commented: list[str] | None) -> Scalar:
+        """`commented`: the file's lines, if some of them hold comments behind something else."""
         self._count(line)
         text = event.value
         if event.anchor is not None or event.tag is not None:
@@ -182,9 +184,10 @@ class _Composer:
         if is_key or not event.implicit[0]:
             return Scalar(line, text, "text")
         kind = "text" if text and text[0] not in _STARTS_OF_OTHERS else _kind(text)
-        if self._source.has_comments:
+        if commented is not None:
             end = event.end_mark
-            if after := _AFTER.match(self._source.lines[end.line], end.column):
+            source = commented[end.line]
+            if "#" in source and (after := _AFTER.match(source, end.column)):
                 return Cut(line, text, kind, after[1])
         return Scalar(line, text, kind)
 
