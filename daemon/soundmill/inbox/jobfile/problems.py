@@ -11,7 +11,11 @@ MOST_SHOWN = 60  # characters of a value
 def shorten(value: str) -> str:
     """The value as it is shown in a problem: at most 60 characters, control characters spelled out."""
     short = value if len(value) <= MOST_SHOWN else value[: MOST_SHOWN - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in short)
+    return _spelled(short)
+
+
+def _spelled(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class Problems:
@@ -27,7 +31,7 @@ class Problems:
 
     def add(self, message: str, line: int | None, field: str | None = None, value: str | None = None) -> None:
         problem = Problem(
-            message=message,
+            message=message if message.isprintable() else _spelled(message),
             line=line,
             field=None if field is None else shorten(field),
             value=None if value is None else shorten(value),

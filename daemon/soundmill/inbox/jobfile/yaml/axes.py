@@ -11,7 +11,7 @@ from soundmill.inbox.jobfile.suggest import closest, nearly
 from soundmill.inbox.jobfile.yaml.nodes import Node, Pairs
 from soundmill.inbox.jobfile.yaml.ranges import Range, read_range
 from soundmill.inbox.jobfile.yaml.template import Template
-from soundmill.inbox.jobfile.yaml.values import cell, items, words
+from soundmill.inbox.jobfile.yaml.values import cell, is_told, items, words
 from soundmill.words import did_you_mean
 
 
@@ -101,7 +101,7 @@ def _levels(name: str, node: Node, sets_field: bool, problems: Problems) -> tupl
             levels.append(text)
         except Wrong as wrong:
             problems.add(str(wrong), item.line, name, text or None)
-    if not nodes and len(problems) == told:
+    if not nodes and len(problems) == told and not is_told(node):
         problems.add("needs at least one value, as in [calm, tense]", node.line, name)
     return tuple(levels)
 

@@ -12,7 +12,7 @@ from soundmill.inbox.jobfile.written import Defaults, Experiment, JobFile
 from soundmill.inbox.jobfile.yaml.experiment import ExperimentSection, read_experiment
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, read_yaml
 from soundmill.inbox.jobfile.yaml.sections import JobList, TemplateSection
-from soundmill.inbox.jobfile.yaml.values import cell, items, pairs, unknown_key, value, words
+from soundmill.inbox.jobfile.yaml.values import cell, is_told, items, pairs, unknown_key, value, words
 from soundmill.jobs import QcAction
 
 
@@ -84,7 +84,7 @@ class Document:
         jobs = items(node, "jobs", "[calm piano, storm at sea]", problems)
         if jobs:
             self._sections.append(JobList(jobs, base, reader))
-        elif len(problems) == told:
+        elif len(problems) == told and not is_told(node):
             problems.add("the list is empty: there is no job in it", line, "jobs")
 
     def _add_template(
@@ -103,7 +103,7 @@ class Document:
             variables = pairs(node, "variables", "{style: [jazz, metal]}", problems)
             if "template" not in entries:
                 problems.add('needs a template that uses them, as in template: "{style} piece"', line, "variables")
-            elif not variables and len(problems) == told:
+            elif not variables and len(problems) == told and not is_told(node):
                 problems.add(
                     "there are none: give each a list of values, as in {style: [jazz, metal]}", line, "variables"
                 )

@@ -11,8 +11,8 @@ from soundmill.inbox.jobfile.suggest import nearly
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, read_axes
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
-from soundmill.inbox.jobfile.yaml.template import Template
-from soundmill.inbox.jobfile.yaml.values import cell, words
+from soundmill.inbox.jobfile.yaml.template import Template, fill
+from soundmill.inbox.jobfile.yaml.values import cell, is_told, words
 from soundmill.words import did_you_mean
 
 _NO_LINES: dict[str, int] = {}
@@ -42,30 +42,34 @@ class JobList:
         good = True
         if isinstance(node, Scalar):
             text = words(node, "prompt", problems)
-            if text is None:
+            if text is None or is_told(node):
                 return None
             if not text:
                 problems.add("is missing: this item of the list is blank", node.line, "prompt")
                 return None
             cells["prompt"] = text
         elif isinstance(node, Items):
-            problems.add("a job is a prompt or a mapping with a prompt, not a list", node.line, "jobs")
+            message = (
+                "a job is a prompt or a mapping with a prompt, not a list; put a text that starts with [ in quotes"
+            )
+            problems.add(message, node.line, "jobs")
             return None
         else:
             good = _read_job(node, cells, labels, lines, problems)
-            if good and "prompt" not in cells and "prompt" not in self._base and len(node.entries) == 1:
-                key = next(iter(node.entries))
-                if labels:
-                    message = (
-                        "is taken for a label, and the job has no prompt; put a prompt that contains a colon in quotes"
-                    )
-                    problems.add(message, node.line, key)
-                    return None
+            if good and "prompt" not in cells and "prompt" not in self._base and not node.entries.keys() & KNOWN:
+                _say_what_the_prompt_became(node, labels, problems)
+                return None
+        prompt = cells.get("prompt") or self._base.get("prompt", "")
+        try:
+            prompt = fill(prompt, lambda: {**self._base, **cells, **labels})
+        except Wrong as wrong:
+            problems.add(str(wrong), lines.get("prompt", node.line), "prompt", prompt)
+            good = False
         row = self._reader.read(
             lines=lines,
             line=node.line,
             position=position,
-            prompt=cells.get("prompt") or self._base.get("prompt", ""),
+            prompt=prompt,
             id_text=cells.get("id", ""),
             seed_text=cells.get("seed") or self._base.get("seed", ""),
             shared=shared_texts(self._base, cells),
@@ -74,6 +78,18 @@ class JobList:
             problems=problems,
         )
         return row if good else None
+
+
+def _say_what_the_prompt_became(node: Pairs, labels: Mapping[str, str], problems: Problems) -> None:
+    """Of a mapping with nothing in it that is a job's."""
+    for key, (line, _) in node.entries.items():
+        if key in labels:
+            message = "is taken for a label, and the job has no prompt; put a prompt that contains a colon in quotes"
+        else:
+            message = "is taken for a key, and the job has no prompt; put a prompt with a colon, { or ? in quotes"
+        problems.add(message, line, key)
+        return
+    problems.add("is missing: this item of the list is blank", node.line, "prompt")
 
 
 def _read_job(
