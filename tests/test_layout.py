@@ -49,13 +49,12 @@ INSIDE: dict[str, list[str]] = {
         "spool", "intake",
     ],
     "inbox/jobfile": [
-        "problems", "recognize", "points", "vocabulary", "suggest", "written", "cells", "schema", "naming", "context",
-        "rows", "takes", "table", "yaml", "read",
+        "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "naming", "schema",
+        "rows", "table", "takes", "yaml", "read",
     ],
-    "inbox/jobfile/table": ["suspicion", "header", "csv_text", "archive", "workbook", "opendocument", "sheet", "rows"],
     "inbox/jobfile/yaml": [
-        "nodes", "template", "values", "ranges", "designs", "axes", "sampled", "factors", "extension", "sections",
-        "experiment", "document",
+        "designs", "marks", "template", "slips", "nodes", "values", "ranges", "axes", "extension", "factors", "sampled",
+        "sections", "experiment", "document",
     ],
     "engine": [
         "models", "failures", "protocol", "backend", "devices", "digest", "quiet", "hub", "finishing", "inputs",

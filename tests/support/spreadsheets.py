@@ -14,6 +14,8 @@ PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 HIDDEN = ' state="hidden"'
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
 
+KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
 
 @dataclass(frozen=True)
 class Styled:
@@ -92,10 +94,7 @@ def xlsx(sheets: Mapping[str, Rows], *, shared: bool = True, hidden: Sequence[st
     kinds = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
     kinds |= {"xl/sharedStrings.xml": "sharedStrings"} if shared else {}
     kinds |= {name: "worksheet" for name in members if name.startswith("xl/worksheets/")}
-    parts = "".join(
-        f'<Override PartName="/{name}" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{kind}+xml"/>'
-        for name, kind in kinds.items()
-    )
+    parts = "".join(f'<Override PartName="/{name}" ContentType="{KIND}.{kind}+xml"/>' for name, kind in kinds.items())
     members["[Content_Types].xml"] = (
         f'<Types xmlns="{PACKAGE.replace("relationships", "content-types")}">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
