@@ -88,7 +88,7 @@ def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[st
         for job in islice(spec.jobs, PREVIEW_JOBS)
     ]
     lines = [
-        f"{file}: {spec.job_count} jobs, {span(round(audio_s))} of audio, batch {spec.name}",
+        f"{file}: {count(spec.job_count, 'job')}, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
         *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {need}" for need in found),
