@@ -81,7 +81,8 @@ def test_seeds_and_takes_of_other_tools(rules: Rules) -> None:
     ("column", "why"),
     [
         ("Steps", "diffusion"), ("num_inference_steps", "diffusion"), ("Sampler", "diffusion"),
-        ("scheduler", "diffusion"), ("denoise", "diffusion"), ("Negative prompt", "negative prompt"), ("negativePrompt", "negative prompt"),
+        ("scheduler", "diffusion"), ("denoise", "diffusion"),
+        ("Negative prompt", "negative prompt"), ("negativePrompt", "negative prompt"),
         ("max_new_tokens", "duration"), ("do_sample", "temperature"), ("prompt_influence", "cfg_coef"),
         ("Lyrics", "sing"), ("make_instrumental", "instrumental"), ("sample_rate", "model settles"),
     ],
