@@ -125,6 +125,13 @@ def test_a_semicolon_file_has_decimal_commas(row: str, duration: float, cfg: flo
     assert (job.prompt, job.parameters.duration, job.parameters.cfg_coef) == ("harp, slow", duration, cfg)
 
 
+def test_a_tab_file_and_a_sheets_texts_may_have_decimal_commas_too(rules: Rules) -> None:
+    rows = [("prompt", "duration"), ("harp", "2,5")]
+    text = "\n".join("\t".join(row) for row in rows)
+    for found in (jobs_of(text, rules, "a.tsv"), jobs_of(xlsx({"a": rows}), rules, "a.xlsx")):
+        assert found[0].parameters.duration == 2.5
+
+
 @pytest.mark.parametrize(("cell", "top_k"), [("7.0", 7), ("250.00", 250), ("7,0", 7), ("1000", 1000), ("７", 7)])
 def test_a_whole_number_stays_one(cell: str, top_k: int, rules: Rules) -> None:
     assert jobs_of(f"prompt;top_k\nharp;{cell}\n", rules)[0].parameters.top_k == top_k
