@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.rows import texts_to_json
 from soundmill.errors import CatalogError, InvalidJobFile, Problem
-from soundmill.jobs import BatchSpec, JobStatus, QcAction
+from soundmill.jobs import BatchSpec, JobStatus, QcAction, Source
 
 
 def test_a_batch_arrives_with_all_its_jobs_in_the_order_of_the_file(mill: Any) -> None:
@@ -107,6 +109,16 @@ def test_acceptance_is_an_event(mill: Any) -> None:
         "message": "themes: 2 jobs from themes.yaml",
         "batch": "themes",
     }
+
+
+def test_acceptance_names_the_labels(mill: Any, tmp_path: Path) -> None:
+    spec = BatchSpec(name="list", jobs=[mill.spec(1, labels={"scene": "a"})], job_count=1, labels=("scene", "cue"))
+    with closing(Catalog.open(tmp_path / "labels.db", clock=lambda: 0.0)) as catalog:
+        catalog.ingest(spec, Source(ulid="01L", file_name="list.csv", sha256="l", size_bytes=1))
+    with closing(sqlite3.connect(tmp_path / "labels.db")) as db:
+        assert db.execute("SELECT message FROM event_log").fetchall() == [
+            ("list: 1 job from list.csv; labels: scene, cue",)
+        ]
 
 
 def test_a_file_that_turns_out_bad_halfway_leaves_nothing(mill: Any) -> None:

@@ -58,6 +58,13 @@ def test_check_lists_every_problem_and_fails(soundmill: Command, tmp_path: Path)
     assert {p["line"] for p in parsed(soundmill("check", "--json", str(bad)))[0]["problems"]} == {2, 3}
 
 
+def test_check_names_the_columns_that_became_labels(soundmill: Command, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("prompt,Duration (s),scene,cue\nx,2,lake,a\n")
+    assert "kept as labels, setting nothing: scene, cue" in soundmill("check", str(listed)).output
+    assert parsed(soundmill("check", "--json", str(listed)))[0]["labels"] == ["scene", "cue"]
+
+
 def test_check_counts_only_what_the_extended_batch_lacks(soundmill: Command, home: Home) -> None:
     more = str(EXAMPLES / "more-replicates.yaml")
     without = soundmill("check", more)

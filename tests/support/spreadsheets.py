@@ -11,10 +11,9 @@ from xml.sax.saxutils import escape, quoteattr
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 HIDDEN = ' state="hidden"'
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
-
-KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def xlsx(sheets: Mapping[str, Rows], *, shared: bool = True, hidden: Sequence[st
     kinds = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
     kinds |= {"xl/sharedStrings.xml": "sharedStrings"} if shared else {}
     kinds |= {name: "worksheet" for name in members if name.startswith("xl/worksheets/")}
-    parts = "".join(f'<Override PartName="/{name}" ContentType="{KIND}.{kind}+xml"/>' for name, kind in kinds.items())
+    parts = "".join(f'<Override PartName="/{name}" ContentType="{EXCEL}.{kind}+xml"/>' for name, kind in kinds.items())
     members["[Content_Types].xml"] = (
         f'<Types xmlns="{PACKAGE.replace("relationships", "content-types")}">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'

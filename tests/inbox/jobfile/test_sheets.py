@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.context import Rules
@@ -173,3 +175,32 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_refused_within_bounds(
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 200 << 20
+
+
+SMALL = xlsx(
+    {"jobs": [("prompt", "duration", "cue"), ("harp", 2.5, Styled(46082, "yyyy-mm-dd")), ("x", 3, Fault("#N/A"))]}
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_workbook_is_jobs_or_problems(rules: Rules, data: st.DataObject) -> None:
+    """Whatever stands in its members, only InvalidJobFile is raised, and its problems can be shown."""
+    with zipfile.ZipFile(io.BytesIO(SMALL)) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    name = data.draw(st.sampled_from(sorted(members)))
+    text = members[name]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        put = data.draw(
+            st.sampled_from(["", '"', "<", "-1", "9" * 12, "<c/>", "</row>", "nan", 't="s"', "#REF!", "\x01"])
+        )
+        text = text[:at] + put + text[at + data.draw(st.integers(0, 8)) :]
+    try:
+        jobs_of(zipped(members | {name: text}), rules)
+    except InvalidJobFile as refused:
+        assert all(str(problem).isprintable() for problem in refused.problems)
+
+
+def test_a_text_by_a_number_that_is_none_is_refused(rules: Rules) -> None:
+    assert "a text that is not there" in refusal(bomb("<row><c r='A1' t='s'><v>-1</v></c></row>"), rules)[0]

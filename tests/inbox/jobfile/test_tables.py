@@ -81,8 +81,8 @@ def test_seeds_and_takes_of_other_tools(rules: Rules) -> None:
     ("column", "why"),
     [
         ("Steps", "diffusion"), ("num_inference_steps", "diffusion"), ("Sampler", "diffusion"),
-        ("scheduler", "diffusion"), ("denoise", "diffusion"), ("Negative prompt", "negative prompt"),
-        ("negativePrompt", "negative prompt"),
+        ("scheduler", "diffusion"), ("denoise", "diffusion"),
+        ("Negative prompt", "negative prompt"), ("negativePrompt", "negative prompt"),
         ("max_new_tokens", "duration"), ("do_sample", "temperature"), ("prompt_influence", "cfg_coef"),
         ("Lyrics", "sing"), ("make_instrumental", "instrumental"), ("sample_rate", "model settles"),
     ],
@@ -123,6 +123,13 @@ def test_every_column_that_becomes_a_label_is_named(rules: Rules) -> None:
 def test_a_semicolon_file_has_decimal_commas(row: str, duration: float, cfg: float, rules: Rules) -> None:
     (job,) = jobs_of(f"prompt;duration;cfg_coef\nharp, slow;{row}\n", rules)
     assert (job.prompt, job.parameters.duration, job.parameters.cfg_coef) == ("harp, slow", duration, cfg)
+
+
+def test_a_tab_file_and_a_sheets_texts_may_have_decimal_commas_too(rules: Rules) -> None:
+    rows = [("prompt", "duration"), ("harp", "2,5")]
+    text = "\n".join("\t".join(row) for row in rows)
+    for found in (jobs_of(text, rules, "a.tsv"), jobs_of(xlsx({"a": rows}), rules, "a.xlsx")):
+        assert found[0].parameters.duration == 2.5
 
 
 @pytest.mark.parametrize(("cell", "top_k"), [("7.0", 7), ("250.00", 250), ("7,0", 7), ("1000", 1000), ("７", 7)])

@@ -40,8 +40,8 @@ class CsvText:
 
     @property
     def decimal_comma(self) -> bool:
-        """Spreadsheets that write a decimal comma separate cells by semicolons."""
-        return self.delimiter == ";"
+        """Spreadsheets that write a decimal comma separate cells by semicolons, or by tabs."""
+        return self.delimiter in (";", "\t")
 
     def records(self, problems: Problems) -> Iterator[tuple[int, int, list[str]]]:
         """(line where it starts, line where it ends, cells) of each record."""

@@ -18,7 +18,7 @@ class Sheet:
     """The records of a spreadsheet, readable any number of times: unpacked once, and kept as bytes to be small."""
 
     delimiter = ""
-    decimal_comma = False  # a cell's number is a number; a text that looks like one is read as in CSV
+    decimal_comma = True  # of a number that was typed as a text; other numbers have no comma
 
     def __init__(self, data: bytes, problems: Problems) -> None:
         self.place: str | None = None

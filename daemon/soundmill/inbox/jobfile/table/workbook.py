@@ -115,10 +115,10 @@ class Workbook:
     def _text(self, kind: str, style: str, value: str) -> str:
         """A cell's text as people see it."""
         if kind == "s":
-            try:
-                return self._shared[int(value)]
-            except (ValueError, IndexError):
-                raise Unreadable("is damaged: a cell names a text that is not there") from None
+            number = value.strip()
+            if number.isdecimal() and len(number) < 9 and int(number) < len(self._shared):
+                return self._shared[int(number)]
+            raise Unreadable("is damaged: a cell names a text that is not there")
         if kind in ("str", "inlineStr"):
             return _unescaped(value)
         if kind == "b":
