@@ -283,3 +283,15 @@ def test_a_file_full_of_slips_is_refused_in_no_time(text: str, rules: Rules) -> 
         read_jobs(text.encode(), "file.yaml", rules)
     assert time.process_time() - started < 2
     assert all(str(problem).isprintable() for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [("steps", "diffusion"), ("negative_prompt", "negative prompt"), ("Sampler", "diffusion"),
+     ("do_sample", "temperature"), ("lyrics", "sing")],
+)  # fmt: skip
+def test_what_other_tools_have_and_the_models_here_do_not_is_refused(key: str, why: str, rules: Rules) -> None:
+    with pytest.raises(InvalidJobFile) as caught:
+        read_jobs(f"jobs:\n  - {{prompt: harp, {key}: 20}}\n".encode(), "a.yaml", rules)
+    (problem,) = caught.value.problems
+    assert problem.line == 2 and problem.field == key and why in problem.message and "column" not in problem.message

@@ -8,6 +8,7 @@ from soundmill.inbox.jobfile.cells import KNOWN, Wrong, check_label_name, read_l
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
 from soundmill.inbox.jobfile.suggest import nearly
+from soundmill.inbox.jobfile.vocabulary import meaning
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, read_axes
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
@@ -108,6 +109,9 @@ def _read_job(
                 cells[key] = text
         elif suggestion := nearly(key, KNOWN):
             problems.add(f"is not a field Soundmill knows{did_you_mean(suggestion)}", line, key)
+            good = False
+        elif why_not := meaning(key, KNOWN).why_not:
+            problems.add(why_not.replace("column", "key"), line, key)
             good = False
         else:
             text = words(entry, key, problems)
