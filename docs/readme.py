@@ -1,4 +1,4 @@
-"""Writes the README's generated sections from the program itself: `python docs/readme.py`.
+"""Writes the generated sections of README.md and docs/job-files.md from the program itself: `python docs/readme.py`.
 
 With --check, only says whether they are up to date (a test does so too).
 """
@@ -14,8 +14,10 @@ import click
 from soundmill.cli import main
 from soundmill.engine.models import models_table
 from soundmill.inbox.jobfile.schema import experiment_table, parameter_table
+from soundmill.inbox.jobfile.vocabulary import NOTHING, SAME
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+JOB_FILES = README.parent / "docs" / "job-files.md"
 
 
 def commands() -> str:
@@ -44,24 +46,51 @@ def _walk(group: click.Group, words: list[str]) -> list[tuple[list[str], click.C
     return found
 
 
-def rendered(text: str) -> str:
-    """`text` with every generated section as it should be."""
-    for name, section in (
-        ("parameters", parameter_table()),
-        ("experiment", experiment_table()),
-        ("models", models_table()),
-        ("commands", commands()),
-    ):
+def spellings() -> str:
+    """What else the fields are called."""
+    return _by_meaning("| field | also written |", SAME)
+
+
+def refusals() -> str:
+    """Names that are refused, by what is said of them."""
+    return _by_meaning("| what is said | names |", NOTHING)
+
+
+def _by_meaning(heading: str, meanings: dict[str, str]) -> str:
+    rows = [heading, "| --- | --- |"]
+    for meant in dict.fromkeys(meanings.values()):
+        names = ", ".join(f"`{name}`" for name, of in meanings.items() if of == meant)
+        rows.append(f"| {meant if ' ' in meant else f'`{meant}`'} | {names} |")
+    return "\n".join(rows)
+
+
+SECTIONS = {
+    README: {
+        "parameters": parameter_table,
+        "experiment": experiment_table,
+        "models": models_table,
+        "commands": commands,
+    },
+    JOB_FILES: {"spellings": spellings, "refusals": refusals},
+}
+
+
+def rendered(file: Path) -> str:
+    """The text of a file with every generated section as it should be."""
+    text = file.read_text(encoding="utf-8")
+    for name, section in SECTIONS[file].items():
         pattern = rf"(<!-- generated:{name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(pattern, lambda m, s=section: m[1] + s.strip() + "\n" + m[2], text, flags=re.DOTALL)
+        made = section().strip()
+        text, count = re.subn(pattern, lambda m, s=made: m[1] + s + "\n" + m[2], text, flags=re.DOTALL)
         if count != 1:
-            raise SystemExit(f"{README}: section {name} is missing")
+            raise SystemExit(f"{file}: section {name} is missing")
     return text
 
 
 if __name__ == "__main__":
-    now = README.read_text(encoding="utf-8")
-    should = rendered(now)
-    if "--check" in sys.argv[1:]:
-        raise SystemExit(0 if now == should else f"{README}: out of date; run python docs/readme.py")
-    README.write_text(should, encoding="utf-8")
+    for file in SECTIONS:
+        should = rendered(file)
+        if "--check" not in sys.argv[1:]:
+            file.write_text(should, encoding="utf-8")
+        elif file.read_text(encoding="utf-8") != should:
+            raise SystemExit(f"{file}: out of date; run python docs/readme.py")

@@ -31,7 +31,8 @@ def copy(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "daemon" / "soundmill" / "cli.py", package)
     shutil.copy(ROOT / "README.md", root)
     (root / "docs").mkdir()
-    shutil.copy(ROOT / "docs" / "readme.py", root / "docs")
+    for name in ("readme.py", "job-files.md"):
+        shutil.copy(ROOT / "docs" / name, root / "docs")
     return root
 
 
