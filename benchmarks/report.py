@@ -29,7 +29,7 @@ import numpy as np
 import soundfile
 
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.files import file_take, take_path
+from soundmill.catalog.shelf.files import file_take, take_path
 from soundmill.jobs import (
     AudioFormat,
     BatchSpec,

@@ -15,7 +15,8 @@ import pytest
 
 from commands.conftest import Command, parsed
 from soundmill.catalog.reader import Reader
-from soundmill.commands import doctor, needs
+from soundmill.commands import check as needs
+from soundmill.commands import doctor
 from soundmill.home import Home
 
 

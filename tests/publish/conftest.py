@@ -20,7 +20,7 @@ from datasette.app import Datasette
 from datasette.plugins import pm
 
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.files import file_take, take_path
+from soundmill.catalog.shelf.files import file_take, take_path
 from soundmill.errors import Problem
 from soundmill.jobs import (
     Attempt,

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from service.conftest import config, serving, until
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.files import file_take
 from soundmill.catalog.reader import Reader
+from soundmill.catalog.shelf.files import file_take
 from soundmill.commands.score import score_all
 from soundmill.config import Config, ScoringConfig
 from soundmill.engine.scorers.messages import Scored, Take

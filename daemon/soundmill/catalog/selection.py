@@ -2,8 +2,8 @@
 
 A group is the jobs of one position of a batch that ask for `keep_best`. Once all of them have ended, the best n of
 their final takes are kept and the others set aside. The catalogue decides first, in one transaction, and notes the
-files to move; catalog/moves.py moves them. A choice stands until a job of the group is taken up again or, where stars
-count, a take of it is rated: thresholds that change later do not move files that somebody may use.
+files to move; catalog/shelf/moves.py moves them. A choice stands until a job of the group is taken up again or, where
+stars count, a take of it is rated: thresholds that change later do not move files that somebody may use.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from soundmill.catalog import moves
 from soundmill.catalog.catalog import Catalog
+from soundmill.catalog.shelf import moves
 from soundmill.errors import StorageUnavailable
 
 AT_ONCE = 50  # groups and moves in one step: a few milliseconds each, and the daemon has other things to do
@@ -28,7 +28,7 @@ def step(catalog: Catalog, outputs: Path) -> None:
 
 
 def move_takes(catalog: Catalog, outputs: Path) -> None:
-    """Move up to AT_ONCE takes; catalog/moves.py tells the steps, and why a crash between them does no harm."""
+    """Move up to AT_ONCE takes; catalog/shelf/moves.py tells the steps, and why a crash between them does no harm."""
     trouble: StorageUnavailable | None = None
     arrived, to_clear = [], []
     for move in catalog.pending_moves(AT_ONCE):

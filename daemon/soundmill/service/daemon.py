@@ -15,8 +15,8 @@ from types import FrameType
 
 from ulid import ULID
 
-from soundmill.catalog import files
 from soundmill.catalog.catalog import Catalog
+from soundmill.catalog.shelf import files
 from soundmill.config import Config
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, InvalidControl, StorageUnavailable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
-from soundmill.catalog import files
+from soundmill.catalog.shelf import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundmill.catalog import files
-from soundmill.catalog.files import discard, file_take, probe, sweep_parts, take_path
+from soundmill.catalog.shelf import files
+from soundmill.catalog.shelf.files import discard, file_take, probe, sweep_parts, take_path
 from soundmill.disk import MENDS
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import AudioFormat

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog import moves
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.files import file_take
-from soundmill.catalog.moves import clear, put
+from soundmill.catalog.shelf import moves
+from soundmill.catalog.shelf.files import file_take
+from soundmill.catalog.shelf.moves import clear, put
 from soundmill.errors import StorageUnavailable
 from soundmill.service import best_of_n as choosing
 

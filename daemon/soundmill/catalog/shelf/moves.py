@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from soundmill.catalog.files import open_folder, relative_parts
+from soundmill.catalog.shelf.files import open_folder, relative_parts
 from soundmill.disk import NO_LINKS, copy_whole, sync_folder, unavailable
 
 
