@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipe import checkpoint
 
 from soundmill.engine import models
 from soundmill.engine.audiocraft import loading
@@ -30,7 +29,7 @@ from soundmill.engine.decoder.backend import DecoderBackend
 from soundmill.engine.decoder.codec import Spent
 from soundmill.engine.decoder.loop import GPU_KEYS
 from soundmill.jobs import GenerationRequest
-from throughput import SHAPES, drain, sweep
+from throughput import SHAPES, checkpoint, drain, sweep
 
 COPY_BYTES = {"cuda": 4 << 30, "cpu": 256 << 20}
 

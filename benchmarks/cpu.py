@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from recipe import checkpoint
 from torch import Tensor
 from torch.nn.functional import linear
 
@@ -27,7 +26,7 @@ from soundmill.engine.audiocraft import loading
 from soundmill.engine.decoder import transformer
 from soundmill.engine.decoder.loop import Decoder
 from soundmill.engine.decoder.transformer import Linear
-from throughput import SHAPES
+from throughput import SHAPES, checkpoint
 
 Pack = Callable[[Tensor, Tensor | None], Linear]
 

@@ -36,12 +36,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipe import checkpoint
 
 from soundmill.engine import models
 from soundmill.engine.audiocraft import loading
 from soundmill.engine.process.child import QUIET_WAITING
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters
+
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[1] / "training")
+)  # its recipe makes checkpoints of random weights
+from recipe import checkpoint
 
 SHAPES = {
     "tiny": checkpoint.TINY,
