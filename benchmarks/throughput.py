@@ -42,9 +42,8 @@ from soundmill.engine.audiocraft import loading
 from soundmill.engine.process.child import QUIET_WAITING
 from soundmill.jobs import AudioFormat, GenerationRequest, Normalization, Parameters
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[1] / "training")
-)  # its recipe makes checkpoints of random weights
+# The recipe of `tiny` makes checkpoints of random weights, too.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 from recipe import checkpoint
 
 SHAPES = {
