@@ -5,7 +5,6 @@ A model is named by its Hugging Face id, by a short name, or by a checkpoint fol
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from soundmill.errors import UnknownModel
+from soundmill.words import closest
 
 Route = Literal["decoder", "audiocraft", "own"]
 
@@ -263,8 +263,8 @@ def _elsewhere(name: str, short: str, licence: str) -> ModelSpec:
 
 
 def _suggestion(wanted: str) -> str:
-    near = difflib.get_close_matches(wanted.lower(), [spec.short for spec in known()], n=1, cutoff=0.5)
-    guess = f"did you mean {near[0]}? " if near else ""
+    near = closest(wanted, [spec.short for spec in known()])
+    guess = f"did you mean {near}? " if near else ""
     return f"no such model; {guess}Name one of `soundmill models list`, owner/name on Hugging Face, or /a/folder"
 
 
