@@ -46,7 +46,7 @@ MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__":
 INSIDE: dict[str, list[str]] = {
     "inbox": [
         "control", "watch", "jobfile", "names", "whole", "notices", "bystanders", "arrivals", "aftermath",
-        "spool", "intake",
+        "spool", "rest", "intake",
     ],
     "inbox/jobfile": [
         "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "naming", "schema",

@@ -189,12 +189,8 @@ def kept_files(db: sqlite3.Connection, most: int) -> list[tuple[str, Source]]:
 
 
 def kept_as(db: sqlite3.Connection, name: str) -> Batch | None:
-    """The batch whose file lies in accepted/ under this name; where that one has the rest of another, the other."""
-    row = db.execute(
-        "SELECT * FROM batches WHERE id ="
-        " (SELECT coalesce(rest_of, id) FROM batches WHERE kept_as = ? ORDER BY id DESC LIMIT 1)",
-        (name,),
-    ).fetchone()
+    """The latest batch whose file lies in accepted/ under this name."""
+    row = db.execute("SELECT * FROM batches WHERE kept_as = ? ORDER BY id DESC LIMIT 1", (name,)).fetchone()
     return None if row is None else batch_of(row)
 
 
