@@ -1,6 +1,8 @@
 """Inbox: the XML files in a spreadsheet's ZIP archive, read in pieces and within bounds.
 
 A workbook of a few kilobytes may unpack to gigabytes; so what is unpacked is counted, and so are cells and characters.
+What a small file may cost is bounded lower than what a large one may: programs' own files unpack to 5 to 25 times their
+size, with 1 to 3 tags for each of their bytes, and a file that was made to be costly to hundreds of times that.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ import io
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from xml.parsers import expat
 
 MOST_BYTES = 256 << 20  # unpacked, of one member; 100,000 rows are some 40 MB
+LEAST_BYTES, BYTES_A_BYTE = 24 << 20, 40  # of all members, and as many more for each byte of the file
+LEAST_TAGS, TAGS_A_BYTE = 800_000, 5  # the same of tags; reading a million takes one to two seconds
 MOST_CELLS = 2_000_000  # of one sheet, blank ones too
 MOST_COLUMNS = 2_000
 MOST_TEXT = 64 << 20  # characters of all cells
@@ -22,7 +26,10 @@ LONGEST_READ_S = 30.0
 _PIECE = 1 << 16
 _LONGEST_TOKEN = 1 << 21  # bytes; a tag or a text that is longer is an attack
 
+_TOO_LARGE = "is too large when unpacked; share its rows among several files"
+
 Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
 
 
 class Unreadable(Exception):
@@ -34,6 +41,8 @@ class Archive:
 
     def __init__(self, data: bytes) -> None:
         self._deadline = time.monotonic() + LONGEST_READ_S
+        self._bytes = LEAST_BYTES + BYTES_A_BYTE * len(data)
+        self._tags = LEAST_TAGS + TAGS_A_BYTE * len(data)
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self.names = frozenset(self._zip.namelist())
@@ -41,9 +50,10 @@ class Archive:
             raise Unreadable("is no whole workbook: the file is damaged, or was not fully copied") from error
 
     def parse(
-        self, member: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]
+        self, member: str, start: Start, end: End | None = None, text: End | None = None, *, only: Collection[str] = ()
     ) -> Iterator[None]:
         """Reads a member piece by piece, telling the three of what stands in it; names come without their namespace.
+        With `only`, `start` is told of these elements alone, which costs a quarter.
 
         Raises Unreadable; stops after each piece, so that what was gathered can be taken.
         """
@@ -56,7 +66,8 @@ class Archive:
             return found
 
         def begun(name: str, attributes: dict[str, str]) -> None:
-            start(name_of(name), {name_of(key): value for key, value in attributes.items()})
+            if not only or name_of(name) in only:
+                start(name_of(name), {name_of(key): value for key, value in attributes.items()})
 
         def refused(*_: Any) -> None:
             raise Unreadable("contains a document type, as no spreadsheet program writes it")
@@ -64,7 +75,8 @@ class Archive:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = begun
-        parser.EndElementHandler = lambda name: end(name_of(name))
+        if end is not None:
+            parser.EndElementHandler = lambda name: end(name_of(name))
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = refused
         size = 0
@@ -72,8 +84,11 @@ class Archive:
             with self._zip.open(member) as file:
                 while piece := file.read(_PIECE):
                     size += len(piece)
+                    self._bytes -= len(piece)
+                    tags = piece.count(b"<") + piece.count(b"=") // 4
+                    self.spend(tags // 4 if only else tags)
                     if size > MOST_BYTES or time.monotonic() > self._deadline or len(local) > 10_000:
-                        raise Unreadable("is too large when unpacked; share its rows among several files")
+                        raise Unreadable(_TOO_LARGE)
                     parser.Parse(piece, False)
                     if size - parser.CurrentByteIndex > _LONGEST_TOKEN:
                         raise Unreadable("is damaged: something in it does not end")
@@ -87,6 +102,14 @@ class Archive:
         except (RuntimeError, NotImplementedError):  # a password, a compression nobody uses here
             raise Unreadable("is protected by a password, or packed in an unusual way; save it without") from None
 
-    def read(self, member: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]) -> None:
-        for _ in self.parse(member, start, end, text):
+    def spend(self, tags: int) -> None:
+        """Count what costs as much as so many tags. Raises Unreadable where the file may not cost that."""
+        self._tags -= tags
+        if self._tags < 0 or self._bytes < 0:
+            raise Unreadable(_TOO_LARGE)
+
+    def read(
+        self, member: str, start: Start, end: End | None = None, text: End | None = None, *, only: Collection[str] = ()
+    ) -> None:
+        for _ in self.parse(member, start, end, text, only=only):
             pass

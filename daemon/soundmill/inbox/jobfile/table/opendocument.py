@@ -30,13 +30,15 @@ class OpenDocument:
             elif name == "table":
                 self.sheets.append((at.get("name", ""), at.get("style-name", "") not in hidden))
 
-        archive.read("content.xml", start, lambda _: None, lambda _: None)
+        archive.read("content.xml", start, only=("style", "table-properties", "table"))
 
     def rows(self, sheet: int) -> Rows:
         """(row number, cells) of each row that has any."""
         reader = _Reader(sheet)
         for _ in self._archive.parse("content.xml", reader.start, reader.end, reader.text):
             for number, times, cells in reader.done:
+                if times > 1:
+                    self._archive.spend(times * (len(cells) + 7))
                 for again in range(times):
                     yield number + again, list(cells)
             reader.done.clear()

@@ -36,18 +36,16 @@ class Workbook:
         self._day_zero = datetime(1899, 12, 30)
         self.sheets: list[tuple[str, bool]] = []  # name, whether it is seen
         self._ids: list[str] = []
-        archive.read(self._main, self._on_sheet, _ignore, _ignore)
+        archive.read(self._main, self._on_sheet, only=("sheet", "workbookPr"))
         archive.read(
             f"{self._folder}/_rels/{posixpath.basename(self._main)}.rels",
             lambda name, at: self._targets.update({at.get("Id", ""): at.get("Target", "")}),
-            _ignore,
-            _ignore,
         )
         self._formats: dict[str, str] = {}
         self._kinds: list[str] = []  # of each cell format: "", date, time, both, or zeros
         self._in_formats = False
         if self._at("styles.xml") in archive.names:
-            archive.read(self._at("styles.xml"), self._on_style, self._on_style_end, _ignore)
+            archive.read(self._at("styles.xml"), self._on_style, self._on_style_end)
         self._shared: list[str] = []
         if self._at("sharedStrings.xml") in archive.names:
             self._read_shared()
@@ -253,7 +251,3 @@ def _column_of(reference: str) -> int:
 
 def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
-
-
-def _ignore(*_: object) -> None:
-    """What is not looked at."""
