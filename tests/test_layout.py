@@ -49,8 +49,8 @@ INSIDE: dict[str, list[str]] = {
         "spool", "rest", "intake",
     ],
     "inbox/jobfile": [
-        "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "naming", "schema",
-        "rows", "table", "takes", "yaml", "read",
+        "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "placeholders",
+        "naming", "schema", "rows", "table", "takes", "yaml", "read",
     ],
     "inbox/jobfile/yaml": [
         "designs", "marks", "template", "slips", "nodes", "values", "ranges", "axes", "extension", "factors", "sampled",

@@ -9,10 +9,11 @@ from typing import Protocol
 
 from soundmill.inbox.jobfile.cells import INVISIBLE, JOB_FIELDS, Wrong, read_label
 from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.placeholders import fill, may_have
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
 from soundmill.inbox.jobfile.table.header import MOST_TITLE_ROWS, Header, meaning_of, names_prompt, read_header
-from soundmill.inbox.jobfile.table.suspicion import SPOKEN, WATCHED, filled, unclosed, unmeant, unmeant_prompt
+from soundmill.inbox.jobfile.table.suspicion import SPOKEN, WATCHED, unclosed, unfilled, unmeant, unmeant_prompt
 from soundmill.inbox.jobfile.vocabulary import PROMPTS
 from soundmill.words import normal
 
@@ -108,9 +109,9 @@ class Table:
             for i, factor in header.factors.items():
                 if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
                     cells[i] = f"{float(cells[i]) * factor:.10g}"
-            if "{" in prompt or "__" in prompt or "|" in prompt:
+            if may_have(prompt):
                 try:
-                    prompt = filled(prompt, _value_of(columns, cells), header.labels)
+                    prompt = fill(prompt, _value_of(columns, cells), unfilled(header.labels))
                 except Wrong as why:
                     problems.add(str(why), line, "prompt", prompt)
                     wrong = True
