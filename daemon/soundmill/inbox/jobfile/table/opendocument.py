@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_TEXT, Archive, Unreadable
+from soundmill.inbox.jobfile.table.archive import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_TEXT,
+    Archive,
+    Unreadable,
+    heft,
+)
 from soundmill.inbox.jobfile.table.workbook import Rows, clock
 
 _DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+(?:[.,]\d+)?)S")
@@ -108,7 +116,7 @@ class _Reader:
                 return
             if len(self._cells) + self._blank + self._cell_times > MOST_COLUMNS:
                 raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-            self._size += len(text) * self._cell_times
+            self._size += heft(text) * self._cell_times
             self._cells += [""] * self._blank + [text] * self._cell_times
             self._blank = 0
         elif name == "table-row":
@@ -116,7 +124,7 @@ class _Reader:
                 if self._times > MOST_REPEATED:
                     raise Unreadable(f"repeats row {self._row} {self._times:,} times")
                 self._read += len(self._cells) * self._times
-                self._size += sum(map(len, self._cells)) * (self._times - 1)
+                self._size += sum(map(heft, self._cells)) * (self._times - 1)
                 self._cells += [""] * min(self._blank, 1)
                 self.done.append((self._row, self._times, self._cells))
                 self._count()

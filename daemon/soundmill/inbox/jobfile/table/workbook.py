@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_TEXT, Archive, Unreadable
+from soundmill.inbox.jobfile.table.archive import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_TEXT,
+    Archive,
+    Unreadable,
+    heft,
+)
 
 NO_VALUE = "#FORMULA?"  # a formula that its program wrote without a value
 # 18.8.30: the formats every program knows by number.
@@ -99,7 +107,7 @@ class Workbook:
                 inside.pop()
             elif name == "si":
                 whole = "".join(parts)
-                size += len(whole) + 50
+                size += heft(whole) + 50
                 if size > 2 * MOST_TEXT or len(whole) > LONGEST_CELL:
                     raise Unreadable("has too much text; share its rows among several files")
                 self._shared.append(_unescaped(whole))
@@ -189,7 +197,7 @@ class _SheetReader:
             if text:
                 if self._column >= MOST_COLUMNS:
                     raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-                self._size += len(text)
+                self._size += heft(text)
                 if self._size > MOST_TEXT:
                     raise Unreadable("has too much text; share its rows among several files")
                 self._cells += [""] * (self._column + 1 - len(self._cells))
