@@ -2,6 +2,7 @@
 # make test   set up, run the tests
 # make check  linters, strict types and tests
 # make release  dist/: the wheel, and the lock that it is installed with
+# make fuzz   read 100,000 damaged job files
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint release lock clean
+.PHONY: demo test fuzz check lint release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -17,6 +18,9 @@ demo: $(READY)
 # A module's tests stay together, for they share what is costly to make. Four workers at most: each holds torch.
 test: $(READY)
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+fuzz: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000
 
 check: lint test
 
