@@ -195,3 +195,20 @@ def test_problems_of_several_sections_come_at_once(rules: Rules) -> None:
 def test_folded_and_literal_text_becomes_one_line(rules: Rules) -> None:
     batch = batch_of("jobs:\n- >\n  calm\n  piano\n- |\n  far\n  storm\n", rules)
     assert [job.prompt for job in batch.jobs] == ["calm piano", "far storm"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {temperature: {min: *a7, max: 1}}\n",
+        "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {mood: [], mood: []}\n"
+        + "".join(f"more{number}: 1\n" for number in range(300)),
+    ],
+    ids=["told already", "more problems than are listed"],
+)
+def test_what_could_not_be_read_is_not_gone_on_with_where_it_adds_no_problem_to_the_list(
+    text: str, rules: Rules
+) -> None:
+    with pytest.raises(InvalidJobFile) as refused:
+        read_jobs(text.encode(), "a.yaml", rules)
+    assert refused.value.problems

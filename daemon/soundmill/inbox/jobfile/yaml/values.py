@@ -21,6 +21,7 @@ def plain_text(node: Node, field: str, problems: Problems) -> str | None:
     """A scalar as written, "" for null; None after telling `problems` that it is no single value."""
     if isinstance(node, Scalar):
         if node.kind == "told":  # the text of a prompt, so that it is not told as missing too
+            problems.repeat()
             return node.text if field in ("prompt", "template") else None
         return "" if node.kind == "null" else node.text.strip()
     if isinstance(node, Pairs):
