@@ -79,6 +79,12 @@ def test_a_part_looks_like_one_and_says_what_is_missing(data: bytes, suffix: str
     assert found is Look.PART and missing
 
 
+def test_deep_yaml_is_looked_at_no_longer_than_it_is_worth() -> None:
+    began = time.process_time()
+    assert look(b"jobs: " + b"[" * 60_000 + b"\n", ".yaml") == (Look.WHOLE, "")
+    assert time.process_time() - began < 1
+
+
 SHEETS = {
     ".xlsx": xlsx({"jobs": [("prompt", "duration"), *((f"harp {n * n}", n) for n in range(3000))]}),
     ".ods": ods({"jobs": [ods_row(ods_cell("prompt")), *(ods_row(ods_cell(f"harp {n * n}")) for n in range(3000))]}),

@@ -40,6 +40,7 @@ YAML_SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 1 << 25  # bytes; of a larger file only the end is looked at
 END = 1 << 16  # bytes
 LONGEST_PARSED = 1 << 20  # bytes of YAML, a fifth of a second; of a longer one only the last line is looked at
+DEEPEST = 50  # levels of YAML, as its reader takes them
 SEVERAL = 5
 PAUSES = 3
 ZEROS = b"\0\0\0\0"  # no text has them, in whichever encoding
@@ -182,9 +183,12 @@ def _missing_of_yaml(data: bytes) -> str:
         return "a list's last item is missing"
     if len(data) > LONGEST_PARSED:
         return ""
+    depth = 0
     try:
-        for _ in yaml.parse(text, _LOADER):
-            pass
+        for event in yaml.parse(text, _LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # is refused anyway, and the parser's time grows with the square of it
+                return ""
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         lines = text.split("\n")

@@ -93,6 +93,10 @@ def test_a_problem_names_the_sheet_and_its_row(rules: Rules) -> None:
     assert refusal(xlsx({"A": [*rows[2:], ("x", 999)]}), rules)[0].startswith("sheet A, row 3: duration = 999: ")
 
 
+def test_a_sheets_name_is_shown_with_its_odd_characters_spelled_out(rules: Rules) -> None:
+    assert refusal(xlsx({"jobs\u2028": [("prompt",)]}), rules)[0].startswith("sheet jobs\\u2028, row 1: ")
+
+
 def test_a_time_cell_of_thirty_minutes_is_asked_about(rules: Rules) -> None:
     (problem,) = refusal(xlsx({"A": [("prompt", "duration"), ("harp", Styled(30 / 1440, "h:mm"))]}), rules)
     assert "1,800 seconds are too long; perhaps 0:00:30 was meant: write 30" in problem

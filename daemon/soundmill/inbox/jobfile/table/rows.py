@@ -100,7 +100,7 @@ class Table:
                 if cells[i]:
                     problems.add(f"column {i + 1} has no name in the header", line, None, cells[i])
             prompt = cells[prompt_at] or raw_prompt
-            if len(prompt) < 60 and normal(prompt) == "prompt" and _is_header(header, cells):
+            if len(prompt) < 60 and "prompt" in prompt.lower() and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
             for i in comma_at:
