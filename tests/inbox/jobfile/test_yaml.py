@@ -212,3 +212,9 @@ def test_what_could_not_be_read_is_not_gone_on_with_where_it_adds_no_problem_to_
     with pytest.raises(InvalidJobFile) as refused:
         read_jobs(text.encode(), "a.yaml", rules)
     assert refused.value.problems
+
+
+@pytest.mark.parametrize("count", ["2", "2.0", '"2 \ufeff"', "２"])
+def test_a_templates_count_is_read_as_every_jobs_is(count: str, rules: Rules) -> None:
+    text = f"defaults: {{count: {count}}}\ntemplate: '{{a}} x'\nvariables: {{a: [b, c]}}\n"
+    assert batch_of(text, rules).job_count == 4

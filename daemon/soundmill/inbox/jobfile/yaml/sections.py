@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from soundmill.inbox.jobfile.cells import KNOWN, Wrong, check_label_name, read_label
+from soundmill.inbox.jobfile.cells import JOB_FIELDS, KNOWN, Wrong, check_label_name, read_label
 from soundmill.inbox.jobfile.placeholders import fill, may_have
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
@@ -190,4 +190,5 @@ def shared_texts(base: Mapping[str, str], cells: Mapping[str, str]) -> tuple[str
 
 
 def count_of(base: Mapping[str, str]) -> int:
-    return int(base.get("count", "1"))
+    count: int = JOB_FIELDS["count"].read(base.get("count", "1"))
+    return count
