@@ -70,7 +70,10 @@ INSIDE: dict[str, list[str]] = {
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
-    "publish": ["assets", "ranges", "reads", "stream", "cells", "pages", "plugin", "site"],
+    "publish": [
+        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
+        "site",
+    ],
     "service": [
         "systemd", "best_of_n", "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "wiring", "daemon",
     ],

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 MOST_DECIMALS = 6
+# What makes a spreadsheet run a cell (OWASP, "CSV Injection"), with the full-width forms some convert.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def number(value: float) -> str:
@@ -145,3 +147,15 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def did_you_mean(suggestion: str | None) -> str:
     """The end of a sentence about a wrong name."""
     return f"; did you mean {suggestion}?" if suggestion else ""
+
+
+def safe_cell(value: object) -> object:
+    """The value as a cell that no spreadsheet runs: text that looks like a formula gets an apostrophe in front.
+
+    Numbers stay numbers, also negative ones; None is blank.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
