@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -64,5 +65,6 @@ def run(app: Any, host: str, port: int) -> None:
     """Serve until told to stop."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    with suppress(OSError, ValueError):  # as where a sandbox forbids it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     uvicorn.run(app, host=host, port=port, http=ImpatientProtocol, ws="none", lifespan="on", log_level="info")
