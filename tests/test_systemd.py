@@ -35,7 +35,7 @@ def test_systemd_finds_nothing_to_complain_about(unit: Path, tmp_path: Path) -> 
     assert complaints == [] and done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("unit", "most"), zip(UNITS, (1.2, 2.0), strict=True), ids=["site", "daemon"])
+@pytest.mark.parametrize(("unit", "most"), [*zip(UNITS, (1.2, 2.0), strict=True)], ids=["site", "daemon"])
 def test_little_is_exposed(unit: Path, most: float) -> None:
     """By systemd's own count, from 0 (nothing can be reached) to 10."""
     if shutil.which("systemd-analyze") is None:
