@@ -200,6 +200,12 @@ class Config(Section):
     default_model: str = Field("facebook/musicgen-small", description="for rows that name none")
     default_duration: float = Field(10.0, gt=0, le=300, description="seconds, for rows that name none")
     on_qc_fail: QcAction = Field(QcAction.KEEP, description="keep, retry or quarantine")
+    name: str | None = Field(
+        None,
+        max_length=200,
+        description="pattern of the clips' names where neither id nor the job file gives one, as in "
+        "MX_{place}_{take:02}; docs/job-files.md",
+    )
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -100,6 +101,13 @@ def shortened(text: str, longest: int) -> str:
     """On one line, and cut with an ellipsis where it is longer."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def same_name(name: str) -> str:
+    """What two names have in common when a file system that ignores case or composes letters holds them for one."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def distance(a: str, b: str) -> int:

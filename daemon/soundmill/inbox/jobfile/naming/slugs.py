@@ -1,0 +1,100 @@
+"""Naming: the words of a text that there is room for in a name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+
+from soundmill.inbox.jobfile.naming.letters import clusters, size, words_of
+
+LONGEST = 200  # size, whatever a name has to say: file systems allow 255 bytes, and its number and suffix come on top
+LEAST_HEAD = 40  # size left to the beginning by what tells a name from others
+HYPHEN = 2
+_NUMBER = re.compile(r"\d+([.,]\d+)?")
+
+
+def slug(text: str, longest: int, otherwise: str) -> str:
+    """The words of a text, joined by hyphens: as many of its first and last ones as fit into a size of `longest`."""
+    return cut(words_of(text), longest) or otherwise
+
+
+def pieces(words: Sequence[str], longest: int) -> list[tuple[str, int]]:
+    """What a name of `longest` is made of, each with the place of its word: words, and of one that would fill half of
+    the name (most scripts of Asia part none) its letters."""
+    return [
+        (piece, place)
+        for place, word in enumerate(words)
+        for piece in ((word,) if size(word) <= longest // 2 or _NUMBER.fullmatch(word) else clusters(word))
+    ]
+
+
+def cut(words: Sequence[str], longest: int, shared: Collection[str] | None = None, stretch: int = 0) -> str:
+    """The words joined by hyphens, `longest` in size; of too many the first ones, and a third of it the last.
+
+    `shared` are the words and pieces that its neighbours have too: instead of the last ones, those not among them stay,
+    and may make the name up to `stretch` in size.
+    """
+    whole = "-".join(words)
+    if size(whole) <= longest:
+        return whole
+    if not shared and whole.isascii() and (ends := _ends(whole, longest // 2)):
+        return ends
+    made_of = pieces(words, longest)
+    sizes = [size(piece) if len(piece) > 1 else _size_of_one(piece) for piece, _ in made_of]
+    asked: list[int] = []
+    if shared:
+        asked = [i for i, (piece, place) in enumerate(made_of) if piece not in shared and words[place] not in shared]
+    order: Sequence[int] = _from_both_ends(asked)
+    if asked:
+        wanted = sum(sizes[i] for i in asked) + HYPHEN * len({made_of[i][1] for i in asked})
+        room = max(longest, min(stretch, wanted + LEAST_HEAD)) + HYPHEN
+        left = room - (min(LEAST_HEAD, room // 3) if stretch else 0)
+    else:
+        room = longest + HYPHEN
+        left = room // 3
+        order = range(len(made_of) - 1, -1, -1)
+    chosen = set[int]()
+    parts = set[int]()  # the words of which something is chosen: each has a hyphen before it
+
+    def choose(order: Iterable[int], left: int) -> int:
+        for i in order:
+            if i in chosen:
+                continue
+            due = sizes[i] + HYPHEN * (made_of[i][1] not in parts)
+            if due > left:
+                break
+            chosen.add(i)
+            parts.add(made_of[i][1])
+            left -= due
+        return left
+
+    spent = left - choose(order, left)
+    if not spent:
+        spent = room - choose(order[:1], room)
+    choose(range(len(made_of)), room - spent)
+    return _joined([made_of[i] for i in sorted(chosen)])
+
+
+def _ends(whole: str, longest: int) -> str | None:
+    """As `cut` without `shared`, of ASCII and in characters, where a whole word stays at both ends: most prompts."""
+    last = whole.find("-", len(whole) - (longest + 1) // 3)
+    first = whole.rfind("-", 0, longest - (len(whole) - last) + 1)
+    return whole[:first] + whole[last:] if 0 < first < last else None
+
+
+def _size_of_one(character: str) -> int:
+    return 2 if character < "\u0800" else 3 if character < "\U00010000" else 4
+
+
+def _from_both_ends(places: Sequence[int]) -> list[int]:
+    """The last, the first, the last but one and so on."""
+    return [places[-1 - k // 2] if k % 2 == 0 else places[k // 2] for k in range(len(places))]
+
+
+def _joined(chosen: Sequence[tuple[str, int]]) -> str:
+    words: dict[int, str] = {}
+    for piece, place in chosen:
+        words[place] = words.get(place, "") + piece
+    name = "-".join(words.values())
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
