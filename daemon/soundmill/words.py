@@ -103,6 +103,11 @@ def shortened(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def composed(name: str) -> str:
+    """NFC, as names in the catalogue are; Macs hand over é as e and an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
 def same_name(name: str) -> str:
     """What two names have in common when a file system that ignores case or composes letters holds them for one."""
     if name.isascii():

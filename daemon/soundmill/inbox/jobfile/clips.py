@@ -12,7 +12,7 @@ from soundmill.inbox.jobfile.cells import SETTING_FIELDS, Wrong
 from soundmill.inbox.jobfile.naming.automatic import AutomaticNames
 from soundmill.inbox.jobfile.naming.book import NameBook
 from soundmill.inbox.jobfile.naming.pattern import Field, Naming
-from soundmill.inbox.jobfile.naming.safe import name_from_id
+from soundmill.inbox.jobfile.naming.safe import safe_name
 from soundmill.inbox.jobfile.problems import Problems, shorten
 from soundmill.inbox.jobfile.rows import Row
 from soundmill.inbox.jobfile.suggest import closest
@@ -91,7 +91,7 @@ class ClipNames:
                 piece = piece.render(text)
             parts.append(piece)
         try:
-            return name_from_id("".join(parts))
+            return safe_name("".join(parts))
         except Wrong as wrong:
             raise Wrong(f"{naming.where} makes {shorten(''.join(parts))} of this row, which {wrong}") from None
 
@@ -156,7 +156,7 @@ class ClipNames:
             if field.key == "id":
                 mend = "; a job with an id is named by it alone"
             else:
-                mend = did_you_mean(closest(field.name, known)) or f"; there are {', '.join(known)}"
+                mend = did_you_mean(closest(field.name.split(".")[0], known)) or f"; there are {', '.join(known)}"
             message = f"no column, factor or setting of this file is called {field.name}{mend}"
             problems.add(message, naming.line, naming.key, naming.where)
         return not unknown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.naming.letters import as_written
-from soundmill.inbox.jobfile.naming.safe import name_from_id
+from soundmill.inbox.jobfile.naming.safe import safe_name
 from soundmill.inbox.jobfile.problems import shorten
 from soundmill.words import normal
 
@@ -51,7 +51,7 @@ class Pattern:
         self.fields = [piece for piece in self.pieces if isinstance(piece, Field)]
         if not self.fields:
             raise Wrong("needs a {field}, as in MX_{place}_{take:02}: all clips would have one name")
-        name_from_id("".join([piece if isinstance(piece, str) else "x" for piece in self.pieces]))
+        safe_name("".join([piece if isinstance(piece, str) else "x" for piece in self.pieces]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

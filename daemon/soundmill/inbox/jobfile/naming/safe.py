@@ -33,7 +33,14 @@ def batch_name(wanted: str | None, file_name: str) -> str:
 
 
 def name_from_id(wanted: str) -> str:
-    """The job name for a person's id: kept as it is but for spaces and punctuation. Raises Wrong.
+    """The job name for a person's id. Raises Wrong."""
+    if len(wanted) > LONGEST_ID:
+        raise Wrong(f"becomes a file name, so it must have at most {LONGEST_ID} characters ({LONGEST} bytes)")
+    return safe_name(wanted)
+
+
+def safe_name(wanted: str) -> str:
+    """The name as a person wants it, but for spaces and punctuation. Raises Wrong.
 
     Refused is what some file system would take for a path, hide, or not store at all.
     """
@@ -47,8 +54,8 @@ def name_from_id(wanted: str) -> str:
             f"there is {unseen} in it; delete it, or type the name again"
         )
     name = as_written(wanted)
-    if len(wanted) > LONGEST_ID or len(name.encode()) > LONGEST:
-        raise Wrong(f"becomes a file name, so it must have at most {LONGEST_ID} characters ({LONGEST} bytes)")
+    if len(name.encode()) > LONGEST:
+        raise Wrong(f"becomes a file name, so it must have at most {LONGEST} bytes; in UTF-8 it has {len(name.encode())}")
     if not name:
         raise Wrong("becomes a file name, so it needs at least one letter or digit")
     if is_device(name) or is_device(wanted):
