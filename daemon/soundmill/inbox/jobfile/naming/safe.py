@@ -54,8 +54,8 @@ def safe_name(wanted: str) -> str:
             f"there is {unseen} in it; delete it, or type the name again"
         )
     name = as_written(wanted)
-    if len(name.encode()) > LONGEST:
-        raise Wrong(f"becomes a file name, so it must have at most {LONGEST} bytes; in UTF-8 it has {len(name.encode())}")
+    if (size := len(name.encode())) > LONGEST:
+        raise Wrong(f"becomes a file name, so it must have at most {LONGEST} bytes; in UTF-8 it has {size}")
     if not name:
         raise Wrong("becomes a file name, so it needs at least one letter or digit")
     if is_device(name) or is_device(wanted):
