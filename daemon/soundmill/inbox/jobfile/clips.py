@@ -31,7 +31,8 @@ OF_A_ROW = {
     "batch": "the batch's name as the file gives it",
     "prompt": "the first and last words of the prompt",
 }
-FIELDS = (*OF_EACH_TAKE, *OF_A_ROW, *(name for name in SETTING_FIELDS if name != "seed"))
+OF_SETTINGS = tuple(name for name in SETTING_FIELDS if name not in OF_EACH_TAKE)
+FIELDS = (*OF_EACH_TAKE, *OF_A_ROW, *OF_SETTINGS)
 
 
 def seed_of(row: Row, replicate: int, ulid: str) -> int:
