@@ -203,8 +203,7 @@ class Config(Section):
     name: str | None = Field(
         None,
         max_length=200,
-        description="pattern of the clips' names where neither id nor the job file gives one, as in "
-        "MX_{place}_{take:02}; docs/job-files.md",
+        description="pattern of clips' names, as MX_{place}_{take:02}; ids and a job file's own come first",
     )
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)

@@ -164,3 +164,16 @@ def test_wide_letters_keep_the_columns_of_a_terminal_in_line(width: int) -> None
     if width == 100:
         at = {cell_len(line[: line.index("succeeded")]) for line in lines if "succeeded" in line}
         assert at == {cell_len(lines[0][: lines[0].index("status")])}
+
+
+def test_soundmill_yaml_may_say_how_clips_are_called(home: Home, soundmill: Command) -> None:
+    home.create()
+    home.config_file.write_text("default_model: tiny\nname: MX_{place}_{take:02}\n")
+    table = home.root / "town.csv"
+    table.write_text("prompt,Place,count\na market,Marché,2\n", encoding="utf-8")
+    (preview,) = parsed(soundmill("check", str(table), "--json"))
+    assert [job["job"] for job in preview["first"]] == ["MX_Marché_01", "MX_Marché_02"]
+    home.config_file.write_text("name: MX_{place\n")
+    for words in (("check", str(table)), ("run", "--once", "--no-web")):
+        refused = soundmill(*words)
+        assert refused.exit_code != 0 and "soundmill.yaml: name: has a lone {" in refused.output
