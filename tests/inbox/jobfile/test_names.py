@@ -113,6 +113,18 @@ def test_what_tells_rows_apart_stays_wherever_it_stands(rules: Rules) -> None:
         assert len(name) <= 100
 
 
+def test_every_variable_of_a_long_template_is_in_the_names(rules: Rules) -> None:
+    moods, places, leads = ("calm", "driving", "tense"), ("harbour town", "hill village"), ("solo oboe", "french horn")
+    data = (
+        "template: 'Warm orchestral {mood} theme for a {place} at dawn, strings and {lead}, recorded in a wooden hall'\n"
+        f"variables: {{mood: [{', '.join(moods)}], place: [{', '.join(places)}], lead: [{', '.join(leads)}]}}\n"
+    )
+    for job in read_jobs(data.encode(), "x.yaml", rules).jobs:
+        for value in job.labels.values():
+            assert value.replace(" ", "-") in job.name
+        assert job.name[5:].startswith("warm-orchestral-") and len(job.name) <= 80
+
+
 def test_rows_without_spaces_between_words_are_told_apart_too(rules: Rules) -> None:
     start, end = "缓慢的管弦乐冒险主题在雾气弥漫的大厅里", "地演奏一整个漫长的夜晚直到天亮"
     names = names_of([start + how + end for how in ("平静", "激昂", "忧伤")], rules)
@@ -125,7 +137,7 @@ def test_what_prompts_share_is_not_lost_where_there_is_room() -> None:
     prompts = [f"{LONG} {n} times over and over again" for n in (3, 4)]
     for prompt in prompts:
         names.note(prompt, {})
-    assert names.of(7, prompts[0], {}) == "0007-a-slow-orchestral-adventure-theme-for-the-old-3"
+    assert names.of(7, prompts[0], {}) == "0007-a-slow-orchestral-adventure-theme-3-over-again"
 
 
 def test_a_name_is_never_cut_inside_a_character_of_several_code_points() -> None:

@@ -11,8 +11,8 @@ from soundmill.inbox.jobfile.naming.letters import size, words_of
 from soundmill.inbox.jobfile.naming.slugs import HYPHEN, LONGEST, cut, pieces
 
 LONGEST_SLUG = 96  # size of the prompt, and of one level, in a name; more where it takes more to tell rows apart
-# Characters at both ends of a prompt, in ASCII and in other texts. Where they differ, so do names that keep both ends.
-ENDS = (24, 8), (12, 4)
+# Characters at both ends of a prompt, in ASCII and in other texts, that its name keeps: where they differ, names do.
+ENDS = (16, 8), (8, 4)
 MOST_GROUPS = 20_000  # of prompts with the same ends; what further ones share is not looked for
 MOST_REMEMBERED = 16_384  # levels
 MOST_LEVELS = 20  # in one name
@@ -44,8 +44,10 @@ class AutomaticNames:
 
     def short(self, prompt: str) -> str:
         """A prompt's words in a name."""
-        shared = self._groups.get(_ends(prompt))
-        return cut(words_of(prompt), LONGEST_SLUG, shared if isinstance(shared, frozenset) else None, LONGEST) or "clip"
+        found = self._groups.get(_ends(prompt))
+        shared = found if isinstance(found, frozenset) else None
+        ends = ENDS[not prompt.isascii()]
+        return cut(words_of(prompt), LONGEST_SLUG, shared, stretch=LONGEST, ends=ends) or "clip"
 
     def _compare(self, group: str, text: str) -> None:
         known = self._groups.get(group)

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Sequence
 from soundmill.inbox.jobfile.naming.letters import clusters, size, words_of
 
 LONGEST = 200  # size, whatever a name has to say: file systems allow 255 bytes, and its number and suffix come on top
-LEAST_HEAD = 40  # size left to the beginning by what tells a name from others
 HYPHEN = 2
 _NUMBER = re.compile(r"\d+([.,]\d+)?")
 
@@ -29,58 +28,81 @@ def pieces(words: Sequence[str], longest: int) -> list[tuple[str, int]]:
     ]
 
 
-def cut(words: Sequence[str], longest: int, shared: Collection[str] | None = None, stretch: int = 0) -> str:
+def cut(
+    words: Sequence[str],
+    longest: int,
+    shared: Collection[str] | None = None,
+    *,
+    stretch: int = 0,
+    ends: tuple[int, int] = (0, 0),
+) -> str:
     """The words joined by hyphens, `longest` in size; of too many the first ones, and a third of it the last.
 
     `shared` are the words and pieces that its neighbours have too: instead of the last ones, those not among them stay,
-    and may make the name up to `stretch` in size.
+    and may make the name up to `stretch` in size. So many characters at the `ends` stay with their words in any case.
     """
     whole = "-".join(words)
     if size(whole) <= longest:
         return whole
-    if not shared and whole.isascii() and (ends := _ends(whole, longest // 2)):
-        return ends
+    if not shared and whole.isascii() and (kept := _both_ends(whole, longest // HYPHEN, ends[1])):
+        return kept
     made_of = pieces(words, longest)
+    count = len(made_of)
     sizes = [size(piece) if len(piece) > 1 else _size_of_one(piece) for piece, _ in made_of]
+    first = _covering(ends[0], [len(piece) for piece, _ in made_of])
+    last = [count - 1 - i for i in _covering(ends[1], [len(piece) for piece, _ in reversed(made_of)])]
     asked: list[int] = []
     if shared:
         asked = [i for i, (piece, place) in enumerate(made_of) if piece not in shared and words[place] not in shared]
-    order: Sequence[int] = _from_both_ends(asked)
-    if asked:
-        wanted = sum(sizes[i] for i in asked) + HYPHEN * len({made_of[i][1] for i in asked})
-        room = max(longest, min(stretch, wanted + LEAST_HEAD)) + HYPHEN
-        left = room - (min(LEAST_HEAD, room // 3) if stretch else 0)
-    else:
-        room = longest + HYPHEN
-        left = room // 3
-        order = range(len(made_of) - 1, -1, -1)
+    due = {*first, *last, *asked} if asked else ()
+    wanted = sum(sizes[i] for i in due) + HYPHEN * len({made_of[i][1] for i in due})
+    room = max(longest + HYPHEN, min(stretch + HYPHEN, wanted))  # every word has a hyphen before it
     chosen = set[int]()
-    parts = set[int]()  # the words of which something is chosen: each has a hyphen before it
+    parts = set[int]()  # the words of which something is chosen
+    spent = 0
 
-    def choose(order: Iterable[int], left: int) -> int:
+    def choose(order: Iterable[int], limit: int) -> None:
+        nonlocal spent
         for i in order:
-            if i in chosen:
-                continue
-            due = sizes[i] + HYPHEN * (made_of[i][1] not in parts)
-            if due > left:
-                break
-            chosen.add(i)
-            parts.add(made_of[i][1])
-            left -= due
-        return left
+            if i not in chosen:
+                due = sizes[i] + HYPHEN * (made_of[i][1] not in parts)
+                if spent + due > limit:
+                    break
+                chosen.add(i)
+                parts.add(made_of[i][1])
+                spent += due
 
-    spent = left - choose(order, left)
-    if not spent:
-        spent = room - choose(order[:1], room)
-    choose(range(len(made_of)), room - spent)
+    choose(first, room)
+    begun = spent
+    choose(last, room)
+    if asked:
+        choose(_from_both_ends(asked), room)
+    else:
+        choose(range(count - 1, -1, -1), begun + room // 3)
+        if spent == begun:
+            choose((count - 1,), room)
+    choose(range(count), room)
     return _joined([made_of[i] for i in sorted(chosen)])
 
 
-def _ends(whole: str, longest: int) -> str | None:
-    """As `cut` without `shared`, of ASCII and in characters, where a whole word stays at both ends: most prompts."""
+def _both_ends(whole: str, longest: int, end: int) -> str | None:
+    """As `cut` without `shared`, of ASCII and in characters, where whole words stay at both ends: most prompts."""
     last = whole.find("-", len(whole) - (longest + 1) // 3)
+    if not 0 < last < len(whole) - end:
+        last = whole.rfind("-", 0, len(whole) - end)
     first = whole.rfind("-", 0, longest - (len(whole) - last) + 1)
     return whole[:first] + whole[last:] if 0 < first < last else None
+
+
+def _covering(characters: int, lengths: Sequence[int]) -> list[int]:
+    """The places of the pieces, of these lengths, in which the first `characters` stand."""
+    found = list[int]()
+    for place, length in enumerate(lengths):
+        if characters <= 0:
+            break
+        found.append(place)
+        characters -= length
+    return found
 
 
 def _size_of_one(character: str) -> int:
