@@ -113,10 +113,21 @@ def test_what_tells_rows_apart_stays_wherever_it_stands(rules: Rules) -> None:
         assert len(name) <= 100
 
 
+def test_the_order_of_words_tells_rows_apart_too(rules: Rules) -> None:
+    prompts = [
+        f"an orchestral transition from {a} to {b} for the gates of the old castle"
+        for a, b in (("calm", "battle"), ("battle", "calm"))
+    ]
+    assert names_of(prompts, rules) == [
+        "an-orchestral-transition-calm-battle-old-castle",
+        "an-orchestral-transition-battle-calm-old-castle",
+    ]
+
+
 def test_every_variable_of_a_long_template_is_in_the_names(rules: Rules) -> None:
     moods, places, leads = ("calm", "driving", "tense"), ("harbour town", "hill village"), ("solo oboe", "french horn")
     data = (
-        "template: 'Warm orchestral {mood} theme for a {place} at dawn, strings and {lead}, recorded in a wooden hall'\n"
+        "template: 'Warm orchestral {mood} theme for a {place} at dawn, strings and {lead}, taped in a wooden hall'\n"
         f"variables: {{mood: [{', '.join(moods)}], place: [{', '.join(places)}], lead: [{', '.join(leads)}]}}\n"
     )
     for job in read_jobs(data.encode(), "x.yaml", rules).jobs:

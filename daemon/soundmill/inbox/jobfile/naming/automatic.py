@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from soundmill.inbox.jobfile.cells import KNOWN
 from soundmill.inbox.jobfile.naming.letters import size, words_of
-from soundmill.inbox.jobfile.naming.slugs import HYPHEN, LONGEST, cut, pieces
+from soundmill.inbox.jobfile.naming.slugs import HYPHEN, LONGEST, cut, marks
 
 LONGEST_SLUG = 96  # size of the prompt, and of one level, in a name; more where it takes more to tell rows apart
 # Characters at both ends of a prompt, in ASCII and in other texts, that its name keeps: where they differ, names do.
@@ -56,9 +56,9 @@ class AutomaticNames:
                 self._groups[group] = text
         elif isinstance(known, str):
             if known != text:
-                self._groups[group] = frozenset(_pieces(known)).intersection(_pieces(text))
+                self._groups[group] = frozenset(_marks(known) & _marks(text))
         elif known:
-            self._groups[group] = known.intersection(_pieces(text))
+            self._groups[group] = known & _marks(text)
 
     def _from_levels(self, condition: Mapping[str, str]) -> str:
         """`calm-piano_temperature-0.7_top_k-50`: of too long ones each level gets its share of the room."""
@@ -88,7 +88,7 @@ class AutomaticNames:
         if factor not in ("prompt", "model", "melody", "continue_from"):
             names = [factor] if factor in KNOWN else words_of(factor)
             words = [*names, *words]
-            known = known.union(names)
+            known = known.union(marks(names, LONGEST_SLUG))
         return cut(words, longest, known or None)
 
 
@@ -97,8 +97,8 @@ def _ends(prompt: str) -> str:
     return f"{prompt[:start]}\0{prompt[-end:]}".lower()
 
 
-def _pieces(text: str) -> Iterable[str]:
-    return (piece for piece, _ in pieces(words_of(text), LONGEST_SLUG))
+def _marks(text: str) -> set[str]:
+    return marks(words_of(text), LONGEST_SLUG)
 
 
 def _text(factor: str, level: str) -> str:

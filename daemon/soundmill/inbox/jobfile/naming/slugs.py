@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from soundmill.inbox.jobfile.naming.letters import clusters, size, words_of
 
@@ -38,7 +39,7 @@ def cut(
 ) -> str:
     """The words joined by hyphens, `longest` in size; of too many the first ones, and a third of it the last.
 
-    `shared` are the words and pieces that its neighbours have too: instead of the last ones, those not among them stay,
+    `shared` is what its neighbours have too, as `marks` has it: instead of the last words, those not among it stay,
     and may make the name up to `stretch` in size. So many characters at the `ends` stay with their words in any case.
     """
     whole = "-".join(words)
@@ -51,9 +52,7 @@ def cut(
     sizes = [size(piece) if len(piece) > 1 else _size_of_one(piece) for piece, _ in made_of]
     first = _covering(ends[0], [len(piece) for piece, _ in made_of])
     last = [count - 1 - i for i in _covering(ends[1], [len(piece) for piece, _ in reversed(made_of)])]
-    asked: list[int] = []
-    if shared:
-        asked = [i for i, (piece, place) in enumerate(made_of) if piece not in shared and words[place] not in shared]
+    asked = _telling(words, made_of, shared) if shared else []
     due = {*first, *last, *asked} if asked else ()
     wanted = sum(sizes[i] for i in due) + HYPHEN * len({made_of[i][1] for i in due})
     room = max(longest + HYPHEN, min(stretch + HYPHEN, wanted))  # every word has a hyphen before it
@@ -83,6 +82,25 @@ def cut(
             choose((count - 1,), room)
     choose(range(count), room)
     return _joined([made_of[i] for i in sorted(chosen)])
+
+
+def marks(words: Sequence[str], longest: int) -> set[str]:
+    """What a name of `longest` could be told by: its pieces, and each with the one before it, for their order."""
+    made_of = [piece for piece, _ in pieces(words, longest)]
+    return {*made_of, *map("\0".join, pairwise(made_of))}
+
+
+def _telling(words: Sequence[str], made_of: Sequence[tuple[str, int]], shared: Collection[str]) -> list[int]:
+    """The places of the pieces that neighbours lack, or have after another one."""
+    found = list[int]()
+    before = ""
+    for i, (piece, place) in enumerate(made_of):
+        lacking = piece not in shared and words[place] not in shared
+        moved = piece in shared and before in shared and f"{before}\0{piece}" not in shared
+        if lacking or (moved and found[-1:] != [i - 1]):
+            found.append(i)
+        before = piece
+    return found
 
 
 def _both_ends(whole: str, longest: int, end: int) -> str | None:
