@@ -86,5 +86,7 @@ def size(text: str) -> int:
 
 def invisible(text: str) -> str | None:
     """What the first character is called that nobody sees or that breaks a line: `U+200D ZERO WIDTH JOINER`."""
+    if text.isprintable():
+        return None
     found = next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     return None if found is None else f"U+{ord(found):04X} {unicodedata.name(found, '')}".rstrip()

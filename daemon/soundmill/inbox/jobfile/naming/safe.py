@@ -16,11 +16,13 @@ LONGEST_BATCH_NAME = 160  # size
 _WINDOWS_DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}
 )
+LONGEST_DEVICE = max(map(len, _WINDOWS_DEVICES))
 
 
 def is_device(name: str) -> bool:
     """Whether Windows keeps the name for a device, whatever follows a dot in it."""
-    return same_name(name.split(".")[0].rstrip()) in _WINDOWS_DEVICES
+    stem = name.split(".", 1)[0].rstrip()
+    return len(stem) <= LONGEST_DEVICE and same_name(stem) in _WINDOWS_DEVICES
 
 
 def batch_name(wanted: str | None, file_name: str) -> str:
@@ -58,6 +60,6 @@ def safe_name(wanted: str) -> str:
         raise Wrong(f"becomes a file name, so it must have at most {LONGEST} bytes; in UTF-8 it has {size}")
     if not name:
         raise Wrong("becomes a file name, so it needs at least one letter or digit")
-    if is_device(name) or is_device(wanted):
+    if is_device(name) or (name != wanted and is_device(wanted)):
         raise Wrong("is a name that Windows keeps for a device; add a word to it")
     return name
