@@ -49,9 +49,10 @@ INSIDE: dict[str, list[str]] = {
         "spool", "intake",
     ],
     "inbox/jobfile": [
-        "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "naming", "schema",
-        "rows", "table", "takes", "yaml", "read",
+        "points", "problems", "vocabulary", "written", "recognize", "suggest", "cells", "naming", "context", "schema",
+        "rows", "clips", "takes", "table", "yaml", "read",
     ],
+    "inbox/jobfile/naming": ["letters", "slugs", "safe", "book", "automatic", "pattern"],
     "inbox/jobfile/yaml": [
         "designs", "marks", "template", "slips", "nodes", "values", "ranges", "axes", "extension", "factors", "sampled",
         "sections", "experiment", "document",

@@ -201,6 +201,11 @@ class Config(Section):
     default_model: str = Field("facebook/musicgen-small", description="for rows that name none")
     default_duration: float = Field(10.0, gt=0, le=300, description="seconds, for rows that name none")
     on_qc_fail: QcAction = Field(QcAction.KEEP, description="keep, retry or quarantine")
+    name: str | None = Field(
+        None,
+        max_length=200,
+        description="pattern of clips' names, as MX_{place}_{take:02}; ids and a job file's own come first",
+    )
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)

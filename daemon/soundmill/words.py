@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -102,6 +103,18 @@ def shortened(text: str, longest: int) -> str:
     """On one line, and cut with an ellipsis where it is longer."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def composed(name: str) -> str:
+    """NFC, as names in the catalogue are; Macs hand over é as e and an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def same_name(name: str) -> str:
+    """What two names have in common when a file system that ignores case or composes letters holds them for one."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def distance(a: str, b: str) -> int:

@@ -55,6 +55,8 @@ class Table:
         self._source = source
         self._reader = RowReader(rules)
         self._header = _find_header(source, problems)
+        self.columns = () if self._header is None else tuple(self._header.labels)
+        self.naming = rules.naming
 
     def rows(self, problems: Problems) -> Iterator[Row]:
         """The good rows; what is wrong with the others goes to `problems`."""
