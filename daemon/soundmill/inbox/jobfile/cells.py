@@ -31,7 +31,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _MINUTES = re.compile(r"(\d{1,4}):([0-5]?\d)(?::([0-5]?\d))?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'’\u00a0\u202f ])\d{3}(?:\1\d{3})*")
 _ANY_SEED = frozenset({"random", "rand", "rnd", "any", "new", "?", "auto", "none", "null", "zufall"})
-_WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-z]+|%)")
+_WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*[A-Za-z]+")
+_PERCENT = re.compile(r"%?\s*(\d{1,9}(?:\.\d{1,15})?)\s*%?")
+_ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d{1,3}")
 
 
 class Wrong(ValueError):
@@ -91,6 +93,8 @@ class Field:
             raise Wrong(self._expected())
         if self._choices:
             text = normal(text.lstrip("."))  # WAV and .wav are wav, Sound Effects sound_effects
+        elif text.count("%") == 1 and not self._unit and (percent := _PERCENT.fullmatch(text)):
+            text = f"{float(percent[1]) / 100:.15g}"  # as spreadsheets show a share
         elif self.is_whole and (thousands := _THOUSANDS.fullmatch(text)):
             raise Wrong(self._thousands(text, thousands[1]))
         try:
@@ -121,12 +125,14 @@ class Field:
             return f"{expected}; write the decimals after a point: {text.replace(',', '.')}"
         if self.name == "seed" and (text.startswith("-") or text.lower() in _ANY_SEED):
             return "leave the cell blank, and each clip gets a new seed; else it " + expected
+        if self.is_whole and _ROUNDED.fullmatch(text):
+            return f"{expected}; a spreadsheet has rounded it: show all its digits, or type it as a text"
         if minutes := _MINUTES.fullmatch(text):
             return (
                 f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
             )
         if measured := _WITH_UNIT.fullmatch(text):
-            number = float(measured[1]) / (100 if measured[2] == "%" and self._high == 1 else 1)
+            number = float(measured[1])
             if (self._low or 0) <= number <= (self._high or number):
                 return f"{expected}; write the number alone: {number:g}"
         return expected

@@ -17,7 +17,8 @@ from soundmill.inbox.jobfile.vocabulary import PROMPTS
 from soundmill.words import normal
 
 _NO_LINES: dict[str, int] = {}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+\s*%?")
+_THOUSANDS_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
 _FLOATS = tuple(name for name, field in JOB_FIELDS.items() if field.is_number)
 
@@ -67,9 +68,7 @@ class Table:
         labels = tuple(header.labels.items())
         prompt_at, id_at, seed_at = (header.known.get(name, width) for name in ("prompt", "id", "seed"))
         shared_at = [header.known.get(name, width) for name in SHARED_FIELDS]
-        comma_at = (
-            [header.known[name] for name in _FLOATS if name in header.known] if self._source.decimal_comma else []
-        )
+        comma_at = [(header.known[name], self._may_part_thousands(name)) for name in _FLOATS if name in header.known]
         columns = {normal(name): i for name, i in (*header.known.items(), *labels) if i != prompt_at}
         read = self._reader.read
         position = 0
@@ -102,9 +101,11 @@ class Table:
             if len(prompt) < 60 and normal(prompt) == "prompt" and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
-            for i in comma_at:
-                if "," in cells[i] and _DECIMAL_COMMA.fullmatch(cells[i]):
-                    cells[i] = _with_point(cells[i], header, i)
+            for i, thousands in comma_at:
+                if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
+                    continue
+                if _DECIMAL_COMMA.fullmatch(cells[i]):
+                    cells[i] = cells[i].replace(",", ".")
             for i, factor in header.factors.items():
                 if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
                     cells[i] = f"{float(cells[i]) * factor:.10g}"
@@ -114,6 +115,10 @@ class Table:
                 except Wrong as why:
                     problems.add(str(why), line, "prompt", prompt)
                     wrong = True
+            if not self._source.delimiter and len(cells[seed_at]) == 16 and cells[seed_at].endswith("0"):
+                message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
+                problems.add(message, line, "seed", cells[seed_at])
+                wrong = True
             if wrong:
                 continue
             row = read(
@@ -132,6 +137,10 @@ class Table:
                 yield row
         if not position and not problems:
             problems.add("has a header but no rows: there is no job in it", header.line)
+
+    def _may_part_thousands(self, name: str) -> bool:
+        """Whether 1,000 may be a thousand, where it is no decimal comma for sure."""
+        return JOB_FIELDS[name].is_whole or not self._source.decimal_comma
 
     def _refuse_marks(self, header: Header, cells: Sequence[str], line: int, problems: Problems) -> bool:
         """Tells `problems` what in this row was not meant as words; whether there was something."""
@@ -184,13 +193,6 @@ def _find_header(source: Source, problems: Problems) -> Header | None:
 def _is_header(header: Header, cells: Sequence[str]) -> bool:
     """Whether each cell that is not blank is its column's name."""
     return all(not cell or normal(cell) == normal(name) for name, cell in zip(header.names, cells, strict=False))
-
-
-def _with_point(text: str, header: Header, column: int) -> str:
-    """A number with a decimal comma; left alone where the comma may part thousands of a whole number."""
-    name = next(name for name, i in header.known.items() if i == column)
-    whole = JOB_FIELDS[name].is_whole
-    return text if whole and len(text) - text.index(",") == 4 else text.replace(",", ".")
 
 
 def _value_of(columns: Mapping[str, int], cells: Sequence[str]) -> Callable[[str], str | None]:
