@@ -156,7 +156,7 @@ def test_a_percentage_of_what_has_no_share_is_refused(column: str, cell: str, ru
 
 @pytest.mark.parametrize("cell", ["1.23457E+12", "1,23E+12", "9.00719925474099E+15"])
 def test_a_number_that_a_spreadsheet_rounded_is_refused(cell: str, rules: Rules) -> None:
-    assert "a spreadsheet has rounded it" in refusal(f"prompt;seed\nharp;{cell}\n", rules)[0]
+    assert "what shows it so has rounded it" in refusal(f"prompt;seed\nharp;{cell}\n", rules)[0]
 
 
 @pytest.mark.parametrize(("cell", "top_k"), [("7.0", 7), ("250.00", 250), ("7,0", 7), ("1000", 1000), ("７", 7)])
