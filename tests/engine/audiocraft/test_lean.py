@@ -13,7 +13,8 @@ from soundmill.engine.audiocraft import loading
 from soundmill.engine.decoder import backend
 left_out = [name for name in ("transformers", "torch._dynamo") if name in sys.modules]
 loading.load(models.TINY, "cpu")
-never = ("xformers", "spacy", "torchmetrics", "audiocraft.solvers", "librosa", "numba")
+never = ("torch._dynamo", "transformers.modeling_utils", "sympy")
+never += ("xformers", "spacy", "torchmetrics", "audiocraft.solvers", "librosa", "numba")
 left_out += [name for name in never if name in sys.modules]
 from audiocraft.models import encodec
 from audiocraft.models.multibanddiffusion import CompressionSolver
