@@ -10,13 +10,14 @@ resolves the name.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from soundmill.engine.audiocraft import text_encoder  # before AudioCraft itself, which it imports without ballast
+from soundmill.engine.audiocraft import t5, text_encoder  # before AudioCraft itself, which it imports without ballast
 
 # isort: split
 import audiocraft
@@ -25,7 +26,7 @@ import yaml
 from audiocraft.models import builders
 from omegaconf import OmegaConf
 from recipe.pieces import vocabulary
-from transformers import T5Config, T5EncoderModel, T5Tokenizer
+from safetensors.torch import save_file
 
 from soundmill.engine.quiet import quiet
 
@@ -145,21 +146,28 @@ def build(folder: Path, shape: Shape, seed: int) -> Path:
 
 
 def _write_text_encoder(folder: Path, shape: Shape) -> None:
+    from transformers import T5Tokenizer
+
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer = T5Tokenizer(vocab=vocabulary(), extra_ids=0)
-    encoder = T5EncoderModel(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=shape.text_dim,
-            d_kv=shape.text_dim // shape.text_heads,
-            d_ff=shape.text_dim * 4,
-            num_layers=shape.text_layers,
-            num_heads=shape.text_heads,
-            dropout_rate=0.0,
-        )
+    sizes = t5.Sizes(
+        vocab_size=len(tokenizer),
+        d_model=shape.text_dim,
+        d_kv=shape.text_dim // shape.text_heads,
+        d_ff=shape.text_dim * 4,
+        num_layers=shape.text_layers,
+        num_heads=shape.text_heads,
     )
-    encoder.save_pretrained(folder)
+    encoder = t5.T5Encoder(sizes)
+    for name, weight in encoder.named_parameters():
+        if (
+            weight.dim() == 2
+        ):  # scaled as a fresh T5's are, so that what comes out of a layer is as loud as what goes in
+            queries = sizes.d_kv if name.endswith(".q.weight") else 1
+            torch.nn.init.normal_(weight, std=1.0 if name == "shared.weight" else (weight.shape[1] * queries) ** -0.5)
     tokenizer.save_pretrained(folder)
+    save_file(dict(encoder.named_parameters()), folder / t5.WEIGHTS, metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps({"model_type": "t5", "dropout_rate": 0.0, **asdict(sizes)}))
 
 
 def _write_codec(file: Path, shape: Shape) -> None:
