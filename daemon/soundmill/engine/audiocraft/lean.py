@@ -2,8 +2,8 @@
 
 Importing AudioCraft imports its training code and with it torchmetrics, spaCy for a tokenizer that no published model
 has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler; librosa for
-what only hears a melody; and transformers, of which a model with a T5 imports the tokenizer as it is loaded (the
-encoder is ours, t5.py) and one with a codec of the hub's a good deal more.
+what only hears a melody; and transformers, which a model with a codec or a tokenizer of the hub's imports as it is
+loaded.
 While AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
 """
 

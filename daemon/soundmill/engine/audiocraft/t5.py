@@ -21,6 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, relu, scaled_dot_product_attention
 
+from soundmill.engine.quiet import quiet
+
 WEIGHTS = "model.safetensors"
 
 
@@ -67,7 +69,8 @@ def load(folder: str) -> Any:
     ):
         from transformers import T5EncoderModel
 
-        return T5EncoderModel.from_pretrained(folder)
+        with quiet():
+            return T5EncoderModel.from_pretrained(folder)
     model = T5Encoder(sizes)
     weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
     model.load_state_dict({name: weights[name] for name in model.state_dict()}, assign=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from audiocraft.modules import conditioners
 
-from soundmill.engine.audiocraft import t5
+from soundmill.engine.audiocraft import t5, tokenizer
 
 FOLDER = "text_encoder"
 
@@ -46,9 +46,7 @@ class _Source:
 
 
 def _stand_in() -> None:
-    from transformers import T5Tokenizer  # half a second of imports, for a model that has a T5
-
     module: Any = conditioners
     if not isinstance(module.T5EncoderModel, _Source):
-        module.T5Tokenizer = _Source(T5Tokenizer.from_pretrained)
+        module.T5Tokenizer = _Source(tokenizer.load)
         module.T5EncoderModel = _Source(t5.load)

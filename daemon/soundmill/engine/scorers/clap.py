@@ -79,9 +79,9 @@ def load(model: str, device: str, source: Hub) -> Clap:
     def read(local_files_only: bool) -> Clap:
         if Path(model).is_dir() and not (Path(model) / "config.json").is_file():  # said before two seconds of imports
             raise FileNotFoundError("it holds no config.json")
-        with quiet():
-            from transformers import ClapModel, ClapProcessor
+        from transformers import ClapModel, ClapProcessor
 
+        with quiet():
             found: Any = ClapModel.from_pretrained(model, local_files_only=local_files_only, output_loading_info=True)
             loaded, report = found
             # transformers fills what a checkpoint lacks with random numbers, and goes on.
