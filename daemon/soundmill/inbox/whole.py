@@ -45,7 +45,7 @@ SEVERAL = 5
 PAUSES = 3
 ZEROS = b"\0\0\0\0"  # no text has them, in whichever encoding
 START_OF_ZIP = b"PK\x03\x04"
-HOLE = bytes(4096)  # what is packed has none so long; an uncompressed picture may, and waits for nothing
+HOLE = bytes(2048)  # nothing that is packed has so many
 END_OF_ZIP = b"PK\x05\x06"
 # As /proc/self/mountinfo names them. A lease there is granted or refused for reasons of the protocol's own.
 _SHARED = {
@@ -133,8 +133,8 @@ def look(data: bytes, suffix: str, *, only_the_end: bool = False) -> tuple[Look,
 
 
 def _missing_of_workbook(data: bytes, only_the_end: bool) -> str:
-    if HOLE in data:
-        return "zeros in the middle"
+    if HOLE in data or data.startswith(ZEROS):
+        return "zeros where its content belongs"
     if only_the_end:
         return "" if END_OF_ZIP in data else "a workbook without its end"
     if not START_OF_ZIP.startswith(data[: len(START_OF_ZIP)]):

@@ -14,7 +14,10 @@ _PLACEHOLDER = re.compile(r"\{\s*([^\W\d][\w -]*?)\s*\}")
 
 
 def unfilled(piece: str, value: str | None) -> str | None:
-    """Why a job's own prompt cannot have this; None for braces that hold no name. `value` is what it would be."""
+    """Why a job's own prompt cannot have this; None for braces that hold no name, and for brackets, which tables alone
+    refuse. `value` is what it would be."""
+    if piece.startswith("["):
+        return None
     if why := foreign(piece):
         return why
     if not _PLACEHOLDER.fullmatch(piece):
