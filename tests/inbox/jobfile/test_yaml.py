@@ -202,10 +202,12 @@ def test_folded_and_literal_text_becomes_one_line(rules: Rules) -> None:
     "text",
     [
         "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {temperature: {min: *a7, max: 1}}\n",
+        "experiment:\n  prompt: x\n  factors:\n    temperature: [0.7, 1]\n    cfg_coef: !a\n",
+        "defaults: *a\nexperiment: {prompt: x, factors: {top_k: *b}}\n",
         "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {mood: [], mood: []}\n"
         + "".join(f"more{number}: 1\n" for number in range(300)),
     ],
-    ids=["told already", "more problems than are listed"],
+    ids=["told already", "no list", "no mapping", "more problems than are listed"],
 )
 def test_what_could_not_be_read_is_not_gone_on_with_where_it_adds_no_problem_to_the_list(
     text: str, rules: Rules

@@ -95,7 +95,9 @@ def pairs(node: Node, what: str, example: str, problems: Problems) -> Mapping[st
     """The entries of a mapping; none after telling `problems` that it isn't one."""
     if isinstance(node, Pairs):
         return {key: entry for key, entry in node.entries.items() if key != "<<"}
-    if not (isinstance(node, Scalar) and node.kind in ("null", "told")):
+    if is_told(node):
+        problems.repeat()
+    elif not (isinstance(node, Scalar) and node.kind == "null"):
         problems.add(f"must be a mapping, such as {example}", node.line, what)
     return {}
 
@@ -109,7 +111,9 @@ def items(node: Node, what: str, example: str, problems: Problems) -> list[Node]
     """The items of a list; none after telling `problems` that it isn't one."""
     if isinstance(node, Items):
         return node.items
-    if not (isinstance(node, Scalar) and node.kind in ("null", "told")):
+    if is_told(node):
+        problems.repeat()
+    elif not (isinstance(node, Scalar) and node.kind == "null"):
         problems.add(f"must be a list, such as {example}", node.line, what)
     return []
 
