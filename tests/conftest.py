@@ -36,6 +36,7 @@ LONGEST_FIRST = (
     "quality/test_published.py",
     "service/test_crash.py",
     "service/test_scoring.py",
+    "service/test_libreoffice.py",
 )
 
 
