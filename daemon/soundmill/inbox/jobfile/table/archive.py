@@ -5,7 +5,9 @@ A workbook of a few kilobytes may unpack to gigabytes; so what is unpacked is co
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import time
 import zipfile
 import zlib
@@ -20,6 +22,7 @@ MOST_TEXT = 64 << 20  # characters of all cells
 LONGEST_CELL = 131_072  # characters, as in CSV
 LONGEST_READ_S = 30.0
 _PIECE = 1 << 16
+_LONGEST_FOUND = 120  # bytes
 _LONGEST_TOKEN = 1 << 21  # bytes; a tag or a text that is longer is an attack
 
 Start = Callable[[str, dict[str, str]], None]
@@ -86,6 +89,20 @@ class Archive:
             raise Unreadable(f"is damaged ({error})") from None
         except (RuntimeError, NotImplementedError):  # a password, a compression nobody uses here
             raise Unreadable("is protected by a password, or packed in an unusual way; save it without") from None
+
+    def find(self, member: str, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+        """What the pattern finds in a member's bytes, none of it longer than a tag; damage is left to `parse`."""
+        size, rest = 0, b""
+        damage = KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
+        with contextlib.suppress(*damage), self._zip.open(member) as file:
+            while (piece := file.read(_PIECE)) and size < MOST_BYTES and time.monotonic() < self._deadline:
+                size += len(piece)
+                rest += piece
+                last = 0
+                for found in pattern.finditer(rest):
+                    yield found
+                    last = found.end()
+                rest = rest[max(last, len(rest) - _LONGEST_FOUND) :]
 
     def read(self, member: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]) -> None:
         for _ in self.parse(member, start, end, text):
