@@ -36,6 +36,7 @@ LONGEST_FIRST = (
     "quality/test_published.py",
     "service/test_crash.py",
     "service/test_scoring.py",
+    "service/test_libreoffice.py",
 )
 
 # They load transformers' models, three seconds of processor time: once, in one worker.

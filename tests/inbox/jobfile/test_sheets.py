@@ -104,6 +104,23 @@ def test_a_seed_that_may_have_lost_its_last_digit_is_asked_about(rules: Rules) -
     assert "seed = 9007199254740990: may have lost its last digit" in problem
 
 
+def test_a_cell_merged_over_rows_stands_in_each_that_has_something_else(rules: Rules) -> None:
+    texts = [("lake", "harp", "2"), ("", "drums", ""), ("", "", ""), ("sea", "flute", "")]
+    rows = [
+        f'<row r="{y}">'
+        + "".join(f'<c r="{"ABC"[x]}{y}" t="str"><v>{text}</v></c>' for x, text in enumerate(cells) if text)
+        + "</row>"
+        for y, cells in enumerate((("scene", "prompt", "duration"), *texts), 1)
+    ]
+    merged = '<mergeCells><mergeCell ref="A2:A4"/><mergeCell ref="C2:C5"/></mergeCells>'
+    jobs = jobs_of(bomb(f"{''.join(rows)}</sheetData>{merged}<sheetData>"), rules)
+    assert [(job.prompt, job.labels["scene"], job.parameters.duration) for job in jobs] == [
+        ("harp", "lake", 2.0),
+        ("drums", "lake", 2.0),
+        ("flute", "sea", 2.0),
+    ]
+
+
 def test_a_time_cell_of_thirty_minutes_is_asked_about(rules: Rules) -> None:
     (problem,) = refusal(xlsx({"A": [("prompt", "duration"), ("harp", Styled(30 / 1440, "h:mm"))]}), rules)
     assert "1,800 seconds are too long; perhaps 0:00:30 was meant: write 30" in problem

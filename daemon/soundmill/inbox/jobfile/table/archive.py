@@ -7,7 +7,9 @@ size, with 1 to 3 tags for each of their bytes, and one that was made to be cost
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import sys
 import time
 import zipfile
@@ -26,6 +28,7 @@ LONGEST_CELL = 131_072  # characters, as in CSV
 LONGEST_READ_S = 30.0
 _PIECE = 1 << 16
 _NO_TEXT = sys.getsizeof("") - 1
+_LONGEST_FOUND = 120  # bytes
 _LONGEST_TOKEN = 1 << 21  # bytes; a tag or a text that is longer is an attack
 
 _TOO_LARGE = "is too large when unpacked; share its rows among several files"
@@ -117,6 +120,22 @@ class Archive:
         self._tags -= tags
         if self._tags < 0 or self._bytes < 0:
             raise Unreadable(_TOO_LARGE)
+
+    def find(self, member: str, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+        """What the pattern finds in a member's bytes, none of it longer than a tag; damage is left to `parse`."""
+        size, rest = 0, b""
+        damage = KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
+        with contextlib.suppress(*damage), self._zip.open(member) as file:
+            while (piece := file.read(_PIECE)) and size < MOST_BYTES and time.monotonic() < self._deadline:
+                size += len(piece)
+                self._bytes -= len(piece) // 4
+                self.spend(0)
+                rest += piece
+                last = 0
+                for found in pattern.finditer(rest):
+                    yield found
+                    last = found.end()
+                rest = rest[max(last, len(rest) - _LONGEST_FOUND) :]
 
     def read(
         self, member: str, start: Start, end: End | None = None, text: End | None = None, *, only: Collection[str] = ()

@@ -64,6 +64,8 @@ class _Reader:
         self._times = self._cell_times = 1
         self._cells: list[str] = []
         self._blank = 0  # blank cells not put down yet
+        self._above: dict[int, tuple[int, str]] = {}  # column: last row of a merged cell that began above, its text
+        self._own = False  # whether the row has a text that no merged cell above gave it
         self._cell: dict[str, str] | None = None
         self._parts: list[str] = []
         self._notes = self._paragraphs = self._inside = 0
@@ -77,7 +79,7 @@ class _Reader:
             return
         if name == "table-row":
             self._times = _count(at.get("number-rows-repeated"))
-            self._cells, self._blank = [], 0
+            self._cells, self._blank, self._own = [], 0, False
             self._count()
         elif name in ("table-cell", "covered-table-cell"):
             self._cell, self._cell_times = at, _count(at.get("number-columns-repeated"))
@@ -110,17 +112,24 @@ class _Reader:
             self._inside = max(self._inside - 1, 0)
         elif name in ("table-cell", "covered-table-cell") and self._cell is not None:
             text = _text(self._cell, "".join(self._parts)) if name == "table-cell" else ""
-            self._cell = None
+            rows, self._cell = _count(self._cell.get("number-rows-spanned")), None
+            column = len(self._cells) + self._blank
+            if name == "covered-table-cell":
+                self._cover(column)
+                return
             if not text:
                 self._blank += self._cell_times
                 return
+            self._own = True
+            if rows > 1:
+                self._above[column] = self._row + rows - 1, text
             if len(self._cells) + self._blank + self._cell_times > MOST_COLUMNS:
                 raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
             self._size += heft(text) * self._cell_times
             self._cells += [""] * self._blank + [text] * self._cell_times
             self._blank = 0
         elif name == "table-row":
-            if self._cells:
+            if self._own:
                 if self._times > MOST_REPEATED:
                     raise Unreadable(f"repeats row {self._row} {self._times:,} times")
                 self._read += len(self._cells) * self._times
@@ -129,6 +138,15 @@ class _Reader:
                 self.done.append((self._row, self._times, self._cells))
                 self._count()
             self._row += self._times
+
+    def _cover(self, first: int) -> None:
+        """Covered cells from this column on: what a merged cell that began above says stands in each of its rows."""
+        end = first + self._cell_times
+        for column, (last, text) in sorted(self._above.items()):
+            if first <= column < min(end, MOST_COLUMNS) and self._row <= last:
+                self._cells += [""] * (column - len(self._cells)) + [text]
+                self._size += len(text)
+        self._blank = end - len(self._cells)
 
     def _add(self, text: str) -> None:
         self._parts.append(text)

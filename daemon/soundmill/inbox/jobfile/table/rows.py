@@ -73,7 +73,7 @@ class Table:
         labels = tuple(header.labels.items())
         prompt_at, id_at, seed_at = (header.known.get(name, width) for name in ("prompt", "id", "seed"))
         shared_at = [header.known.get(name, width) for name in SHARED_FIELDS]
-        comma_at = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
+        commas = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
         columns = {normal(name): i for name, i in (*header.known.items(), *labels) if i != prompt_at}
         read = self._reader.read
         position = 0
@@ -109,19 +109,7 @@ class Table:
             if len(prompt) < 60 and "prompt" in prompt.lower() and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
-            for i, thousands in comma_at:
-                if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
-                    continue
-                if _DECIMAL_COMMA.fullmatch(cells[i]):
-                    cells[i] = cells[i].replace(",", ".")
-            for i, factor in header.factors.items():
-                if factor < 1 and (found := _THOUSANDS.fullmatch(cells[i])):
-                    many = found[1] + found[2]
-                    message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
-                    problems.add(message, line, header.names[i], cells[i])
-                    wrong = True
-                if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
-                    cells[i] = f"{float(cells[i]) * factor:.10g}"
+            wrong = self._read_numbers(header, commas, cells, line, problems) or wrong
             if may_have(prompt):
                 try:
                     prompt = fill(prompt, _value_of(columns, cells), unfilled(header.labels))
@@ -130,10 +118,6 @@ class Table:
                     wrong = True
             if not wrong and cells[prompt_at] and (why := no_words(prompt)):
                 problems.add(why, line, "prompt", prompt)
-                wrong = True
-            if not self._source.delimiter and len(cells[seed_at]) == 16 and cells[seed_at].endswith("0"):
-                message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
-                problems.add(message, line, "seed", cells[seed_at])
                 wrong = True
             if wrong:
                 continue
@@ -158,6 +142,32 @@ class Table:
         """Whether 1,000 may be a thousand, where it is no decimal comma for sure."""
         small = header.factors.get(header.known[name], 1.0) < 1
         return JOB_FIELDS[name].is_whole or small or not self._source.decimal_comma
+
+    def _read_numbers(
+        self, header: Header, commas: Sequence[tuple[int, bool]], cells: list[str], line: int, problems: Problems
+    ) -> bool:
+        """Writes decimal points for commas and seconds for other units; tells what may mean two numbers, and whether
+        something does. `commas`: the columns of numbers, and whether 1,000 may be a thousand there."""
+        wrong = False
+        for i, thousands in commas:
+            if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
+                continue
+            if _DECIMAL_COMMA.fullmatch(cells[i]):
+                cells[i] = cells[i].replace(",", ".")
+        for i, factor in header.factors.items():
+            if factor < 1 and (found := _THOUSANDS.fullmatch(cells[i])):
+                many = found[1] + found[2]
+                message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
+                problems.add(message, line, header.names[i], cells[i])
+                wrong = True
+            if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
+                cells[i] = f"{float(cells[i]) * factor:.10g}"
+        seed = "" if self._source.delimiter else cells[header.known.get("seed", -1)]
+        if len(seed) == 16 and seed.endswith("0"):
+            message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
+            problems.add(message, line, "seed", seed)
+            wrong = True
+        return wrong
 
     def _refuse_marks(self, header: Header, cells: Sequence[str], line: int, problems: Problems) -> bool:
         """Tells `problems` what in this row was not meant as words; whether there was something."""
