@@ -94,11 +94,14 @@ def platforms() -> list[str]:
 def tags(python: str) -> set[Tag]:
     """What a wheel may be tagged to be installed with CPython `python` on 64-bit Linux."""
     version = tuple(int(part) for part in python.split("."))
-    return {*cpython_tags(version, platforms=platforms()), *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms())}
+    return {
+        *cpython_tags(version, platforms=platforms()),
+        *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms()),
+    }
 
 
 def pip(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "pip", *words, "--quiet"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", *words, "-qq"], check=True)
 
 
 def fetch(requirements: list[str], python: str, target: Path) -> None:
