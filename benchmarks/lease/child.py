@@ -11,16 +11,20 @@ import sys
 import time
 from pathlib import Path
 
-from parts.lease import Lease
+IMPORTS_S = 55.0
 
 
 def main() -> None:
     part, device, folder, records = sys.argv[1:]
+    faulthandler.dump_traceback_later(IMPORTS_S)
     module = importlib.import_module(f"parts.{part}")
+    lease = importlib.import_module("parts.lease").Lease
+    faulthandler.cancel_dump_traceback_later()
+    Path(records).touch()  # ready
     limit_s = float(sys.stdin.readline())
     # Where it stands when it must stop; the process is ended a moment later.
     faulthandler.dump_traceback_later(limit_s + 0.5)
-    module.measure(Lease(device=device, until=time.monotonic() + limit_s, folder=Path(folder), records=Path(records)))
+    module.measure(lease(device=device, until=time.monotonic() + limit_s, folder=Path(folder), records=Path(records)))
     faulthandler.cancel_dump_traceback_later()
 
 

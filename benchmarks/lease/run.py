@@ -32,7 +32,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PATH = [str(ROOT / "daemon"), str(ROOT / "training"), str(ROOT / "benchmarks"), str(HERE)]
 
-LEAST_S = 15.0  # a part's first seconds are imports, and less than this may be all that a short run gives it
+READY_S = 60.0  # for a part's imports, from a cold disk
+LEAST_S = 10.0  # for a part that a short run gives less
 GRACE_S = 2.0  # a part that is told to stop at its limit may say so
 TURN_S = 0.2
 KEPT_LINES = 60  # of what a part printed, for its traceback
@@ -99,13 +100,14 @@ def say(text: str) -> None:
 
 
 def limit_of(part: Part, parts: Sequence[Part], left_s: float) -> float:
-    """Seconds for `part`, the first of `parts` still to run: its share of what is left, or LEAST_S of it."""
+    """Seconds for `part`, the first of `parts` still to run: its share of what is left, and LEAST_S where that is."""
     share_s = left_s * part.share_s / sum(other.share_s for other in parts)
     return max(0.0, min(left_s, max(share_s, LEAST_S)))
 
 
 class Running:
-    """One part's process. It imports what it needs, waits for `begin`, and writes its results to a file by lines."""
+    """One part's process. It imports what it needs, makes the file of its results, waits to be told its limit, and
+    adds a line to the file with every result."""
 
     def __init__(self, part: Part, command: Sequence[str], records: Path, environment: Mapping[str, str]) -> None:
         self.part, self._records = part, records
@@ -118,8 +120,15 @@ class Running:
             start_new_session=True,
             bufsize=0,
         )
+        self._ended = False
         self._line = b""
         self._lines: list[str] = []
+
+    def get_ready(self, until: float) -> None:
+        """Wait for its imports, until `until` at the latest."""
+        while time.monotonic() < until and not self._records.exists():
+            if not self._watch(min(until, time.monotonic() + TURN_S)):
+                return
 
     def finish(self, limit_s: float) -> Outcome:
         """Let it begin, pass on what it prints, and end it `GRACE_S` after its limit at the latest."""
@@ -136,10 +145,17 @@ class Running:
         return outcome
 
     def kill(self) -> None:
-        """End it and all that it started."""
+        """End it and all that it started; once, for its number may be another's later."""
+        if self._ended:
+            return
+        self._ended = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def _begin(self, limit_s: float) -> None:
         assert self._process.stdin is not None
@@ -204,6 +220,7 @@ def conduct(
     try:
         for place, part in enumerate(parts):
             running = start(part)
+            running.get_ready(min(until, time.monotonic() + READY_S))
             if place + 1 < len(parts):
                 start(parts[place + 1])
             limit_s = limit_of(part, parts[place:], until - time.monotonic())

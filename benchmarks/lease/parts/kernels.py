@@ -34,7 +34,7 @@ def measure(lease: Lease) -> None:
 def profiled(lease: Lease, name: str, step: Callable[[], None], replayed_s: float, one_by_one_s: float) -> None:
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if lease.on_gpu else [])]
     step()
-    with profile(activities=kinds) as profiler:
+    with profile(activities=kinds, acc_events=True) as profiler:
         for _ in range(STEPS):
             step()
         if lease.on_gpu:

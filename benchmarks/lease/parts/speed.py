@@ -30,13 +30,13 @@ def measure(lease: Lease) -> None:
         copied = copy_speed(lease.device, lease.work.rounds)
         share_of_copy(lease, backend, most, "full slots", copied)
 
+    engines.resize(backend, 1)  # whose memory the loop may need
     theirs: Any = engines.load(folder, lease.device).model
     clip = job_of(lease.work.clip_s)
     one = engines.loop(theirs, [clip], lease.until_share(0.35))
     report(lease, "AudioCraft, one clip a call", one)
     lease.say("full slots: times the loop", full.per_s / one.per_s)
 
-    engines.resize(backend, 1)
     engines.race(backend, [job_of(lease.work.sweep_s[0])], lease.until_share(0.1))
     pace = engines.race(backend, [clip], lease.until_share(0.3))
     report(lease, "one clip", pace)
@@ -49,6 +49,7 @@ def measure(lease: Lease) -> None:
             with torch.inference_mode():
                 share_of_copy(lease, backend, slots, name, copied)
 
+    engines.resize(backend, 1)
     group = max(groups(sweep(most * ROUNDS_OF_CLIPS, lease.work.sweep_s)), key=len)
     grouped = engines.loop(theirs, group, lease.until_share(0.8))
     useful = sum(job.parameters.duration for job in group) / (

@@ -9,7 +9,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from audiocraft.utils.autocast import TorchAutocast
 
 from alone import step_s, tokens_among, tokens_of
 from parts import engines
@@ -31,11 +30,12 @@ def measure(lease: Lease) -> None:
     ours = engines.soundmill(folder, lease.device, SLOTS)
     with torch.inference_mode():
         prompts_matter(lease, ours)
+    for name in ("float16", "float32") if lease.on_gpu else ("float32",):
+        parity(lease, getattr(torch, name), name)
+    with torch.inference_mode():
         exactness(lease, ours)
         products(lease, ours)
     ours.close()
-    for name in ("float16", "float32") if lease.on_gpu else ("float32",):
-        parity(lease, getattr(torch, name), name)
 
 
 def prompts_matter(lease: Lease, backend: DecoderBackend) -> None:
@@ -160,7 +160,7 @@ def parity(lease: Lease, dtype: torch.dtype, name: str) -> None:
 def _in_precision(model: Any, dtype: torch.dtype) -> Any:
     if dtype == torch.float32:
         model.lm.float()
-        model.autocast = TorchAutocast(enabled=False)
+        model.autocast = type(model.autocast)(enabled=False)
     return model
 
 

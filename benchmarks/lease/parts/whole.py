@@ -25,6 +25,7 @@ default_model: "{model}"
 inbox: {{settle_s: 0.2, scan_interval_s: 0.2}}
 engine: {{devices: ["{device}"]}}
 """
+MADE_SINCE = "SELECT count(*) FROM attempts WHERE status = 'succeeded' AND started_at > {}"
 CLIPS = {"cuda": {"small": (256, 10.0), "audiogen": (64, 5.0)}, "cpu": {"small": (12, 0.6), "audiogen": (4, 0.5)}}
 
 
@@ -46,10 +47,10 @@ def measure(lease: Lease) -> None:
         lease.say("first take after, s", time.monotonic() - began)
         _until(lease, lambda: _takes(home) >= KILL_AT * clips["small"][0])
         killed = _kill_engine(process.pid)
-        killed_at, had = time.monotonic(), _takes(home)
-        lease.say("engine killed after takes", had if killed else "none was found")
-        if _until(lease, lambda: _takes(home) > had):
-            lease.say("next take after the engine was killed, s", time.monotonic() - killed_at)
+        killed_at = time.time()
+        lease.say("engine killed after takes", _takes(home) if killed else "none was found")
+        if _until(lease, lambda: _count(home, MADE_SINCE.format(killed_at)) > 0):
+            lease.say("first take begun and made since, after s", time.time() - killed_at)
         whole = _until(lease, lambda: _takes(home) >= due)
         took = time.monotonic() - began
         takes = _takes(home)
