@@ -24,7 +24,7 @@ import prepare
 
 CARD = "3.12"  # the Python of the card's machine
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
-SECONDS = 120
+SECONDS = 180  # at most: it takes one to two minutes
 
 
 def empty(folder: Path) -> Path:
