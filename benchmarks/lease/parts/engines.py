@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from parts.quick import never_drawn
 from soundmill.engine import models
 from soundmill.engine.audiocraft import loading
 from soundmill.engine.decoder.backend import DecoderBackend
@@ -38,8 +37,7 @@ class _Enough(Exception):
 
 
 def load(folder: Path, device: str) -> loading.LoadedModel:
-    with never_drawn():
-        return loading.load(models.resolve(str(folder)), device)
+    return loading.load(models.resolve(str(folder)), device)
 
 
 def soundmill(folder: Path, device: str, slots: int | None = None) -> DecoderBackend:

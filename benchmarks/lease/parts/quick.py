@@ -14,36 +14,30 @@ DRAWN = (1 << 22) + 1  # uniform numbers that are drawn once; no layer's size di
 
 @contextlib.contextmanager
 def quickly_drawn() -> Iterator[None]:
-    """Tensors are filled with parts of one draw, each from another place of it."""
-    uniform = torch.rand(DRAWN)
-    normal = torch.randn(DRAWN)
+    """Tensors are filled with parts of a few draws, each from another place; what should be normal may be uniform."""
+    drawn: dict[tuple[str, float, float], torch.Tensor] = {}
     at = 0
 
-    def filled(tensor: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    def filled(tensor: torch.Tensor, kind: str, low: float, high: float) -> torch.Tensor:
         nonlocal at
-        flat, at = torch.empty(tensor.numel()), (at + 7919) % DRAWN
-        place = at
-        done = 0
+        if (kind, low, high) not in drawn:
+            fresh = torch.rand(DRAWN) if kind == "uniform" else torch.randn(DRAWN)
+            drawn[kind, low, high] = fresh * (high - low) + low
+        source, at = drawn[kind, low, high], (at + 7919) % DRAWN
+        flat, done, place = tensor.detach().view(-1), 0, at
         while done < len(flat):
-            part = drawn[place : place + len(flat) - done]
+            part = source[place : place + len(flat) - done]
             flat[done : done + len(part)] = part
             done, place = done + len(part), 0
-        return tensor.copy_(flat.view(tensor.shape))
+        return tensor
 
     def uniform_(tensor: torch.Tensor, low: float = 0.0, high: float = 1.0, **_: Any) -> torch.Tensor:
-        return filled(tensor, uniform).mul_(high - low).add_(low)
+        return filled(tensor, "uniform", low, high)
 
     def normal_(tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, **_: Any) -> torch.Tensor:
-        return filled(tensor, normal).mul_(std).add_(mean)
+        return filled(tensor, "normal", mean, mean + std)
 
-    with mock.patch.object(torch.Tensor, "uniform_", uniform_), mock.patch.object(torch.Tensor, "normal_", normal_):
-        yield
-
-
-@contextlib.contextmanager
-def never_drawn() -> Iterator[None]:
-    """Tensors keep what their memory held: a checkpoint is read into them."""
     with contextlib.ExitStack() as kept:
-        for name in ("uniform_", "normal_", "erfinv_"):
-            kept.enter_context(mock.patch.object(torch.Tensor, name, lambda tensor, *_, **__: tensor))
+        for name, stand_in in {"uniform_": uniform_, "normal_": normal_, "erfinv_": lambda tensor: tensor}.items():
+            kept.enter_context(mock.patch.object(torch.Tensor, name, stand_in))
         yield
