@@ -39,6 +39,7 @@ LEFT_OUT = {
     "av", "datasette", "demucs", "encodec", "gradio", "hydra-colorlog", "librosa", "pip", "protobuf", "sentencepiece",
     "spacy", "torchmetrics", "torchtext", "torchvision", "xformers",
 }  # fmt: skip
+FROM_SOURCE = {"antlr4-python3-runtime", "audiocraft", "docopt", "flashy"}  # published without wheels; all are pure
 GLIBC_MINORS = range(39, 4, -1)  # of the manylinux wheels that are taken, newest first
 
 
@@ -104,18 +105,14 @@ def pip(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", *words, "-qq"], check=True)
 
 
-def fetch(requirements: list[str], python: str, target: Path) -> None:
-    """Wheels of the requirements for CPython `python`; those that are published as source alone are built here."""
+def fetch(requirements: Mapping[str, str], python: str, target: Path) -> None:
+    """Wheels of the requirements for CPython `python`."""
     choice = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
     choice += [word for name in platforms() for word in ("--platform", name)]
-    for requirement in requirements:
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *choice, "-d", str(target), requirement],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            pip("wheel", "--no-deps", "--no-build-isolation", "-w", str(target), requirement)
+    ready = [text for name, text in requirements.items() if name not in FROM_SOURCE]
+    built = [text for name, text in requirements.items() if name in FROM_SOURCE]
+    pip("download", "--no-deps", *choice, "-d", str(target), *ready)
+    pip("wheel", "--no-deps", "--no-build-isolation", "-w", str(target), *built)
 
 
 def faults(wheels: Collection[Path], python: str) -> list[str]:
@@ -138,7 +135,7 @@ def pack(python: str) -> Path:
     environment = environment_of(python)
     releases, target = locked(environment), PACK / python
     with tempfile.TemporaryDirectory() as fresh:
-        fetch([releases[name] for name in sorted(to_pack(environment))], python, Path(fresh))
+        fetch({name: releases[name] for name in sorted(to_pack(environment))}, python, Path(fresh))
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(fresh, target)
     wheels = sorted(target.glob("*.whl"))

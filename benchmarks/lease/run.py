@@ -346,10 +346,10 @@ def main() -> int:
         environment = environment_of(unpack(folder / "packed"), folder)
         with checkpoints_made(args.device, folder, environment):
             conduct(PARTS, until, command, environment, folder, write)
-    finally:
+    finally:  # whoever ends this early sees what was found
+        say(f"\n{about['date']}, {str(about['commit'])[:12]}, {args.device}, {args.seconds:g} s\n")
+        say(table(outcomes, args.device != "cpu"))
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"\n{about['date']}, {about['commit'][:12]}, {args.device}, {args.seconds:g} s\n")
-    print(table(outcomes, args.device != "cpu"), flush=True)
     return 0 if all(outcome.state == "done" for outcome in outcomes.values()) else 1
 
 
