@@ -60,9 +60,30 @@ def exactness(lease: Lease, backend: DecoderBackend) -> None:
     for clips, cost in costs.items():
         lease.say(f"exact at one size: cost of {clips} clips", cost)
     lease.say("exact: share of cases, at best", max(own, fixed))
+    built_in = _cost_of_portions(lease, backend)
     if max(own, fixed) == 1.0:
-        lease.say("exact: cost", 0.0 if own == 1.0 else max(costs.values()))
+        lease.say("exact: cost", built_in if own == 1.0 else max(costs.values()))
     engines.resize(backend, SLOTS)
+
+
+def _cost_of_portions(lease: Lease, backend: DecoderBackend) -> float:
+    """What it costs that a fused step's products have one shape, against products of as many rows as there are."""
+    decoder: Any = backend._decoder
+    fused = getattr(decoder, "fused", None)
+    lease.say("fused kernels", "in use" if fused is not None else "not in use")
+    if fused is None:
+        return 0.0
+    filled, costs = int(lease.work.drawn_s * float(backend._model.frame_rate)), []
+    for clips in (1, 16, SLOTS):
+        took = []
+        for way in (fused, type(fused)(decoder.transformer, 1)):
+            decoder.fused = way
+            decoder.recordings.clear()
+            took.append(step_s(backend, lease.device, clips, filled, lease.work.rounds))
+        costs.append(took[0] / took[1] - 1)
+        lease.say(f"exact: cost of one shape for products, {clips} clips", costs[-1])
+    decoder.fused = fused
+    return max(costs)
 
 
 def _cases(lease: Lease, backend: DecoderBackend, way: str) -> float:
