@@ -37,6 +37,7 @@ def test_a_step_on_a_gpu_never_waits_for_it_and_touches_nothing_on_the_host(deco
     with fake_gpu.Watch() as watch:
         decoder.step(2, 4, GPU_KEYS, decoder.transformer.cardinality)
     assert {device for seen in watch.operations for device in seen.devices} == {"cuda"}
+    assert watch.waits == 0
     assert len(watch.types_of("scaled_dot_product_attention")) == 1
 
 
