@@ -68,7 +68,8 @@ def test_the_precision_on_a_gpu_is_that_of_audiocraft_under_its_autocast(
     for name in ("linear", "scaled_dot_product_attention", "gelu"):
         assert theirs.types_of(name) == ours.types_of(name) == {torch.float16}, name
     assert theirs.types_of("layer_norm") == ours.types_of("layer_norm") == {torch.float32}
-    assert ours.types_of("softmax") == ours.types_of("cumsum") == {torch.float32}
+    assert ours.types_of("softmax") == {torch.float32}
+    assert ours.types_of("cumsum") == {torch.int64}  # whose sums are the same in any order
 
 
 def wait_for_a_number(table: torch.Tensor) -> None:
