@@ -3,8 +3,8 @@
     python benchmarks/launches.py --shape small --clips 1 16 64 256
 
 Torch runs the step on tensors that have a device, a type and a shape but no numbers, and every operation is counted:
-AudioCraft's loop at one clip a call, then Soundmill's at so many guided clips. `--filled` keys stand in each
-row's cache, which on average over a mixed sweep is half of the longest.
+AudioCraft's loop at one clip a call, then Soundmill's at so many guided clips, with torch's kernels and with those of
+engine/decoder/kernels.py, which read of a row's cache what is filled.
 
 The time is bytes / bandwidth + kernels · gap: in a recorded graph a small kernel that waits for the one before costs
 about the gap, however little it does; launched one by one from Python it costs `--launch-us`, and the bytes hide
@@ -14,12 +14,14 @@ behind it.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections import Counter
 from pathlib import Path
 
 import torch
 
+from soundmill.engine.decoder.fused import Fused
 from soundmill.engine.decoder.loop import GPU_BATCHES, GPU_KEYS, Decoder
 from throughput import SHAPES, checkpoint
 
@@ -32,7 +34,10 @@ from support import fake_gpu
 KINDS = {
     "linear": "products",
     "scaled_dot_product_attention": "attention",
+    "attend_filled": "attention",
+    "attend_text": "attention",
     "layer_norm": "norms",
+    "add_norm": "norms",
     "to": "casts",
     "cat": "copies",
     "index": "copies",
@@ -64,26 +69,25 @@ def audiocraft(shape: checkpoint.Shape, filled: int) -> fake_gpu.Watch:
     return watch
 
 
-def soundmill(shape: checkpoint.Shape, clips: int, filled: int) -> tuple[fake_gpu.Watch, Decoder]:
-    """One step of `clips` guided clips of which the longest has `filled` keys."""
+def soundmill(shape: checkpoint.Shape, clips: int, extent: int, fused: bool) -> fake_gpu.Watch:
+    """One step of `clips` guided clips whose longest has no more than `extent` keys."""
     with fake_gpu.fake_gpu():
-        lm = fake_gpu.language_model(shape)
-        batch, rows = (next(size for size in GPU_BATCHES if size >= count) for count in (clips, 2 * clips))
-        decoder = Decoder(lm, clips, int(shape.window_s * shape.frame_rate), None)
+        window = int(shape.window_s * shape.frame_rate)
+        decoder = Decoder(fake_gpu.language_model(shape), clips, window, None)
+        decoder.fused = Fused(decoder.transformer) if fused else None
         decoder.slots.settle()
         with fake_gpu.Watch() as watch:
-            decoder.step(batch, rows, -(-filled // GPU_KEYS) * GPU_KEYS, shape.cardinality)
-    return watch, decoder
+            decoder.step(batch(clips), batch(2 * clips), extent, shape.cardinality)
+    return watch
 
 
-def line(name: str, watch: fake_gpu.Watch, ms: float, weights: int, cache: int, frames_a_s: float) -> str:
+def line(name: str, watch: fake_gpu.Watch, ms: float, cache: int, rest: int, frames_a_s: float) -> str:
     """A row of the table; a step of `ms` makes `frames_a_s` frames of one second."""
     kinds: Counter[str] = Counter()
     for seen in watch.operations:
         kinds[KINDS.get(seen.name, "rest")] += seen.kernels
-    moved = sum(seen.bytes for seen in watch.operations)
     cells = [name, watch.kernels, *(kinds[kind] for kind in columns()), watch.waits]
-    cells += [f"{size / 1e6:.0f}" for size in (weights, cache, moved - weights - cache)]
+    cells += [f"{size / 1e6:.0f}" for size in (products(watch), cache, rest)]
     return "| " + " | ".join(map(str, cells)) + f" | {ms:.2f} | {1000 / ms * frames_a_s:.0f} |"
 
 
@@ -95,35 +99,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 16, 64, 256], help="guided clips a step")
-    parser.add_argument("--filled", type=int, default=768, help="keys in a row's cache")
+    parser.add_argument("--filled", type=int, default=1504, help="keys of the longest row: 30 s of a MusicGen")
+    parser.add_argument("--mean", type=int, default=752, help="keys of all rows on average")
     parser.add_argument("--bandwidth", type=float, default=3.35, help="of the GPU's memory, TB/s")
     parser.add_argument("--gap-us", type=float, default=1.5, help="of a kernel in a recorded graph")
     parser.add_argument("--launch-us", type=float, default=7.0, help="of a kernel launched from Python")
     args = parser.parse_args()
     shape = SHAPES[args.shape]
-    print(f"musicgen-{args.shape}'s shape, {args.filled} keys filled, {args.bandwidth} TB/s\n")
+    print(
+        f"musicgen-{args.shape}'s shape, {args.filled} keys at most and {args.mean} on average, {args.bandwidth} TB/s\n"
+    )
     sizes = "weights MB | cache MB | rest MB"
     print(f"| step | kernels | {' | '.join(columns())} | waits | {sizes} | ms on paper | audio-s per s |")
     print("|---|" + "---|" * (len(columns()) + 7))
     key = 2 * shape.layers * shape.dim * 2  # bytes that a key and its value take in all layers, in float16
-    watch = audiocraft(shape, args.filled)
-    weights = products(watch)
-    print(
-        line(
-            "AudioCraft, 1 clip",
-            watch,
-            watch.kernels * args.launch_us / 1e3,
-            weights,
-            2 * args.filled * key,
-            1 / shape.frame_rate,
-        )
-    )
-    for clips in args.clips:
-        watch, _ = soundmill(shape, clips, args.filled)
-        weights, moved = products(watch), sum(seen.bytes for seen in watch.operations)
-        ms = moved / args.bandwidth / 1e9 + watch.kernels * args.gap_us / 1e3
-        cache = 2 * clips * args.filled * key
-        print(line(f"Soundmill, {clips} clips", watch, ms, weights, cache, clips / shape.frame_rate))
+    watch = audiocraft(shape, args.mean)
+    cache, moved = 2 * args.mean * key, sum(seen.bytes for seen in watch.operations)
+    rest = moved - products(watch) - cache
+    print(line("AudioCraft, 1 clip", watch, watch.kernels * args.launch_us / 1e3, cache, rest, 1 / shape.frame_rate))
+    extent = -(-args.filled // GPU_KEYS) * GPU_KEYS
+    for clips, fused in itertools.product(args.clips, (False, True)):
+        watch = soundmill(shape, clips, extent, fused)
+        moved = sum(seen.bytes for seen in watch.operations)
+        rows = batch(2 * clips)
+        cache = key * (2 * clips * args.mean if fused else rows * extent)
+        # Our kernels' cache is not among the bytes counted, because they read only what is filled.
+        rest = moved - products(watch) - (0 if fused else cache)
+        ms = (products(watch) + cache + rest) / args.bandwidth / 1e9 + watch.kernels * args.gap_us / 1e3
+        name = f"{clips} clips, our kernels" if fused else f"{clips} clips, torch's kernels"
+        print(line(name, watch, ms, cache, rest, clips / shape.frame_rate))
+
+
+def batch(count: int) -> int:
+    return next(size for size in GPU_BATCHES if size >= count)
 
 
 def products(watch: fake_gpu.Watch) -> int:

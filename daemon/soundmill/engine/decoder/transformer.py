@@ -161,6 +161,7 @@ class Transformer:
             torch.cat([linear.weight.detach() for linear in lm.linears]),
             None if biases[0] is None else torch.cat(biases).detach(),
         )
+        self.last_norm = lm.out_norm
         self.out_norm = None if lm.out_norm is None else normalizer(lm.out_norm, self.dtype)
         self.sines = sines(lm, steps, self.device)
         self.steps = steps
