@@ -23,6 +23,7 @@ import torch
 
 from soundmill.engine.decoder.fused import Fused
 from soundmill.engine.decoder.loop import GPU_BATCHES, GPU_KEYS, Decoder
+from soundmill.engine.decoder.transformer import PORTION
 from throughput import SHAPES, checkpoint
 
 # isort: split
@@ -74,7 +75,7 @@ def soundmill(shape: checkpoint.Shape, clips: int, extent: int, fused: bool) -> 
     with fake_gpu.fake_gpu():
         window = int(shape.window_s * shape.frame_rate)
         decoder = Decoder(fake_gpu.language_model(shape), clips, window, None)
-        decoder.fused = Fused(decoder.transformer) if fused else None
+        decoder.fused = Fused(decoder.transformer, PORTION) if fused else None
         decoder.slots.settle()
         with fake_gpu.Watch() as watch:
             decoder.step(batch(clips), batch(2 * clips), extent, shape.cardinality)

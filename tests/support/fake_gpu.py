@@ -69,12 +69,13 @@ WAITS = {"item", "_local_scalar_dense", "nonzero", "multinomial", "masked_select
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """One operation: its name, the devices and types of the tensors it took, the kernels it launches, the bytes it
-    reads and writes, and whether the host waits for it."""
+    """One operation: its name, the devices, types and shapes of the tensors it took, the kernels it launches, the
+    bytes it reads and writes, and whether the host waits for it."""
 
     name: str
     devices: set[str]
     types: list[torch.dtype]
+    shapes: list[tuple[int, ...]]
     kernels: int
     bytes: int
     waits: bool
@@ -103,6 +104,7 @@ class Watch(TorchDispatchMode):
             name=name,
             devices=devices,
             types=[t.dtype for t in tensors],
+            shapes=[tuple(t.shape) for t in tensors],
             kernels=kernels,
             bytes=_moved(name, tensors, fresh) if kernels else 0,
             waits=name in WAITS or ("cuda" in devices and any(t.device.type == "cpu" for t in fresh)),

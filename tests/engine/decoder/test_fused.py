@@ -21,6 +21,7 @@ pytest.importorskip("triton")
 
 from soundmill.engine.decoder import fused, kernels, trial
 from soundmill.engine.decoder.loop import GPU_KEYS, Decoder
+from soundmill.engine.decoder.transformer import PORTION, in_portions
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 JOBS = [
@@ -35,7 +36,7 @@ def sizes(dtype: torch.dtype, width: int) -> Any:
     heads, device = 2, torch.device(DEVICE)
     return SimpleNamespace(
         dtype=dtype, device=device, heads=heads, width=width, dim=heads * width, codebooks=2, cardinality=100,
-        layers=[], last_norm=torch.nn.LayerNorm(heads * width),
+        layers=[], products=list, last_norm=torch.nn.LayerNorm(heads * width),
     )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def test_fused_steps_make_the_tokens_that_torchs_make(
     decoder.fused, decoder.row_tile = None, 1  # no rows that nobody needs: an interpreter takes its time
     recorder.run(JOBS[:2], JOBS[2:])
     plain = dict(recorder.tokens)
-    decoder.fused = fused.Fused(decoder.transformer)
+    decoder.fused = fused.Fused(decoder.transformer, 3)
     recorder.run(JOBS[:2], JOBS[2:])
     assert all(torch.equal(recorder.tokens[job], plain[job]) for job in plain)
 
@@ -69,7 +70,7 @@ def test_a_step_launches_no_more_kernels_than_it_did_and_waits_for_none(
 ) -> None:
     with fake_gpu.fake_gpu():
         decoder = Decoder(fake_gpu.language_model(shape), 4, 40, None)
-        decoder.fused = fused.Fused(decoder.transformer)
+        decoder.fused = fused.Fused(decoder.transformer, PORTION)
         decoder.slots.settle()
         with fake_gpu.Watch() as watch:
             decoder.step(2, 4, GPU_KEYS, shape.cardinality)
@@ -77,6 +78,35 @@ def test_a_step_launches_no_more_kernels_than_it_did_and_waits_for_none(
     assert watch.waits == 0
     assert {device for seen in watch.operations for device in seen.devices} == {"cuda"}
     assert watch.types_of("linear") == watch.types_of("gelu") == {torch.float16}
+
+
+@pytest.mark.parametrize("clips", [1, 2, 60, 64, 100, 256])
+def test_on_a_gpu_every_product_has_one_shape_whatever_the_number_of_clips(clips: int) -> None:
+    with fake_gpu.fake_gpu():
+        decoder = Decoder(fake_gpu.language_model(checkpoint.TEST_MUSICGEN), clips, 40, None)
+        decoder.fused = fused.Fused(decoder.transformer, PORTION)
+        decoder.slots.settle()
+        with fake_gpu.Watch() as watch:
+            decoder.step(decoder._batch(clips), decoder._batch(2 * clips), GPU_KEYS, 64)
+    assert {seen.shapes[0][0] for seen in watch.operations if seen.name == "linear"} == {PORTION}
+
+
+def test_a_product_in_portions_is_the_product() -> None:
+    x, weight, bias = torch.randn(2 * PORTION + 5, 32), torch.randn(48, 32), torch.randn(48)
+    for offset in (None, bias):
+        torch.testing.assert_close(in_portions(x, weight, offset), torch.nn.functional.linear(x, weight, offset))
+
+
+def test_a_row_whose_place_shows_in_its_products_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    tried = sizes(torch.float32, 16)
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        return x + torch.arange(len(x), device=x.device)[:, None]
+
+    tried.products = lambda: [(product, 32)]
+    with caplog.at_level(logging.WARNING):
+        assert trial.passed(tried)._portion == 1
+    assert "the place of a row in a product shows in its last bits" in caplog.text
 
 
 def test_a_kernel_that_fails_its_trial_leaves_the_step_to_torch(

@@ -27,10 +27,13 @@ def lacking(t: Transformer) -> str | None:
 
 
 class Fused:
-    """`step` does what Decoder.step does, over `transformer`'s weights and caches."""
+    """`step` does what Decoder.step does, over `transformer`'s weights and caches.
 
-    def __init__(self, transformer: Transformer) -> None:
-        self._t = transformer
+    Products are of a multiple of `portion` rows, whatever stands in those that nobody needs.
+    """
+
+    def __init__(self, transformer: Transformer, portion: int) -> None:
+        self._t, self._portion = transformer, portion
         blocks = [layer.module for layer in transformer.layers]
         self._norms = [(_affine(block.norm1), _affine(block.norm2)) for block in blocks]
         self._cross_norms = [_affine(block.norm_cross) if block.cross_attention else None for block in blocks]
@@ -44,7 +47,7 @@ class Fused:
         x = torch.empty(rows, t.dim, dtype=torch.float32, device=t.device)
         positions = torch.empty_like(clip)
         kernels.enter(slots.sequence, at, clip, offset, t.embedding, t.sines, x, positions)
-        asked = torch.zeros(clips, t.dim, dtype=t.dtype, device=t.device)  # a place that no clip takes stays zero
+        asked, lengths = self._room(clips).zero_(), t.text_lengths[:clips]  # a place that no clip takes stays zero
         change: tuple[Tensor | None, Tensor | None, Tensor | None] = None, None, None  # still to be added to x
         for i, layer in enumerate(t.layers):
             (norm, last_norm), cross_norm = self._norms[i], self._cross_norms[i]
@@ -56,7 +59,7 @@ class Fused:
                 # Only rows with text attend to it, each at its clip's place; the others get AudioCraft's constant.
                 told = self._room(clips)
                 kernels.add_norm(x, *change, cross, *cross_norm, asked)
-                kernels.attend_text(layer.cross_q(asked), t.text_keys[i], t.text_values[i], t.text_lengths, told)
+                kernels.attend_text(layer.cross_q(asked), t.text_keys[i], t.text_values[i], lengths, told)
                 change = layer.cross_out(told), cross, layer.null[0, 0]
             kernels.add_norm(x, *change, None, *last_norm, normed)
             change = layer.down(layer.module.activation(layer.up(normed))), None, None
@@ -68,6 +71,7 @@ class Fused:
         torch.minimum(at + 1, last, out=at)
 
     def _room(self, rows: int) -> Tensor:
+        rows = -(-rows // self._portion) * self._portion
         return torch.empty(rows, self._t.dim, dtype=self._t.dtype, device=self._t.device)
 
 

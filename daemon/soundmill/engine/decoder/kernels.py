@@ -62,10 +62,10 @@ def add_norm(
 
 @torch.library.custom_op("soundmill::attend_filled", mutates_args=("keys", "values", "out"))
 def attend_filled(qkv: Tensor, keys: Tensor, values: Tensor, filled: Tensor, extent: int, out: Tensor) -> None:
-    """Put the key and value of qkv [rows, 3 · dim] into the caches [rows, heads, steps, width] at place filled[r], and
-    attend over the row's keys up to it. No row may have `extent` or more."""
+    """Put the key and value of each row of qkv [rows or more, 3 · dim] into the caches [rows, heads, steps, width] at
+    place filled[r], and attend over the row's keys up to it. No row may have `extent` or more."""
     heads, width = keys.shape[1], keys.shape[3]
-    rows, splits, block = len(qkv), -(-extent // SPLIT), _block(width)
+    rows, splits, block = len(filled), -(-extent // SPLIT), _block(width)
     parts = torch.empty(rows, heads, splits, block + 2, dtype=torch.float32, device=qkv.device)
     sizes = {"HEADS": heads, "WIDTH": width, "SPLIT": SPLIT, "BLOCK": block}
     programs.attend[(rows, heads, splits)](
@@ -76,9 +76,10 @@ def attend_filled(qkv: Tensor, keys: Tensor, values: Tensor, filled: Tensor, ext
 
 @torch.library.custom_op("soundmill::attend_text", mutates_args=("out",))
 def attend_text(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor, out: Tensor) -> None:
-    """Attention of q [clips, dim] over the first lengths[c] >= 1 of keys, values [clips, heads, tokens, width]."""
+    """Attention of q [clips or more, dim] over the first lengths[c] keys of keys and values [clips, heads, tokens,
+    width]; each clip has one at least."""
     heads, width = keys.shape[1], keys.shape[3]
-    programs.attend_text[(len(q), heads)](
+    programs.attend_text[(len(lengths), heads)](
         q, keys, values, lengths, out, keys.stride(0), keys.stride(1), width**-0.5,
         HEADS=heads, WIDTH=width, KEYS=KEYS, BLOCK=_block(width),
     )  # fmt: skip

@@ -130,14 +130,10 @@ class Decoder:
 
     def _probe(self, most: int) -> tuple[int, int]:
         """The row and key tiles of this machine for batches of up to `most` rows."""
-        t, layer = self.transformer, self.transformer.layers[0]
-        wide = int(layer.module.linear2.in_features)
-        narrow = [layer.qkv, layer.out, layer.up, layer.cross_q, layer.cross_out, t.logits]
-        linears = [(linear, t.dim) for linear in narrow if linear is not None] + [(layer.down, wide)]
-        size = t.dim // t.heads
+        t = self.transformer
         with torch.inference_mode():
-            row_tile = exactness.row_tile(linears, most)
-            return row_tile, exactness.key_tile(attend, t.heads, size, t.steps)
+            row_tile = exactness.row_tile(t.products(), most)
+            return row_tile, exactness.key_tile(attend, t.heads, t.width, t.steps)
 
 
 def _up(number: int, step: int) -> int:
