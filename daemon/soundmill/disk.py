@@ -29,7 +29,12 @@ MENDS = {
     errno.EPERM: "this user may not write there: fix the folder's owner or mode",
     errno.ENOENT: "the folder is gone: mount its disk or make it again",
     errno.ENOTDIR: "a file stands where a folder should be: move it away",
+    errno.EISDIR: "a folder stands where a file should be: move it away",
     errno.EIO: "the disk failed: check it (dmesg) and its mount",
+    errno.ESTALE: "the network folder was taken away: mount it again",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n, LimitNOFILE)",
+    errno.ENFILE: "too many files are open on this machine: close some programs",
+    errno.ENOMEM: "there is no memory left: close some programs",
 }
 
 

@@ -201,6 +201,10 @@ class Attempt:
     started_at: float
     alone: bool = False  # an earlier attempt took its engine down: run it without neighbours
 
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job.id, self.number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelQueue:

@@ -95,6 +95,7 @@ class Mill:
             Books(ledger=self.catalog, shelf=self.disk, gate=gate),
             replace(wiring.trade_of(config), jitter=lambda: 0.0),
             clock=self.clock,
+            steady=self.clock,
         )
 
     def run(self, worker: Worker, *, rounds: int = 200, done: Callable[[], bool] | None = None) -> None:

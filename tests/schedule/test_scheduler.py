@@ -14,7 +14,7 @@ def queue(model: str, priority: int = 0, queued_at: float = 0.0, head: int = 1) 
 
 
 def choose(*queues: ModelQueue, loaded: str | None = None, since: float = 0.0, now: float = 0.0) -> str | None:
-    return choose_model(queues, loaded=loaded, loaded_since=since, now=now, pass_over_s=CAP_S)
+    return choose_model(queues, loaded=loaded, loaded_for_s=now - since, now=now, pass_over_s=CAP_S)
 
 
 def test_nothing_waiting_means_nothing_to_do() -> None:

@@ -74,7 +74,8 @@ class Spool:
         self._new_ulid = new_ulid
         self._arrivals = Arrivals(inbox, clock, settle_s=settle_s, patience_s=patience_s, command=command)
         self._numbers: dict[tuple[Path, str], int] = {}  # last number a name got, so that no one counts from 1 again
-        self._make_folders()
+        with contextlib.suppress(OSError):  # the first look says what is wrong
+            self._make_folders()
 
     @property
     def unsettled(self) -> int:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from soundmill.errors import CatalogError, SoundmillError
+from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.schedule.loop import LoopThread
 from soundmill.schedule.worker import Worker
 
@@ -14,15 +14,21 @@ log = logging.getLogger(__name__)
 
 RESTART_WAITS_S = (0.0, 1.0, 5.0, 30.0)  # before the first, second, third and every later restart
 STEADY_AFTER_S = 300.0  # a thread that ran this long has its restarts forgiven
+AFTER_TROUBLE_S = 1.0  # before the next round after one that failed
+
+Hire = Callable[[str, Callable[[float], None]], Worker]
+Outlive = Callable[[str, Callable[[], object]], bool]
 
 
 class Post:
     """A device and whoever works it now: the worker and its thread are replaced when they die."""
 
-    def __init__(self, device: str, hire: Callable[[str, Callable[[float], None]], Worker], clock: Callable[[], float]):
+    def __init__(self, device: str, hire: Hire, outlive: Outlive, clock: Callable[[], float]) -> None:
         self.device = device
         self._hire = hire
+        self._outlive = outlive
         self._clock = clock
+        self._stopped = threading.Event()
         self._claiming = True
         self._cancelled: set[int] = set()
         self._lock = threading.Lock()
@@ -35,15 +41,16 @@ class Post:
         self.thread = LoopThread(f"worker-{self.device}", self._step, clock=self._clock)
         self.worker = self._hire(self.device, self.thread.allow)
         self._started_at = self._clock()
-        self.restart_at = None
         self.thread.start()
+        self.restart_at = None
 
     def _step(self) -> None:
         with self._lock:
             cancelled, self._cancelled = self._cancelled, set()
         if cancelled:
             self.worker.cancel(cancelled)
-        self.worker.step(claiming=self._claiming)
+        if not self._outlive(f"worker {self.device}", lambda: self.worker.step(claiming=self._claiming)):
+            self._stopped.wait(AFTER_TROUBLE_S)
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         """Handed to the worker at its next round: an engine belongs to one thread."""
@@ -52,6 +59,7 @@ class Post:
 
     def stop_claiming(self) -> None:
         self._claiming = False
+        self._stopped.set()
 
     def plan_restart(self, now: float) -> None:
         if now - self._started_at > STEADY_AFTER_S:
@@ -62,19 +70,21 @@ class Post:
 
 
 class Pool:
-    """One post per device. `hire(device, allow_s)` makes a worker with a fresh engine;
-    `record(kind, message, worker)` writes an event."""
+    """One post per device. `hire(device, allow_s)` makes a worker with a fresh engine; `record(kind, message, worker)`
+    writes an event; `outlive(part, step)` does a step and is False when it failed by what passes. `clock` gives seconds
+    that no change of the date moves."""
 
     def __init__(
         self,
         devices: Sequence[str],
-        hire: Callable[[str, Callable[[float], None]], Worker],
+        hire: Hire,
         record: Callable[[str, str, str], None],
+        outlive: Outlive,
         clock: Callable[[], float],
     ) -> None:
         self._record = record
         self._clock = clock
-        self.posts = [Post(device, hire, clock) for device in devices]
+        self.posts = [Post(device, hire, outlive, clock) for device in devices]
 
     @property
     def running(self) -> int:
@@ -103,7 +113,7 @@ class Pool:
         try:
             post.worker.close(reason)
             self._record("worker replaced", reason, post.device)
-        except CatalogError as trouble:
+        except (CatalogError, StorageUnavailable) as trouble:
             # The catalogue is why it died, most likely; the jobs are given back once it answers.
             log.error("worker %s cannot be replaced yet: %s", post.device, trouble)
             return
@@ -127,4 +137,7 @@ class Pool:
             if not post.thread.join(5.0):
                 log.warning("worker %s does not stop; its jobs are given back at the next start", post.device)
                 continue
-            post.worker.close(reason)
+            try:
+                post.worker.close(reason)
+            except (CatalogError, StorageUnavailable) as trouble:
+                log.warning("worker %s: %s; its jobs are given back at the next start", post.device, trouble)

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from soundmill.errors import StorageUnavailable
 
+CLOSED, OPENED = "storage unavailable", "storage available"  # kinds of event
+
 
 class StorageGate:
     """Closed by whoever fails to file a take; opened again once a probe write succeeds.
 
     Shared by all workers. `probe` raises StorageUnavailable while there is no room;
-    `report(kind, message)` records the closing and the opening.
+    `report(kind, message)` records the closing and the opening. `now` is seconds that no change of the date moves.
     """
 
     def __init__(self, probe: Callable[[], None], report: Callable[[str, str], None], recheck_s: float = 5.0) -> None:
@@ -47,7 +49,7 @@ class StorageGate:
             self._closed_because = reason
             self._next_check = now + self._recheck_s
         if first:
-            self._report("storage unavailable", reason)
+            self._report(CLOSED, reason)
         return True
 
     def is_open(self, now: float) -> bool:
@@ -64,5 +66,5 @@ class StorageGate:
                 self._closed_because = str(error)
                 return False
             self._closed_because = None
-        self._report("storage available", "the outputs folder takes files again; claiming goes on")
+        self._report(OPENED, "the outputs folder takes files again; claiming goes on")
         return True

@@ -48,6 +48,6 @@ class WatchedSite:
         self._site: Site | None = None
         try:
             self._site = site.start(self._home.catalog, self._home.outputs, self._web.host, self._web.port)
-        except SoundmillError as error:
+        except (SoundmillError, OSError) as error:
             self._record("site unavailable", str(error))
             log.error("%s", error)
