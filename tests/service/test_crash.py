@@ -23,12 +23,17 @@ TESTS = Path(__file__).resolve().parents[1]
 DAEMON = TESTS / "support" / "light_daemon.py"
 
 
+def environment() -> dict[str, str]:
+    """In which the light daemon finds what it imports."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])}
+
+
 def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(DAEMON), str(home.root), *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+        env=environment(),
     )
 
 

@@ -5,7 +5,6 @@ They are mounted in a mount namespace, which Linux lets an ordinary user make; w
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.test_crash import DAEMON, TESTS, rows
+from service.test_crash import DAEMON, environment, rows
 from soundmill.home import Home
 from support.missing import missing
 
@@ -64,7 +63,7 @@ def test_claiming_waits_while_the_outputs_folder_takes_nothing_and_no_job_is_los
         capture_output=True,
         text=True,
         timeout=90,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=environment(),
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "2"

@@ -2,12 +2,17 @@
 
     python light_daemon.py HOME [--once] [--deadline S]
 
-Prints "ready" once it has started. Prompts steer the backend (tests/support/faulty_backend.py).
+Prints "ready" once it has started. Prompts steer the backend (tests/support/faulty_backend.py). While there is a link
+HOME/fault, which leads to the name of an error (`EIO`), every call to the system for a path in the home, or for a
+process, fails with it, but for SQLite's; with `EIO open`, those that open a file alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +22,23 @@ from soundmill.home import Home
 from soundmill.service.daemon import Service
 
 
+CALLS = ("open", "os.scandir", "os.listdir", "os.rename", "os.remove", "os.mkdir", "os.link")
+
+
+def fail_while_asked(home: Path) -> None:
+    fault, inside = str(home / "fault"), str(home) + os.sep
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen" or (event in CALLS and str(args[0]).startswith(inside)):
+            with contextlib.suppress(FileNotFoundError):
+                name, *only = os.readlink(fault).split()
+                if not only or event in only:
+                    number = getattr(errno, name)
+                    raise OSError(number, os.strerror(number), args[0])
+
+    sys.addaudithook(hook)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("home", type=Path)
@@ -24,6 +46,7 @@ def main() -> int:
     parser.add_argument("--deadline", type=float, default=60.0)
     parser.add_argument("--max-attempts", type=int, default=3)
     chosen = parser.parse_args()
+    fail_while_asked(chosen.home)
     config = Config(
         default_model="tiny",
         default_duration=0.5,

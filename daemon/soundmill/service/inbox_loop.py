@@ -11,7 +11,7 @@ from soundmill.config import InboxConfig
 from soundmill.inbox.intake import Intake, Outcome
 from soundmill.inbox.watch import Watcher
 from soundmill.schedule.loop import LoopThread
-from soundmill.service.survive import Outlive, sentence
+from soundmill.service.survive import Outlive
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +77,8 @@ class InboxLoop:
     def _start_watching(self) -> None:
         self._watcher.start()
         if self._watcher.trouble is not None:
-            reason = sentence(self._watcher.trouble)
             raise OSError(
-                f"changes cannot be seen ({reason}); the inbox is looked through every "
+                f"changes cannot be seen ({self._watcher.trouble}); the inbox is looked through every "
                 f"{self._settings.scan_interval_s:g} s instead; where inotify instances are used up: "
                 "sysctl fs.inotify.max_user_instances=512"
             )

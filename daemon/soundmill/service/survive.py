@@ -34,10 +34,10 @@ def passes(error: BaseException) -> bool:
 
 def sentence(error: BaseException) -> str:
     """What went wrong, where, and the mend where one is known."""
-    if isinstance(error, SoundmillError):
+    if not isinstance(error, OSError):
+        return str(error) if isinstance(error, SoundmillError) else f"{type(error).__name__}: {error}"
+    if error.errno is None:
         return str(error)
-    if not isinstance(error, OSError) or error.errno is None:
-        return f"{type(error).__name__}: {error}"
     place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     mend = MENDS.get(error.errno)
     return f"{place}{error.strerror}" + (f": {mend}" if mend else f" ({errno.errorcode.get(error.errno)})")
