@@ -108,6 +108,25 @@ def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(home: Home) -> N
     wait_until(lambda: not any(engine.is_running() for engine in engines), 5.0)
 
 
+@pytest.mark.parametrize("kills", [3, 10])
+def test_a_long_job_outlives_kills_of_the_daemon(home: Home, kills: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the default of three attempts: what ends the daemon is no fault of the jobs that ran."""
+    hold = home.root / "hold"
+    hold.touch()
+    monkeypatch.setenv("HOLD", str(hold))
+    (home.inbox / "a.csv").write_text("prompt\nheld clip\nheld too\n")
+    for number in range(1, kills + 1):
+        running = f"SELECT max(number) FROM attempts WHERE status = 'running' AND number = {number}"
+        with daemon(home) as process:
+            wait_until(lambda: rows(home, running) == [(number,)])  # noqa: B023
+            process.send_signal(signal.SIGKILL)
+    hold.unlink()
+    assert run_to_the_end(home) == 0
+    assert rows(home, "SELECT status, strikes FROM jobs") == [("succeeded", 1)] * 2
+    interrupted = "SELECT count(*) FROM attempts WHERE job_id = 1 AND status = 'interrupted'"
+    assert rows(home, interrupted) == [(kills,)]
+
+
 def test_an_engine_killed_from_outside_costs_only_another_attempt(home: Home) -> None:
     (home.inbox / "a.csv").write_text("prompt\nslow clip\nquick clip\n")
     with daemon(home) as process:

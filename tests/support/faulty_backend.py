@@ -37,7 +37,8 @@ class _Row:
 
     @property
     def due(self) -> int:
-        return SLOW_STEPS if self.word in ("slow", "parting") else STEPS
+        held = self.word == "held" and Path(os.environ["HOLD"]).exists()
+        return SLOW_STEPS if held or self.word in ("slow", "parting") else STEPS
 
 
 def open_backend(model: str, device: str, slots: int | None) -> FaultyBackend:

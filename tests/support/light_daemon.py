@@ -21,17 +21,16 @@ from soundmill.engine.process.engine import ProcessEngine
 from soundmill.home import Home
 from soundmill.service.daemon import Service
 
-
 CALLS = ("open", "os.scandir", "os.listdir", "os.rename", "os.remove", "os.mkdir", "os.link")
 
 
 def fail_while_asked(home: Path) -> None:
-    fault, inside = str(home / "fault"), str(home) + os.sep
+    fault, inside = home / "fault", f"{home}{os.sep}"
 
     def hook(event: str, args: tuple[object, ...]) -> None:
         if event == "subprocess.Popen" or (event in CALLS and str(args[0]).startswith(inside)):
             with contextlib.suppress(FileNotFoundError):
-                name, *only = os.readlink(fault).split()
+                name, *only = str(fault.readlink()).split()
                 if not only or event in only:
                     number = getattr(errno, name)
                     raise OSError(number, os.strerror(number), args[0])

@@ -243,7 +243,7 @@ class Service:
 
     def _recover(self) -> None:
         """Give back what the last run left running; remove files that no row knows."""
-        interrupted = self.catalog.recover(self.config.schedule.max_attempts)
+        interrupted = self.catalog.recover()
         strays = files.sweep_parts(self.home.outputs)
         for attempt in interrupted:
             for quarantined in (False, True):
