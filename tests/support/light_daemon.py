@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from soundmill.config import Config, InboxConfig, ScheduleConfig
+from soundmill.config import Config, InboxConfig, ScheduleConfig, load
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.home import Home
 from soundmill.service.daemon import Service
@@ -58,6 +58,10 @@ def main() -> int:
     def engine(device: str) -> ProcessEngine:
         return ProcessEngine(device, backend_for="support.faulty_backend:open_backend", slots=4, load_deadline_s=30.0)
 
+    def reread() -> Config:
+        changed = load(Home(chosen.home))
+        return config.model_copy(update={name: getattr(changed, name) for name in changed.model_fields_set})
+
     said = False
 
     def say_ready() -> None:
@@ -73,6 +77,7 @@ def main() -> int:
         with_site=False,
         with_reports=False,
         engine_for=engine,
+        reread=reread,
         on_tick=say_ready,
     )
     ended = service.run(once=chosen.once)

@@ -77,6 +77,10 @@ class Spool:
         with contextlib.suppress(OSError):  # the first look says what is wrong
             self._make_folders()
 
+    def use(self, *, settle_s: float, patience_s: float) -> None:
+        """Wait by other numbers from the next look on."""
+        self._arrivals.use(settle_s=settle_s, patience_s=patience_s)
+
     @property
     def unsettled(self) -> int:
         """How many job files the last look left for later."""

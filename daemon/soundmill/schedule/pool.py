@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.schedule.loop import LoopThread
+from soundmill.schedule.trade import Trade
 from soundmill.schedule.worker import Worker
 
 log = logging.getLogger(__name__)
 
 RESTART_WAITS_S = (0.0, 1.0, 5.0, 30.0)  # before the first, second, third and every later restart
 STEADY_AFTER_S = 300.0  # a thread that ran this long has its restarts forgiven
+LEAVING_S = 0.5  # for the last round of a worker that is to end
 AFTER_TROUBLE_S = 1.0  # before the next round after one that failed
 
 Hire = Callable[[str, Callable[[float], None]], Worker]
@@ -30,6 +32,7 @@ class Post:
         self._clock = clock
         self._stopped = threading.Event()
         self._claiming = True
+        self.leaving = False  # its worker is to end once it has finished what it has in flight
         self._cancelled: set[int] = set()
         self._lock = threading.Lock()
         self.restarts = 0
@@ -57,6 +60,25 @@ class Post:
         with self._lock:
             self._cancelled.update(job_ids)
 
+    def leave(self) -> None:
+        """Have the worker finish what it has in flight and end."""
+        self._claiming = False
+        self.leaving = True
+
+    def has_left(self) -> bool:
+        """Whether it has ended; it gives back what it claimed at the last moment."""
+        if self.worker.in_flight and self.thread.alive:
+            return False
+        self.thread.stop()
+        if not self.thread.join(LEAVING_S):
+            return False
+        self.worker.close("its worker was replaced")
+        return True
+
+    def come_back(self) -> None:
+        self._claiming, self.leaving, self.restarts = True, False, 0
+        self.start()
+
     def stop_claiming(self) -> None:
         self._claiming = False
         self._stopped.set()
@@ -82,9 +104,27 @@ class Pool:
         outlive: Outlive,
         clock: Callable[[], float],
     ) -> None:
+        self._hire = hire
+        self._outlive = outlive
         self._record = record
         self._clock = clock
+        self._devices = tuple(devices)
         self.posts = [Post(device, hire, outlive, clock) for device in devices]
+
+    def use(self, trade: Trade) -> None:
+        """Have all work by other numbers from now on."""
+        for post in self.posts:
+            post.worker.use(trade)
+
+    def renew(self, devices: Sequence[str]) -> None:
+        """Have these devices worked, each by a new worker with a new engine; what is in flight is finished first."""
+        self._devices = tuple(devices)
+        for post in self.posts:
+            post.leave()
+        known = {post.device for post in self.posts}
+        self.posts += [
+            Post(device, self._hire, self._outlive, self._clock) for device in devices if device not in known
+        ]
 
     @property
     def running(self) -> int:
@@ -99,8 +139,15 @@ class Pool:
     def check(self) -> None:
         """Replace every dead worker: give its jobs back, end its engine, hire another."""
         now = self._clock()
-        for post in self.posts:
-            if post.restart_at is not None:
+        for post in list(self.posts):
+            if post.leaving:
+                if not post.has_left():
+                    continue
+                if post.device in self._devices:
+                    post.come_back()
+                else:
+                    self.posts.remove(post)
+            elif post.restart_at is not None:
                 if now >= post.restart_at:
                     post.start()
             elif not post.thread.alive:

@@ -68,7 +68,6 @@ class Worker:
         self._shelf = books.shelf
         self._gate = books.gate
         self._trade = trade
-        self._policy = trade.policy
         self._clock = clock
         self._steady = steady
         self._allow_s = allow_s
@@ -83,6 +82,10 @@ class Worker:
         self._reported_at = -REPORT_INTERVAL_S
         self._reported: tuple[object, ...] = ()
 
+    def use(self, trade: Trade) -> None:
+        """Work by other numbers from now on."""
+        self._trade = trade
+
     @property
     def in_flight(self) -> tuple[Attempt, ...]:
         return tuple(self._in_flight.values())
@@ -92,7 +95,7 @@ class Worker:
 
         Raises CatalogError and EngineNotStarted; the next round goes on where this one ended.
         """
-        self._unsettled.extend(self._engine.poll(self._policy.poll_s))
+        self._unsettled.extend(self._engine.poll(self._trade.policy.poll_s))
         try:
             while self._unsettled and self._gate.is_open(self._steady()):
                 self._settle(self._unsettled[0])
@@ -134,7 +137,7 @@ class Worker:
             loaded=loaded,
             loaded_for_s=self._steady() - self._loaded_since,
             now=self._clock(),
-            pass_over_s=self._policy.pass_over_s,
+            pass_over_s=self._trade.policy.pass_over_s,
         )
         if model is None:
             return
@@ -163,7 +166,7 @@ class Worker:
     def _load(self, model: str) -> bool:
         """Make `model` the engine's; on failure the job at the head of its queue answers for it."""
         self._state("loading", model=model)
-        self._allow_s(self._policy.load_deadline_s)
+        self._allow_s(self._trade.policy.load_deadline_s)
         try:
             self._model = self._engine.load(model)
         except EngineNotStarted:
@@ -228,11 +231,11 @@ class Worker:
         decision = decide(
             kind,
             strikes=attempt.job.strikes,
-            max_attempts=self._policy.max_attempts,
+            max_attempts=self._trade.policy.max_attempts,
             slots=slots,
             now=self._clock(),
             jitter=self._trade.jitter(),
-            backoff_max_s=self._policy.backoff_max_s,
+            backoff_max_s=self._trade.policy.backoff_max_s,
         )
         if decision.reduce_slots:
             self._reduce_slots(attempt)
@@ -261,7 +264,7 @@ class Worker:
         job = attempt.job
         judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
         then = what_follows(
-            attempt, judgement, qc_retries=self._policy.qc_retries, better_take=self._ledger.better_take
+            attempt, judgement, qc_retries=self._trade.policy.qc_retries, better_take=self._ledger.better_take
         )
         relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
         try:

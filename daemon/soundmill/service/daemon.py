@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ulid import ULID
-
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf import files
-from soundmill.config import Config
+from soundmill.config import Config, load
+from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
-from soundmill.errors import CatalogError, StorageUnavailable
+from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.home import Home, lock_home
-from soundmill.inbox.intake import Intake
-from soundmill.inbox.spool import Spool
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
 from soundmill.schedule.pool import Pool
 from soundmill.schedule.storage import CLOSED as STORAGE_CLOSED
@@ -28,7 +25,7 @@ from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.controls import Controls
-from soundmill.service.inbox_loop import InboxLoop
+from soundmill.service.inbox_loop import InboxLoop, open_intake
 from soundmill.service.reporter import Reporter, report_command
 from soundmill.service.scoring import ScoringThread
 from soundmill.service.signals import Signals
@@ -64,7 +61,8 @@ class Service:
     """One daemon on one home, at work once it is made. `tick` until `stop`; `run` does both.
 
     `clock` gives Unix seconds, `steady` seconds that no change of the date moves. `engine_for(device)` makes an engine;
-    the default one is a process per device. `on_tick` is called in each tick (the terminal's progress bars).
+    the default one is a process per device. `reread` reads the settings again, by default from soundmill.yaml.
+    `on_tick` is called in each tick (the terminal's progress bars).
     """
 
     def __init__(
@@ -78,6 +76,7 @@ class Service:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
         engine_for: Callable[[str], Engine] | None = None,
+        reread: Callable[[], Config] | None = None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
@@ -85,8 +84,11 @@ class Service:
         self.config = config
         self._clock = clock
         self._steady = steady
-        self._engine_for = engine_for or wiring.engine_for(config)
+        self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
+        self._reread = reread or (lambda: load(home))
+        self._unused: Config | None = None  # settings that were read and are to be used
         self._on_tick = on_tick
+        self._devices = devices
         self._signals = Signals()
         self._grace_s = 0.0
         self._rejudging = True
@@ -112,7 +114,10 @@ class Service:
             outlive = self._troubles.outlive
             self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, outlive, steady)
             opened.callback(self._scoring.stop)
-            self.inbox = self._open_inbox()
+            intake = open_intake(home, config, self.catalog, self._rules(), steady)
+            self.inbox = InboxLoop(
+                intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
+            )
             opened.callback(self.inbox.join)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
@@ -177,6 +182,7 @@ class Service:
         self._troubles.post()
 
     def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        yield "new settings", self._use_new_settings
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
@@ -215,6 +221,41 @@ class Service:
         if self._rejudging:
             rulesets = wiring.rulesets_of(self.config)
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
+
+    def _use_new_settings(self) -> None:
+        """After SIGHUP. Settings that cannot be used change nothing; what is in flight is finished by the old ones."""
+        if self._signals.hung_up():
+            try:
+                self._unused = self._reread()
+                self._devices = self._devices_of(self._unused)
+            except SoundmillError as error:
+                self._unused = None
+                self._record("settings refused", f"{error}; those before stay")
+                self._troubles.begin("settings", f"{error}; those before stay, until SIGHUP comes again", told=True)
+        if self._unused is not None:
+            self._use(self._unused)
+            self._unused = None
+            self._troubles.end("settings")
+
+    def _devices_of(self, config: Config) -> Sequence[str]:
+        same = config.engine.devices == self.config.engine.devices
+        return self._devices if same else find_devices(config.engine.devices)
+
+    def _use(self, config: Config) -> None:
+        """Safe to repeat, where it was broken off."""
+        former, self.config = self.config, config
+        self._trade = wiring.trade_of(config)
+        self._rejudging = True
+        self._pool.use(self._trade)
+        self.inbox.use(config, self._rules())
+        self.catalog.use_ranking(config.scoring.rank_by)
+        self._scoring.use(config, self._devices)
+        if self._site is not None:
+            self._site.use(config.web)
+        if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
+            self._pool.renew(self._devices)
+        changed = [name for name in type(config).model_fields if getattr(config, name) != getattr(former, name)]
+        self._record("settings read", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
 
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
@@ -259,24 +300,8 @@ class Service:
             self._troubles.clear()
         self._record("daemon stopped", "soundmill stopped")
 
-    def _open_inbox(self) -> InboxLoop:
-        settings, folder = self.config.inbox, self.home.inbox
-        spool = Spool(
-            folder,
-            clock=self._steady,  # a file rests however the date is set
-            new_ulid=lambda: str(ULID()),
-            settle_s=settings.settle_s,
-            patience_s=settings.patience_s,
-            command=f"soundmill --home {shlex.quote(str(self.home.root))}",
-        )
-        intake = Intake(
-            spool,
-            self.catalog,
-            wiring.rules_for(self.config, folder, self.catalog.find_experiment),
-            max_bytes=int(settings.max_file_mb * 1024 * 1024),
-        )
-        outlive = self._troubles.outlive
-        return InboxLoop(intake, folder, settings, record=self._record, outlive=outlive, steady=self._steady)
+    def _rules(self) -> Callable[[str], Rules]:
+        return wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment)
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(

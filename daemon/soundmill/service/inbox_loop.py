@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from soundmill.config import InboxConfig
-from soundmill.inbox.intake import Intake, Outcome
+from ulid import ULID
+
+from soundmill.config import Config, InboxConfig
+from soundmill.home import Home
+from soundmill.inbox.intake import CatalogPort, Intake, Outcome
+from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.spool import Spool
 from soundmill.inbox.watch import Watcher
 from soundmill.schedule.loop import LoopThread
 from soundmill.service.survive import Outlive
@@ -53,6 +59,16 @@ class InboxLoop:
         self._watch_at = steady()
         self.watch()
         self._thread = self._new_thread()
+
+    def use(self, config: Config, rules_for: Callable[[str], Rules]) -> None:
+        """Take files in by other settings from the next one on."""
+        self._settings = config.inbox
+        self._intake.use(
+            rules_for,
+            most_bytes(config.inbox),
+            settle_s=config.inbox.settle_s,
+            patience_s=config.inbox.patience_s,
+        )
 
     @property
     def alive(self) -> bool:
@@ -129,3 +145,27 @@ class InboxLoop:
         else:
             self.rejected += 1
             log.warning("rejected %s: %s", outcome.file_name, outcome.reason)
+
+
+def open_intake(
+    home: Home,
+    config: Config,
+    catalog: CatalogPort,
+    rules_for: Callable[[str], Rules],
+    steady: Callable[[], float],
+) -> Intake:
+    """What takes in the files of a home's inbox."""
+    spool = Spool(
+        home.inbox,
+        clock=steady,  # a file rests however the date is set
+        new_ulid=lambda: str(ULID()),
+        settle_s=config.inbox.settle_s,
+        patience_s=config.inbox.patience_s,
+        command=f"soundmill --home {shlex.quote(str(home.root))}",
+    )
+    return Intake(spool, catalog, rules_for, most_bytes(config.inbox))
+
+
+def most_bytes(settings: InboxConfig) -> int:
+    """A larger job file is refused."""
+    return int(settings.max_file_mb * 1024 * 1024)

@@ -218,6 +218,15 @@ class ScoringThread:
         if self._wanted and self._scoring is None:
             self._start()
 
+    def use(self, config: Config, generating: Sequence[str]) -> None:
+        """Score by other settings, where they differ; the next `check` starts it."""
+        catalog, outputs, former, formerly = self._start_of
+        if (config.scoring, tuple(generating)) != (former.scoring, tuple(formerly)):
+            self.stop()
+            self._scoring = None
+        self._start_of = (catalog, outputs, config, generating)
+        self._wanted = bool(config.scoring.scorers)
+
     def stop(self) -> None:
         if self._scoring is None:
             return

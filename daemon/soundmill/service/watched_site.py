@@ -39,6 +39,13 @@ class WatchedSite:
         self._site.stop()
         self._start()
 
+    def use(self, web: WebConfig) -> None:
+        """Serve at another address, where it differs."""
+        if web != self._web:
+            self._web = web
+            self.stop()
+            self._start()
+
     def stop(self) -> None:
         if self._site is not None:
             self._site.stop()
