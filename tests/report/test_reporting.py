@@ -30,7 +30,7 @@ def finished(home: Home, name: str = "bells") -> int:
 
 
 def reporter(home: Home, command: Command) -> Reporter:
-    return Reporter(home.catalog, home.outputs, command, lambda: home.now[0])
+    return Reporter(home.catalog, home.outputs, command, clock=lambda: home.now[0], steady=lambda: home.now[0])
 
 
 def says(program: str) -> Command:
@@ -206,7 +206,7 @@ def test_run_once_tells_of_a_report_that_cannot_be_made(tmp_path: Path) -> None:
         return time.time() + hours[0]
 
     ended = Service(
-        home, config(), devices=["cpu"], with_site=False, with_reports=True, engine_for=quick_engine, clock=clock
+        home, config(), devices=["cpu"], with_site=False, with_reports=True, engine_for=quick_engine, steady=clock
     ).run(once=True)
     assert not ended.ok and ended.failed == 0 and "soundmill report bells" in str(ended.problem)
 

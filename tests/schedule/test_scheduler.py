@@ -48,6 +48,12 @@ def test_passing_over_is_counted_from_the_switch_so_that_old_backlogs_do_not_thr
     assert choose(*waiting, loaded="b", since=10 * CAP_S, now=10 * CAP_S + 1) == "b"
 
 
+def test_a_head_from_the_future_has_seen_the_clock_set_back_and_is_not_passed_over_for_ever() -> None:
+    waiting = queue("a", queued_at=5000), queue("b", queued_at=5000)
+    assert choose(*waiting, loaded="b", since=1400 - CAP_S + 1, now=1400) == "b"
+    assert choose(*waiting, loaded="b", since=1400 - CAP_S, now=1400) == "a"
+
+
 @given(
     st.lists(
         st.builds(queue, st.sampled_from("abcd"), st.integers(-2, 2), st.floats(0, 1000), st.integers(1, 99)),

@@ -216,3 +216,32 @@ def test_no_trouble_is_in_the_way_of_a_clean_start(home: Home) -> None:
         wait_until(done(home, "a"))
         assert troubles(home) == {} and events(home, "trouble") == []
     assert Path(home.catalog).exists()
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_date_that_is_set_anew_delays_nothing_and_hurries_nothing(home: Home, seconds: int) -> None:
+    with daemon(home, "--backoff", "4") as process:
+        (home.inbox / "a.csv").write_text("prompt\ncrash\n")
+        wait_until(lambda: rows(home, "SELECT not_before FROM jobs WHERE status = 'queued' AND attempt = 1") != [])
+        began = time.monotonic()
+        (home.root / "date").symlink_to(str(seconds))
+        wait_until(lambda: rows(home, "SELECT 1 FROM attempts WHERE number = 2") != [])
+        assert 1.0 < time.monotonic() - began < 10.0
+        wait_until(lambda: rows(home, "SELECT status FROM jobs") == [("failed",)])
+        drop(home, "b.csv", 1)
+        wait_until(done(home, "b"), 10.0)
+        assert process.poll() is None
+    assert events(home, "clock set") == ["1 h back" if seconds < 0 else "1 h forward"]
+
+
+def test_a_date_that_was_set_back_while_the_daemon_was_down_delays_nothing(home: Home) -> None:
+    (home.root / "date").symlink_to("3600")
+    (home.inbox / "a.csv").write_text("prompt\ncrash\n")
+    with daemon(home) as process:
+        wait_until(lambda: rows(home, "SELECT 1 FROM attempts WHERE status = 'failed' AND number = 1") != [])
+        process.kill()
+        process.wait()
+    (home.root / "date").unlink()
+    with daemon(home):
+        wait_until(lambda: rows(home, "SELECT status FROM jobs") == [("failed",)])
+    assert rows(home, "SELECT max(number) FROM attempts") == [(3,)]

@@ -4,7 +4,8 @@
 
 Prints "ready" once it has started. Prompts steer the backend (tests/support/faulty_backend.py). While there is a link
 HOME/fault, which leads to the name of an error (`EIO`), every call to the system for a path in the home, or for a
-process, fails with it, but for SQLite's; with `EIO open`, those that open a file alone.
+process, fails with it, but for SQLite's; with `EIO open`, those that open a file alone. A link HOME/date leads to the
+seconds by which its date is wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from pathlib import Path
 
 from soundmill.config import Config, InboxConfig, ScheduleConfig, load
@@ -43,6 +45,7 @@ def main() -> int:
     parser.add_argument("home", type=Path)
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--deadline", type=float, default=60.0)
+    parser.add_argument("--backoff", type=float, default=0.5)
     parser.add_argument("--max-attempts", type=int, default=3)
     chosen = parser.parse_args()
     fail_while_asked(chosen.home)
@@ -51,7 +54,10 @@ def main() -> int:
         default_duration=0.5,
         inbox=InboxConfig(settle_s=0.0, scan_interval_s=0.05),
         schedule=ScheduleConfig(
-            max_attempts=chosen.max_attempts, deadline_s=chosen.deadline, deadline_per_audio_s=0.0, backoff_max_s=0.5
+            max_attempts=chosen.max_attempts,
+            deadline_s=chosen.deadline,
+            deadline_per_audio_s=0.0,
+            backoff_max_s=chosen.backoff,
         ),
     )
 
@@ -61,6 +67,12 @@ def main() -> int:
     def reread() -> Config:
         changed = load(Home(chosen.home))
         return config.model_copy(update={name: getattr(changed, name) for name in changed.model_fields_set})
+
+    def date() -> float:
+        try:
+            return time.time() + float(str((chosen.home / "date").readlink()))
+        except OSError:
+            return time.time()
 
     said = False
 
@@ -78,6 +90,7 @@ def main() -> int:
         with_reports=False,
         engine_for=engine,
         reread=reread,
+        clock=date,
         on_tick=say_ready,
     )
     ended = service.run(once=chosen.once)

@@ -78,6 +78,16 @@ def wake_due(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE jobs SET not_before = NULL WHERE not_before <= ?", (now,)).rowcount
 
 
+def clock_moved(db: sqlite3.Connection, by_s: float) -> None:
+    """Waits end when they would have ended, though the date was set anew."""
+    db.execute("UPDATE jobs SET not_before = not_before + ? WHERE not_before IS NOT NULL", (by_s,))
+
+
+def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:
+    """No job waits longer than that from now on."""
+    db.execute("UPDATE jobs SET not_before = ? WHERE not_before > ?", (now + longest_s, now + longest_s))
+
+
 def next_due(db: sqlite3.Connection) -> float | None:
     """When the next waiting job may run; None when none waits."""
     due = db.execute("SELECT min(not_before) FROM jobs WHERE not_before IS NOT NULL").fetchone()[0]

@@ -23,16 +23,7 @@ class StorageGate:
         self._recheck_s = recheck_s
         self._lock = threading.Lock()
         self._closed_because: str | None = None
-        self._closed_at = 0.0
         self._next_check = 0.0
-
-    @property
-    def closed_because(self) -> str | None:
-        return self._closed_because
-
-    def closed_for_s(self, now: float) -> float:
-        """Seconds since the gate closed; 0 while it is open."""
-        return now - self._closed_at if self._closed_because is not None else 0.0
 
     def close(self, now: float) -> bool:
         """Hold claiming back if a probe agrees that nothing can be filed; False when there is room."""
@@ -44,8 +35,6 @@ class StorageGate:
             else:
                 return False
             first = self._closed_because is None
-            if first:
-                self._closed_at = now
             self._closed_because = reason
             self._next_check = now + self._recheck_s
         if first:

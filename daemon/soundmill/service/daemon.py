@@ -31,12 +31,14 @@ from soundmill.service.scoring import ScoringThread
 from soundmill.service.signals import Signals
 from soundmill.service.survive import Troubles
 from soundmill.service.watched_site import WatchedSite
+from soundmill.words import span
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
+CLOCK_STEP_S = 1.0  # a smaller one is a clock that is kept right
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
@@ -84,6 +86,7 @@ class Service:
         self.config = config
         self._clock = clock
         self._steady = steady
+        self._ahead_s = clock() - steady()
         self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
         self._reread = reread or (lambda: load(home))
         self._unused: Config | None = None  # settings that were read and are to be used
@@ -121,8 +124,10 @@ class Service:
             opened.callback(self.inbox.join)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
-            self._reporter = Reporter(self.catalog, home.outputs, report_command(home), clock) if with_reports else None
-            if self._reporter is not None:
+            self._reporter: Reporter | None = None
+            if with_reports:
+                command = report_command(home)
+                self._reporter = Reporter(self.catalog, home.outputs, command, clock=clock, steady=steady)
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
             self._controls = Controls(
@@ -183,6 +188,7 @@ class Service:
 
     def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "new settings", self._use_new_settings
+        yield "clock", self._mind_the_clock
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
@@ -215,6 +221,15 @@ class Service:
             return next(iter(self.inbox.stuck.values()))
         lasting = (self._troubles.lasting(part, PATIENCE_S) for part in NEEDED)
         return next((trouble for trouble in lasting if trouble is not None), None)
+
+    def _mind_the_clock(self) -> None:
+        """The catalogue knows by date when a job may be tried again: where the date is set anew, that moves along."""
+        ahead_s = self._clock() - self._steady()
+        moved_s = ahead_s - self._ahead_s
+        if abs(moved_s) >= CLOCK_STEP_S:
+            self.catalog.clock_moved(moved_s)
+            self._record("clock set", f"{span(abs(moved_s))} {'forward' if moved_s > 0 else 'back'}")
+        self._ahead_s = ahead_s
 
     def _rejudge(self) -> None:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
@@ -285,6 +300,7 @@ class Service:
     def _recover(self) -> None:
         """Give back what the last run left running; remove files that no row knows."""
         interrupted = self.catalog.recover()
+        self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
         strays = files.sweep_parts(self.home.outputs)
         for attempt in interrupted:
             for quarantined in (False, True):

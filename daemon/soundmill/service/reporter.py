@@ -72,13 +72,24 @@ class Failed:
     not_before: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A report that waits for the changes to end: the last one known, since when nothing came after it, and since when
+    it is waited for."""
+
+    changed_at: float
+    quiet_since: float
+    since: float
+
+
 class Reporter:
     """Has the report of every finished batch made, one at a time, and made again some time after the last of the
     changes that it should tell of. `tick` never waits.
 
     `command(batch)` is the process to start. One that fails or overruns its deadline is tried again, TRIES times in
     all; then that is on record and the batch is left alone until something of it changes or the daemon starts anew.
-    A batch whose folder in `outputs` somebody has taken away gets no new report.
+    A batch whose folder in `outputs` somebody has taken away gets no new report. `clock` gives Unix seconds, `steady`
+    seconds that no change of the date moves.
 
     `run --once` waits for the first report of each batch, also where it is due again in the same run, and for those
     that `expect` names. The others, of earlier batches whose takes were judged by new limits or heard by a new scorer,
@@ -86,15 +97,22 @@ class Reporter:
     """
 
     def __init__(
-        self, ledger: Ledger, outputs: Path, command: Callable[[str], Sequence[str]], clock: Callable[[], float]
+        self,
+        ledger: Ledger,
+        outputs: Path,
+        command: Callable[[str], Sequence[str]],
+        *,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._outputs = outputs
         self._command = command
         self._clock = clock
+        self._steady = steady
         self._running: Running | None = None
         self._failed: dict[int, Failed] = {}
-        self._waiting_since: dict[int, float] = {}  # for the changes to end
+        self._waiting: dict[int, Waiting] = {}  # for the changes to end
         self._expected: set[int] = set()  # ids of batches whose report is waited for also when it is made again
         self.made: list[str] = []  # names of batches, in the order of their reports
 
@@ -130,7 +148,7 @@ class Reporter:
         return tuple(owed.name for owed in self._ledger.unreported() if self._tries(owed) >= TRIES)
 
     def tick(self) -> None:
-        now = self._clock()
+        now = self._steady()
         if self._running is not None:
             self._look_after(self._running, now)
         if self._running is None:
@@ -165,13 +183,17 @@ class Reporter:
             return True
         if self._outputs.is_dir() and not (self._outputs / owed.name).is_dir():
             log.info("%s: its folder is gone, so its report is not made again", owed.name)
-            self._ledger.mark_reported(owed.id, read_at=now)
+            self._ledger.mark_reported(owed.id, read_at=owed.known_at)
             return False
-        since = self._waiting_since.setdefault(owed.id, now)
-        return now - owed.changed_at >= QUIET_S or now - since >= PATIENCE_S
+        waiting = self._waiting.get(owed.id)
+        if waiting is None or waiting.changed_at != owed.changed_at:
+            since = waiting.since if waiting is not None else now
+            waiting = self._waiting[owed.id] = Waiting(changed_at=owed.changed_at, quiet_since=now, since=since)
+        quiet_s = max(self._clock() - owed.changed_at, now - waiting.quiet_since)
+        return quiet_s >= QUIET_S or now - waiting.since >= PATIENCE_S
 
     def _start(self, owed: Owed, now: float) -> Running:
-        self._waiting_since.pop(owed.id, None)
+        self._waiting.pop(owed.id, None)
         if not owed.again:
             self._expected.add(owed.id)
         said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
@@ -202,7 +224,7 @@ class Reporter:
         if status == 0:
             self._failed.pop(owed.id, None)
             self.made.append(owed.name)
-            self._ledger.mark_reported(owed.id, read_at=running.started_at)
+            self._ledger.mark_reported(owed.id, read_at=owed.known_at)
             self._record("report made", f"{owed.name}: outputs/{owed.name}/report.html", owed)
             return
         tries = self._tries(owed) + 1
