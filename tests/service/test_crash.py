@@ -102,7 +102,9 @@ def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(home: Home) -> N
     finishes = rows(home, "SELECT job_id FROM attempts WHERE status = 'succeeded' GROUP BY job_id HAVING count(*) > 1")
     assert finishes == []
     assert audio(home) == {row[0] for row in rows(home, "SELECT path FROM outputs")}
-    assert {p.name for p in home.outputs.rglob("*") if p.is_file() and p.suffix not in {".wav", ".json"}} == set()
+    assert {p.name for p in home.outputs.rglob("*") if p.is_file() and p.suffix not in {".wav", ".json"}} == {
+        ".soundmill"
+    }
     assert not list((home.inbox / ".claimed").iterdir())
     assert len(list((home.inbox / "accepted").iterdir())) == 8
     wait_until(lambda: not any(engine.is_running() for engine in engines), 5.0)

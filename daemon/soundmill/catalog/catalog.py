@@ -157,6 +157,7 @@ class Catalog:
     job = Reading(state.job)
     unfinished = Reading(state.unfinished)
     failed_count = Reading(state.failed_count)
+    has_takes = Reading(state.has_takes)
     knows_output = Reading(state.knows_output)
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.shelf import files
 from soundmill.config import Config, load
-from soundmill.engine.devices import find_devices
 from soundmill.engine.protocol import Engine
-from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
+from soundmill.errors import CatalogError, StorageUnavailable
 from soundmill.home import Home, lock_home
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
@@ -26,8 +24,10 @@ from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.controls import Controls
 from soundmill.service.inbox_loop import InboxLoop, open_intake
+from soundmill.service.output_folder import MARKED, OutputFolder
 from soundmill.service.reporter import Reporter, report_command
 from soundmill.service.scoring import ScoringThread
+from soundmill.service.settings import Settings
 from soundmill.service.signals import Signals
 from soundmill.service.survive import Troubles
 from soundmill.service.watched_site import WatchedSite
@@ -83,31 +83,27 @@ class Service:
     ) -> None:
         """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
         self.home = home
-        self.config = config
         self._clock = clock
         self._steady = steady
         self._ahead_s = clock() - steady()
         self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
-        self._reread = reread or (lambda: load(home))
-        self._unused: Config | None = None  # settings that were read and are to be used
         self._on_tick = on_tick
-        self._devices = devices
         self._signals = Signals()
         self._grace_s = 0.0
         self._rejudging = True
         self._finished = False
         self._problem: str | None = None
         self._trade = wiring.trade_of(config)
-        self._shelf = wiring.OutputFolder(home.outputs)
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
             self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
             opened.callback(self._say_goodbye)
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
-            self._troubles.outlive("inbox", home.create)
+            reread = reread or (lambda: load(home))
+            self._settings = Settings(config, devices, reread=reread, record=self._record, troubles=self._troubles)
             self.catalog.use_ranking(config.scoring.rank_by)
-            self._recover()
+            self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
             self._failed_before = self.catalog.failed_count()
@@ -194,9 +190,10 @@ class Service:
         yield "judging", self._rejudge
         yield "workers", self._pool.check
         yield "scoring process", self._scoring.check
-        yield "choosing", lambda: choosing.step(self.catalog, self.home.outputs)
+        yield "outputs", self._mind_the_outputs
+        yield "choosing", self._choose
         if self._reporter is not None:
-            yield "reports", self._reporter.tick
+            yield "reports", self._report
         yield "inbox thread", self.inbox.check
         if self._site is not None:
             yield "site", self._site.check
@@ -238,39 +235,39 @@ class Service:
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
     def _use_new_settings(self) -> None:
-        """After SIGHUP. Settings that cannot be used change nothing; what is in flight is finished by the old ones."""
         if self._signals.hung_up():
-            try:
-                self._unused = self._reread()
-                self._devices = self._devices_of(self._unused)
-            except SoundmillError as error:
-                self._unused = None
-                self._record("settings refused", f"{error}; those before stay")
-                self._troubles.begin("settings", f"{error}; those before stay, until SIGHUP comes again", told=True)
-        if self._unused is not None:
-            self._use(self._unused)
-            self._unused = None
-            self._troubles.end("settings")
+            self._settings.read_again()
+        self._settings.hand_on(self._use)
 
-    def _devices_of(self, config: Config) -> Sequence[str]:
-        same = config.engine.devices == self.config.engine.devices
-        return self._devices if same else find_devices(config.engine.devices)
-
-    def _use(self, config: Config) -> None:
-        """Safe to repeat, where it was broken off."""
-        former, self.config = self.config, config
+    def _use(self, former: Config) -> None:
+        """What is in flight is finished by the settings before."""
+        config, devices = self.config, self._settings.devices
         self._trade = wiring.trade_of(config)
         self._rejudging = True
         self._pool.use(self._trade)
         self.inbox.use(config, self._rules())
         self.catalog.use_ranking(config.scoring.rank_by)
-        self._scoring.use(config, self._devices)
+        self._scoring.use(config, devices)
         if self._site is not None:
             self._site.use(config.web)
         if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
-            self._pool.renew(self._devices)
-        changed = [name for name in type(config).model_fields if getattr(config, name) != getattr(former, name)]
-        self._record("settings read", f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+            self._pool.renew(devices)
+
+    def _mind_the_outputs(self) -> None:
+        """A disk that goes while nothing is filed is noticed here."""
+        if self._storage_is_open() and not self._shelf.is_there:
+            self._gate.close(self._steady())
+
+    def _storage_is_open(self) -> bool:
+        return self._gate.is_open(self._steady())
+
+    def _choose(self) -> None:
+        if self._storage_is_open():
+            choosing.step(self.catalog, self.home.outputs)
+
+    def _report(self) -> None:
+        if self._reporter is not None and self._storage_is_open():
+            self._reporter.tick()
 
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
@@ -297,18 +294,13 @@ class Service:
 
     # -- the parts --------------------------------------------------------------------------
 
-    def _recover(self) -> None:
-        """Give back what the last run left running; remove files that no row knows."""
+    def _recover(self) -> OutputFolder:
+        """Give back what the last run left running; the outputs folder, which is yet to be rid of its files."""
         interrupted = self.catalog.recover()
         self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
-        strays = files.sweep_parts(self.home.outputs)
-        for attempt in interrupted:
-            for quarantined in (False, True):
-                path = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
-                if not self.catalog.knows_output(path):
-                    self._shelf.discard(path)
-        if interrupted or strays:
-            self._record("recovered", f"{len(interrupted)} interrupted attempts, {strays} half-written files removed")
+        in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
+        self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
+        return OutputFolder(self.home, self.catalog, interrupted, self._record)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(CatalogError, StorageUnavailable):
@@ -333,6 +325,11 @@ class Service:
     def _expect(self, batch_ids: set[int]) -> None:
         if self._reporter is not None:
             self._reporter.expect(batch_ids)
+
+    @property
+    def config(self) -> Config:
+        """The settings in use."""
+        return self._settings.config
 
     @property
     def site_url(self) -> str | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
-from soundmill.catalog.shelf import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
@@ -20,7 +19,6 @@ from soundmill.jobs import (
     AudioFormat,
     Generated,
     GenerationRequest,
-    Job,
     Judge,
     Judgement,
     Parameters,
@@ -29,28 +27,6 @@ from soundmill.jobs import (
 from soundmill.quality.judging import judge
 from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
-
-MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
-
-
-class OutputFolder:
-    """The home's outputs folder as the shelf that workers file takes on."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str:
-        return files.take_path(job.batch_name, job.name, job.format, quarantined, attempt)
-
-    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> files.FiledTake:
-        return files.file_take(self._root, relative, audio, sidecar)
-
-    def discard(self, relative: str) -> None:
-        files.discard(self._root, relative)
-
-    def probe(self) -> None:
-        """Raise StorageUnavailable when a take could not be filed now."""
-        files.probe(self._root, MIN_FREE_BYTES)
 
 
 def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
