@@ -13,6 +13,7 @@ import click
 
 from soundmill.cli import main
 from soundmill.engine.models import models_table
+from soundmill.inbox.jobfile.clips import OF_A_ROW, OF_EACH_TAKE, OF_SETTINGS
 from soundmill.inbox.jobfile.schema import experiment_table, parameter_table
 from soundmill.inbox.jobfile.vocabulary import NOTHING, SAME
 
@@ -56,6 +57,15 @@ def refusals() -> str:
     return _by_meaning("| what is said | names |", NOTHING)
 
 
+def name_fields() -> str:
+    """The fields of a pattern of names beside a row's own columns."""
+    meanings = OF_EACH_TAKE | OF_A_ROW
+    rows = ["| field | stands for |", "| --- | --- |"]
+    rows += [f"| `{name}` | {meaning} |" for name, meaning in meanings.items()]
+    rows.append(f"| {', '.join(f'`{name}`' for name in OF_SETTINGS)} | the setting as it is used |")
+    return "\n".join(rows)
+
+
 def _by_meaning(heading: str, meanings: dict[str, str]) -> str:
     rows = [heading, "| --- | --- |"]
     for meant in dict.fromkeys(meanings.values()):
@@ -71,7 +81,7 @@ SECTIONS = {
         "models": models_table,
         "commands": commands,
     },
-    JOB_FILES: {"spellings": spellings, "refusals": refusals},
+    JOB_FILES: {"spellings": spellings, "refusals": refusals, "name-fields": name_fields},
 }
 
 

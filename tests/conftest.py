@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,6 +38,14 @@ LONGEST_FIRST = (
     "service/test_scoring.py",
 )
 
+# They load transformers' models, three seconds of processor time: once, in one worker.
+WITH_TRANSFORMERS = {
+    "tests/service/test_scoring.py",
+    "tests/engine/scorers/test_scorers.py",
+    "tests/engine/audiocraft/test_t5.py",
+    "tests/engine/audiocraft/test_tokenizer.py",
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
@@ -45,6 +53,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            one = nodeid.partition("::")[0] in WITH_TRANSFORMERS
+            return "with transformers" if one else super()._split_scope(nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from support.json_schema import problems
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which `run --once` has worked off two files: one for `tiny` and a model somebody trained, one whose
-    model is not to be had."""
+    """A home in which `run --once` has worked off three files: one for `tiny` and a model somebody trained, one with a
+    name in another script, one whose model is not to be had."""
     home = tmp_path_factory.mktemp("end-to-end") / "home"
     soundmill(home, "init", "--model", "tiny")
     trained = checkpoint.build(home.parent / "trained", checkpoint.TEST_MUSICGEN, 1)
@@ -33,19 +34,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'chase,"fast drums, brass",1,mp3,1.3,arena,\n'
         f"bell,a bell,1,wav,1,temple,{trained}\n"
     )
+    (home / "inbox" / "音乐.csv").write_text("prompt,duration\n湖邊的豎琴,1\n", encoding="utf-8")
     (home / "inbox" / "missing.csv").write_text("prompt,model\nany,facebook/musicgen-small\n")
     done = soundmill(home, "run", "--once", expect=1)
     assert "jobs: 1 failed" in done.stdout
     return home
 
 
-def soundmill(home: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+def soundmill(
+    home: Path, *words: str, expect: int = 0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "soundmill", "--home", str(home), *words],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=180,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1"} | (env or {}),
     )
     assert done.returncode == expect, done.stderr
     return done
@@ -83,6 +87,13 @@ def test_a_model_that_cannot_be_had_fails_its_job_with_the_mend(home: Path) -> N
 def test_a_take_can_be_made_again_from_its_row_to_the_last_sample(home: Path) -> None:
     """Then it ran beside another clip; now it runs alone, in a process of its own."""
     assert soundmill(home, "rerun", "songs/calm").stdout.strip() == "songs/calm: identical"
+
+
+def test_a_take_named_in_another_script_is_tagged_so_and_made_again_also_in_the_c_locale(home: Path) -> None:
+    tags = read_tags(home / "outputs" / "音乐/0001-湖邊的豎琴.wav")
+    assert (tags["batch"], tags["job"], tags["prompt"]) == ("音乐", "0001-湖邊的豎琴", "湖邊的豎琴")
+    again = soundmill(home, "rerun", "音乐/0001-湖邊的豎琴", env={"LC_ALL": "C", "LANG": "C"})
+    assert again.stdout.strip() == "音乐/0001-湖邊的豎琴: identical"
 
 
 def test_a_take_of_a_model_trained_anew_since_then_says_so(home: Path) -> None:

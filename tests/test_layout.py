@@ -49,9 +49,10 @@ INSIDE: dict[str, list[str]] = {
         "spool", "intake",
     ],
     "inbox/jobfile": [
-        "points", "problems", "vocabulary", "written", "context", "recognize", "suggest", "cells", "naming", "schema",
-        "rows", "table", "takes", "yaml", "read",
+        "points", "problems", "vocabulary", "written", "recognize", "suggest", "cells", "naming", "context", "schema",
+        "rows", "clips", "takes", "table", "yaml", "read",
     ],
+    "inbox/jobfile/naming": ["letters", "slugs", "safe", "book", "automatic", "pattern"],
     "inbox/jobfile/yaml": [
         "designs", "marks", "template", "slips", "nodes", "values", "ranges", "axes", "extension", "factors", "sampled",
         "sections", "experiment", "document",
@@ -70,7 +71,10 @@ INSIDE: dict[str, list[str]] = {
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
-    "publish": ["assets", "ranges", "reads", "stream", "cells", "pages", "plugin", "site"],
+    "publish": [
+        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
+        "site",
+    ],
     "service": [
         "systemd", "signals", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls", "inbox_loop",
         "reporter", "scoring", "watched_site", "sidecar", "daemon",
@@ -93,16 +97,22 @@ WRITING_SQL = re.compile(r"\s*(INSERT (OR \w+ )?INTO|REPLACE INTO|UPDATE \w+ SET
 NAMED_FILE = re.compile(r"(?<![\w./-])((?:\w+/)*\w+\.(?:py|md))\b")
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Each module by its path below the package, without suffix; a package by its folder."""
     return {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path, *, for_types: bool, at_import: bool = False) -> frozenset[str]:
     """Modules imported at run time, `at_import` those of functions left out, or with `for_types` only under
     TYPE_CHECKING."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     later = {
         id(inner)
         for node in ast.walk(tree)
@@ -133,18 +143,16 @@ def ours(path: Path, *, for_types: bool = False, at_import: bool = False) -> set
         parts = name.split(".")
         if parts[0] != "soundmill":
             continue
-        while parts and not (is_module(parts) or is_package(parts)):
+        while parts and not is_ours("/".join(parts[1:])):
             parts = parts[:-1]
         found.add("/".join(parts[1:]) or "__init__")
     return found
 
 
-def is_module(parts: list[str]) -> bool:
-    return PACKAGE.joinpath(*parts[1:]).with_suffix(".py").is_file() if len(parts) > 1 else False
-
-
-def is_package(parts: list[str]) -> bool:
-    return (PACKAGE.joinpath(*parts[1:]) / "__init__.py").is_file()
+@cache
+def is_ours(module: str) -> bool:
+    path = PACKAGE / module
+    return (bool(module) and path.with_suffix(".py").is_file()) or (path / "__init__.py").is_file()
 
 
 def room(module: str) -> str:
@@ -238,7 +246,7 @@ def test_sql_that_writes_lives_in_the_catalog() -> None:
     for name, path in modules().items():
         if within(name, "catalog"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not WRITING_SQL.match(node.value), f"{name} line {node.lineno}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,13 @@ def test_only_a_missing_gpu_skips_a_test_in_ci_too() -> None:
         if any(word in path.read_text(encoding="utf-8") for word in words)
     }
     assert skipping <= {"support/missing.py", "engine/decoder/test_on_gpu.py"}
+
+
+def test_no_module_that_a_test_may_import_loads_transformers() -> None:
+    """Three seconds, which every worker would spend on collecting; a function that needs it imports it."""
+    at_the_top = re.compile(r"^(from|import) transformers\b", re.MULTILINE)
+    paths = [path for folder in ("tests", "training", "daemon") for path in (TESTS.parent / folder).rglob("*.py")]
+    assert [path for path in paths if at_the_top.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_test_without_a_browser_loads_none() -> None:

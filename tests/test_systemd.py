@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,6 +33,19 @@ def test_systemd_finds_nothing_to_complain_about(unit: Path, tmp_path: Path) -> 
     )
     complaints = [line for line in done.stderr.splitlines() if "soundmill" in line]
     assert complaints == [] and done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("unit", "most"), [*zip(UNITS, (1.2, 2.0), strict=True)], ids=["site", "daemon"])
+def test_little_is_exposed(unit: Path, most: float) -> None:
+    """By systemd's own count, from 0 (nothing can be reached) to 10."""
+    if shutil.which("systemd-analyze") is None:
+        missing("systemd-analyze is not installed; .ci/run does that")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)], capture_output=True, text=True
+    )
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    assert found is not None, done.stdout + done.stderr
+    assert float(found[1]) <= most
 
 
 def test_the_daemon_runs_as_its_own_user_and_is_watched() -> None:

@@ -10,7 +10,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from recipe.settings import Settings
 
 STAGES = ("synth", "codec", "tokens", "decoder", "lm", "export")
@@ -33,6 +32,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.stages) - set(STAGES):
         parser.error(f"unknown stage {', '.join(sorted(unknown))}; choose from {', '.join(STAGES)}")
+    import torch  # not for who only asks how it is used
+
     torch.set_num_threads(chosen.threads)
     settings = replace(
         preset, seed=chosen.seed, clips=chosen.clips, codec_steps=chosen.decoder_steps, lm_steps=chosen.lm_steps

@@ -192,6 +192,7 @@ else:
 class WebConfig(Section):
     host: str = Field("127.0.0.1", description="address the site listens on")
     port: int = Field(8001, ge=0, le=65535, description="port of the site; 0 takes a free one")
+    hosts: tuple[str, ...] = Field((), description="further names it is reached by, as a proxy's; others are refused")
 
 
 class Config(Section):
@@ -200,6 +201,11 @@ class Config(Section):
     default_model: str = Field("facebook/musicgen-small", description="for rows that name none")
     default_duration: float = Field(10.0, gt=0, le=300, description="seconds, for rows that name none")
     on_qc_fail: QcAction = Field(QcAction.KEEP, description="keep, retry or quarantine")
+    name: str | None = Field(
+        None,
+        max_length=200,
+        description="pattern of clips' names, as MX_{place}_{take:02}; ids and a job file's own come first",
+    )
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)

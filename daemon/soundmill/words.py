@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 MOST_DECIMALS = 6
+# What makes a spreadsheet run a cell (OWASP, "CSV Injection"), with the full-width forms some convert.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def number(value: float) -> str:
@@ -102,6 +105,18 @@ def shortened(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def composed(name: str) -> str:
+    """NFC, as names in the catalogue are; Macs hand over é as e and an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def same_name(name: str) -> str:
+    """What two names have in common when a file system that ignores case or composes letters holds them for one."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
 def distance(a: str, b: str) -> int:
     """Typing errors between two words: letters left out, added, changed, or two neighbours swapped.
 
@@ -145,3 +160,15 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def did_you_mean(suggestion: str | None) -> str:
     """The end of a sentence about a wrong name."""
     return f"; did you mean {suggestion}?" if suggestion else ""
+
+
+def safe_cell(value: object) -> object:
+    """The value as a cell that no spreadsheet runs: text that looks like a formula gets an apostrophe in front.
+
+    Numbers stay numbers, also negative ones; None is blank.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value

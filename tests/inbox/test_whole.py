@@ -58,6 +58,8 @@ PART = [
     (b"jobs:\n- calm\n-", ".yaml"),
     (bytes(4000), ".xlsx"),
     (b"PK\x03\x04" + bytes(50), ".xlsx"),
+    (bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".xlsx"),
+    (b"PK\x03\x04" + b"x" * 50 + bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".ods"),
 ]
 
 
@@ -228,6 +230,18 @@ open(path, 'w').close()
 with open(path + '.part', 'w') as file:
     file.write(text[:300]); file.flush(); time.sleep(stall); file.write(text[300:])
 os.rename(path + '.part', path)""",
+    "broken off, deleted, copied anew": """
+with open(path, 'w') as file: file.write(text[:300])
+time.sleep(stall); os.unlink(path); time.sleep(stall / 4)
+file = open(path, 'w'); file.write(text); file.close()""",
+    "append, close, append, with one row at first": """
+end = text.index('\\n', text.index('number 1 ')) + 1
+with open(path, 'a') as file: file.write(text[:end])
+time.sleep(stall / 12)
+for start in range(end, len(text), 330):
+    with open(path, 'a') as file:
+        file.write(text[start:start + 330])
+    time.sleep(stall / 3)""",
     "mapped into memory": """
 import mmap
 file = open(path, 'w+b'); file.truncate(len(text)); map = mmap.mmap(file.fileno(), len(text)); file.close()
@@ -235,8 +249,25 @@ time.sleep(stall); map[:] = text.encode(); map.close()""",
 }
 
 
+# What SMB and NFS do on behalf of their clients, seen from where a lease and /proc tell nothing.
+OF_SHARES = [habit for habit in HABITS if habit.startswith(("full size", "append", "second half", "broken off"))]
+
+
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_file_is_taken_whole_whatever_its_writers_habits(habit: str, real: Spool, inbox: Path) -> None:
+    written_by(habit, real, inbox)
+
+
+@pytest.mark.parametrize("habit", OF_SHARES)
+def test_a_file_on_a_share_is_taken_whole_too(
+    habit: str, real: Spool, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soundmill.inbox.whole.on_a_share", lambda device: True)
+    monkeypatch.setattr("soundmill.inbox.whole.open_for_writing", lambda: ())  # the writer sits at another machine
+    written_by(habit, real, inbox)
+
+
+def written_by(habit: str, real: Spool, inbox: Path) -> None:
     begin = "path, stall, text = sys.argv[1], float(sys.argv[2]), sys.argv[3]; print('ready', flush=True)"
     with writer(begin + HABITS[habit], str(inbox / "slow.csv"), str(STALL), TABLE):
         assert first_taken(real) == TABLE

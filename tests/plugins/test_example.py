@@ -8,7 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def soundmill(installed: Path, tmp_path: Path) -> Run:
     """Runs a command beside the installed plugin, in a home of its own."""
+    return partial(run, tmp_path / "home", [installed])
 
-    def run(*arguments: str, path: Path = installed) -> subprocess.CompletedProcess[str]:
-        environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, sys.path)])}
-        command = [sys.executable, "-m", "soundmill", "--home", str(tmp_path / "home"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=120)
 
-    return run
+def run(home: Path, plugins: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command, with these folders on the path."""
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, plugins), *filter(None, sys.path)])}
+    command = [sys.executable, "-m", "soundmill", "--home", str(home), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=120)
 
 
 def write(path: Path, hum: float) -> Path:
@@ -51,11 +53,15 @@ def write(path: Path, hum: float) -> Path:
     return path
 
 
-def test_its_check_judges_files(soundmill: Run, tmp_path: Path) -> None:
-    done = soundmill("qc", "--json", str(write(tmp_path / "hums.wav", 0.2)), str(write(tmp_path / "clean.wav", 0.0)))
+def check_judges(soundmill: Run, folder: Path) -> None:
+    done = soundmill("qc", "--json", str(write(folder / "hums.wav", 0.2)), str(write(folder / "clean.wav", 0.0)))
     hums, clean = json.loads(done.stdout)
     assert done.returncode == 1 and (hums["verdict"], clean["verdict"]) == ("failed", "passed")
     assert "mains hum; at most 10 % is allowed." in json.dumps(hums)
+
+
+def test_its_check_judges_files(soundmill: Run, tmp_path: Path) -> None:
+    check_judges(soundmill, tmp_path)
 
 
 def test_its_model_makes_a_batch_that_its_check_and_its_scorer_are_on_record_for(
@@ -85,38 +91,44 @@ def test_its_model_makes_a_batch_that_its_check_and_its_scorer_are_on_record_for
     assert [kept for _, _, kept in sorted(takes, key=lambda take: -take[1])] == [1, 0, 0]
 
 
-def test_doctor_lists_it(soundmill: Run) -> None:
-    found = json.loads(soundmill("doctor", "--json").stdout)
-    assert {"level": "ok", "about": "plugin", "finding": "example", "mend": ""} in found
+HOOK = "from soundmill.plugins import hookimpl\n@hookimpl\n"
+WRONG = {
+    "import": ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
+    "raises": (f"{HOOK}def register_quality_checks():\n    return [1 / 0]\n", "ZeroDivisionError"),
+    "names": (f"{HOOK}def register_quality_checks():\n    return ['hum']\n", "AttributeError"),
+    "hook": (f"{HOOK}def register_hopes():\n    return []\n", "register_hopes"),
+}  # what a plugin holds, and what is said of it
 
 
-@pytest.mark.parametrize(
-    ("module", "said"),
-    [
-        ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
-        (
-            "from soundmill.plugins import hookimpl\n@hookimpl\ndef register_quality_checks():\n    return [1 / 0]\n",
-            "ZeroDivisionError",
-        ),
-        (
-            "from soundmill.plugins import hookimpl\n@hookimpl\ndef register_quality_checks():\n    return ['hum']\n",
-            "AttributeError",
-        ),
-        (
-            "from soundmill.plugins import hookimpl\n@hookimpl\ndef register_hopes():\n    return []\n",
-            "register_hopes",
-        ),
-    ],
-)
-def test_a_wrong_plugin_stops_nothing_and_is_named(soundmill: Run, tmp_path: Path, module: str, said: str) -> None:
-    folder = tmp_path / "wrong"
-    described = folder / "wrong-1.dist-info"
-    described.mkdir(parents=True)
-    (folder / "wrong_plugin.py").write_text(module)
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1\n")
-    (described / "entry_points.txt").write_text("[soundmill]\nwrong = wrong_plugin\n")
-    clean = write(tmp_path / "clean.wav", 0.0)
-    assert soundmill("qc", str(clean), path=folder).returncode == 0
-    found = json.loads(soundmill("doctor", "--json", path=folder).stdout)
-    (problem,) = [each for each in found if each["about"] == "plugin"]
-    assert problem["level"] == "problem" and "wrong is left out" in problem["finding"] and said in problem["finding"]
+@pytest.fixture(scope="module")
+def beside(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a command beside the example and, all at once, the wrong ones."""
+    folder = tmp_path_factory.mktemp("wrong")
+    for name, (module, _) in WRONG.items():
+        described = folder / f"wrong_{name}-1.dist-info"
+        described.mkdir()
+        (folder / f"wrong_{name}_plugin.py").write_text(module)
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: wrong_{name}\nVersion: 1\n")
+        (described / "entry_points.txt").write_text(f"[soundmill]\nwrong_{name} = wrong_{name}_plugin\n")
+    return partial(run, tmp_path_factory.mktemp("beside") / "home", [installed, folder])
+
+
+@pytest.fixture(scope="module")
+def doctor(beside: Run) -> list[dict[str, str]]:
+    """What `doctor` says of the plugins."""
+    return [each for each in json.loads(beside("doctor", "--json").stdout) if each["about"] == "plugin"]
+
+
+def test_doctor_lists_it(doctor: list[dict[str, str]]) -> None:
+    assert {"level": "ok", "about": "plugin", "finding": "example", "mend": ""} in doctor
+    assert len(doctor) == 1 + len(WRONG)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_plugin_is_named(doctor: list[dict[str, str]], wrong: str) -> None:
+    (problem,) = [each for each in doctor if f"wrong_{wrong} is left out" in each["finding"]]
+    assert problem["level"] == "problem" and WRONG[wrong][1] in problem["finding"]
+
+
+def test_wrong_plugins_stop_nothing(beside: Run, tmp_path: Path) -> None:
+    check_judges(beside, tmp_path)

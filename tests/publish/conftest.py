@@ -10,6 +10,7 @@ import struct
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ HOSTILE = "<script>alert('boo')</script> & \"drums\" <b>bold</b>"
 RATE = 8000
 
 
+@cache  # thousands of sines, the same for every home
 def tone(seconds: float = 1.0, hertz: float = 220.0) -> bytes:
     """A mono 16-bit WAV of a decaying tone."""
     count = int(seconds * RATE)

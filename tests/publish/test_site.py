@@ -48,8 +48,10 @@ def test_datasette_accepts_every_argument(home: Home, monkeypatch: pytest.Monkey
     datasette = serve.callback(**{**context.params, "return_instance": True})
     assert datasette.setting("suggest_facets") is False and datasette.setting("default_page_size") == 50
     assert datasette.crossdb is False and datasette.databases["catalog"].is_mutable
-    monkeypatch.setenv(site.OUTPUTS_VARIABLE, "/somewhere/outputs")
-    assert datasette.plugin_config("soundmill") == {"outputs": "/somewhere/outputs"}
+    for name, value in site.environment(Path("/somewhere/outputs"), ["a.example", "b.example"], {}).items():
+        monkeypatch.setenv(name, value)
+    expected = {"outputs": "/somewhere/outputs", "hosts": "a.example b.example"}
+    assert datasette.plugin_config("soundmill") == expected
     context.params["metadata"].close()
     close_site(datasette)
 

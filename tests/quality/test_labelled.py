@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from soundmill.quality.registry import rules
@@ -14,7 +12,7 @@ from support.tiny_takes import tiny_takes
 
 @pytest.fixture(scope="module")
 def rows() -> list[Found]:
-    found = examine_all([*clips(range(SEEDS)), *tiny_takes()], os.cpu_count() or 1)
+    found = examine_all([*clips(range(SEEDS)), *tiny_takes()])
     print("\n" + table(found))
     return found
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from support.labelled import KINDS
+from support.labelled import KINDS, side_by_side
 from support.missing import missing
 from support.published import PACKAGES, FewerPackages, Heard, Unavailable, cache, fetched, hear, published
 
@@ -27,8 +24,7 @@ def files() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def heard(files: list[Path]) -> list[Heard]:
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        return [row for row in pool.map(hear, files, chunksize=8) if row]
+    return [row for row in side_by_side(hear, files) if row]
 
 
 @pytest.mark.filterwarnings("default::support.published.FewerPackages")

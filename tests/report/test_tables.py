@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from publish.conftest import HOSTILE, Home
 from report.conftest import BATCH, JOB, TAKE, record_of
-from soundmill.report.tables import BOM, FORMULA_STARTS, jobs_csv, safe_cell
+from soundmill.report.tables import BOM, jobs_csv
+from soundmill.words import FORMULA_STARTS, safe_cell
 
 
 def rows(text: str) -> list[dict[str, str]]:

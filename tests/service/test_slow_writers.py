@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from service.conftest import config, quick_engine, serving, until
+from service.test_crash import DAEMON, TESTS
 from service.test_service import rows
 from soundmill.config import Config, Home, InboxConfig
 from soundmill.service.daemon import Service
+from support.missing import missing
 
 WRITERS = """
 import os, sys, time
@@ -41,10 +46,17 @@ def patient(settle_s: float, patience_s: float) -> Config:
     return config().model_copy(update={"inbox": inbox})
 
 
-@pytest.mark.parametrize("leases", [True, False], ids=["with leases", "without leases"])
-def test_slow_writers_lose_no_row(home: Home, leases: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not leases:
+def refuse(*_: object) -> None:
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
+@pytest.mark.parametrize("leases", ["granted", "of a share", "refused, and no events"])
+def test_slow_writers_lose_no_row(home: Home, leases: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if leases == "of a share":
         monkeypatch.setattr("soundmill.inbox.whole.on_a_share", lambda device: True)
+    elif leases != "granted":
+        monkeypatch.setattr("soundmill.inbox.whole.fcntl.fcntl", refuse)
+        monkeypatch.setattr("soundmill.inbox.watch.Observer.schedule", refuse)
     with serving(home, settings=patient(0.1, 5.0)) as service:
         with subprocess.Popen([sys.executable, "-c", WRITERS, str(home.inbox), "1.5"]) as writers:
             while writers.poll() is None:
@@ -55,6 +67,67 @@ def test_slow_writers_lose_no_row(home: Home, leases: bool, monkeypatch: pytest.
     found = dict(rows(home, "SELECT name, job_count FROM batches"))
     assert found == {"stalled": 20, "late": 1, "browser": 1, "sized": 1}
     assert list((home.inbox / "rejected").iterdir()) == []
+
+
+# Whole at every look, and nobody seen to have it open: only the longer wait of a share tells.
+ROW_BY_ROW = """
+import sys, time
+with open(f"{sys.argv[1]}/rows.csv", "wb", buffering=0) as file:
+    file.write(b"prompt\\none harp\\n")
+    time.sleep(1.2)
+    file.write(b"another harp\\n")
+"""
+SHARE = """
+set -eu
+home=$1 behind=$2 python=$3 daemon=$4 writers=$5
+bindfs -o nonempty "$behind" "$home/inbox"
+"$python" - "$home/inbox" "$behind" <<'PROBE'
+import sys, time
+from pathlib import Path
+from soundmill.inbox.watch import Watcher
+seen = []
+watcher = Watcher(Path(sys.argv[1]), lambda: seen.append(1))
+watcher.start()
+(Path(sys.argv[2]) / ".note").write_text("x")
+time.sleep(0.5)
+assert watcher.alive and not seen, "this mount has events"
+watcher.stop()
+PROBE
+exec 3< <("$python" "$daemon" "$home" --settle 0.6 --patience 5)
+running=$!
+read -r ready <&3
+[ "$ready" = ready ]
+"$python" -c "$writers" "$behind" 1.5
+for _ in $(seq 400); do
+    [ "$(ls "$home/inbox/accepted" "$home/inbox/rejected" | grep -c csv)" = 5 ] && break
+    sleep 0.1
+done
+kill -INT $running
+wait $running || true
+umount "$home/inbox"
+"""
+
+
+def test_slow_writers_behind_a_mount_that_has_no_events_lose_no_row(home: Home, tmp_path: Path) -> None:
+    """A folder mounted through user space, as sshfs and the file sharing of virtual machines do: who writes at the
+    other side is neither reported nor seen to have a file open, and a lease is granted all the same."""
+    if not shutil.which("bindfs"):
+        missing("bindfs is not installed; .ci/run does that")
+    behind = tmp_path / "behind"
+    behind.mkdir()
+    words = [home.root, behind, sys.executable, DAEMON, ROW_BY_ROW + WRITERS]
+    namespace = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    done = subprocess.run(
+        ["unshare", *namespace, "--mount", "bash", "-c", SHARE, "test", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+    )
+    assert done.returncode == 0, done.stderr
+    found = dict(rows(home, "SELECT name, job_count FROM batches"))
+    assert found == {"stalled": 20, "late": 1, "browser": 1, "sized": 1, "rows": 2}
+    assert list((behind / "rejected").iterdir()) == []
 
 
 def once(home: Home, settings: Config) -> Service:

@@ -1,18 +1,40 @@
-"""Synthetic experiments with known effects: a score is a base, its seed's own effect, planted effects and noise."""
+"""Synthetic experiments with known effects: a score is a base, its seed's own effect, planted effects and noise.
+
+`Findings` are what an analysis finds in one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 from scipy.stats import qmc
 
-from soundmill.report.statistics.findings import Take
+from soundmill.report.statistics.changes import Changes
+from soundmill.report.statistics.design import read_table
+from soundmill.report.statistics.findings import ConditionRank, FactorEffect, Interaction, Response, Take, Trend, Winner
+from soundmill.report.statistics.interplay import tested_pair
+from soundmill.report.statistics.judging import (
+    JudgedFactor,
+    JudgedPair,
+    decided_together,
+    judge_factors,
+    judge_pairs,
+    judge_winner,
+)
+from soundmill.report.statistics.levels import Levels, compare_levels
+from soundmill.report.statistics.model import fit
+from soundmill.report.statistics.ranking import rank_conditions
+from soundmill.report.statistics.scale import scale_of
+from soundmill.report.statistics.seeds import adjust
+from soundmill.report.statistics.trends import follow
 
 BASE = 60.0
 SEEDS_DEVIATION = 8.0  # of the seeds' own effects
 NOISE = 5.0
+CONFIDENCE = 0.95
 
 FACTORS = {"temperature": ("0.7", "1.0", "1.3"), "top_k": ("50", "250", "1000"), "cfg_coef": ("2", "4")}
 BASELINE = {"temperature": "1.0", "top_k": "250", "cfg_coef": "3"}
@@ -77,3 +99,63 @@ def by_level(name: str, effects: Mapping[str, float]) -> Effect:
 def generators(runs: int, seed: int) -> Iterator[np.random.Generator]:
     """One for each run of a simulation, none depending on the others."""
     yield from (np.random.default_rng([seed, run]) for run in range(runs))
+
+
+class Findings:
+    """What `analyse` finds in takes, at its confidence, but for the sentences. Each part is worked out when it is asked
+    for: a simulation makes thousands of experiments and looks at one number of each."""
+
+    def __init__(self, takes: Sequence[Take], *, seeds_shared: bool = True) -> None:
+        self._table = read_table(takes, Response.SCORE, ())
+        self._scale = scale_of(Response.SCORE, self._table.response, None)
+        adjusted = adjust(self._table, seeds_shared=seeds_shared, floor=self._scale.floor)
+        self._model = fit(self._table, adjusted, rounding=self._scale.rounding)
+
+    @cached_property
+    def _factors(self) -> tuple[JudgedFactor, ...]:
+        return judge_factors(self._model, self._scale, CONFIDENCE)
+
+    @cached_property
+    def _pairs(self) -> tuple[JudgedPair, ...]:
+        return judge_pairs(self._model, self._scale, CONFIDENCE)
+
+    def _at(self, name: str) -> int:
+        return [factor.name for factor in self._table.factors].index(name)
+
+    @property
+    def factors(self) -> tuple[FactorEffect, ...]:
+        return tuple(judged.effect for judged in self._factors)
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        return tuple(judged.found for judged in self._pairs)
+
+    @cached_property
+    def winner(self) -> Winner | None:
+        joined = decided_together(self._factors, self._pairs, CONFIDENCE)
+        return judge_winner(self._model, self._factors, joined, self._scale, CONFIDENCE)
+
+    @property
+    def conditions(self) -> tuple[ConditionRank, ...]:
+        return rank_conditions(self._model, self._scale, CONFIDENCE)
+
+    def factor(self, name: str) -> FactorEffect:
+        return self.factors[self._at(name)]
+
+    def levels(self, name: str) -> Levels:
+        """The levels of a factor that is not sampled, and their pairs, by their places."""
+        return compare_levels(self._model, self._at(name), self._scale, CONFIDENCE)
+
+    def trend(self, name: str) -> Trend:
+        """Of a sampled factor."""
+        at = self._at(name)
+        curve = self._model.curves[at]
+        assert curve is not None
+        return follow(self._model, at, curve, self._scale, CONFIDENCE).trend
+
+    def changes(self, first: str, second: str) -> Changes:
+        """What the interaction of two factors says of leads: its `change` and `at_most`."""
+        tested = tested_pair(self._model, self._at(first), self._at(second), self._scale, CONFIDENCE)
+        assert tested is not None
+        assert tested.changes is not None
+        return tested.changes

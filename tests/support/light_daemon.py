@@ -1,6 +1,6 @@
 """The whole daemon in a process of its own, with a real engine process that needs no torch.
 
-    python light_daemon.py HOME [--once] [--deadline S]
+    python light_daemon.py HOME [--once] [--deadline S] [--settle S] [--patience S]
 
 Prints "ready" once it has started. Prompts steer the backend (tests/support/faulty_backend.py). While there is a link
 HOME/fault, which leads to the name of an error (`EIO`), every call to the system for a path in the home, or for a
@@ -47,12 +47,14 @@ def main() -> int:
     parser.add_argument("--deadline", type=float, default=60.0)
     parser.add_argument("--backoff", type=float, default=0.5)
     parser.add_argument("--max-attempts", type=int, default=3)
+    parser.add_argument("--settle", type=float, default=0.0)
+    parser.add_argument("--patience", type=float, default=60.0)
     chosen = parser.parse_args()
     fail_while_asked(chosen.home)
     config = Config(
         default_model="tiny",
         default_duration=0.5,
-        inbox=InboxConfig(settle_s=0.0, scan_interval_s=0.05),
+        inbox=InboxConfig(settle_s=chosen.settle, patience_s=chosen.patience, scan_interval_s=0.05),
         schedule=ScheduleConfig(
             max_attempts=chosen.max_attempts,
             deadline_s=chosen.deadline,

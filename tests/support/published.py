@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from soundmill.audio.decode import read_audio
 from soundmill.audio.loudness import meter
-from soundmill.errors import MissingInput
 from soundmill.jobs import Check, QualityKind
 from soundmill.quality.detectors.runs import longest, runs
 from soundmill.quality.judging import judge
@@ -175,11 +174,13 @@ def failed(samples: NDArray[np.float32], rate: int, kind: str) -> list[tuple[Che
 
 
 def hear(path: Path) -> Heard | None:
+    """None for what is no audio. No more of a file is decoded than is listened to."""
     try:
-        samples, rate = read_audio(path)
-    except MissingInput:
+        with soundfile.SoundFile(path) as sound:
+            rate = sound.samplerate
+            samples = np.ascontiguousarray(sound.read(LISTENED_S * rate, dtype="float32", always_2d=True).T)
+    except soundfile.LibsndfileError:
         return None
-    samples = samples[:, : LISTENED_S * rate]
     kind = "sound_effects" if samples.shape[1] < MUSIC_FROM_S * rate or NO_MUSIC.search(str(path)) else "music"
     said = failed(samples, rate, kind)
     return Heard(

@@ -14,6 +14,12 @@ PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 HIDDEN = ' state="hidden"'
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
+ODF_SPACES = " ".join(
+    f'xmlns:{short}="{OFFICE}{name}"'
+    for short, name in [(each, f"{each}:1.0") for each in ("office", "table", "text", "style")]
+    + [("number", "datastyle:1.0"), ("of", "of:1.2")]
+)
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
 
 
 @dataclass(frozen=True)
@@ -141,13 +147,22 @@ def _xlsx_cell(cell: Cell, x: int, y: int, texts: dict[str, int] | None, codes: 
 
 def ods(sheets: Mapping[str, Sequence[str]]) -> bytes:
     """An OpenDocument spreadsheet; each row as the XML of its cells: see `ods_cell`."""
-    spaces = " ".join(f'xmlns:{short}="{OFFICE}{short}:1.0"' for short in ("office", "table", "text", "style"))
+    content = f"<office:document-content {ODF_SPACES}>{_odf_body(sheets)}</office:document-content>"
+    return zipped({"mimetype": ODS, "content.xml": content})
+
+
+def fods(sheets: Mapping[str, Sequence[str]], styles: str) -> bytes:
+    """The same as one XML file, which LibreOffice opens; `styles` as XML."""
+    head = f'<office:document {ODF_SPACES} office:version="1.3" office:mimetype="{ODS}">'
+    styles = f"<office:automatic-styles>{styles}</office:automatic-styles>"
+    return f"<?xml version='1.0' encoding='UTF-8'?>{head}{styles}{_odf_body(sheets)}</office:document>".encode()
+
+
+def _odf_body(sheets: Mapping[str, Sequence[str]]) -> str:
     tables = "".join(
         f"<table:table table:name={quoteattr(name)}>{''.join(rows)}</table:table>" for name, rows in sheets.items()
     )
-    body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
-    content = f"<office:document-content {spaces}>{body}</office:document-content>"
-    return zipped({"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": content})
+    return f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
 
 
 def ods_row(*cells: str, times: int = 1) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from tokenizers import ByteLevelBPETokenizer
-from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
-
 WORDS = ["calm piano in a cave", "loud drums", "dark synth", "fast guitar", "rain on a roof"]
 
 
 def save(folder: Path, *, fusion: bool = False, seed: int = 0) -> Path:
     """A checkpoint in `folder`, as save_pretrained of the model and its processor leave one."""
+    import torch
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
+
     folder.mkdir(parents=True, exist_ok=True)
     pieces = ByteLevelBPETokenizer()
     pieces.train_from_iterator(

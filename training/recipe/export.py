@@ -13,6 +13,7 @@ from recipe import lm as lms
 from recipe import settings, text
 from recipe.progress import read
 from recipe.settings import Settings
+from safetensors.torch import save_file
 from torch import Tensor
 
 TEXT_PREFIX = "condition_provider.conditioners.description.t5."
@@ -32,8 +33,8 @@ def export(chosen: Settings, work: Path, target: Path) -> Path:
     text.spread_over_capitals(t5)
     folder = target / text_encoder.FOLDER
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(work / "text_encoder", folder)  # for its tokenizer
-    t5.save_pretrained(folder)
+    shutil.copytree(work / "text_encoder", folder)  # for its tokenizer and its sizes
+    save_file(dict(t5.named_parameters()), folder / "model.safetensors", metadata={"format": "pt"})
     weights = {name: value for name, value in lm.state_dict().items() if not name.startswith(TEXT_PREFIX)}
     _write(target / "state_dict.bin", weights, settings.language_model_config())
     codec = codecs.trained(chosen, work)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from recipe import checkpoint
+from recipe import shapes
+from recipe.shapes import TINY
 
-TINY = checkpoint.TINY
 SAMPLE_RATE = TINY.sample_rate  # Hz
 
 
@@ -34,7 +34,7 @@ class Settings:
 
 
 def codec_config() -> dict[str, Any]:
-    config = checkpoint.codec_config(TINY)
+    config = shapes.codec_config(TINY)
     # Weights are set, not drawn, so none is normalised; a border that reflects keeps ELU's lift (see codec.py).
     config["seanet"] |= {"norm": "none", "pad_mode": "reflect"}
     config["seanet"]["encoder"] = {"n_residual_layers": 0, "last_kernel_size": 1}
@@ -42,6 +42,6 @@ def codec_config() -> dict[str, Any]:
 
 
 def language_model_config() -> dict[str, Any]:
-    config = checkpoint.language_model_config(TINY)
+    config = shapes.language_model_config(TINY)
     config["classifier_free_guidance"]["training_dropout"] = 0.15
     return config

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from recipe.captions import vocabulary
 from recipe.settings import TINY
-from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits + ".,;:!?'\"()-/&+#%"
 
@@ -31,6 +30,8 @@ def pieces() -> list[tuple[str, float]]:
 
 def make(folder: Path) -> Path:
     """A fresh encoder with its tokenizer in `folder`, drawn from torch's global generator."""
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer  # seconds of imports, and only a run begins with it
+
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer = T5Tokenizer(vocab=pieces(), extra_ids=0)
     encoder = T5EncoderModel(
@@ -52,7 +53,7 @@ def make(folder: Path) -> Path:
 def spread_over_capitals(t5: Any) -> None:
     """Give every capitalised piece the vector that its lower-case form has learnt: training saw only that one."""
     ids = {piece: number for number, (piece, _) in enumerate(pieces())}
-    weight = t5.get_input_embeddings().weight
+    weight = t5.shared.weight
     with torch.no_grad():
         for piece, number in ids.items():
             lower = ids.get(piece.lower())

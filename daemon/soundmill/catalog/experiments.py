@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soundmill.errors import InvalidControl
-from soundmill.words import closest, did_you_mean
+from soundmill.words import closest, composed, did_you_mean
 
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
 
@@ -44,6 +44,7 @@ class Experiment:
 
 def find_experiment(db: sqlite3.Connection, name: str) -> Experiment:
     """The experiment of a batch, by name or ulid. Raises InvalidControl with a suggestion where there is none."""
+    name = composed(name)
     row = db.execute("SELECT id, name, experiment FROM batches WHERE name = ? OR ulid = ?", (name, name)).fetchone()
     if row is None:
         raise InvalidControl(f"there is no such batch{_suggestion(db, name)}")

@@ -10,6 +10,7 @@ from operator import attrgetter
 from soundmill.catalog.rows import PARAMETERS, add_event, batch_of, texts_to_json, to_json
 from soundmill.errors import Problem
 from soundmill.jobs import Batch, BatchSpec, JobSpec, Source
+from soundmill.words import same_name
 
 CHUNK = 500  # rows held in memory at a time
 PROBLEMS_KEPT = 1000  # of a rejected file; its errors.txt has them all
@@ -129,11 +130,17 @@ def _index_text(db: sqlite3.Connection, first: int) -> None:
 
 
 def free_name(db: sqlite3.Connection, wanted: str) -> str:
-    """`wanted`, or `wanted-2`, `wanted-3` … so that no batch has it yet."""
+    """`wanted`, or `wanted-2`, `wanted-3` … so that no batch has it yet, nor one that a file system takes for it."""
+
+    # Most names are ASCII and lower case, the same as what they share with names that only look or spell otherwise.
+    others = db.execute("SELECT name FROM batches WHERE length(name) < length(CAST(name AS BLOB))")
+    written_otherwise = {same_name(row["name"]) for row in others}
 
     def is_taken(number: int) -> bool:
         name = wanted if number == 1 else f"{wanted}-{number}"
-        return db.execute("SELECT 1 FROM batches WHERE name = ?", (name,)).fetchone() is not None
+        same = same_name(name)
+        found = db.execute("SELECT 1 FROM batches WHERE name IN (?, ?)", (name, same)).fetchone()
+        return found is not None or same in written_otherwise
 
     if not is_taken(1):
         return wanted

@@ -11,7 +11,7 @@ from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
 from soundmill.errors import InvalidControl
 from soundmill.jobs import AudioFormat
-from soundmill.words import closest
+from soundmill.words import closest, composed
 
 AUDIO_SUFFIXES = tuple(f".{format}" for format in AudioFormat)
 SUGGESTED_FROM = 2000  # newest names that are compared with a mistyped one
@@ -36,7 +36,7 @@ def resolve(db: sqlite3.Connection, target: str | int, *, is_file: bool = False,
 
     Raises InvalidControl with a suggestion, which with `is_file` speaks of audio files.
     """
-    wanted = str(target).strip()
+    wanted = composed(str(target).strip())
     # 19 digits may not fit SQLite's integers.
     is_number = wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
     if is_number and typed:
@@ -199,7 +199,7 @@ def take_of(db: sqlite3.Connection, target: str, *, typed: bool = False) -> int:
 
     `typed` as for `resolve`. Raises InvalidControl with a suggestion.
     """
-    row = db.execute("SELECT id FROM outputs WHERE path = ?", (target.strip(),)).fetchone()
+    row = db.execute("SELECT id FROM outputs WHERE path = ?", (composed(target.strip()),)).fetchone()
     if row is None:
         found = resolve(db, target, is_file=target.strip().lower().endswith(AUDIO_SUFFIXES), typed=typed)
         if found.job_id is None:

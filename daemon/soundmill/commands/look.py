@@ -84,4 +84,4 @@ def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     settings = load(home).web
     chosen = (settings.port if port is None else port) or free_port(settings.host)
     say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
-    serve(home.catalog, home.outputs, settings.host, chosen, wait_s=SITE_PATIENCE_S)
+    serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)

@@ -143,7 +143,7 @@ def write_csv(rows: list[dict[str, object]], out: TextIO) -> None:
 
     No spreadsheet runs a cell.
     """
-    from soundmill.report.tables import safe_cell
+    from soundmill.words import safe_cell
 
     names = sorted({name for row in rows for name in _measurements(row)})
     writer = csv.writer(out)

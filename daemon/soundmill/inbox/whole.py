@@ -41,6 +41,7 @@ LONGEST_PARSED = 1 << 20  # bytes of YAML, a fifth of a second; of a longer one 
 SEVERAL = 5
 PAUSES = 3
 ZEROS = b"\0\0\0\0"  # no text has them, in whichever encoding
+HOLE = bytes(2048)  # nothing that is packed has so many
 END_OF_ZIP = b"PK\x05\x06"
 # As /proc/self/mountinfo names them. A lease there is granted or refused for reasons of the protocol's own.
 _SHARED = {
@@ -110,6 +111,8 @@ def look(data: bytes, suffix: str, *, only_the_end: bool = False) -> tuple[Look,
         return Look.PART, "full of zeros" if b"\0" in data else "empty"
     if suffix not in TABLE_SUFFIXES + YAML_SUFFIXES:
         at = data.rfind(END_OF_ZIP, -END)
+        if data.startswith(ZEROS) or HOLE in data:
+            return Look.PART, "zeros where its content belongs"
         if data.startswith(b"PK") and at < 0 and not only_the_end:
             return Look.PART, "a workbook without its end"
         return Look.WHOLE, ""

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from soundmill.publish import cells, reads
 from soundmill.publish.stream import url_word
+from soundmill.words import composed
 
 SECTIONS = ("totals", "workers", "running", "batches", "queue", "events")
 REPORT = "report.html"
@@ -72,7 +73,7 @@ def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
 
 
 async def batch_page(datasette: Any, database: str, request: Any, outputs: Path | None) -> Response:
-    name = urllib.parse.unquote(request.url_vars["batch"])
+    name = composed(urllib.parse.unquote(request.url_vars["batch"]))
     source = datasette.databases[database]
     batch = await reads.batch(source, name)
     if batch is None:

@@ -6,6 +6,7 @@ start; `outputs` comes from the plugin's configuration, or is the folder beside 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,11 @@ from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
 
-from soundmill.publish import cells, pages, reads
+from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.assets import Asset, load_assets
+from soundmill.publish.guard import App, Guard
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
+from soundmill.publish.yielding import BreathingTemplate, after_a_breath
 
 hookimpl = HookimplMarker("datasette")
 View = Callable[..., Awaitable[Response | None]]
@@ -53,7 +56,9 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
     async def find_catalogs() -> None:
         served = served_by(datasette)
         served.catalogs = [
-            name for name, database in datasette.databases.items() if database.path and await reads.is_catalog(database)
+            name
+            for name, database in datasette.databases.items()
+            if database.path and await database.execute_fn(reads.holds_catalog)
         ]
         configured = (datasette.plugin_config("soundmill") or {}).get("outputs")
         if configured:
@@ -65,17 +70,35 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
 
 
 @hookimpl
+def prepare_connection(conn: sqlite3.Connection) -> None:
+    if reads.holds_catalog(conn):
+        limits.bound(conn)
+
+
+@hookimpl
+def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
+    """Guard the sites that Soundmill starts, which always say by what names they go; others stay as they are."""
+    hosts = (datasette.plugin_config("soundmill") or {}).get("hosts")
+    if hosts is None:
+        return lambda app: app
+    return lambda app: Guard(app, hosts.split(), lambda: served_by(datasette).catalogs)
+
+
+@hookimpl
 def prepare_jinja2_environment(env: Any) -> None:
-    # Last, so that nobody's own templates of the same names are hidden.
+    # The loader last, so that nobody's own templates of the same names are hidden.
+    env.template_class = BreathingTemplate
     env.loader = ChoiceLoader([*env.loader.loaders, PackageLoader("soundmill.publish")])
 
 
 @hookimpl
-def render_cell(row: Any, value: object, column: str, database: str, datasette: Any) -> Markup | None:
+def render_cell(
+    row: Any, value: object, column: str, database: str, datasette: Any
+) -> Markup | Awaitable[Markup | None] | None:
     if database not in served_by(datasette).catalogs:
         return None
     fields = dict(row) if column == "job" else {}
-    return cells.cell(column, value, fields, database, datasette.urls.path)
+    return after_a_breath(cells.cell(column, value, fields, database, datasette.urls.path))
 
 
 @hookimpl

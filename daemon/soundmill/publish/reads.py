@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,13 +39,16 @@ class Filter:
     page: int = 1
 
 
-async def is_catalog(database: Any) -> bool:
+def holds_catalog(connection: sqlite3.Connection) -> bool:
     """True when all the views the pages read are there."""
     marks = ", ".join("?" * len(VIEWS))
-    found = await database.execute(
-        f"SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name IN ({marks})", list(VIEWS)
-    )
-    return bool(found.rows[0][0] == len(VIEWS))
+    try:
+        found = connection.execute(
+            f"SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name IN ({marks})", VIEWS
+        ).fetchone()
+    except sqlite3.Error:
+        return False
+    return bool(found[0] == len(VIEWS))
 
 
 async def overview(database: Any) -> Row:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,6 +25,7 @@ from soundmill.errors import CatalogError, SoundmillError
 
 METADATA = Path(str(resources.files("soundmill.publish").joinpath("metadata.yaml")))
 OUTPUTS_VARIABLE = "SOUNDMILL_OUTPUTS"  # metadata.yaml reads it, so the path stays out of /-/metadata
+HOSTS_VARIABLE = "SOUNDMILL_HOSTS"
 ONLY_WITH_PARENT = "--end-with-parent"
 HEALTH = "/-/soundmill/healthz"
 
@@ -54,32 +55,34 @@ def datasette_arguments(catalog: Path, host: str, port: int) -> list[str]:
     return arguments
 
 
-def environment(outputs: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which Datasette finds the audio."""
-    return {**inherited, OUTPUTS_VARIABLE: str(outputs.absolute())}
+def environment(outputs: Path, hosts: Sequence[str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which Datasette finds the audio, and knows the names it is reached by."""
+    return {**inherited, OUTPUTS_VARIABLE: str(outputs.absolute()), HOSTS_VARIABLE: " ".join(hosts)}
 
 
-def serve(catalog: Path, outputs: Path, host: str, port: int, *, wait_s: float) -> None:
+def serve(catalog: Path, outputs: Path, host: str, port: int, *, hosts: Sequence[str], wait_s: float) -> None:
     """Run the site in this process until it is told to stop, waiting up to `wait_s` for the catalogue.
 
-    Changes this process's folder and environment, so give it one of its own. Raises CatalogError when no
-    catalogue comes, SoundmillError when the port cannot be had.
+    `hosts` as in `start`. Changes this process's folder and environment, so give it one of its own. Raises
+    CatalogError when no catalogue comes, SoundmillError when the port cannot be had.
     """
     wait_for_catalog(catalog, wait_s)
     check_port(host, port)
-    os.environ.update(environment(outputs, {}))
+    os.environ.update(environment(outputs, hosts, {}))
     # Datasette puts the path into a URI as it is; a bare name has nothing in it that could mean something there.
     os.chdir(catalog.absolute().parent)
 
-    from datasette.cli import cli
+    from datasette.cli import serve as command
     from datasette.plugins import pm
 
-    from soundmill.publish import plugin
+    from soundmill.publish import plugin, serving
 
     quieten()
     if not pm.is_registered(plugin):  # run from a source tree, without the entry point
         pm.register(plugin, name="soundmill")
-    cli.main(args=datasette_arguments(Path(catalog.name), host, port), prog_name="datasette")
+    context = command.make_context("datasette", datasette_arguments(Path(catalog.name), host, port)[1:])
+    datasette = context.invoke(command, **{**context.params, "return_instance": True})
+    serving.run(datasette.app(), host, port)
 
 
 def quieten() -> None:
@@ -145,14 +148,14 @@ def wait_until_up(
 ) -> bool:
     """True once the site answers and can read the catalogue, False after `timeout_s`."""
     end = clock() + timeout_s
-    while not _healthy(host, port):
+    while not is_healthy(host, port):
         if clock() >= end:
             return False
         pause(0.1)
     return True
 
 
-def _healthy(host: str, port: int) -> bool:
+def is_healthy(host: str, port: int) -> bool:
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=2.0)
     try:
         connection.request("GET", HEALTH)
@@ -198,11 +201,19 @@ class Site:
 
 
 def start(
-    catalog: Path, outputs: Path, host: str, port: int, *, wait_s: float = 60.0, log: IO[bytes] | None = None
+    catalog: Path,
+    outputs: Path,
+    host: str,
+    port: int,
+    *,
+    hosts: Sequence[str] = (),
+    wait_s: float = 60.0,
+    log: IO[bytes] | None = None,
 ) -> Site:
     """Start the site as a process; port 0 takes a free one. Its messages go to `log`, or where ours go.
 
-    The process waits up to `wait_s` for the catalogue. Returns at once: `wait_until_up` says when it answers.
+    `hosts` are names besides this machine's own that it is reached by, as a proxy's. The process waits up to `wait_s`
+    for the catalogue. Returns at once: `wait_until_up` says when it answers.
     Raises SoundmillError when the port cannot be had.
     """
     chosen = port or free_port(host)
@@ -211,14 +222,16 @@ def start(
         sys.executable,
         "-m",
         "soundmill.publish.site",
+        ONLY_WITH_PARENT,
         str(catalog),
         str(outputs),
         host,
         str(chosen),
         str(wait_s),
+        *hosts,
     ]
     process = subprocess.Popen(
-        [*command, ONLY_WITH_PARENT],
+        command,
         stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends
         stdout=log,
         stderr=log,
@@ -236,12 +249,13 @@ def _end_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m soundmill.publish.site CATALOG OUTPUTS HOST PORT WAIT_S [--end-with-parent]`, as `start` runs it."""
-    catalog, outputs, host, port, wait_s, *more = arguments
-    if ONLY_WITH_PARENT in more:
+    """`python -m soundmill.publish.site [--end-with-parent] CATALOG OUTPUTS HOST PORT WAIT_S HOSTS…`."""
+    if arguments[0] == ONLY_WITH_PARENT:
         _end_with_parent()
+        arguments = arguments[1:]
+    catalog, outputs, host, port, wait_s, *hosts = arguments
     try:
-        serve(Path(catalog), Path(outputs), host, int(port), wait_s=float(wait_s))
+        serve(Path(catalog), Path(outputs), host, int(port), hosts=hosts, wait_s=float(wait_s))
     except SoundmillError as error:
         print(f"soundmill: {error}", file=sys.stderr)
         return 1

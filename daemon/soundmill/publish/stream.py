@@ -99,16 +99,16 @@ async def serve_file(
     `types` are the kinds of files the route serves, `policy` the Content-Security-Policy it sends along.
     """
     if request.method not in ("GET", "HEAD"):
-        await _plain(send, request, 405, "405: only GET and HEAD", {"allow": "GET, HEAD"})
+        await send_text(send, request.method, 405, "405: only GET and HEAD", {"allow": "GET, HEAD"})
         return
     parts = parse_url_path(raw_path, types)
     if parts is None or outputs is None:
-        await _plain(send, request, 404, "404: no such output")
+        await send_text(send, request.method, 404, "404: no such output")
         return
     try:
         file = await asyncio.to_thread(open_below, outputs, parts)
     except OSError:
-        await _plain(send, request, 404, "404: no such output")
+        await send_text(send, request.method, 404, "404: no such output")
         return
     try:
         await _answer(file, types[Path(parts[-1]).suffix.lower()], policy, request, send, receive)
@@ -134,7 +134,7 @@ async def _answer(file: int, content_type: str, policy: str | None, request: Any
         return
     if answer.status == 416:
         headers["content-range"] = f"bytes */{representation.size}"
-        await _plain(send, request, 416, "416: no such range", headers)
+        await send_text(send, request.method, 416, "416: no such range", headers)
         return
     headers |= {"content-type": content_type, "content-length": str(answer.stop - answer.start)}
     if answer.status == 206:
@@ -171,8 +171,9 @@ async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
-async def _plain(send: Send, request: Any, status: int, text: str, headers: dict[str, str] | None = None) -> None:
+async def send_text(send: Send, method: str, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+    """A whole answer of one line."""
     body = f"{text}\n".encode()
     more = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
     await _start(send, status, {**(headers or {}), **more})
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})

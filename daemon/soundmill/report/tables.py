@@ -10,23 +10,9 @@ from io import StringIO
 
 from soundmill.jobs import Parameters
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
-from soundmill.words import iso
+from soundmill.words import iso, safe_cell
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # without it Excel reads UTF-8 as the machine's old code page
-# What makes a spreadsheet run a cell (OWASP, "CSV Injection"), with the full-width forms some convert.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-def safe_cell(value: object) -> object:
-    """The value as a cell that no spreadsheet runs: text that looks like a formula gets an apostrophe in front.
-
-    Numbers stay numbers, also negative ones; None is blank.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
 
 
 def jobs_csv(record: BatchRecord, pictures: Mapping[str, str]) -> str:

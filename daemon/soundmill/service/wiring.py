@@ -12,8 +12,10 @@ from soundmill.audio.lengths import length_s
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
-from soundmill.errors import UnknownModel
+from soundmill.errors import ConfigError, UnknownModel
+from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
+from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
 from soundmill.jobs import (
     Attempt,
     AudioFormat,
@@ -39,7 +41,13 @@ def rules_for(
     config: Config, folder: Path, find_experiment: Callable[[str], EarlierExperiment] = no_experiments
 ) -> Callable[[str], Rules]:
     """The rules a job file is read by; melody files are looked for in `folder`, batches to extend by
-    `find_experiment`."""
+    `find_experiment`. Raises ConfigError where soundmill.yaml's pattern of names is none."""
+    naming = None
+    if config.name:
+        try:
+            naming = Naming(pattern=Pattern(config.name), key="name", line=None)
+        except Wrong as wrong:
+            raise ConfigError(f"soundmill.yaml: name: {wrong}") from wrong
 
     def rules(ulid: str) -> Rules:
         return Rules(
@@ -53,6 +61,7 @@ def rules_for(
             max_jobs=config.inbox.max_jobs,
             find_experiment=find_experiment,
             length_of=length_s,
+            naming=naming,
         )
 
     return rules

@@ -29,6 +29,13 @@ def test_a_message_arrives_as_it_was_sent() -> None:
     assert (type(answer.error), str(answer.error)) == (OutOfMemory, "no room")
 
 
+def test_an_enumeration_arrives_from_a_python_that_pickles_it_as_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian 12 has Python 3.11.2, where members of enumerations are reduced to `getattr(Class, "NAME")`."""
+    monkeypatch.setattr(FailureKind, "__reduce_ex__", lambda self, _: (getattr, (type(self), self.name)))
+    failed = GenerationFailed(job_id=1, attempt=2, kind=FailureKind.IO, message="full")
+    assert unpack(pack(failed)) == failed
+
+
 @pytest.mark.parametrize(
     ("sent", "plain"), [(Version("2.11.0+cpu"), "2.11.0+cpu"), (np.float32(0.5), 0.5), (np.int64(7), 7)]
 )

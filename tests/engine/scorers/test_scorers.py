@@ -14,7 +14,6 @@ import psutil
 import pytest
 import soundfile
 import torch
-from transformers import ClapModel, ClapProcessor
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
@@ -56,6 +55,8 @@ def sound(seconds: float, seed: int = 0, rate: int = RATE) -> torch.Tensor:
 
 def directly(checkpoint: Path, audio: torch.Tensor, prompt: str) -> float:
     """What transformers itself says of one clip of at most ten seconds."""
+    from transformers import ClapModel, ClapProcessor
+
     with quiet(), torch.inference_mode():
         model = ClapModel.from_pretrained(checkpoint).eval()
         processor = ClapProcessor.from_pretrained(checkpoint)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from soundmill.errors import InvalidJobFile
+from soundmill.inbox.jobfile.clips import ClipNames
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.read import Jobs, read_jobs
@@ -138,7 +139,7 @@ def test_an_audio_file_gone_since_the_check_ends_the_iteration(rules: Rules, tmp
     source = Table(CsvText(b"prompt,continue_from\ncalm piano,tune.wav\n"), rules, Problems())
     (tmp_path / "tune.wav").unlink()
     with pytest.raises(InvalidJobFile, match="there is no such file"):
-        list(Jobs(source, ULID))
+        list(Jobs(source, ULID, ClipNames(None, columns=(), numbered=False, batch="tunes", ulid=ULID)))
 
 
 def test_a_number_of_jobs_over_the_limit_is_refused_before_they_are_made(

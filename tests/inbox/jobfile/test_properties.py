@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.cells import KNOWN
 from soundmill.inbox.jobfile.context import Rules
-from soundmill.inbox.jobfile.naming import batch_name, same_name
+from soundmill.inbox.jobfile.naming.safe import batch_name
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime
 from soundmill.inbox.names import numbered, tidy
 from soundmill.jobs import JobSpec
+from soundmill.words import same_name
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(max_size=40)
@@ -177,4 +178,5 @@ def test_file_names_stay_valid(stem: str, number: int) -> None:
         tidy("a" + stem.replace("/", "").replace("\0", "").encode("utf-8", "ignore").decode() + ".csv"), number
     )
     assert name.endswith(".csv") and name.isprintable() and len(name.encode()) < 200
-    assert re.fullmatch(r"[a-z0-9-]{1,85}", batch_name(stem, name))
+    batch = batch_name(stem, name)
+    assert re.fullmatch(r"\w[^\s/\\.]*", batch) and len(batch.encode()) <= 165

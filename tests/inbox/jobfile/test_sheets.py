@@ -59,6 +59,7 @@ def test_the_sheet_named_jobs_is_read_else_the_first_that_is_seen(rules: Rules) 
         (Styled(46082, "dd.mm.yy;@"), "2026-03-01"),
         (Styled(46082.5, 'd" of "mmm yyyy h:mm'), "2026-03-01 12:00:00"),
         (Styled(90 / 86400, "[h]:mm:ss"), "0:01:30"),
+        (Styled(90 / 86400, "hh:mm:ss"), "00:01:30"),
         (Styled(0.75, "h:mm AM/PM"), "18:00:00"),
         (Styled(7, "0000"), "0007"),
         (Styled(0.1 + 0.2, "0.00"), "0.30000000000000004"),
@@ -93,6 +94,12 @@ def test_a_problem_names_the_sheet_and_its_row(rules: Rules) -> None:
     assert refusal(xlsx({"A": [*rows[2:], ("x", 999)]}), rules)[0].startswith("sheet A, row 3: duration = 999: ")
 
 
+def test_a_seed_that_may_have_lost_its_last_digit_is_asked_about(rules: Rules) -> None:
+    """Excel keeps fifteen digits of a number, and says nothing when one with more is typed or pasted."""
+    (problem,) = refusal(xlsx({"A": [("prompt", "seed"), ("harp", 9007199254740990)]}), rules)
+    assert "seed = 9007199254740990: may have lost its last digit" in problem
+
+
 def test_a_time_cell_of_thirty_minutes_is_asked_about(rules: Rules) -> None:
     (problem,) = refusal(xlsx({"A": [("prompt", "duration"), ("harp", Styled(30 / 1440, "h:mm"))]}), rules)
     assert "1,800 seconds are too long; perhaps 0:00:30 was meant: write 30" in problem
@@ -100,13 +107,15 @@ def test_a_time_cell_of_thirty_minutes_is_asked_about(rules: Rules) -> None:
 
 def test_an_ods_makes_the_jobs_of_its_rows(rules: Rules) -> None:
     rows = [
-        ods_row(*(ods_cell(name) for name in HEADER), ods_cell("", times=1019)),
+        ods_row(*map(ods_cell, (*HEADER, "at", "to")), ods_cell("", times=1017)),
         ods_row(
             ods_cell("007", type="float", value="7"),
             ods_cell("slow  harp\nwide"),
             ods_cell("2,50", type="float", value="2.5"),
             ods_cell("12", type="float", value="12"),
             ods_cell("1.3.26", type="date", date_value="2026-03-01"),
+            ods_cell("00:01:30", type="time", time_value="PT00H01M30S"),
+            ods_cell("1:30", type="time", time_value="PT00H01M30S"),
         ),
         ods_row(ods_cell("", times=5), times=3),
         ods_row(ods_cell(""), ods_cell("drums"), ods_cell(""), ods_cell(""), ods_cell("", times=1020), times=2),
@@ -114,7 +123,7 @@ def test_an_ods_makes_the_jobs_of_its_rows(rules: Rules) -> None:
     ]
     first, *rest = jobs_of(ods({"Liste": rows}), rules, "list.ods")
     assert (first.name, first.prompt, first.parameters.duration, first.seed) == ("007", "slow  harp wide", 2.5, 12)
-    assert first.labels == {"scene": "2026-03-01"}
+    assert first.labels == {"scene": "2026-03-01", "at": "00:01:30", "to": "0:01:30"}
     assert [(job.prompt, job.position) for job in rest] == [("drums", 2), ("drums", 3)]
 
 

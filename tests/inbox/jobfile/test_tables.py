@@ -132,6 +132,33 @@ def test_a_tab_file_and_a_sheets_texts_may_have_decimal_commas_too(rules: Rules)
         assert found[0].parameters.duration == 2.5
 
 
+@pytest.mark.parametrize(("cell", "seconds"), [("2,5", 2.5), ("0,75", 0.75), ("0,500", 0.5), ("12,0", 12.0)])
+def test_a_comma_that_can_only_be_a_decimal_one_is_read_between_commas_too(
+    cell: str, seconds: float, rules: Rules
+) -> None:
+    """LibreOffice offers commas between the cells in every country, and puts such a number in quotes."""
+    assert jobs_of(f'prompt,duration\nharp,"{cell}"\n', rules)[0].parameters.duration == seconds
+    assert "after a point" in refusal('prompt,duration\nharp,"2,500"\n', rules)[0]
+
+
+@pytest.mark.parametrize("cell", ["85%", "85 %", "85.0%", "85,00 %", "%85", "85\u00a0%", "85\u202f%", "８５％"])
+def test_a_percentage_is_a_share_of_one(cell: str, rules: Rules) -> None:
+    (job,) = jobs_of(f"prompt;top_p;temperature\nharp;{cell};{cell}\n", rules)
+    assert (job.parameters.top_p, job.parameters.temperature) == (0.85, 0.85)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("duration", "85%"), ("top_k", "85%"), ("top_p", "185%"), ("count", "2%")]
+)
+def test_a_percentage_of_what_has_no_share_is_refused(column: str, cell: str, rules: Rules) -> None:
+    assert "must be a" in refusal(f"prompt,{column}\nharp,{cell}\n", rules)[0]
+
+
+@pytest.mark.parametrize("cell", ["1.23457E+12", "1,23E+12", "9.00719925474099E+15"])
+def test_a_number_that_a_spreadsheet_rounded_is_refused(cell: str, rules: Rules) -> None:
+    assert "what shows it so has rounded it" in refusal(f"prompt;seed\nharp;{cell}\n", rules)[0]
+
+
 @pytest.mark.parametrize(("cell", "top_k"), [("7.0", 7), ("250.00", 250), ("7,0", 7), ("1000", 1000), ("７", 7)])
 def test_a_whole_number_stays_one(cell: str, top_k: int, rules: Rules) -> None:
     assert jobs_of(f"prompt;top_k\nharp;{cell}\n", rules)[0].parameters.top_k == top_k

@@ -7,20 +7,17 @@ test says otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from soundmill.report.analysis import analyse
-from soundmill.report.statistics.design import read_table
-from soundmill.report.statistics.findings import Analysis, FactorEffect, LeadChange, Response, Take
-from soundmill.report.statistics.levels import compare_levels
-from soundmill.report.statistics.model import fit
-from soundmill.report.statistics.scale import scale_of
-from soundmill.report.statistics.seeds import adjust
+from soundmill.report.statistics.findings import LeadChange, Take
 from support.experiments import (
     BASE,
     FACTORS,
+    Findings,
     by_level,
     full_factorial,
     generators,
@@ -49,20 +46,14 @@ def tolerance(rate: float, runs: int) -> float:
     return 3 * float(np.sqrt(rate * (1 - rate) / runs))
 
 
-def factor(analysis: Analysis, name: str) -> FactorEffect:
-    return next(effect for effect in analysis.factors if effect.name == name)
-
-
 def compared(takes: list[Take]) -> dict[tuple[str, frozenset[str]], tuple[str, float, float]]:
-    """Factor and two levels to the leader and the interval of its lead: the part of `analyse` that is simulated."""
-    table = read_table(takes, Response.SCORE, ())
-    scale = scale_of(Response.SCORE, table.response, None)
-    model = fit(table, adjust(table, seeds_shared=True, floor=scale.floor), rounding=scale.rounding)
-    found = {}
-    for at, described in enumerate(table.factors):
-        pairs, levels = compare_levels(model, at, scale, 0.95).pairs, described.levels
+    """Factor and two levels to the leader and the interval of its lead."""
+    findings, found = Findings(takes), {}
+    for name in takes[0].condition:
+        levels = findings.levels(name)
+        names, pairs = [mean.level for mean in levels.means], levels.pairs
         for one, other, low, high in zip(pairs.first, pairs.second, pairs.low, pairs.high, strict=True):
-            found[described.name, frozenset({levels[one], levels[other]})] = (levels[one], float(low), float(high))
+            found[name, frozenset({names[one], names[other]})] = (names[one], float(low), float(high))
     return found
 
 
@@ -83,13 +74,32 @@ def coverage(make: Callable[[np.random.Generator], list[Take]], runs: int, seed:
 
 
 def test_what_is_simulated_is_what_an_analysis_says() -> None:
-    takes = takes_of(full_factorial(), 3, np.random.default_rng(0), planted)
-    said = {
-        (effect.name, frozenset({found.better, found.worse})): (found.better, found.low, found.high)
+    rng = np.random.default_rng(0)
+    takes = takes_of(full_factorial(), 6, rng, planted)
+    sampled = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: 9 * float(c["temperature"]) * float(c["cfg_coef"]))
+    for each in (takes, sampled):
+        said, found = analyse(each), Findings(each)
+        assert said.winner is not None
+        assert said.interactions
+        assert found.winner == replace(said.winner, sentence="")
+        assert found.factors == tuple(replace(effect, sentence="") for effect in said.factors)
+        assert found.interactions == tuple(replace(one, sentence="") for one in said.interactions)
+        assert found.conditions == said.conditions
+        for one in said.interactions:
+            changes = found.changes(*one.factors)
+            assert (changes.clearest, changes.at_most) == (one.change, one.at_most)
+        for effect in said.factors:
+            assert found.factor(effect.name) == replace(effect, sentence="")
+            if effect.trend is None:
+                assert found.levels(effect.name).means == effect.levels
+            else:
+                assert found.trend(effect.name) == effect.trend
+    leads = {
+        (effect.name, frozenset({pair.better, pair.worse})): (pair.better, pair.low, pair.high)
         for effect in analyse(takes).factors
-        for found in effect.contrasts
+        for pair in effect.contrasts
     }
-    assert said == compared(takes)
+    assert compared(takes) == leads
 
 
 def test_intervals_of_main_effects_hold_the_truth_at_their_nominal_rate() -> None:
@@ -145,7 +155,7 @@ def test_intervals_hold_the_truth_when_seeds_do_not_only_add(alike: bool, replic
 def test_a_null_experiment_names_no_winner_though_seeds_suit_some_levels() -> None:
     runs = 300
     winners = sum(
-        analyse(_with_shared_errors(takes_of(full_factorial(), 3, rng), rng, _each_level)).winner is not None
+        Findings(_with_shared_errors(takes_of(full_factorial(), 3, rng), rng, _each_level)).winner is not None
         for rng in generators(runs, 11)
     )
     assert winners / runs <= 0.05
@@ -188,13 +198,13 @@ def test_a_noisy_level_neither_beats_nor_loses_to_a_steady_one_of_the_same_mean(
             deviation = 12.0 if condition["a"] == "noisy" else 0.3
             scores = (30.0 if condition["a"].startswith("bad") else 70.0) + rng.normal(0, deviation, replicates)
             takes += [take(condition, at, score) for at, score in enumerate(scores)]
-        analysis = analyse(takes, seeds_shared=shared)
-        (pair,) = (one for one in factor(analysis, "a").contrasts if {one.better, one.worse} == {"noisy", "steady"})
+        findings = Findings(takes, seeds_shared=shared)
+        (pair,) = (one for one in findings.factor("a").contrasts if {one.better, one.worse} == {"noisy", "steady"})
         assert pair.low is not None
         assert pair.high is not None
         hits += pair.low <= 0 <= pair.high
         beaten += pair.significant
-        winners += analysis.winner is not None and "a" in analysis.winner.settings
+        winners += findings.winner is not None and "a" in findings.winner.settings
     assert hits / runs >= 0.95 - tolerance(0.95, runs)
     assert beaten / runs <= 0.05 + tolerance(0.05, runs)
     assert winners / runs <= 0.05 + tolerance(0.05, runs)
@@ -210,13 +220,13 @@ def test_where_nothing_differs_a_noisy_level_makes_no_factor_matter(replicates: 
             for condition in NOISY_EXPERIMENTS["five levels by two"]
             for at in range(replicates)
         ]
-        analysis = analyse(takes)
-        (found,) = analysis.interactions
+        findings = Findings(takes)
+        (found,) = findings.interactions
         assert found.change is not None
-        mattering += factor(analysis, "a").matters
+        mattering += findings.factor("a").matters
         interacting += found.matters
         hits += found.change.low <= 0 <= found.change.high
-        ranked = next(one for one in analysis.conditions if one.condition == {"a": "noisy", "b": "u"})
+        ranked = next(one for one in findings.conditions if one.condition == {"a": "noisy", "b": "u"})
         left_out += not ranked.tied_with_best
     assert mattering / runs <= 0.05 + tolerance(0.05, runs)
     assert interacting / runs <= 0.05 + tolerance(0.05, runs)
@@ -228,8 +238,7 @@ def test_the_slope_of_a_sampled_range_holds_the_truth_at_its_nominal_rate() -> N
     runs, hits = 150, 0
     for rng in generators(runs, 5):
         takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: -12 * float(c["temperature"]))
-        trend = factor(analyse(takes), "temperature").trend
-        assert trend is not None
+        trend = Findings(takes).trend("temperature")
         assert trend.low is not None
         assert trend.high is not None
         hits += trend.low <= -12 <= trend.high
@@ -248,8 +257,7 @@ def test_the_slope_of_a_sampled_range_holds_the_truth_though_seeds_suit_one_end(
             )
             for t in takes_of(latin_hypercube(16, rng), 3, rng)
         ]
-        trend = factor(analyse(takes), "cfg_coef").trend
-        assert trend is not None
+        trend = Findings(takes).trend("cfg_coef")
         assert trend.low is not None
         assert trend.high is not None
         hits += trend.low <= 0 <= trend.high
@@ -266,7 +274,7 @@ def test_a_response_that_only_rises_is_hardly_ever_given_an_optimum(shape: str) 
     runs, named, mattering = 150, 0, 0
     for rng in generators(runs, 14):
         takes = takes_of(latin_hypercube(30, rng), 1, rng, lambda c: rising[shape](float(c["temperature"]) - 0.5))
-        found = factor(analyse(takes), "temperature")
+        found = Findings(takes).factor("temperature")
         assert found.trend is not None
         mattering += found.matters
         named += found.trend.peak is not None
@@ -278,8 +286,7 @@ def test_an_optimum_is_found_and_its_interval_holds_it() -> None:
     runs, named, hits = 100, 0, 0
     for rng in generators(runs, 15):
         takes = takes_of(latin_hypercube(40, rng), 1, rng, lambda c: -120 * (float(c["temperature"]) - 0.95) ** 2)
-        trend = factor(analyse(takes), "temperature").trend
-        assert trend is not None
+        trend = Findings(takes).trend("temperature")
         if trend.peak_low is not None and trend.peak_high is not None:
             named += 1
             hits += trend.peak_low <= 0.95 <= trend.peak_high
@@ -291,7 +298,7 @@ def test_means_of_levels_hold_the_truth_though_seeds_differ() -> None:
     runs, hits = 200, 0
     for rng in generators(runs, 6):
         takes = takes_of([{"a": level} for level in "xyz"], 6, rng)
-        level = factor(analyse(takes), "a").levels[0]
+        level = Findings(takes).levels("a").means[0]
         assert level.low is not None
         assert level.high is not None
         hits += level.low <= BASE <= level.high
@@ -303,7 +310,7 @@ def test_the_average_of_the_winner_holds_the_truth() -> None:
     runs, named, hits = 200, 0, 0
     effect = by_level("temperature", {"0.7": 30.0, "1.0": 0.0, "1.3": 0.0})
     for rng in generators(runs, 13):
-        winner = analyse(_with_shared_errors(takes_of(full_factorial(), 4, rng, effect), rng, _each_level)).winner
+        winner = Findings(_with_shared_errors(takes_of(full_factorial(), 4, rng, effect), rng, _each_level)).winner
         if winner is not None and winner.settings == {"temperature": "0.7"}:
             assert winner.low is not None
             assert winner.high is not None
@@ -321,8 +328,8 @@ def test_an_interaction_is_found() -> None:
 
     runs, found, false = 100, 0, 0
     for rng in generators(runs, 7):
-        analysis = analyse(takes_of(full_factorial(), 4, rng, crossing))
-        mattering = {frozenset(one.factors) for one in analysis.interactions if one.matters}
+        findings = Findings(takes_of(full_factorial(), 4, rng, crossing))
+        mattering = {frozenset(one.factors) for one in findings.interactions if one.matters}
         found += frozenset({"temperature", "cfg_coef"}) in mattering
         false += bool(mattering - {frozenset({"temperature", "cfg_coef"})})
     assert found / runs >= 0.9
@@ -347,9 +354,8 @@ def test_the_change_of_a_lead_holds_the_truth_at_its_nominal_rate(shared: bool, 
     runs, hits = 300, 0
     for rng in generators(runs, 16):
         takes = takes_of(full_factorial(CROSSED), replicates, rng, crossed)
-        analysis = analyse(_with_shared_errors(takes, rng, combinations) if shared else takes)
-        (change,) = (one.change for one in analysis.interactions if one.factors == ("a", "b"))
-        assert change is not None
+        findings = Findings(_with_shared_errors(takes, rng, combinations) if shared else takes)
+        change = findings.changes("a", "b").clearest
         hits += change.low <= _true_change(change, lambda a, b: crossed({"a": a, "b": b})) <= change.high
     assert abs(hits / runs - 0.95) <= tolerance(0.95, runs)
 
@@ -363,10 +369,8 @@ def test_the_clearest_change_of_a_lead_holds_the_truth_though_it_was_chosen() ->
     runs, hits, within = 300, 0, 0
     for rng in generators(runs, 17):
         takes = takes_of(full_factorial(), 3, rng, lambda c: planted_at(c["temperature"], c["top_k"]))
-        (found,) = (one for one in analyse(takes).interactions if one.factors == ("temperature", "top_k"))
-        assert found.change is not None
-        assert found.at_most is not None
-        hits += found.change.low <= _true_change(found.change, planted_at) <= found.change.high
+        found = Findings(takes).changes("temperature", "top_k")
+        hits += found.clearest.low <= _true_change(found.clearest, planted_at) <= found.clearest.high
         within += found.at_most >= 12.0
     assert hits / runs >= 0.95 - tolerance(0.95, runs)
     assert within / runs >= 0.95 - tolerance(0.95, runs)
@@ -379,8 +383,7 @@ def test_the_change_of_a_trend_holds_the_truth_at_its_nominal_rate() -> None:
     runs, hits = 200, 0
     for rng in generators(runs, 18):
         takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: product(c["temperature"], c["cfg_coef"]))
-        (change,) = (one.change for one in analyse(takes).interactions if one.factors == ("cfg_coef", "temperature"))
-        assert change is not None
+        change = Findings(takes).changes("cfg_coef", "temperature").clearest
         hits += change.low <= _true_change(change, lambda a, b: product(b, a)) <= change.high
     assert hits / runs >= 0.95 - tolerance(0.95, runs)
 
@@ -397,8 +400,8 @@ def test_a_null_experiment_has_no_interaction(shared: bool) -> None:
     runs, named = 300, 0
     for rng in generators(runs, 19):
         takes = takes_of(full_factorial(), 3, rng)
-        analysis = analyse(_with_shared_errors(takes, rng, _each_level) if shared else takes)
-        named += any(one.matters for one in analysis.interactions)
+        findings = Findings(_with_shared_errors(takes, rng, _each_level) if shared else takes)
+        named += any(one.matters for one in findings.interactions)
     assert named / runs <= 0.05 + tolerance(0.05, runs)
 
 
@@ -411,9 +414,9 @@ def test_a_null_experiment_names_no_winner(design: str) -> None:
             takes = takes_of(latin_hypercube(30, rng), 1, rng)
         else:
             takes = takes_of(full_factorial() if design == "full factorial" else one_factor_at_a_time(), 3, rng)
-        analysis = analyse(takes)
-        winners += analysis.winner is not None
-        mattering += any(effect.matters for effect in analysis.factors)
+        findings = Findings(takes)
+        winners += findings.winner is not None
+        mattering += any(effect.matters for effect in findings.factors)
     assert winners / runs <= 0.05
     assert mattering / runs <= 0.05 + tolerance(0.05, runs)
 
@@ -422,7 +425,7 @@ def test_a_winner_that_is_named_is_the_best_and_often_named() -> None:
     runs, named, right = 100, 0, 0
     effect = by_level("temperature", {"0.7": 10.0, "1.0": 0.0, "1.3": 0.0})
     for rng in generators(runs, 9):
-        winner = analyse(takes_of(full_factorial(), 4, rng, effect)).winner
+        winner = Findings(takes_of(full_factorial(), 4, rng, effect)).winner
         named += winner is not None
         right += winner is not None and winner.settings == {"temperature": "0.7"}
     assert named / runs >= 0.9
@@ -434,7 +437,7 @@ def test_the_best_condition_is_among_those_tied_with_the_best() -> None:
     effect = by_level("temperature", {"0.7": 3.0, "1.0": 0.0, "1.3": -12.0})
     conditions = full_factorial({"temperature": FACTORS["temperature"]})
     for rng in generators(runs, 10):
-        ranking = analyse(takes_of(conditions, 5, rng, effect)).conditions
+        ranking = Findings(takes_of(conditions, 5, rng, effect)).conditions
         kept += any(one.tied_with_best and one.condition["temperature"] == "0.7" for one in ranking)
         left += any(not one.tied_with_best and one.condition["temperature"] == "1.3" for one in ranking)
     assert kept / runs >= 0.95 - tolerance(0.95, runs)

@@ -2,7 +2,8 @@
 
 Importing AudioCraft imports its training code and with it torchmetrics, spaCy for a tokenizer that no published model
 has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler; librosa for
-what only hears a melody; and transformers, which a model with a T5 or a codec of the hub's imports as it is loaded.
+what only hears a melody; and transformers, which a model with a codec or a tokenizer of the hub's imports as it is
+loaded.
 While AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
 """
 

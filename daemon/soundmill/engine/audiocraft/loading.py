@@ -139,6 +139,8 @@ def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) 
 
 def _codec_files(pretrained: str, source: hub.Hub, report: hub.Report | None) -> list[Path]:
     """Of a codec that a checkpoint names instead of holding it: a file, a folder of AudioCraft's, or the hub's."""
+    import transformers  # noqa: F401  reads the hub's, and is silenced only once it is imported
+
     local = Path(pretrained)
     if local.exists():
         return [local if local.is_file() else local / CODEC_FILE]

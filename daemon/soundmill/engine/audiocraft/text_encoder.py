@@ -13,7 +13,7 @@ from typing import Any
 
 from audiocraft.modules import conditioners
 
-from soundmill.engine.quiet import quiet
+from soundmill.engine.audiocraft import t5, tokenizer
 
 FOLDER = "text_encoder"
 
@@ -28,14 +28,11 @@ def names(config: Mapping[str, Any]) -> list[str]:
 
 def register(name: str, folder: Path) -> None:
     """Make AudioCraft read the text encoder `name` from `folder`. The latest registration counts."""
-    from transformers import T5Config  # seconds of imports, for a model that has a T5
-
     _stand_in()
     _registered[name] = folder
     if name not in conditioners.T5Conditioner.MODELS:
         conditioners.T5Conditioner.MODELS.append(name)
-    with quiet():
-        conditioners.T5Conditioner.MODELS_DIMS[name] = T5Config.from_pretrained(folder).d_model
+    conditioners.T5Conditioner.MODELS_DIMS[name] = t5.Sizes.of(t5.read_config(folder)).d_model
 
 
 class _Source:
@@ -49,9 +46,7 @@ class _Source:
 
 
 def _stand_in() -> None:
-    from transformers import T5EncoderModel, T5Tokenizer
-
     module: Any = conditioners
     if not isinstance(module.T5EncoderModel, _Source):
-        module.T5Tokenizer = _Source(T5Tokenizer.from_pretrained)
-        module.T5EncoderModel = _Source(T5EncoderModel.from_pretrained)
+        module.T5Tokenizer = _Source(tokenizer.load)
+        module.T5EncoderModel = _Source(t5.load)

@@ -12,6 +12,7 @@ import numbers
 import pickle
 import sys
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def unpack(data: bytes) -> object:
 class _Packer(pickle.Pickler):
     def reducer_override(self, thing: Any) -> Any:
         cls = thing if isinstance(thing, type) else type(thing)
+        if isinstance(thing, Enum) and cls.__module__.startswith("soundmill."):
+            return cls, (thing.value,)  # before Python 3.11.4 they pickle themselves as a call of getattr
         if cls.__module__.startswith("soundmill.") or (cls.__module__, cls.__qualname__) in _PLAIN:
             return NotImplemented
         if isinstance(thing, str):

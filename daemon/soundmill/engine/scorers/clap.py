@@ -12,10 +12,10 @@ no window is marked: the same take always gets the same score, whoever its neigh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import ClapModel, ClapProcessor
 
 from soundmill.engine.hub import Hub
 from soundmill.engine.quiet import quiet
@@ -77,6 +77,10 @@ def load(model: str, device: str, source: Hub) -> Clap:
     """A CLAP checkpoint in transformers' format, from a folder or by its Hugging Face id. Raises ModelUnavailable."""
 
     def read(local_files_only: bool) -> Clap:
+        if Path(model).is_dir() and not (Path(model) / "config.json").is_file():  # said before two seconds of imports
+            raise FileNotFoundError("it holds no config.json")
+        from transformers import ClapModel, ClapProcessor
+
         with quiet():
             found: Any = ClapModel.from_pretrained(model, local_files_only=local_files_only, output_loading_info=True)
             loaded, report = found

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from soundmill.inbox.jobfile.suggest import closest
+from soundmill.inbox.jobfile.vocabulary import SECONDS
 from soundmill.inbox.jobfile.written import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
 from soundmill.words import did_you_mean, normal
 
@@ -26,12 +27,19 @@ LONGEST_LABEL_NAME = 100  # characters
 
 _LINE_BREAKS = re.compile(r"[ \t]*[\r\n\t]+[ \t]*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-INVISIBLE = " \t\r\n\x0b\x0c\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202c\u2028\u2029\u202f\u2060\u3000\ufeff"
+INVISIBLE = (
+    " \t\r\n\x0b\x0c\u00a0\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e"
+    "\u202f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
+)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _MINUTES = re.compile(r"(\d{1,4}):([0-5]?\d)(?::([0-5]?\d))?")
+_SPOKEN_MINUTES = re.compile(r"(\d{1,3})\s*(?:m|min|['′])\s*([0-5]?\d)\s*(?:s|sec|[\"″]|'')?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'’\u00a0\u202f ])\d{3}(?:\1\d{3})*")
 _ANY_SEED = frozenset({"random", "rand", "rnd", "any", "new", "?", "auto", "none", "null", "zufall"})
-_WITH_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([A-Za-z]+|%)")
+_BLANKS = frozenset({"nan", "none", "null", "nil", "n/a", "na", "-", "--", "—", "default", "auto", "standard"})
+_WITH_UNIT = re.compile(r"([+-]?\d{1,9}(?:[.,]\d{1,9})?)\s*([A-Za-z]+)")
+_PERCENT = re.compile(r"%?\s*(\d{1,9}(?:\.\d{1,15})?)\s*%?")
+_ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d{1,3}")
 
 
 class Wrong(ValueError):
@@ -91,6 +99,8 @@ class Field:
             raise Wrong(self._expected())
         if self._choices:
             text = normal(text.lstrip("."))  # WAV and .wav are wav, Sound Effects sound_effects
+        elif text.count("%") == 1 and not self._unit and (percent := _PERCENT.fullmatch(text)):
+            text = f"{float(percent[1]) / 100:.15g}"  # as spreadsheets show a share
         elif self.is_whole and (thousands := _THOUSANDS.fullmatch(text)):
             raise Wrong(self._thousands(text, thousands[1]))
         try:
@@ -121,12 +131,21 @@ class Field:
             return f"{expected}; write the decimals after a point: {text.replace(',', '.')}"
         if self.name == "seed" and (text.startswith("-") or text.lower() in _ANY_SEED):
             return "leave the cell blank, and each clip gets a new seed; else it " + expected
+        if self.is_whole and _ROUNDED.fullmatch(text):
+            return f"{expected}; write all its digits: what shows it so has rounded it"
+        if text.lower() in _BLANKS:
+            return f"{expected}; leave it blank for the usual value"
+        if (found := _THOUSANDS.fullmatch(text)) and found[1] not in ".,":
+            return f"{expected}; write it without marks between the thousands: {re.sub(r'[^0-9]', '', text)}"
+        if self._unit == "s" and (spoken := _SPOKEN_MINUTES.fullmatch(text)):
+            text = f"{spoken[1]}:{spoken[2]:0>2}"
         if minutes := _MINUTES.fullmatch(text):
             return (
                 f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
             )
         if measured := _WITH_UNIT.fullmatch(text):
-            number = float(measured[1]) / (100 if measured[2] == "%" and self._high == 1 else 1)
+            number = float(measured[1].replace(",", "."))
+            number *= SECONDS.get(measured[2].casefold(), 1.0) if self._unit == "s" else 1.0
             if (self._low or 0) <= number <= (self._high or number):
                 return f"{expected}; write the number alone: {number:g}"
         return expected

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from soundmill.errors import InvalidControl
+from soundmill.inbox.jobfile.naming.pattern import Naming
 from soundmill.inbox.jobfile.points import Draw, Points, draw_apart
 from soundmill.jobs import AudioFormat, QcAction
 
@@ -87,3 +88,4 @@ class Rules:
     find_experiment: Callable[[str], EarlierExperiment] = no_experiments
     draw: Callable[[Draw], Points] = draw_apart
     length_of: Callable[[Path], float | None] = untold
+    naming: Naming | None = None  # of clips, where neither the row nor the file says

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Protocol
 
+from soundmill.inbox.jobfile.clips import ClipNames
 from soundmill.inbox.jobfile.context import Rules
-from soundmill.inbox.jobfile.naming import NameBook, batch_name
+from soundmill.inbox.jobfile.naming.safe import batch_name
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES, SHEET_SUFFIXES, TABLE_SUFFIXES, check_text
 from soundmill.inbox.jobfile.rows import Row
@@ -32,14 +33,15 @@ class _Source(Protocol):
 class Jobs:
     """The jobs of a checked file. Iterating raises InvalidJobFile if an audio file it names has gone since."""
 
-    def __init__(self, source: _Source, ulid: str) -> None:
+    def __init__(self, source: _Source, ulid: str, names: ClipNames) -> None:
         self._source = source
         self._ulid = ulid
+        self._names = names
 
     def __iter__(self) -> Iterator[JobSpec]:
         problems = Problems()
         for row in self._source.rows(problems):
-            yield from takes(row, self._ulid)
+            yield from takes(row, self._ulid, self._names)
         problems.raise_if_any()
 
 
@@ -60,11 +62,15 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
     else:
         source = Table(CsvText(data), rules, problems) if suffix in TABLE_SUFFIXES else Document(data, rules, problems)
     labels: dict[str, None] = {}
-    job_count = _check_rows(source, rules.max_jobs, labels, problems)
+    batch = batch_name(source.name, file_name)
+    names = ClipNames(
+        source.naming, columns=source.columns, numbered=isinstance(source, Document), batch=batch, ulid=rules.ulid
+    )
+    job_count = _check_rows(source, rules.max_jobs, names, labels, problems)
     problems.raise_if_any()
     return BatchSpec(
-        name=batch_name(source.name, file_name),
-        jobs=Jobs(source, rules.ulid),
+        name=batch,
+        jobs=Jobs(source, rules.ulid, names),
         job_count=job_count,
         on_qc_fail=source.on_qc_fail or rules.default_on_qc_fail,
         priority=source.priority,
@@ -75,10 +81,8 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
     )
 
 
-def _check_rows(source: _Source, max_jobs: int, labels: dict[str, None], problems: Problems) -> int:
+def _check_rows(source: _Source, max_jobs: int, names: ClipNames, labels: dict[str, None], problems: Problems) -> int:
     """Pass 1: reads every row, compares the names, notes the labels, counts the jobs."""
-    names = NameBook()
-    unnamed = False
     count = 0
     for row in source.rows(problems):
         count += len(row.replicates)
@@ -87,23 +91,6 @@ def _check_rows(source: _Source, max_jobs: int, labels: dict[str, None], problem
         if count > max_jobs:
             problems.add(f"asks for more than {max_jobs:,} jobs; share them among several files", row.line)
             return count
-        if row.name is None:
-            unnamed = True
-        else:
-            first = names.add(row.name, row.choice.takes, row.line)
-            if first is not None:
-                problems.add(
-                    f"is the id of another job too, on line {first}; each needs its own", row.line, "id", row.name
-                )
-    for name, line, other in names.replicate_clashes():
-        problems.add(f"is the name that another take of the job on line {other} gets; choose another", line, "id", name)
-    if unnamed and names.may_clash_with_automatic:
-        for row in source.rows(Problems()):
-            if row.name is None:
-                name = row.full_name
-                clash = names.automatic_clash(name, row.choice.takes)
-                if clash is not None:
-                    problems.add(
-                        f"is the name that the job on line {row.line} gets by itself; choose another", clash, "id", name
-                    )
+        names.note(row, problems)
+    names.check(lambda: source.rows(Problems()), problems)
     return count

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from soundmill.errors import MissingInput, UnknownModel
 from soundmill.inbox.jobfile.cells import JOB_FIELDS, SETTING_FIELDS, Wrong, read_prompt
 from soundmill.inbox.jobfile.context import ModelTraits, Rules
-from soundmill.inbox.jobfile.naming import automatic_name, condition_name, name_from_id
+from soundmill.inbox.jobfile.naming.safe import name_from_id
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.written import LARGEST_SEED, LONGEST_DURATION_S, Settings
 from soundmill.jobs import AudioFormat, Parameters, QualityKind
@@ -57,7 +57,7 @@ class Choice(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One good row: a job for each of its replicates. `name` and `seed` are None where the file gives none."""
+    """One good row: a job for each of its replicates. `name` (its id) and `seed` are None where the file gives none."""
 
     line: int
     position: int
@@ -70,15 +70,6 @@ class Row(NamedTuple):
     # In an experiment, the ulid of the batch whose seeds it uses: a replicate has the same in every condition.
     seeds_of: str | None = None
     done: frozenset[int] = frozenset()  # replicates that the batch it extends has already
-
-    @property
-    def full_name(self) -> str:
-        """Its own name, or the one it gets by itself."""
-        if self.name is not None:
-            return self.name
-        if self.condition:
-            return condition_name(self.position, self.condition)
-        return automatic_name(self.position, self.prompt)
 
     @property
     def replicates(self) -> Sequence[int]:

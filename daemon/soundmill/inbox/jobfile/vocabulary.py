@@ -15,17 +15,21 @@ from soundmill.words import normal
 _SAME = {
     "duration": "length len seconds secs sec duration_target target_duration target_length clip_length clip_duration "
     "audio_length audio_duration audio_end seconds_total music_length music_duration running_time run_time runtime "
-    "dauer länge laenge spieldauer durée duree longueur duración duracion longitud durata lunghezza duur lengte",
+    "dauer länge laenge spieldauer durée duree longueur duración duracion longitud durata lunghezza duur lengte "
+    "duração duracao czas_trwania süre длительность продолжительность 时长 時長 長さ 再生時間 길이 재생시간",
     "cfg_coef": "cfg cfg_scale guidance guidance_scale cfg_coefficient cfg_value cfg_weight classifier_free_guidance "
     "classifier_free_guidance_scale",
-    "temperature": "temp temperatur température sampling_temperature",
+    "temperature": "temp temperatur température temperatura sampling_temperature",
     "top_k": "topk k_top",
     "top_p": "topp nucleus nucleus_p",
-    "seed": "random_seed rng_seed noise_seed manual_seed seed_value startwert",
+    "seed": "random_seed rng_seed noise_seed manual_seed seed_value startwert graine semilla semente seme ziarno "
+    "tohum zaad сид зерно 种子 種子 随机种子 シード シード値 시드",
     "count": "batch_size batch_count num_takes takes copies n_iter num_samples num_outputs num_variations variations "
-    "num_waveforms_per_prompt number_of_takes number_of_clips num_images_per_prompt anzahl quantity",
-    "model": "model_name model_id model_path modell modèle modelo modello checkpoint ckpt ckpt_name",
-    "format": "file_format output_format audio_format file_type dateiformat",
+    "num_waveforms_per_prompt number_of_takes number_of_clips num_images_per_prompt anzahl quantity "
+    "cantidad quantidade quantità quantité aantal liczba adet количество 数量 個数 수량",
+    "model": "model_name model_id model_path modell modèle modelo modello модель 模型 モデル 모델 checkpoint ckpt "
+    "ckpt_name",
+    "format": "file_format output_format audio_format file_type dateiformat formato формат 格式 形式 형식",
     "melody": "melody_path melody_file melody_audio melodie",
     "continue_from": "init_audio continuation continuation_of audio_to_continue",
 }
@@ -35,7 +39,8 @@ SAME = {name: field for field, names in _SAME.items() for name in names.split()}
 _PROMPTS = (
     "text texts description descriptions prompt_text text_prompt prompts caption captions positive "
     "positive_prompt style_prompt style_of_music song_description beschreibung eingabe aufforderung "
-    "invite texte texto testo descripción descripcion descrizione"
+    "invite texte texto testo descripción descripcion descrizione descrição opis промпт запрос описание "
+    "提示词 提示詞 提示 描述 プロンプト 説明 프롬프트 설명"
 )
 PROMPTS = frozenset(_PROMPTS.split())
 
@@ -68,9 +73,10 @@ NOTHING = {name: why for why, names in _NOTHING.items() for name in names.split(
 
 # A unit, and by what a number in it is multiplied to be seconds.
 _UNITS = {
-    1.0: "s sec secs second seconds sek sekunde sekunden seconde secondes segundo segundos secondi seconden",
-    0.001: "ms msec msecs millisecond milliseconds millis millisekunden",
-    60.0: "m min mins minute minutes minuten minuti minutos",
+    1.0: "s sec secs second seconds sek sekunde sekunden seconde secondes segundo segundos secondi seconden "
+    "сек секунд sn saniye 秒 초",
+    0.001: "ms msec msecs millisecond milliseconds millis millisekunden мс 毫秒 ミリ秒",
+    60.0: "m min mins minute minutes minuten minuti minutos мин dk 分 分钟",
     3600.0: "h hr hrs hour hours stunden",
 }
 SECONDS = {name: factor for factor, names in _UNITS.items() for name in names.split()}
@@ -102,6 +108,7 @@ def visible(name: str) -> str:
 def meaning(name: str, fields: tuple[str, ...]) -> Meaning:
     """What the name of a column says, `fields` being those there are."""
     shown = visible(name)
+    shown = shown if shown.isascii() else unicodedata.normalize("NFKC", shown)
     if normal(shown) in fields:
         return Meaning(normal(shown), normal(shown))
     units = [unit for found in _BRACKETS.findall(shown) if (unit := _unit(_words(found)))]

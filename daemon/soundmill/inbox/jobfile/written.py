@@ -170,7 +170,16 @@ class JobFile(BaseModel):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", title="Soundmill job file")
 
-    name: str | None = Field(None, max_length=200, description="name of the batch; the file's name where not given")
+    name: str | None = Field(
+        None,
+        max_length=200,
+        description="name of the batch, the file's name where not given; with {fields} in it, as clip_name",
+    )
+    clip_name: str | None = Field(
+        None,
+        max_length=200,
+        description="pattern of the clips' names, as in MX_{place}_{take:02}; {field} is a column, factor or setting",
+    )
     priority: int = Field(0, ge=-1000, le=1000, description="for jobs that give none; higher runs earlier")
     on_qc_fail: QcAction | None = Field(None, description="what happens to a clip whose quality checks fail")
     defaults: Defaults = Field(default_factory=lambda: Defaults(), description="values for jobs that give none")

@@ -58,5 +58,9 @@ def _flat(channel: Samples, near: NDArray[np.bool_], extreme: float) -> NDArray[
     inner = np.abs(channel[np.maximum(first - 1, 0)] - channel[first])
     outer = np.abs(channel[np.minimum(last + 1, channel.size - 1)] - channel[last])
     cornered = np.maximum(inner, outer) >= CORNER * tolerance
-    chosen = [np.arange(a, b + 1) for a, b in zip(first[cornered], last[cornered], strict=True)]
-    return np.concatenate(chosen) if chosen else at[:0]
+    starts, lengths = starts[cornered], (ends - starts)[cornered]
+    # Of the samples near the extreme, those of each such run: where its first is less what runs before it take up.
+    found: NDArray[np.int64] = at[
+        np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+    ]
+    return found

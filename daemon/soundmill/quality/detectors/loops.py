@@ -146,10 +146,9 @@ def _exact_lag(wave: Samples, rate: float, about_s: float, slack_s: float) -> in
         energy = float(np.vecdot(probe, probe))
         if energy <= 0 or context.size <= size:
             continue
-        cross = scipy.fft.irfft(
-            scipy.fft.rfft(context, context.size + size) * scipy.fft.rfft(probe, context.size + size).conj(),
-            context.size + size,
-        )[: context.size - size + 1]
+        length = scipy.fft.next_fast_len(context.size, real=True)  # what wraps around lies beyond what is read
+        spectrum = scipy.fft.rfft(context, length) * scipy.fft.rfft(probe, length).conj()
+        cross = scipy.fft.irfft(spectrum, length)[: context.size - size + 1]
         sums = np.concatenate(([0.0], np.cumsum(np.square(context, dtype=np.float64))))
         energies = sums[size:] - sums[:-size]
         likeness = cross / np.sqrt(np.maximum(energies * energy, 1e-30))

@@ -86,6 +86,9 @@ def figure(
 
 def finished(made: Figure, name: str, title: str, alt: str) -> Plot:
     text = StringIO()
+    if (layout := made.get_layout_engine()) is not None:
+        layout.execute(made)  # here, for savefig would draw everything once more only to come to it
+        made.set_layout_engine(None)
     # The salt makes the ids of clip paths follow from the content instead of from chance.
     with mpl.rc_context({"svg.hashsalt": name}):
         made.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

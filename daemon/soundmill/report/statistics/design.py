@@ -68,15 +68,18 @@ def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) 
     """`takes` all have a condition. A factor that one does not name counts as its level "". `log` names the factors
     whose design has a logarithmic scale."""
     names = sorted({name for take in takes for name in take.condition})
-    levels = [_levels({take.condition.get(name, "") for take in takes}) for name in names]
-    position = [{text: index for index, text in enumerate(texts)} for texts, _ in levels]
-    keys = [tuple(at[take.condition.get(name, "")] for name, at in zip(names, position, strict=True)) for take in takes]
+    texts = [tuple([take.condition.get(name, "") for name in names]) for take in takes]
+    distinct = set(texts)
+    levels = [_levels({each[at] for each in distinct}) for at in range(len(names))]
+    position = [{text: index for index, text in enumerate(texts_of)} for texts_of, _ in levels]
+    key_of = {each: tuple(at[text] for text, at in zip(each, position, strict=True)) for each in distinct}
+    keys = [key_of[each] for each in texts]
     values = [_response(take, response) for take in takes]
     order = sorted(
         range(len(takes)),
         key=lambda i: (keys[i], takes[i].replicate, math.isnan(values[i]), values[i], str(takes[i].passed)),
     )
-    conditions = sorted(set(keys))
+    conditions = sorted(key_of.values())
     condition_at = {key: index for index, key in enumerate(conditions)}
     seeds = sorted({take.replicate for take in takes})
     seed_at = {replicate: index for index, replicate in enumerate(seeds)}
@@ -86,7 +89,8 @@ def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) 
     passed = np.array([bool(takes[i].passed) for i in order], dtype=np.bool_)
     made = np.array([takes[i].passed is not None for i in order], dtype=np.bool_)
     scored = ~np.isnan(found)
-    design, baseline = _design(grid, np.unique(condition_of[scored]))
+    has_score = np.bincount(condition_of[scored], minlength=len(grid)) > 0
+    design, baseline = _design(grid, has_score)
     return Table(
         factors=tuple(
             Factor(
@@ -104,7 +108,7 @@ def read_table(takes: Sequence[Take], response: Response, log: Collection[str]) 
         response=found,
         scored=scored,
         made=made,
-        has_score=np.bincount(condition_of[scored], minlength=len(grid)) > 0,
+        has_score=has_score,
         passed_in=np.bincount(condition_of[passed], minlength=len(grid)),
         takes_in=np.bincount(condition_of[made], minlength=len(grid)),
         design=Design.SAMPLED if any(_is_range(numbers, design) for _, numbers in levels) else design,
@@ -130,16 +134,17 @@ def _levels(texts: set[str]) -> tuple[tuple[str, ...], Floats | None]:
     return ordered, np.array([numbers[text] for text in ordered], dtype=np.float64)
 
 
-def _design(grid: Ints, scored: Ints) -> tuple[Design, Ints | None]:
+def _design(grid: Ints, scored: Bools) -> tuple[Design, Ints | None]:
     """What the conditions look like; a job that failed for good leaves a hole in the design it came from."""
-    if grid.size == 0 or all(len(np.unique(column)) < 2 for column in grid.T):
+    levels = [Counter(column) for column in grid.T.tolist()]
+    varied = sum(len(counts) > 1 for counts in levels)
+    if grid.size == 0 or varied == 0:
         return Design.NONE, None
-    varied = [column for column in grid.T if len(np.unique(column)) > 1]
-    baseline = np.array([Counter(column.tolist()).most_common(1)[0][0] for column in grid.T], dtype=np.intp)
-    if len(varied) > 1 and ((grid != baseline).sum(axis=1) <= 1).all():
+    baseline = np.array([counts.most_common(1)[0][0] for counts in levels], dtype=np.intp)
+    if varied > 1 and ((grid != baseline).sum(axis=1) <= 1).all():
         return Design.ONE_FACTOR_AT_A_TIME, baseline
     seen = grid[scored]
-    if len(seen) == math.prod(len(np.unique(column)) for column in seen.T):
+    if len(seen) == math.prod(len(set(column)) for column in seen.T.tolist()):
         return Design.FULL_FACTORIAL, None
     return Design.SAMPLED, None
 

@@ -36,27 +36,28 @@ def tested_pairs(model: Model, scale: Scale, confidence: float) -> list[Tested]:
         return []
     grid = model.table.conditions[model.table.has_score]
     varied = [index for index, column in enumerate(grid.T) if len(np.unique(column)) > 1]
-    found = []
-    for first, second in combinations(varied, 2):
-        asked = _within(model, first, second) if model.within else _beside_main_effects(model, first, second)
-        if asked is None:
-            continue
-        meetings, contrasts = asked
-        p_value, error = f_test(meetings.model, contrasts), meetings.model.error_for(contrasts)
-        if p_value is None or error is None:
-            continue
-        changes = changes_of(meetings, contrasts, error, scale, confidence)
-        found.append(
-            Tested(
-                first=first,
-                second=second,
-                p_value=p_value,
-                effect=changes.clearest.change if changes else scale.clipped_change(_effect(meetings.means)),
-                changes=changes,
-                cells=tuple(_cells(model, first, second, scale)),
-            )
-        )
-    return found
+    asked = (tested_pair(model, first, second, scale, confidence) for first, second in combinations(varied, 2))
+    return [tested for tested in asked if tested is not None]
+
+
+def tested_pair(model: Model, first: int, second: int, scale: Scale, confidence: float) -> Tested | None:
+    """One pair of factors that both vary; None where nothing can be said of it."""
+    asked = _within(model, first, second) if model.within else _beside_main_effects(model, first, second)
+    if asked is None:
+        return None
+    meetings, contrasts = asked
+    p_value, error = f_test(meetings.model, contrasts), meetings.model.error_for(contrasts)
+    if p_value is None or error is None:
+        return None
+    changes = changes_of(meetings, contrasts, error, scale, confidence)
+    return Tested(
+        first=first,
+        second=second,
+        p_value=p_value,
+        effect=changes.clearest.change if changes else scale.clipped_change(_effect(meetings.means)),
+        changes=changes,
+        cells=tuple(_cells(model, first, second, scale)),
+    )
 
 
 def _within(model: Model, first: int, second: int) -> tuple[Meetings, Floats] | None:
@@ -131,9 +132,9 @@ def _effect(cells: Floats) -> float:
 
 
 def _cells(model: Model, first: int, second: int, scale: Scale) -> Iterator[InteractionCell]:
-    table = model.table
+    table, columns = model.table, _sides(model, second)
     for label_a, in_a in _sides(model, first):
-        for label_b, in_b in _sides(model, second):
+        for label_b, in_b in columns:
             chosen = in_a & in_b
             means = model.adjusted.means[chosen & table.has_score]
             yield InteractionCell(

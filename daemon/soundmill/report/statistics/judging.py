@@ -119,10 +119,11 @@ def replicates_needed(model: Model, factor: JudgedFactor, scale: Scale, confiden
     pairs = factor.measured.pairs
     if pairs.errors is None or model.error is None or model.error.df < FEWEST_DF_TO_PLAN:
         return None
-    least_certain = int(pairs.errors.likely.argmax())
+    likely = pairs.errors.likely(model.error)
+    least_certain = int(likely.argmax())
     return replicates_for(
         scale.worth,
-        standard_error=float(pairs.errors.likely[least_certain]),
+        standard_error=float(likely[least_certain]),
         df=float(pairs.errors.df[least_certain]),
         replicates=replicates_of(model),
         level=(1 - confidence) / len(pairs.first),

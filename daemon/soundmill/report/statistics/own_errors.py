@@ -25,13 +25,20 @@ Terms = Sequence[tuple[Ints, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
-    """Of m comparisons. `likely` are the likeliest sizes of the standard errors, for planning: more of the common error
-    is averaged in. `by_common` are what they would be by that alone."""
+    """Of m comparisons. `by_common` are what the standard errors would be by the common error alone."""
 
     standard_errors: Floats
     df: Floats
-    likely: Floats
     by_common: Floats
+    spread: Floats  # the comparisons' variances over the error's
+    own: tuple[Floats, Floats] | None  # within seeds: the comparisons' own error variances, and degrees of freedom
+
+    def likely(self, residual: ErrorTerm) -> Floats:
+        """The likeliest sizes of the standard errors, for planning: more of the common error is averaged in."""
+        if self.own is None:
+            return self.standard_errors
+        variance, df = self.own
+        return np.sqrt(self.spread * averaged(variance, df, residual, np.full_like(df, RESIDUAL_WEIGHT))[0])
 
 
 def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Errors:
@@ -42,18 +49,21 @@ def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Er
     """
     spread = np.maximum(quadratic(model.covariance(rows), terms), 0.0)
     shared = np.full_like(spread, common.variance), np.full_like(spread, common.df)
-    adjusted, by_common = model.adjusted, np.sqrt(spread * common.variance)
+    adjusted = model.adjusted
+    own = None
     if not model.within or adjusted.error is None:
-        return Errors(standard_errors=by_common, df=shared[1], likely=by_common, by_common=by_common)
-    if adjusted.paired:
-        found, likely = _by_seeds(adjusted, rows, terms, adjusted.error)
+        variance, df = shared
+    elif adjusted.paired:
+        own = _by_seeds(adjusted, rows, terms, adjusted.error)
+        variance, df = averaged(*own, adjusted.error, np.maximum(OWN_DF_ENOUGH - own[1], 0.0))
     else:
-        found = likely = _by_takes(adjusted, rows, terms, spread, shared)
+        variance, df = _by_takes(adjusted, rows, terms, spread, shared)
     return Errors(
-        standard_errors=np.sqrt(spread * found[0]),
-        df=found[1],
-        likely=np.sqrt(spread * likely[0]),
-        by_common=by_common,
+        standard_errors=np.sqrt(spread * variance),
+        df=df,
+        by_common=np.sqrt(spread * common.variance),
+        spread=spread,
+        own=own,
     )
 
 
@@ -61,25 +71,17 @@ def quadratic(form: Floats, terms: Terms) -> Floats:
     """A quadratic form (q, q) of each comparison: (m,)."""
     at, signs = np.array([at for at, _ in terms]), np.array([sign for _, sign in terms])
     parts = np.multiply.outer(signs, signs)[..., None] * form[at[:, None], at]
-    found: Floats = np.asarray(
-        sum(parts.reshape(-1, at.shape[1])), dtype=np.float64
-    )  # one by one: always in this order
+    found: Floats = np.add.accumulate(parts.reshape(-1, at.shape[1]))[-1]  # one by one: always in this order
     return found
 
 
-def _by_seeds(
-    adjusted: Adjusted, rows: Floats, terms: Terms, residual: ErrorTerm
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Error variances with their degrees of freedom, to judge by and to plan by."""
+def _by_seeds(adjusted: Adjusted, rows: Floats, terms: Terms, residual: ErrorTerm) -> tuple[Floats, Floats]:
+    """Error variances of the comparisons' own, with their degrees of freedom."""
     projected = rows @ adjusted.residuals
     size = quadratic(rows @ rows.T, terms)
     df = np.clip(quadratic(adjusted.residual_form(rows), terms) / size, 0.0, residual.df)
     squares = quadratic(projected @ projected.T, terms) / size
-    variance = np.maximum(np.divide(squares, df, out=np.zeros_like(df), where=df > 1e-9), adjusted.floor)
-    return (
-        averaged(variance, df, residual, np.maximum(OWN_DF_ENOUGH - df, 0.0)),
-        averaged(variance, df, residual, np.full_like(df, RESIDUAL_WEIGHT)),
-    )
+    return np.maximum(np.divide(squares, df, out=np.zeros_like(df), where=df > 1e-9), adjusted.floor), df
 
 
 def _by_takes(

@@ -8,6 +8,7 @@ Derived in docs/statistics.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Adjusted:
 
     means: Floats  # (C,), at the average seed; nan where no take has the response
     counts: Floats  # (C,) takes with the response
+    inverse: Floats  # (C,) 1 / counts, 0 for none
     spread: Floats  # (C, R)
     seed_information: Floats  # (R, R) pseudo-inverse of the seeds' normal equations
     together: Floats  # (C, R) takes of each condition and seed; 0 where takes are not compared within seeds
@@ -44,23 +46,22 @@ class Adjusted:
     seeds: int  # R; 1 when seeds are not shared
     paired: bool  # takes are compared within seeds
     floor: float  # the least error variance, see `Scale`
-    # What `error_for` said of contrasts, which the tests and the intervals of an effect both ask.
+    # What was said of contrasts, which the tests and the intervals of an effect both ask.
     _judged: dict[tuple[int, bytes], ErrorTerm | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _bases: dict[tuple[int, bytes], Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def covariance(self, rows: Floats) -> Floats:
         """Of linear combinations (q, C) of the means, over the error variance: (q, q)."""
-        inverse = _inverse(self.counts)
         loaded = rows @ self.spread
-        found: Floats = (rows * inverse) @ rows.T + loaded @ self.seed_information @ loaded.T
+        found: Floats = (rows * self.inverse) @ rows.T + loaded @ self.seed_information @ loaded.T
         return found
 
     def variances(self, rows: Floats) -> Floats:
         """The diagonal of `covariance`: (q,)."""
-        inverse = _inverse(self.counts)
         loaded = rows @ self.spread
-        found: Floats = rows**2 @ inverse + ((loaded @ self.seed_information) * loaded).sum(axis=1)
+        found: Floats = rows**2 @ self.inverse + ((loaded @ self.seed_information) * loaded).sum(axis=1)
         return found
 
     def error_for(self, contrasts: Floats) -> ErrorTerm | None:
@@ -94,7 +95,7 @@ class Adjusted:
         """
         if not self.paired or self.seeds < 3:
             return 1.0
-        basis = _basis(contrasts)
+        basis = self._basis(contrasts)
         by_seed = basis.T @ self.residuals
         varying = np.linalg.eigvalsh(by_seed @ by_seed.T)
         rank, squares = basis.shape[1], float((varying**2).sum())
@@ -110,21 +111,18 @@ class Adjusted:
 
         Over the contrasts' own size that is degrees of freedom: (seeds - 1) each, less where takes are missing.
         """
-        inverse = _inverse(self.counts)
         found = np.zeros((len(rows), len(rows)))
-        before = None
-        for seed, takes in enumerate(self.together.T):
-            if before is None or (takes != before).any():  # where no take is missing, all seeds are alike
-                before = takes
-                here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
-                total, loaded = here.sum(axis=1), here @ self.spread
-                inside = (rows * (takes > 0)) @ rows.T - (here * inverse) @ here.T
-                shared, twice = loaded @ self.seed_information @ loaded.T, np.multiply.outer(total, total)
-            of_seed = np.multiply.outer(total, loaded @ self.seed_information[seed])
-            found += inside
-            found -= shared
-            found += of_seed + of_seed.T
-            found -= self.seed_information[seed, seed] * twice
+        unlike = (self.together[:, 1:] != self.together[:, :-1]).any(axis=0)
+        for start, end in pairwise([0, *(np.flatnonzero(unlike) + 1).tolist(), self.together.shape[1]]):
+            # Seeds alike in what they have takes of are summed at once: where no take is missing, all of them.
+            takes, information = self.together[:, start], self.seed_information[start:end]
+            here = rows * np.sqrt(takes)  # residuals are sums over the root of the number of takes
+            total, loaded = here.sum(axis=1), here @ self.spread
+            inside = (rows * (takes > 0)) @ rows.T - (here * self.inverse) @ here.T
+            shared = loaded @ self.seed_information @ loaded.T
+            of_seeds = np.multiply.outer(total, loaded @ information.sum(axis=0))
+            found += (end - start) * (inside - shared) + of_seeds + of_seeds.T
+            found -= float(np.trace(information[:, start:end])) * np.multiply.outer(total, total)
         return found
 
     def own_error(self, contrasts: Floats) -> ErrorTerm | None:
@@ -132,18 +130,19 @@ class Adjusted:
         everything = len(contrasts) >= (self.counts > 0).sum() - 1
         if self.error is None or not self.paired or everything:
             return None
-        basis = _basis(contrasts)
+        basis = self._basis(contrasts)
         df = float(np.trace(self.residual_form(basis.T)))
         if df <= 0 or self.error.df - df <= 1e-9:
             return None
         return ErrorTerm(variance=max(float(((basis.T @ self.residuals) ** 2).sum()) / df, self.floor), df=df)
 
-
-def _basis(contrasts: Floats) -> Floats:
-    """Orthonormal columns that span what contrasts (q, C) do: (C, rank)."""
-    basis, triangle = np.linalg.qr(contrasts.T)
-    found: Floats = basis[:, np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle).max()]
-    return found
+    def _basis(self, contrasts: Floats) -> Floats:
+        """Orthonormal columns that span what contrasts (q, C) do: (C, rank)."""
+        asked = len(contrasts), contrasts.tobytes()
+        if asked not in self._bases:
+            basis, triangle = np.linalg.qr(contrasts.T)
+            self._bases[asked] = basis[:, np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle).max()]
+        return self._bases[asked]
 
 
 def averaged(variance: Floats, df: Floats, residual: ErrorTerm, residual_weight: Floats) -> tuple[Floats, Floats]:
@@ -174,7 +173,7 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
     rows, seeds, values = table.condition_of[kept], table.seed_of[kept], table.response[kept]
     conditions, replicates = len(table.conditions), int(table.seed_of.max(initial=-1)) + 1
     counts = np.bincount(rows, minlength=conditions).astype(np.float64)
-    inverse = _inverse(counts)
+    inverse = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
     together = np.zeros((conditions, replicates))
     np.add.at(together, (rows, seeds), 1.0)
     used = together.sum(axis=0) > 0
@@ -202,6 +201,7 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
     return Adjusted(
         means=means,
         counts=counts,
+        inverse=inverse,
         spread=spread,
         seed_information=information,
         together=together,
@@ -213,12 +213,6 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
         paired=paired and len(effects) > 1,
         floor=floor,
     )
-
-
-def _inverse(counts: Floats) -> Floats:
-    """0 for none."""
-    found: Floats = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
-    return found
 
 
 def _linked(together: Floats) -> bool:

@@ -85,10 +85,21 @@ def read_header(cells: Sequence[str], line: int, last: int, problems: Problems) 
     if not has_prompt:
         if "prompt" not in suggested:
             problems.add(
-                "the first line must name the columns, one of them prompt; for example: prompt,duration",
+                _why_one(names)
+                or "the first line must name the columns, one of them prompt; for example: prompt,duration",
                 line,
                 "prompt",
                 ", ".join(name for name in names if name) or None,
             )
         return None
     return Header(line=last, names=tuple(names), written=len(cells), known=known, labels=labels, factors=factors)
+
+
+def _why_one(names: Sequence[str]) -> str | None:
+    """Why a header that names prompt is but one cell."""
+    for mark in "，；、,;\t" if len(names) == 1 else "":
+        if names_prompt(names[0].split(mark)):
+            if mark in "，；、":
+                return f"{mark} separates no columns; type a comma or a semicolon there, in every line"
+            return "the whole line stands in quotation marks; delete those around the lines"
+    return None

@@ -159,7 +159,8 @@ def _text(at: dict[str, str], shown: str) -> str:
         return value.replace("T", " ")
     if kind == "time" and (found := _DURATION.fullmatch(at.get("time-value", ""))):
         hours, minutes, seconds = found.groups()
-        return clock(round(int(hours[:6]) * 3600 + int(minutes[:6]) * 60 + float(seconds.replace(",", ".")[:12]), 3))
+        text = clock(round(int(hours[:6]) * 3600 + int(minutes[:6]) * 60 + float(seconds.replace(",", ".")[:12]), 3))
+        return shown if shown.lstrip("0") == text.lstrip("0") else text  # 00:01:30 where people see it so
     if kind == "boolean" and (value := at.get("boolean-value")):
         return value.upper()
     return shown or at.get("string-value", "")

@@ -12,12 +12,15 @@ from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
 from soundmill.inbox.jobfile.table.header import MOST_TITLE_ROWS, Header, meaning_of, names_prompt, read_header
+from soundmill.inbox.jobfile.table.prompts import no_words
 from soundmill.inbox.jobfile.table.suspicion import SPOKEN, WATCHED, filled, unclosed, unmeant, unmeant_prompt
 from soundmill.inbox.jobfile.vocabulary import PROMPTS
 from soundmill.words import normal
 
 _NO_LINES: dict[str, int] = {}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+\s*%?")
+_THOUSANDS_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"([1-9]\d{0,2})[.,](\d{3})")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
 _FLOATS = tuple(name for name, field in JOB_FIELDS.items() if field.is_number)
 
@@ -55,6 +58,8 @@ class Table:
         self._source = source
         self._reader = RowReader(rules)
         self._header = _find_header(source, problems)
+        self.columns = () if self._header is None else tuple(self._header.labels)
+        self.naming = rules.naming
 
     def rows(self, problems: Problems) -> Iterator[Row]:
         """The good rows; what is wrong with the others goes to `problems`."""
@@ -67,9 +72,7 @@ class Table:
         labels = tuple(header.labels.items())
         prompt_at, id_at, seed_at = (header.known.get(name, width) for name in ("prompt", "id", "seed"))
         shared_at = [header.known.get(name, width) for name in SHARED_FIELDS]
-        comma_at = (
-            [header.known[name] for name in _FLOATS if name in header.known] if self._source.decimal_comma else []
-        )
+        comma_at = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
         columns = {normal(name): i for name, i in (*header.known.items(), *labels) if i != prompt_at}
         read = self._reader.read
         position = 0
@@ -87,6 +90,9 @@ class Table:
             wrong = False
             if not WATCHED.isdisjoint([cell[:1] for cell in cells]):
                 wrong = self._refuse_marks(header, cells, line, problems)
+            if len(cells) == 1 < width and (why := self._other_delimiter(header, cells[0])):
+                problems.add(why, line, None, cells[0])
+                continue
             if len(cells) > width:
                 if any(cells[width:]):
                     if not wrong:
@@ -102,18 +108,32 @@ class Table:
             if len(prompt) < 60 and normal(prompt) == "prompt" and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
-            for i in comma_at:
-                if "," in cells[i] and _DECIMAL_COMMA.fullmatch(cells[i]):
-                    cells[i] = _with_point(cells[i], header, i)
+            for i, thousands in comma_at:
+                if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
+                    continue
+                if _DECIMAL_COMMA.fullmatch(cells[i]):
+                    cells[i] = cells[i].replace(",", ".")
             for i, factor in header.factors.items():
+                if factor < 1 and (found := _THOUSANDS.fullmatch(cells[i])):
+                    many = found[1] + found[2]
+                    message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
+                    problems.add(message, line, header.names[i], cells[i])
+                    wrong = True
                 if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
                     cells[i] = f"{float(cells[i]) * factor:.10g}"
             if "{" in prompt or "__" in prompt or "|" in prompt:
                 try:
                     prompt = filled(prompt, _value_of(columns, cells), header.labels)
-                except Wrong as why:
-                    problems.add(str(why), line, "prompt", prompt)
+                except Wrong as error:
+                    problems.add(str(error), line, "prompt", prompt)
                     wrong = True
+            if not wrong and cells[prompt_at] and (why := no_words(prompt)):
+                problems.add(why, line, "prompt", prompt)
+                wrong = True
+            if not self._source.delimiter and len(cells[seed_at]) == 16 and cells[seed_at].endswith("0"):
+                message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
+                problems.add(message, line, "seed", cells[seed_at])
+                wrong = True
             if wrong:
                 continue
             row = read(
@@ -133,6 +153,11 @@ class Table:
         if not position and not problems:
             problems.add("has a header but no rows: there is no job in it", header.line)
 
+    def _may_part_thousands(self, name: str, header: Header) -> bool:
+        """Whether 1,000 may be a thousand, where it is no decimal comma for sure."""
+        small = header.factors.get(header.known[name], 1.0) < 1
+        return JOB_FIELDS[name].is_whole or small or not self._source.decimal_comma
+
     def _refuse_marks(self, header: Header, cells: Sequence[str], line: int, problems: Problems) -> bool:
         """Tells `problems` what in this row was not meant as words; whether there was something."""
         delimiter = self._source.delimiter
@@ -149,6 +174,15 @@ class Table:
                 problems.add(why, line, names[i] or None, cell)
                 found = True
         return found
+
+    def _other_delimiter(self, header: Header, text: str) -> str | None:
+        """Why a row without the header's delimiter, cut by another one into as many cells, is not one prompt."""
+        numbers = [i for name, i in header.known.items() if name in _FLOATS]
+        for other, spoken in SPOKEN.items():
+            parts = text.split(other)
+            if len(parts) == len(header.names) and any(_NUMBER.fullmatch(parts[i].strip()) for i in numbers):
+                return f"has {spoken} between its cells, and the header {SPOKEN[self._source.delimiter]}; take one"
+        return None
 
     def _too_many(self, header: Header, cells: Sequence[str]) -> str:
         width, delimiter = len(header.names), self._source.delimiter
@@ -184,13 +218,6 @@ def _find_header(source: Source, problems: Problems) -> Header | None:
 def _is_header(header: Header, cells: Sequence[str]) -> bool:
     """Whether each cell that is not blank is its column's name."""
     return all(not cell or normal(cell) == normal(name) for name, cell in zip(header.names, cells, strict=False))
-
-
-def _with_point(text: str, header: Header, column: int) -> str:
-    """A number with a decimal comma; left alone where the comma may part thousands of a whole number."""
-    name = next(name for name, i in header.known.items() if i == column)
-    whole = JOB_FIELDS[name].is_whole
-    return text if whole and len(text) - text.index(",") == 4 else text.replace(",", ".")
 
 
 def _value_of(columns: Mapping[str, int], cells: Sequence[str]) -> Callable[[str], str | None]:

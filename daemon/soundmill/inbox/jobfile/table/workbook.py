@@ -44,7 +44,7 @@ class Workbook:
             _ignore,
         )
         self._formats: dict[str, str] = {}
-        self._kinds: list[str] = []  # of each cell format: "", date, time, both, or zeros
+        self._kinds: list[str] = []  # of each cell format: see _kind_of
         self._in_formats = False
         if self._at("styles.xml") in archive.names:
             archive.read(self._at("styles.xml"), self._on_style, self._on_style_end, _ignore)
@@ -212,8 +212,9 @@ def number_text(value: str, shown: str, day_zero: datetime) -> str:
     if shown.isdecimal():  # so many digits, with zeros in front
         return number_text(value, "", day_zero).zfill(int(shown))
     days = float(value)
-    if shown == "time":
-        return clock(round(days * 86400, 3))
+    if shown in ("time", "0time"):
+        text = clock(round(days * 86400, 3))
+        return f"0{text}" if text[1] == ":" and shown == "0time" else text
     at = day_zero + timedelta(days=days)
     at = (at + timedelta(microseconds=500_000)).replace(microsecond=0)
     return at.strftime("%Y-%m-%d %H:%M:%S") if shown == "both" or at.time() != datetime.min.time() else f"{at:%Y-%m-%d}"
@@ -227,18 +228,18 @@ def clock(seconds: float) -> str:
 
 
 def _kind_of(number: str, code: str | None) -> str:
-    """How a number format shows: "" as a number, date, time, both, or the count of its digits."""
+    """How a number format shows: "" as a number, date, time, 0time (08:00:00), both, or the count of its digits."""
     if code is None:
         known = int(number) if number.isdecimal() else 0
         return "both" if known == 22 else "date" if known in _DATES else "time" if known in _TIMES else ""
     code = code.split(";")[0]
     if _ZEROS.fullmatch(code):
         return str(len(code))
-    letters = _QUOTED.sub("", code).lower().replace("general", "").replace("am/pm", "h")
+    letters = _QUOTED.sub("", code).lower().replace("general", "").replace("am/pm", "s")
     day, hour = bool(re.search("[yd]", letters)), bool(re.search("[hs]", letters))
     if not day and not hour:
         return "date" if "mmm" in letters else ""
-    return "both" if day and hour else "date" if day else "time"
+    return "both" if day and hour else "date" if day else "0time" if "hh" in letters else "time"
 
 
 def _column_of(reference: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from soundmill.inbox.jobfile.cells import FILE_FIELDS, JOB_FIELDS, KNOWN, Wrong
 from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import Row, RowReader
 from soundmill.inbox.jobfile.written import Defaults, Experiment, JobFile
@@ -21,6 +22,8 @@ class Document:
 
     def __init__(self, data: bytes, rules: Rules, problems: Problems) -> None:
         self.name: str | None = None
+        self.naming = rules.naming
+        self.columns: tuple[str, ...] = ()
         self.on_qc_fail: QcAction | None = None
         self.priority = 0
         self.kind = "list"
@@ -50,10 +53,7 @@ class Document:
                 problems.add("has no place at the top of the file; put it under experiment", line, key)
             elif key not in JobFile.model_fields:
                 unknown_key(key, line, "at the top of the file", JobFile.model_fields, problems)
-        if "name" in entries:
-            self.name = words(entries["name"][1], "name", problems) or None
-            if self.name and len(self.name) > 200:
-                problems.add("must have at most 200 characters", entries["name"][0], "name", self.name)
+        self._understand_names(entries, problems)
         if "on_qc_fail" in entries:
             self.on_qc_fail = value(entries["on_qc_fail"][1], FILE_FIELDS["on_qc_fail"], problems)
         if "priority" in entries:
@@ -73,6 +73,25 @@ class Document:
         if due > rules.max_jobs:
             problems.add(f"asks for {due:,} jobs; one file may ask for {rules.max_jobs:,}", 1)
             self._sections = []  # not to be expanded
+
+    def _understand_names(self, entries: Mapping[str, tuple[int, Node]], problems: Problems) -> None:
+        """`name` is the batch's or, with {fields} in it, the pattern of its clips' names, as `clip_name` always is."""
+        for key in ("name", "clip_name"):
+            text = words(entries[key][1], key, problems) if key in entries else None
+            if not text:
+                continue
+            line = entries[key][0]
+            if len(text) > 200:
+                problems.add("must have at most 200 characters", line, key, text)
+            elif key == "name" and not ("{" in text or "}" in text):
+                self.name = text
+            elif key == "clip_name" and self.naming and self.naming.line:
+                problems.add("name is a pattern of the clips' names already; give one of them", line, key, text)
+            else:
+                try:
+                    self.naming = Naming(pattern=Pattern(text), key=key, line=line)
+                except Wrong as wrong:
+                    problems.add(str(wrong), line, key, text)
 
     def _add_jobs(
         self, entries: Mapping[str, tuple[int, Node]], base: Mapping[str, str], reader: RowReader, problems: Problems

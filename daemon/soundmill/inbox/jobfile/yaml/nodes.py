@@ -142,6 +142,8 @@ class _Composer:
                 node: Node
                 if kind is yaml.ScalarEvent:
                     node = self._scalar(event, line, is_key, commented)
+                    if self._flow and waiting and isinstance(place, Pairs) and not event.value and event.implicit[0]:
+                        self._look_for_colon(event, waiting, place)
                     if event.implicit[0] and (careful or event.end_mark.line >= line):
                         self._look(event, line, place, waiting)
                 else:
@@ -256,6 +258,14 @@ class _Composer:
         if message:
             piece = text if whole.startswith(text, column) else whole[column:]
             raise _Slipped(slips.Slip(line, message, whole[:column] + mended + whole[column + len(piece) :]))
+
+    def _look_for_colon(self, event: Any, key: tuple[int, str], place: Pairs) -> None:
+        """Refuses a key in braces, after others, that has no colon: the rest of a text that contains a comma."""
+        before = self._source.lines[event.start_mark.line][: event.start_mark.column].rstrip()
+        others = (node for _, node in place.entries.values())
+        if not before.endswith(":") and any(not isinstance(node, Scalar) or node.text for node in others):
+            message = "a comma ends a text within { }, and YAML takes what follows for a key; put the text in quotes"
+            self._problems.add(message, key[0], None, key[1])
 
     def _key(self, node: Node, mapping: Pairs) -> tuple[int, str]:
         if not isinstance(node, Scalar):
