@@ -96,7 +96,7 @@ class Mill:
             "cpu",
             engine,
             Books(ledger=self.catalog, shelf=self.disk, gate=gate),
-            replace(wiring.trade_of(config), jitter=lambda: 0.0),
+            replace(wiring.trade_of(config, Home(self.outputs.parent)), jitter=lambda: 0.0),
             clock=self.clock,
             steady=self.clock,
         )

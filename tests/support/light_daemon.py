@@ -86,7 +86,7 @@ def main() -> int:
 
     service = Service(
         Home(chosen.home),
-        config,
+        reread(),
         devices=["cpu"],
         with_site=False,
         with_reports=False,

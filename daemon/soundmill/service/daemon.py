@@ -93,15 +93,16 @@ class Service:
         self._rejudging = True
         self._finished = False
         self._problem: str | None = None
-        self._trade = wiring.trade_of(config)
+        self._trade = wiring.trade_of(config, self.home)
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
             self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
             opened.callback(self._say_goodbye)
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
-            reread = reread or (lambda: load(home))
-            self._settings = Settings(config, devices, reread=reread, record=self._record, troubles=self._troubles)
+            self._settings = Settings(
+                config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
+            )
             self.catalog.use_ranking(config.scoring.rank_by)
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
@@ -239,10 +240,15 @@ class Service:
             self._settings.read_again()
         self._settings.hand_on(self._use)
 
+    def _load(self) -> Config:
+        config = load(self.home)
+        wiring.rules_for(config, self.home.inbox)  # raises ConfigError
+        return config
+
     def _use(self, former: Config) -> None:
         """What is in flight is finished by the settings before."""
         config, devices = self.config, self._settings.devices
-        self._trade = wiring.trade_of(config)
+        self._trade = wiring.trade_of(config, self.home)
         self._rejudging = True
         self._pool.use(self._trade)
         self.inbox.use(config, self._rules())
@@ -309,7 +315,8 @@ class Service:
         self._record("daemon stopped", "soundmill stopped")
 
     def _rules(self) -> Callable[[str], Rules]:
-        return wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment)
+        folders = wiring.input_folders(self.config, self.home)
+        return wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment, folders)
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(
