@@ -276,7 +276,9 @@ def _is_free_or_of(errors: Path, ulid: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        return False
+        if os.path.lexists(errors):
+            return False  # somebody else's
+        raise  # the folder's trouble: no other name would do better
 
 
 def _move_without_overwriting(source: Path, target: Path) -> None:
