@@ -58,8 +58,8 @@ def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> set
     return telling
 
 
-def unreported(db: sqlite3.Connection) -> list[Owed]:
-    """First reports before new ones, the oldest batch first; of the others the one changed last."""
+def unreported(db: sqlite3.Connection, limit: int = -1) -> list[Owed]:
+    """First reports before new ones, the oldest batch first; of the others the one changed last. All, or `limit`."""
     return [
         Owed(
             id=row["id"],
@@ -69,7 +69,7 @@ def unreported(db: sqlite3.Connection) -> list[Owed]:
             changed_at=row["changed_at"],
             again=row["reported_at"] is not None,
         )
-        for row in db.execute(OWED)
+        for row in db.execute(f"{OWED} LIMIT ?", (limit,))
     ]
 
 

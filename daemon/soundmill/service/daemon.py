@@ -124,7 +124,14 @@ class Service:
             self._reporter: Reporter | None = None
             if with_reports:
                 command = report_command(home)
-                self._reporter = Reporter(self.catalog, home.outputs, command, clock=clock, steady=steady)
+                self._reporter = Reporter(
+                    self.catalog,
+                    home.outputs,
+                    command,
+                    clock=clock,
+                    steady=steady,
+                    generating=lambda: self._pool.running > 0,
+                )
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
             self._controls = Controls(
@@ -272,8 +279,13 @@ class Service:
             choosing.step(self.catalog, self.home.outputs)
 
     def _report(self) -> None:
-        if self._reporter is not None and self._storage_is_open():
-            self._reporter.tick()
+        if self._reporter is None or not self._storage_is_open():
+            return
+        self._reporter.tick()
+        if (backlog := self._reporter.backlog) is not None:
+            self._troubles.begin("report backlog", backlog)
+        else:
+            self._troubles.end("report backlog")
 
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
