@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
@@ -35,6 +36,16 @@ class InboxConfig(Section):
     scan_interval_s: float = Field(2.0, gt=0, le=3600, description="time between full scans of the inbox")
     max_file_mb: float = Field(32.0, gt=0, le=1024, description="larger job files are rejected")
     max_jobs: int = Field(1_000_000, ge=1, description="most jobs one file may expand to")
+    input_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="where melody and continue_from may be beside inbox and outputs; absolute, or from ~"
+    )
+
+    @model_validator(mode="after")
+    def _folders_are_absolute(self) -> Self:
+        for folder in self.input_folders:
+            if not Path(folder).expanduser().is_absolute():
+                raise ValueError(f"input_folders: {folder} is relative; name the folder from / or ~")
+        return self
 
 
 class ScheduleConfig(Section):

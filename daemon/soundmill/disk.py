@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -29,7 +29,12 @@ MENDS = {
     errno.EPERM: "this user may not write there: fix the folder's owner or mode",
     errno.ENOENT: "the folder is gone: mount its disk or make it again",
     errno.ENOTDIR: "a file stands where a folder should be: move it away",
+    errno.EISDIR: "a folder stands where a file should be: move it away",
     errno.EIO: "the disk failed: check it (dmesg) and its mount",
+    errno.ESTALE: "the network folder was taken away: mount it again",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n, LimitNOFILE)",
+    errno.ENFILE: "too many files are open on this machine: close some programs",
+    errno.ENOMEM: "there is no memory left: close some programs",
 }
 
 
@@ -135,16 +140,23 @@ def open_plain(path: Path | str, *, folder: int | None = None) -> tuple[int, os.
     return handle, status
 
 
+def is_below(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path leads into one of the folders, whatever links there are on the way."""
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
+
+
 def open_below(root: Path, names: Sequence[str]) -> int:
     """The descriptor of a regular file below `root`.
 
     Every name is opened relative to the folder before it and without following links, so no link, however it is raced
     into place, leads outside. Raises NotPlain, OSError.
     """
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    through = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY  # a folder need not be listed to be gone through
+    folder = os.open(root, through)
     try:
         for name in names[:-1]:
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            inner = os.open(name, through | os.O_NOFOLLOW, dir_fd=folder)
             os.close(folder)
             folder = inner
         return open_plain(names[-1], folder=folder)[0]

@@ -16,6 +16,7 @@ SoundmillError                  one line: what, where, the mend
     ├── MissingInput            permanent: a melody or continuation file is missing or unreadable
     ├── OutOfMemory             transient: retried with half the slots
     └── EngineDied              transient: the engine process ended or was killed
+        └── EngineNotStarted    no job's fault: the system cannot start a process now
 """
 
 from __future__ import annotations
@@ -113,3 +114,7 @@ class OutOfMemory(EngineError):
 
 class EngineDied(EngineError):
     """The engine process ended, or was killed for hanging."""
+
+
+class EngineNotStarted(EngineDied):
+    """The system could not start the engine process now: too many files or processes, no memory."""

@@ -39,14 +39,23 @@ class Home:
         return self.root / "outputs"
 
     @property
+    def marker(self) -> Path:
+        """What tells the outputs folder from the place where its disk is to be mounted."""
+        return self.outputs / ".soundmill"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".lock"
 
     def create(self) -> None:
         """Make the folders that are not there yet; what is there is left alone."""
+        self.create_inbox()
+        self.outputs.mkdir(exist_ok=True)
+
+    def create_inbox(self) -> None:
+        """The same, but for the outputs folder: of a home in use it is missing while its disk is not mounted."""
         for folder in ("accepted", "rejected", ".claimed", ".control"):
             (self.inbox / folder).mkdir(parents=True, exist_ok=True)
-        self.outputs.mkdir(exist_ok=True)
 
 
 def find_home(chosen: str | None, environ: Mapping[str, str] = os.environ) -> Home:

@@ -204,6 +204,10 @@ class Attempt:
     started_at: float
     alone: bool = False  # an earlier attempt took its engine down: run it without neighbours
 
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.job.id, self.number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelQueue:
@@ -250,6 +254,7 @@ class GenerationRequest:
     continue_from: Path | None = None
     fade_s: float = 0.0  # at the end, and at the start of a clip that continues none; 0 leaves the cut as it is
     tags: Mapping[str, str] = field(default_factory=dict)
+    input_folders: tuple[Path, ...] | None = None  # melody and continue_from are read from these alone; None: any
 
     @property
     def key(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.claims import ALONE_AFTER, GIVEN_UP_AFTER
 from soundmill.jobs import FailureKind, JobStatus, Progress, attempt_seed
 
 
@@ -116,7 +117,7 @@ def test_a_finish_that_comes_too_late_writes_nothing(mill: Any, how: str) -> Non
     elif how == "cancelled":
         mill.catalog.cancel("themes")
     elif how == "recovered":
-        mill.catalog.recover(3)
+        mill.catalog.recover()
     elif how == "released":
         mill.catalog.release([attempt], "stopping")
     elif how == "failed":
@@ -241,28 +242,47 @@ def test_a_clean_stop_gives_jobs_back_without_a_strike(mill: Any) -> None:
 def test_what_a_dead_daemon_left_running_is_queued_again(mill: Any) -> None:
     mill.ingest(2)
     attempts = mill.claim(limit=1)
-    (found,) = mill.catalog.recover(3)
+    (found,) = mill.catalog.recover()
     assert (found.job.id, found.number, found.seed, found.worker) == (1, 1, attempts[0].seed, "w0")
-    assert (job(mill)["status"], job(mill)["strikes"], job(mill)["suspect"]) == ("queued", 1, 0)
-    assert mill.catalog.recover(3) == []
+    assert (job(mill)["status"], job(mill)["strikes"], job(mill)["suspect"]) == ("queued", 0, 0)
+    assert mill.catalog.recover() == []
 
 
-def test_a_job_that_keeps_ending_the_daemon_becomes_suspect_and_then_fails(mill: Any) -> None:
+def test_a_daemon_that_ends_again_and_again_under_a_job_runs_it_alone_and_at_last_gives_it_up(mill: Any) -> None:
     mill.ingest(1)
+    for number in range(1, GIVEN_UP_AFTER):
+        (attempt,) = mill.claim()
+        assert attempt.alone == (number > ALONE_AFTER)
+        mill.catalog.recover()
+        assert (job(mill)["status"], job(mill)["strikes"]) == ("queued", 0)
     mill.claim()
-    mill.catalog.recover(3)
-    assert job(mill)["suspect"] == 0
-    mill.claim()
-    mill.catalog.recover(3)
-    assert (job(mill)["suspect"], job(mill)["status"]) == (1, "queued")
-    (third,) = mill.claim()
-    assert third.alone
-    mill.catalog.recover(3)
+    mill.catalog.recover()
     row = job(mill)
     assert (row["status"], row["error_kind"]) == ("failed", "engine_died")
-    assert "3 times" in row["error"]
-    assert [r["status"] for r in mill.rows("SELECT status FROM attempts")] == ["interrupted"] * 3
+    assert f"{GIVEN_UP_AFTER} times in a row" in row["error"]
     assert mill.row("SELECT status FROM batch_progress")["status"] == "finished"
+    mill.catalog.retry("1")
+    mill.claim()
+    mill.catalog.recover()
+    assert (job(mill)["status"], job(mill)["suspect"]) == ("queued", 0)
+
+
+def test_a_daemon_that_was_stopped_in_between_has_not_ended_in_a_row(mill: Any) -> None:
+    mill.ingest(1)
+    for _ in range(2 * ALONE_AFTER):
+        mill.claim()
+        mill.catalog.recover()
+        mill.catalog.release(mill.claim(), "the daemon was stopped")
+    assert (job(mill)["status"], job(mill)["strikes"], job(mill)["suspect"]) == ("queued", 0, 0)
+
+
+def test_a_strike_of_its_engine_stays_when_the_daemon_ends(mill: Any) -> None:
+    mill.ingest(1)
+    (attempt,) = mill.claim()
+    mill.fail(attempt, kind=FailureKind.ENGINE_DIED, retry_in=0)
+    mill.claim()
+    mill.catalog.recover()
+    assert job(mill)["strikes"] == 1
 
 
 def test_progress_is_seen_while_a_job_runs(mill: Any) -> None:

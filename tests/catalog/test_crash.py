@@ -92,7 +92,7 @@ def test_a_finish_broken_off_anywhere_writes_nothing(mill: Any, retry: bool) -> 
         lambda mill, attempt: mill.fail(attempt),
         lambda mill, attempt: mill.fail(attempt, retry_in=5),
         lambda mill, attempt: mill.catalog.release([attempt], "stopping"),
-        lambda mill, attempt: mill.catalog.recover(3),
+        lambda mill, attempt: mill.catalog.recover(),
         lambda mill, attempt: mill.catalog.cancel("themes"),
     ],
     ids=["fail", "fail-and-retry", "release", "recover", "cancel"],
@@ -213,7 +213,7 @@ def test_a_daemon_killed_during_an_ingest_leaves_the_other_work_whole(make_mill:
     mill = make_mill(path)
     assert [row["name"] for row in mill.rows("SELECT name FROM batches")] == ["whole"]
     assert mill.row("PRAGMA integrity_check") == {"integrity_check": "ok"}
-    assert [attempt.job.id for attempt in mill.catalog.recover(3)] == [1, 2]
+    assert [attempt.job.id for attempt in mill.catalog.recover()] == [1, 2]
     assert mill.counters_are_true()
     assert [attempt.number for attempt in mill.claim(limit=2)] == [2, 2]
     assert mill.fail(mill.claim()[0], kind=FailureKind.INTERNAL)

@@ -90,7 +90,7 @@ def machine_for(make_mill: Any) -> type[RuleBasedStateMachine]:
             self.mill.catalog.release(self.attempts, "stopping")
 
         def die_and_recover(self, data: st.DataObject) -> None:
-            self.mill.catalog.recover(MAX_ATTEMPTS)
+            self.mill.catalog.recover()
             assert not self.mill.rows("SELECT 1 FROM jobs WHERE status = 'running'")
 
         def wait(self, data: st.DataObject) -> None:

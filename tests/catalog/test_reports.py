@@ -160,3 +160,20 @@ def test_a_rating_from_before_the_catalogue_knew_of_changes_is_told_too(tmp_path
     migrate(db)
     assert [(owed.id, owed.again) for owed in reports.unreported(db)] == [(1, True)]
     db.close()
+
+
+def test_a_clock_that_is_set_back_loses_no_report_and_makes_none_twice(mill: Any) -> None:
+    finish(mill)
+    mill.clock.now -= 3600
+    (owed,) = mill.catalog.unreported()
+    mill.catalog.mark_reported(owed.id, read_at=owed.known_at)
+    assert mill.catalog.unreported() == []
+    rate(mill)
+    (again,) = mill.catalog.unreported()
+    assert again.again
+    mill.clock.now -= 3600
+    rate(mill)
+    mill.catalog.mark_reported(again.id, read_at=again.known_at)  # it was begun before the second rating
+    (third,) = mill.catalog.unreported()
+    mill.catalog.mark_reported(third.id, read_at=third.known_at)
+    assert mill.catalog.unreported() == []

@@ -15,7 +15,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
-    "worker_board", "event_log", "inbox_notices", "label_values", "retries", "rejected_files", "model_speed",
+    "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
+    "model_speed",
     "experiment_family", "scores_by_scorer",
 ]  # fmt: skip
 
@@ -37,6 +38,8 @@ def busy(mill: Any) -> Any:
     mill.catalog.record_rejection("01R", "bad.csv", None, [])
     notice = {"kind": "held", "file": "x (1).csv", "message": "looks like a copy"}
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
+    trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
+    mill.catalog.set_setting("troubles", json.dumps([trouble]))
     return mill
 
 

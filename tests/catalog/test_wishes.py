@@ -81,7 +81,7 @@ def test_a_job_that_goes_back_to_a_paused_batch_is_held(mill: Any, how: str) -> 
     if how == "release":
         mill.catalog.release([attempt], "stopping")
     elif how == "recover":
-        mill.catalog.recover(3)
+        mill.catalog.recover()
     elif how == "quality":
         mill.succeed(attempt, passed=False, retry=True)
     else:

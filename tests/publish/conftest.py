@@ -243,6 +243,8 @@ def fill(home: Home) -> None:
     home.catalog.worker_state("gpu-1", device="cuda:1", model=None, status="idle", slots=4, running=0)
     notice = {"kind": "held", "file": f"x {HOSTILE} (1).csv", "message": "looks like a copy"}
     home.catalog.set_setting("inbox notices", json.dumps([notice]))
+    trouble = {"part": "inbox", "message": f"{HOSTILE}: cannot be read", "since": home.now[0]}
+    home.catalog.set_setting("troubles", json.dumps([trouble]))
     home.catalog.record_rejection(
         "01JD0000000000000000000000",
         "broken.csv",

@@ -20,7 +20,8 @@ from .conftest import HOSTILE, Get, Home, close_site, job, make_home, open_site
 
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
-    "worker_board", "event_log", "inbox_notices", "label_values", "retries", "rejected_files", "model_speed",
+    "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
+    "model_speed",
 ]  # fmt: skip
 
 

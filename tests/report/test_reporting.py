@@ -16,7 +16,7 @@ from service.conftest import config, drop, quick_engine
 from soundmill.cli import main
 from soundmill.home import Home as HomeFolder
 from soundmill.service.daemon import Service
-from soundmill.service.reporter import TRIES, Reporter, report_command
+from soundmill.service.reporter import BEHIND, BEHIND_FOR_S, TRIES, Reporter, report_command
 
 Command = Callable[[str], list[str]]
 
@@ -29,8 +29,11 @@ def finished(home: Home, name: str = "bells") -> int:
     return attempt.job.batch_id
 
 
-def reporter(home: Home, command: Command) -> Reporter:
-    return Reporter(home.catalog, home.outputs, command, lambda: home.now[0])
+def reporter(home: Home, command: Command, *, generating: bool = False) -> Reporter:
+    def now() -> float:
+        return home.now[0]
+
+    return Reporter(home.catalog, home.outputs, command, clock=now, steady=now, generating=lambda: generating)
 
 
 def says(program: str) -> Command:
@@ -79,6 +82,36 @@ def test_reports_are_made_one_at_a_time_oldest_first(home: Home, tmp_path: Path)
     made = reporter(home, says(program))
     until(made, lambda: made.idle, home)
     assert log.read_text() == "<one><two><three>"
+
+
+def test_while_clips_are_made_reports_take_no_more_than_half_the_time(home: Home, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        finished(home, name)
+    made = reporter(home, says("pass"), generating=True)
+    made.tick()
+    home.now[0] += 30
+    pause = threading.Event()
+    while made.busy_with:
+        pause.wait(0.02)
+        made.tick()
+    home.now[0] += 29
+    made.tick()
+    assert made.busy_with is None
+    home.now[0] += 1
+    made.tick()
+    assert made.busy_with == "two"
+    made.stop()
+
+
+def test_reports_that_fall_behind_are_said(home: Home) -> None:
+    for number in range(BEHIND):
+        finished(home, f"batch-{number}")
+    made = reporter(home, says("pass"))
+    assert made.backlog is None
+    home.now[0] += BEHIND_FOR_S
+    assert made.backlog is not None and made.backlog.startswith(f"{BEHIND} reports are owed")
+    until(made, lambda: made.idle, home)
+    assert made.backlog is None
 
 
 def test_a_report_that_fails_is_tried_again_and_then_given_up(home: Home) -> None:
@@ -206,7 +239,7 @@ def test_run_once_tells_of_a_report_that_cannot_be_made(tmp_path: Path) -> None:
         return time.time() + hours[0]
 
     ended = Service(
-        home, config(), devices=["cpu"], with_site=False, with_reports=True, engine_for=quick_engine, clock=clock
+        home, config(), devices=["cpu"], with_site=False, with_reports=True, engine_for=quick_engine, steady=clock
     ).run(once=True)
     assert not ended.ok and ended.failed == 0 and "soundmill report bells" in str(ended.problem)
 

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from soundmill.catalog.catalog import Catalog
+from soundmill.catalog.shelf.files import FiledTake
 from soundmill.config import Config, ScheduleConfig
 from soundmill.errors import StorageUnavailable
+from soundmill.home import Home
 from soundmill.jobs import Batch, BatchSpec, Job, JobSpec, Parameters, QcAction, Source
 from soundmill.schedule.ledger import Books
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import wiring
+from soundmill.service.output_folder import OutputFolder
 from support.fake_engine import FakeEngine
 
 
@@ -27,13 +30,13 @@ class Clock:
         return self.now
 
 
-class Disk(wiring.OutputFolder):
+class Disk(OutputFolder):
     """The real outputs folder, which a test can declare full or one of whose files it can refuse."""
 
     full: bool = False
     refused: str | None = None
 
-    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> wiring.files.FiledTake:
+    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> FiledTake:
         if self.full or (self.refused and self.refused in relative):
             raise StorageUnavailable(f"{relative}: no space left on device; make room")
         return super().file(relative, audio, sidecar)
@@ -93,8 +96,9 @@ class Mill:
             "cpu",
             engine,
             Books(ledger=self.catalog, shelf=self.disk, gate=gate),
-            replace(wiring.trade_of(config), jitter=lambda: 0.0),
+            replace(wiring.trade_of(config, Home(self.outputs.parent)), jitter=lambda: 0.0),
             clock=self.clock,
+            steady=self.clock,
         )
 
     def run(self, worker: Worker, *, rounds: int = 200, done: Callable[[], bool] | None = None) -> None:
@@ -114,8 +118,9 @@ class Mill:
 @pytest.fixture
 def mill(tmp_path: Path) -> Iterator[Mill]:
     clock = Clock()
-    outputs = tmp_path / "outputs"
-    outputs.mkdir()
+    home = Home(tmp_path)
+    home.create()
+    home.marker.touch()
     catalog = Catalog.open(tmp_path / "catalog.db", clock=clock)
-    yield Mill(clock, catalog, Disk(outputs), outputs)
+    yield Mill(clock, catalog, Disk(home, catalog, (), lambda kind, message: None), home.outputs)
     catalog.close()

@@ -14,7 +14,7 @@ def queue(model: str, priority: int = 0, queued_at: float = 0.0, head: int = 1) 
 
 
 def choose(*queues: ModelQueue, loaded: str | None = None, since: float = 0.0, now: float = 0.0) -> str | None:
-    return choose_model(queues, loaded=loaded, loaded_since=since, now=now, pass_over_s=CAP_S)
+    return choose_model(queues, loaded=loaded, loaded_for_s=now - since, now=now, pass_over_s=CAP_S)
 
 
 def test_nothing_waiting_means_nothing_to_do() -> None:
@@ -46,6 +46,12 @@ def test_a_model_is_passed_over_no_longer_than_the_cap() -> None:
 def test_passing_over_is_counted_from_the_switch_so_that_old_backlogs_do_not_thrash() -> None:
     waiting = queue("a", queued_at=0), queue("b", queued_at=1)
     assert choose(*waiting, loaded="b", since=10 * CAP_S, now=10 * CAP_S + 1) == "b"
+
+
+def test_a_head_from_the_future_has_seen_the_clock_set_back_and_is_not_passed_over_for_ever() -> None:
+    waiting = queue("a", queued_at=5000), queue("b", queued_at=5000)
+    assert choose(*waiting, loaded="b", since=1400 - CAP_S + 1, now=1400) == "b"
+    assert choose(*waiting, loaded="b", since=1400 - CAP_S, now=1400) == "a"
 
 
 @given(

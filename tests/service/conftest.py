@@ -46,10 +46,17 @@ def serving(
     engine_for: EngineFor = quick_engine,
     settings: Config | None = None,
     devices: tuple[str, ...] = ("cpu",),
+    reread: Callable[[], Config] | None = None,
 ) -> Iterator[Service]:
     """A started service; the test ticks it."""
     service = Service(
-        home, settings or config(), devices=devices, with_site=False, with_reports=False, engine_for=engine_for
+        home,
+        settings or config(),
+        devices=devices,
+        with_site=False,
+        with_reports=False,
+        engine_for=engine_for,
+        reread=reread,
     )
     try:
         yield service

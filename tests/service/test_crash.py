@@ -23,12 +23,17 @@ TESTS = Path(__file__).resolve().parents[1]
 DAEMON = TESTS / "support" / "light_daemon.py"
 
 
+def environment() -> dict[str, str]:
+    """In which the light daemon finds what it imports."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])}
+
+
 def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(DAEMON), str(home.root), *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+        env=environment(),
     )
 
 
@@ -97,10 +102,31 @@ def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(home: Home) -> N
     finishes = rows(home, "SELECT job_id FROM attempts WHERE status = 'succeeded' GROUP BY job_id HAVING count(*) > 1")
     assert finishes == []
     assert audio(home) == {row[0] for row in rows(home, "SELECT path FROM outputs")}
-    assert {p.name for p in home.outputs.rglob("*") if p.is_file() and p.suffix not in {".wav", ".json"}} == set()
+    assert {p.name for p in home.outputs.rglob("*") if p.is_file() and p.suffix not in {".wav", ".json"}} == {
+        ".soundmill"
+    }
     assert not list((home.inbox / ".claimed").iterdir())
     assert len(list((home.inbox / "accepted").iterdir())) == 8
     wait_until(lambda: not any(engine.is_running() for engine in engines), 5.0)
+
+
+@pytest.mark.parametrize("kills", [3, 10])
+def test_a_long_job_outlives_kills_of_the_daemon(home: Home, kills: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the default of three attempts: what ends the daemon is no fault of the jobs that ran."""
+    hold = home.root / "hold"
+    hold.touch()
+    monkeypatch.setenv("HOLD", str(hold))
+    (home.inbox / "a.csv").write_text("prompt\nheld clip\nheld too\n")
+    for number in range(1, kills + 1):
+        running = f"SELECT max(number) FROM attempts WHERE status = 'running' AND number = {number}"
+        with daemon(home) as process:
+            wait_until(lambda: rows(home, running) == [(number,)])  # noqa: B023
+            process.send_signal(signal.SIGKILL)
+    hold.unlink()
+    assert run_to_the_end(home) == 0
+    assert rows(home, "SELECT status, strikes FROM jobs") == [("succeeded", 1)] * 2
+    interrupted = "SELECT count(*) FROM attempts WHERE job_id = 1 AND status = 'interrupted'"
+    assert rows(home, interrupted) == [(kills,)]
 
 
 def test_an_engine_killed_from_outside_costs_only_another_attempt(home: Home) -> None:

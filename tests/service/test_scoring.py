@@ -263,9 +263,16 @@ def test_a_daemon_that_died_goes_on_where_it_was(room: Room) -> None:
     assert room.ears.heard == [("clap", tuple(range(a, b))) for a, b in ((1, 9), (9, 17), (17, 21))]
 
 
+def outlive(_part: str, step: Callable[[], object]) -> bool:
+    step()
+    return True
+
+
 def test_a_scoring_thread_that_died_is_replaced(room: Room) -> None:
     settings = Config(scoring=ScoringConfig(scorers=("clap",), clap_model=str(room.root)))
-    thread = ScoringThread(room.catalog, room.outputs, settings, (), lambda *e: room.events.append(e), lambda: room.now)
+    thread = ScoringThread(
+        room.catalog, room.outputs, settings, (), lambda *e: room.events.append(e), outlive, lambda: room.now
+    )
     assert not thread.worked_off
     thread.check()
     assert thread.worked_off
@@ -278,7 +285,9 @@ def test_a_scoring_thread_that_died_is_replaced(room: Room) -> None:
 
 
 def test_without_scorers_there_is_no_thread(room: Room) -> None:
-    thread = ScoringThread(room.catalog, room.outputs, Config(), (), lambda *e: room.events.append(e), lambda: room.now)
+    thread = ScoringThread(
+        room.catalog, room.outputs, Config(), (), lambda *e: room.events.append(e), outlive, lambda: room.now
+    )
     thread.check()
     assert thread.worked_off
     thread.stop()

@@ -119,6 +119,8 @@ class Catalog:
         with self.connected() as db, transaction(db):
             return claims.wake_due(db, now)
 
+    clock_moved = Writing(claims.clock_moved)
+    limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
     model_queues = Reading(claims.model_queues)
     claim = WritingAt(claims.claim)
@@ -158,6 +160,7 @@ class Catalog:
     job = Reading(state.job)
     unfinished = Reading(state.unfinished)
     failed_count = Reading(state.failed_count)
+    has_takes = Reading(state.has_takes)
     knows_output = Reading(state.knows_output)
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)

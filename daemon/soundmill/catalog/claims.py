@@ -53,6 +53,17 @@ SELECT {JOB_COLUMNS} FROM jobs j INDEXED BY jobs_claimable JOIN batches b ON b.i
 WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?
 """
 
+DAEMON_ENDED = "the daemon ended while this attempt ran"
+# A daemon that is killed, or loses its power, says nothing against the jobs that ran. One that ends again and again
+# under the same job may be ended by it: then the job runs without neighbours, and at last it is given up, or the two
+# would go on like that for ever.
+ALONE_AFTER = 5
+GIVEN_UP_AFTER = 20
+ENDED_IN_A_ROW = """
+SELECT count(*) FROM attempts WHERE job_id = :job AND number > coalesce(
+    (SELECT max(number) FROM attempts WHERE job_id = :job AND number < :number AND error IS NOT :ended), 0)
+"""
+
 # A job that goes back to the queue of a paused batch must be held like the rest of it.
 REQUEUE = """
 UPDATE jobs SET status = 'queued', finished_at = NULL, steps_done = 0, steps_due = 0,
@@ -65,6 +76,16 @@ WHERE id = :id AND attempt = :attempt AND status = 'running'
 
 def wake_due(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE jobs SET not_before = NULL WHERE not_before <= ?", (now,)).rowcount
+
+
+def clock_moved(db: sqlite3.Connection, by_s: float) -> None:
+    """Waits end when they would have ended, though the date was set anew."""
+    db.execute("UPDATE jobs SET not_before = not_before + ? WHERE not_before IS NOT NULL", (by_s,))
+
+
+def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:
+    """No job waits longer than that from now on."""
+    db.execute("UPDATE jobs SET not_before = ? WHERE not_before > ?", (now + longest_s, now + longest_s))
 
 
 def next_due(db: sqlite3.Connection) -> float | None:
@@ -218,9 +239,9 @@ def release(db: sqlite3.Connection, now: float, attempts: Sequence[Attempt], rea
     return released
 
 
-def recover(db: sqlite3.Connection, now: float, max_attempts: int) -> list[Attempt]:
-    """At start: end every attempt that a dead daemon left running. Its job is queued again, or
-    fails once `max_attempts` attempts have counted against it."""
+def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
+    """At start: end every attempt that a dead daemon left running. Its job is queued again, without a strike, unless
+    the daemon has ended GIVEN_UP_AFTER times in a row while it ran."""
     found = []
     for row in db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall():
         job = job_of(db.execute(JOB + "WHERE j.id = ?", (row["job_id"],)).fetchone())
@@ -228,16 +249,18 @@ def recover(db: sqlite3.Connection, now: float, max_attempts: int) -> list[Attem
             Attempt(job=job, number=row["number"], seed=row["seed"], worker=row["worker"], started_at=row["started_at"])
         )
     for attempt in found:
-        strikes = attempt.job.strikes
-        if strikes >= max_attempts:
+        values = {"job": attempt.job.id, "number": attempt.number, "ended": DAEMON_ENDED}
+        in_a_row = int(db.execute(ENDED_IN_A_ROW, values).fetchone()[0])
+        if in_a_row >= GIVEN_UP_AFTER:
             message = (
-                f"the daemon ended {strikes} times while this job ran: it may be what ends it; "
-                "look at the log, then `soundmill retry` it"
+                f"the daemon ended {in_a_row} times in a row while this job ran, the last times with nothing beside "
+                "it: it may be what ends it; look at the log, then `soundmill retry` it"
             )
             _fail_for_good(db, now, attempt, FailureKind.ENGINE_DIED, message, counts=True, suspect=True)
+            _end(db, now, attempt, AttemptStatus.FAILED, FailureKind.ENGINE_DIED, message)
         else:
-            _requeue(db, attempt, suspect=strikes >= 2)
-        _end(db, now, attempt, AttemptStatus.INTERRUPTED, message="the daemon ended while this attempt ran")
+            _requeue(db, attempt, forgiven=1, suspect=in_a_row >= ALONE_AFTER)
+            _end(db, now, attempt, AttemptStatus.INTERRUPTED, message=DAEMON_ENDED)
     close_finished_batches(db, now, {attempt.job.batch_id for attempt in found})
     return found
 

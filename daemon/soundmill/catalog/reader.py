@@ -289,6 +289,10 @@ class Reader:
         """What lies in the inbox without being taken, and accepted files that changed, at the daemon's last look."""
         return self._rows("SELECT * FROM inbox_notices")
 
+    def troubles(self) -> list[Row]:
+        """What of the daemon does not work at present, the oldest first."""
+        return self._rows("SELECT * FROM troubles ORDER BY began_at")
+
     def rejections(self, limit: int = 100) -> list[Row]:
         """The latest refused files, newest first."""
         return self._rows("SELECT * FROM rejected_files ORDER BY ulid DESC LIMIT ?", limit)

@@ -2,7 +2,8 @@
 
 A batch's `changed_at` is when what its report tells last changed other than by a job's end: a rating, a score, a
 verdict, a take kept or set aside, the first report of a later batch of its experiment. `reported_at` is the moment that
-its report is true of. Both are in the catalogue, so the wish for a new report outlives the daemon.
+its report is true of. Both are in the catalogue, so the wish for a new report outlives the daemon. A change is later
+than whatever the batch knows, also where the clock was set back in between.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from soundmill.catalog.experiments import family
 
 # As the partial index batches_report_owed says it, word for word: this is asked several times a second.
 OWED = """
-SELECT id, name, job_count, changed_at, reported_at FROM batches b
+SELECT id, name, job_count, finished_at, changed_at, reported_at FROM batches b
 WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_at)
     -- A report names files, so it waits until they are where they belong.
     AND NOT EXISTS (SELECT 1 FROM selections_due WHERE batch_id = b.id)
@@ -23,14 +24,26 @@ WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_
 ORDER BY reported_at IS NOT NULL, CASE WHEN reported_at IS NOT NULL THEN changed_at END DESC, id
 """
 
+LATER_S = 0.001
+CHANGE = f"""
+UPDATE batches SET changed_at = max(
+    ?1,
+    coalesce(changed_at + {LATER_S} * (changed_at > ?1), 0),
+    coalesce(reported_at + {LATER_S} * (reported_at > ?1), 0),
+    coalesce(finished_at + {LATER_S} * (finished_at > ?1), 0)
+) WHERE id = ?2
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """A batch whose report is owed; `again` when it has one that is out of date since `changed_at` or before."""
+    """A batch whose report is owed; `again` when it has one that is out of date since `changed_at` or before. A report
+    that is begun now is true of `known_at`."""
 
     id: int
     name: str
     job_count: int
+    known_at: float
     changed_at: float | None
     again: bool
 
@@ -41,21 +54,22 @@ def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> set
     The ids of all of them.
     """
     telling = {row["id"] for batch_id in set(batch_ids) for row in family(db, batch_id) if row["id"] >= batch_id}
-    db.executemany("UPDATE batches SET changed_at = ? WHERE id = ?", ((now, batch_id) for batch_id in sorted(telling)))
+    db.executemany(CHANGE, ((now, batch_id) for batch_id in sorted(telling)))
     return telling
 
 
-def unreported(db: sqlite3.Connection) -> list[Owed]:
-    """First reports before new ones, the oldest batch first; of the others the one changed last."""
+def unreported(db: sqlite3.Connection, limit: int = -1) -> list[Owed]:
+    """First reports before new ones, the oldest batch first; of the others the one changed last. All, or `limit`."""
     return [
         Owed(
             id=row["id"],
             name=row["name"],
             job_count=row["job_count"],
+            known_at=max(row["finished_at"], row["changed_at"] or 0.0),
             changed_at=row["changed_at"],
             again=row["reported_at"] is not None,
         )
-        for row in db.execute(OWED)
+        for row in db.execute(f"{OWED} LIMIT ?", (limit,))
     ]
 
 
@@ -72,6 +86,6 @@ def mark_reported(db: sqlite3.Connection, batch_id: int, read_at: float) -> None
     )
     if marked.rowcount and first[0]:
         db.executemany(
-            "UPDATE batches SET changed_at = ? WHERE id = ?",
+            CHANGE,
             ((read_at, row["id"]) for row in family(db, batch_id) if row["id"] < batch_id),
         )

@@ -98,6 +98,10 @@ def knows_output(db: sqlite3.Connection, path: str) -> bool:
     return db.execute("SELECT 1 FROM outputs WHERE path = ?", (path,)).fetchone() is not None
 
 
+def has_takes(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM outputs LIMIT 1").fetchone() is not None
+
+
 def get_setting(db: sqlite3.Connection, key: str) -> str | None:
     row = db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row[0])

@@ -162,6 +162,12 @@ SELECT json_extract(n.value, '$.kind') AS kind, json_extract(n.value, '$.file') 
 FROM settings s, json_each(s.value) n
 WHERE s.key = 'inbox notices';
 
+CREATE VIEW troubles AS
+SELECT json_extract(t.value, '$.part') AS part, json_extract(t.value, '$.message') AS message,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(t.value, '$.since'), 'unixepoch') AS began_at
+FROM settings s, json_each(s.value) t
+WHERE s.key = 'troubles';
+
 CREATE VIEW label_values AS
 SELECT name, value, jobs FROM label_totals;
 

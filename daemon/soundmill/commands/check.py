@@ -19,7 +19,7 @@ from soundmill.home import Home
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec
-from soundmill.service.wiring import rules_for
+from soundmill.service.wiring import input_folders, rules_for
 from soundmill.words import count, span
 
 PREVIEW_JOBS = 5
@@ -50,7 +50,9 @@ def preview(file: Path, config: Config, home: Home) -> dict[str, object]:
     try:
         if file.stat().st_size > limit:
             raise InvalidJobFile([Problem(message=f"larger than {config.inbox.max_file_mb:g} MB; split the file")])
-        rules = rules_for(config, file.absolute().parent, _experiments_of(home))("check")
+        folder = file.absolute().parent
+        allowed = (folder, *input_folders(config, home))  # the folder stands for the inbox
+        rules = rules_for(config, folder, _experiments_of(home), allowed)("check")
         spec = read_jobs(file.read_bytes(), file.name, rules)
     except InvalidJobFile as error:
         lines = [f"{file}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]

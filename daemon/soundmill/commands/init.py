@@ -12,7 +12,7 @@ from soundmill.home import Home
 
 HEADER = """\
 # Soundmill's settings. Every key is optional; a line that starts with "# " shows the default.
-# The daemon reads this file when it starts.
+# The daemon reads this file when it starts, and again on SIGHUP (systemctl reload soundmill).
 """
 
 

@@ -39,14 +39,16 @@ def status(home: Home, *, as_json: bool) -> None:
     """Print what waits, runs and is done."""
     with Reader.open(home.catalog) as reader:
         overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
-        notices = reader.inbox_notices()
+        notices, troubles = reader.inbox_notices(), reader.troubles()
     running = daemon_running(home)
     if as_json:
         found = {"daemon_running": running, "overview": overview, "batches": batches, "workers": workers}
-        show.print_json(found | {"inbox": notices})
+        show.print_json(found | {"inbox": notices, "troubles": troubles if running else []})
         return
     print(f"daemon: {'running' if running else 'not running'} on {home.root}")
     print(", ".join(f"{overview[key]} {key}" for key in COUNTS))
+    for trouble in troubles if running else ():
+        print(f"trouble: {trouble['part']}: {trouble['message']} (since {trouble['began_at']})")
     for notice in notices:
         print(f"inbox: {notice['kind']}: {notice['file']} {notice['message']}")
     print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> No
 
     `say` prints a line. Raises SoundmillError when the daemon cannot start or, with `once`, when anything failed.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it
     config = load(home)
     devices = find_devices(config.engine.devices)
     bars = show.BatchBars(time.monotonic)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import Field, fields
 from pathlib import Path
 
@@ -10,10 +13,14 @@ import numpy as np
 import soundfile
 import torch
 
+from soundmill.disk import is_below, open_below
 from soundmill.engine.failures import text_of
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, MissingInput
 from soundmill.jobs import GenerationRequest
+
+MOST_SAMPLES_PER_S = 8 * 192_000  # of all channels: a header that says more is no recording's
+UNKNOWN_S = 2.0**40  # libsndfile's length of a stream that does not say is 2⁶³ - 1 frames
 
 
 def check(request: GenerationRequest, spec: ModelSpec) -> None:
@@ -40,22 +47,58 @@ def _check_bounds(field: Field[float], value: float) -> None:
     raise BadParameter(f"{field.name}: {value:g}; must be {right if least > -math.inf else 'a finite number'}")
 
 
-def read_audio(file: Path, longest_s: float | None = None) -> tuple[torch.Tensor, int]:
+def read_audio(
+    file: Path, longest_s: float | None = None, folders: tuple[Path, ...] | None = None
+) -> tuple[torch.Tensor, int]:
     """The first `longest_s` of an audio file: float32 [channels, time], and its sample rate in Hz.
 
-    Raises MissingInput when it is not there, not audio, or empty.
+    With `folders`, it must be in one of these. Raises MissingInput when it is not there, not audio, or empty.
     """
-    try:
-        with soundfile.SoundFile(file) as stream:
-            frames = -1 if longest_s is None else math.ceil(longest_s * stream.samplerate)
-            samples = stream.read(frames, dtype="float32", always_2d=True)
-            rate = int(stream.samplerate)
-    except (OSError, soundfile.SoundFileError) as error:
-        reason = text_of(error) if file.is_file() else "no such file"
-        raise MissingInput(f"{file}: cannot be read as audio ({reason})") from error
+    with _opened(file, folders) as stream:
+        frames = -1 if longest_s is None else math.ceil(longest_s * stream.samplerate)
+        samples = stream.read(frames, dtype="float32", always_2d=True)
+        rate = int(stream.samplerate)
     if not len(samples):
         raise MissingInput(f"{file}: holds no audio")
     return torch.from_numpy(np.ascontiguousarray(samples.T)), rate
+
+
+def read_beginning(file: Path, clip_s: float, folders: tuple[Path, ...] | None = None) -> tuple[torch.Tensor, int]:
+    """As read_audio, of what a clip, or its first window, of `clip_s` is to begin with.
+
+    Raises BadParameter, by what the file's header says, when it is no shorter than that.
+    """
+    with _opened(file, folders) as stream:
+        length_s = stream.frames / stream.samplerate
+    if clip_s <= length_s < UNKNOWN_S:
+        raise BadParameter(
+            f"continue_from: {file} is {length_s:.1f} s long; it and what follows must fit into {clip_s:g} s: "
+            "ask for a longer duration, or give less audio"
+        )
+    return read_audio(file, clip_s, folders)
+
+
+@contextmanager
+def _opened(file: Path, folders: tuple[Path, ...] | None) -> Iterator[soundfile.SoundFile]:
+    """An audio file, opened so that no link, however it is raced into place, leads out of `folders`, and no pipe put in
+    its place is waited for. Raises MissingInput."""
+    if folders is not None and not is_below(file, folders):
+        raise MissingInput(f"{file}: is in no folder that audio may be taken from (inbox.input_folders)")
+    try:
+        handle = open_below(Path("/"), Path(os.path.realpath(file)).parts[1:])
+        try:
+            with soundfile.SoundFile(handle, closefd=False) as stream:
+                if stream.samplerate * stream.channels > MOST_SAMPLES_PER_S:
+                    raise MissingInput(
+                        f"{file}: has {stream.channels} channels of {stream.samplerate:,} Hz; "
+                        "save it with one or two of at most 192,000 Hz"
+                    )
+                yield stream
+        finally:
+            os.close(handle)
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = text_of(error) if file.is_file() else "not a plain file" if file.exists() else "no such file"
+        raise MissingInput(f"{file}: cannot be read as audio ({reason})") from error
 
 
 def whole_frames(duration_s: float, frame_rate: float) -> float:

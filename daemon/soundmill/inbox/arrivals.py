@@ -63,6 +63,9 @@ class Arrivals:
         self.waiting = 0  # job files that the last look left for later, other than those that never rest
         self.notices: list[Notice] = []
 
+    def use(self, *, settle_s: float, patience_s: float) -> None:
+        self._settle_s, self._patience_s = settle_s, patience_s
+
     def look(self) -> list[Path]:
         """Job files that are whole, or were waited for long enough, oldest first. Raises OSError."""
         now = self._clock()

@@ -38,34 +38,37 @@ def drop(folder: Path, control: Control, ulid: str) -> Path:
     return path
 
 
-def pending(folder: Path) -> list[tuple[Path, Control | InvalidControl]]:
-    """The control files that wait, in the order they were left; one that can't be read comes as its error."""
+def pending(folder: Path) -> list[tuple[Path, Control | InvalidControl | OSError]]:
+    """The control files that wait, in the order they were left; one that can't be read comes as its error, an OSError
+    where it may be readable later.
+
+    Raises OSError when the folder can't be listed.
+    """
     names: list[str] = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+    # Where something else stands in place of the inbox, its scan says so.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if e.name.endswith(".json") and not e.name.startswith("."))
-    found: list[tuple[Path, Control | InvalidControl]] = []
+    found: list[tuple[Path, Control | InvalidControl | OSError]] = []
     for name in names:
         path = folder / name
         try:
             found.append((path, read(path)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        except InvalidControl as error:
+        except (InvalidControl, OSError) as error:
             found.append((path, error))
     return found
 
 
 def read(path: Path) -> Control:
-    """One control file. Raises InvalidControl; FileNotFoundError if it has gone."""
+    """One control file. Raises InvalidControl; OSError if it can't be read now, FileNotFoundError if it has gone."""
     try:
         data = read_plain(path, MOST_BYTES)
-    except FileNotFoundError:
-        raise
     except NotPlain:
         raise InvalidControl(f"{path.name}: is not a plain file") from None
     except TooLarge:
         raise InvalidControl(f"{path.name}: is larger than {MOST_BYTES:,} bytes") from None
-    except OSError as error:
+    except PermissionError as error:
         raise InvalidControl(f"{path.name}: cannot be read: {error.strerror}") from error
     try:
         content = json.loads(data)

@@ -104,6 +104,11 @@ class Intake:
         self._notices = Notices(catalog)
         self._waits: dict[str, _Wait] = {}  # by ulid, or by name for a file that cannot be claimed
 
+    def use(self, rules_for: Callable[[str], Rules], max_bytes: int, *, settle_s: float, patience_s: float) -> None:
+        """Take files in by other rules from the next one on."""
+        self._rules_for, self._max_bytes = rules_for, max_bytes
+        self._spool.use(settle_s=settle_s, patience_s=patience_s)
+
     @property
     def waiting(self) -> bool:
         """Whether the last scan left files that have not settled yet."""

@@ -74,7 +74,12 @@ class Spool:
         self._new_ulid = new_ulid
         self._arrivals = Arrivals(inbox, clock, settle_s=settle_s, patience_s=patience_s, command=command)
         self._numbers: dict[tuple[Path, str], int] = {}  # last number a name got, so that no one counts from 1 again
-        self._make_folders()
+        with contextlib.suppress(OSError):  # the first look says what is wrong
+            self._make_folders()
+
+    def use(self, *, settle_s: float, patience_s: float) -> None:
+        """Wait by other numbers from the next look on."""
+        self._arrivals.use(settle_s=settle_s, patience_s=patience_s)
 
     @property
     def unsettled(self) -> int:
@@ -277,7 +282,9 @@ def _is_free_or_of(errors: Path, ulid: str) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        return False
+        if os.path.lexists(errors):
+            return False  # somebody else's
+        raise  # the folder's trouble: no other name would do better
 
 
 def _move_without_overwriting(source: Path, target: Path) -> None:

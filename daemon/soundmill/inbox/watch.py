@@ -50,24 +50,34 @@ class Watcher:
         self._folder = folder
         self._handler = _Waker(wake)
         self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None
+        self.trouble: Exception | None = None  # why the last start came to nothing
 
     @property
     def alive(self) -> bool:
+        """Whether changes are seen: the observer's threads live, and the folder is still the one they look at."""
         observer = self._observer
-        return observer is not None and observer.is_alive() and all(e.is_alive() for e in observer.emitters)
+        if observer is None or self._watched != _identity(self._folder):
+            return False
+        return observer.is_alive() and all(emitter.is_alive() for emitter in observer.emitters)
 
     def start(self) -> None:
         """Begin to watch; where that cannot be had (no inotify instances left) `alive` stays False."""
         if self.alive:
             return
         self.stop()
-        observer = Observer()
+        observer: BaseObserver | None = None
         try:
+            self._watched = _identity(self._folder)
+            observer = Observer()
             observer.schedule(self._handler, str(self._folder), recursive=False, event_filter=_NEWS)
             observer.start()
-        except Exception:  # watchdog raises OSError, RuntimeError and its own; each costs latency only
-            self._end(observer)
+        except Exception as error:  # watchdog raises OSError, RuntimeError and its own; each costs latency only
+            self.trouble = error
+            if observer is not None:
+                self._end(observer)
             return
+        self.trouble = None
         self._observer = observer
 
     def stop(self) -> None:
@@ -88,3 +98,12 @@ class Watcher:
             observer.stop()
         if observer.is_alive():
             observer.join(timeout=5)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one under its name."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from soundmill.errors import StorageUnavailable
 
+CLOSED, OPENED = "storage unavailable", "storage available"  # kinds of event
+
 
 class StorageGate:
     """Closed by whoever fails to file a take; opened again once a probe write succeeds.
 
     Shared by all workers. `probe` raises StorageUnavailable while there is no room;
-    `report(kind, message)` records the closing and the opening.
+    `report(kind, message)` records the closing and the opening. `now` is seconds that no change of the date moves.
     """
 
     def __init__(self, probe: Callable[[], None], report: Callable[[str, str], None], recheck_s: float = 5.0) -> None:
@@ -21,16 +23,7 @@ class StorageGate:
         self._recheck_s = recheck_s
         self._lock = threading.Lock()
         self._closed_because: str | None = None
-        self._closed_at = 0.0
         self._next_check = 0.0
-
-    @property
-    def closed_because(self) -> str | None:
-        return self._closed_because
-
-    def closed_for_s(self, now: float) -> float:
-        """Seconds since the gate closed; 0 while it is open."""
-        return now - self._closed_at if self._closed_because is not None else 0.0
 
     def close(self, now: float) -> bool:
         """Hold claiming back if a probe agrees that nothing can be filed; False when there is room."""
@@ -42,12 +35,10 @@ class StorageGate:
             else:
                 return False
             first = self._closed_because is None
-            if first:
-                self._closed_at = now
             self._closed_because = reason
             self._next_check = now + self._recheck_s
         if first:
-            self._report("storage unavailable", reason)
+            self._report(CLOSED, reason)
         return True
 
     def is_open(self, now: float) -> bool:
@@ -64,5 +55,5 @@ class StorageGate:
                 self._closed_because = str(error)
                 return False
             self._closed_because = None
-        self._report("storage available", "the outputs folder takes files again; claiming goes on")
+        self._report(OPENED, "the outputs folder takes files again; claiming goes on")
         return True

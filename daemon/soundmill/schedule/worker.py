@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from soundmill.errors import (
     EngineDied,
     EngineError,
+    EngineNotStarted,
     ModelUnavailable,
     OutOfMemory,
     StorageUnavailable,
@@ -47,8 +48,8 @@ LOAD_FAILURES: tuple[tuple[type[EngineError], FailureKind], ...] = (
 
 
 class Worker:
-    """`device` is its name too. `clock` gives Unix seconds; `allow_s(seconds)` announces a round that may take
-    that long (a model being fetched)."""
+    """`device` is its name too. `clock` gives Unix seconds, `steady` seconds that no change of the date moves;
+    `allow_s(seconds)` announces a round that may take that long (a model being fetched)."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Worker:
         trade: Trade,
         *,
         clock: Callable[[], float],
+        steady: Callable[[], float],
         allow_s: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self.device = device
@@ -66,38 +68,45 @@ class Worker:
         self._shelf = books.shelf
         self._gate = books.gate
         self._trade = trade
-        self._policy = trade.policy
         self._clock = clock
+        self._steady = steady
         self._allow_s = allow_s
         self._model: ModelInfo | None = None
         self._loaded: str | None = None  # as jobs name it; the engine may know it by a longer name
         self._loaded_since = 0.0
-        self._reduced_at = 0.0
+        self._reduced_with: frozenset[tuple[int, int]] = frozenset()  # the clips in flight when slots were halved
         self._in_flight: dict[tuple[int, int], Attempt] = {}
         self._alone = False
         self._unsettled: deque[Event] = deque()
         self._progress: dict[tuple[int, int], Progress] = {}
-        self._reported_at = 0.0
+        self._reported_at = -REPORT_INTERVAL_S
         self._reported: tuple[object, ...] = ()
+
+    def use(self, trade: Trade) -> None:
+        """Work by other numbers from now on."""
+        self._trade = trade
 
     @property
     def in_flight(self) -> tuple[Attempt, ...]:
         return tuple(self._in_flight.values())
 
     def step(self, *, claiming: bool = True) -> None:
-        """One round. With `claiming` False the worker only finishes what it has."""
-        self._unsettled.extend(self._engine.poll(self._policy.poll_s))
+        """One round. With `claiming` False the worker only finishes what it has.
+
+        Raises CatalogError and EngineNotStarted; the next round goes on where this one ended.
+        """
+        self._unsettled.extend(self._engine.poll(self._trade.policy.poll_s))
         try:
-            while self._unsettled and self._gate.is_open(self._clock()):
+            while self._unsettled and self._gate.is_open(self._steady()):
                 self._settle(self._unsettled[0])
                 self._unsettled.popleft()
-            if claiming and self._gate.is_open(self._clock()):
+            if claiming and self._gate.is_open(self._steady()):
                 self._claim()
             self._report()
         except StorageUnavailable:
             # Finished clips wait in memory (at most one per slot) until there is room: generating
             # them again would cost far more, and nothing is lost if the daemon dies meanwhile.
-            self._gate.close(self._clock())
+            self._gate.close(self._steady())
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         """Drop these jobs if this worker has them; the catalogue has them cancelled already."""
@@ -119,7 +128,6 @@ class Worker:
     # -- claiming ---------------------------------------------------------------------------
 
     def _claim(self) -> None:
-        now = self._clock()
         loaded = self._loaded if self._model else None
         free = self._model.slots - len(self._in_flight) if self._model else 1
         if free <= 0 or self._alone:
@@ -127,9 +135,9 @@ class Worker:
         model = choose_model(
             self._ledger.model_queues(),
             loaded=loaded,
-            loaded_since=self._loaded_since,
-            now=now,
-            pass_over_s=self._policy.pass_over_s,
+            loaded_for_s=self._steady() - self._loaded_since,
+            now=self._clock(),
+            pass_over_s=self._trade.policy.pass_over_s,
         )
         if model is None:
             return
@@ -158,9 +166,12 @@ class Worker:
     def _load(self, model: str) -> bool:
         """Make `model` the engine's; on failure the job at the head of its queue answers for it."""
         self._state("loading", model=model)
-        self._allow_s(self._policy.load_deadline_s)
+        self._allow_s(self._trade.policy.load_deadline_s)
         try:
             self._model = self._engine.load(model)
+        except EngineNotStarted:
+            self._model = None
+            raise  # no job answers for it
         except EngineError as error:
             self._model = None
             kind = next((kind for cls, kind in LOAD_FAILURES if isinstance(error, cls)), FailureKind.INTERNAL)
@@ -175,11 +186,11 @@ class Worker:
             self._state("idle", error=str(error))
             return False
         self._loaded = model
-        self._loaded_since = self._clock()
+        self._loaded_since = self._steady()
         return True
 
     def _hold(self, attempts: Sequence[Attempt]) -> None:
-        self._in_flight.update({(attempt.job.id, attempt.number): attempt for attempt in attempts})
+        self._in_flight.update({attempt.key: attempt for attempt in attempts})
 
     def _all_failed(self, attempts: Sequence[Attempt], kind: FailureKind, message: str) -> None:
         """Settled with the next round's events, so that a full disk cannot lose the failure."""
@@ -212,7 +223,7 @@ class Worker:
 
     def _fail(self, attempt: Attempt, kind: FailureKind, message: str) -> None:
         slots = self._model.slots if self._model else 1
-        if attempt.started_at <= self._reduced_at:
+        if attempt.key in self._reduced_with:
             slots = max(slots, 2)  # it shared the memory with the clips for which the slots were halved
         if kind in TOOK_THE_ENGINE_DOWN and self._model is not None:
             self._model = None  # the next load starts a fresh process
@@ -220,11 +231,11 @@ class Worker:
         decision = decide(
             kind,
             strikes=attempt.job.strikes,
-            max_attempts=self._policy.max_attempts,
+            max_attempts=self._trade.policy.max_attempts,
             slots=slots,
             now=self._clock(),
             jitter=self._trade.jitter(),
-            backoff_max_s=self._policy.backoff_max_s,
+            backoff_max_s=self._trade.policy.backoff_max_s,
         )
         if decision.reduce_slots:
             self._reduce_slots(attempt)
@@ -239,9 +250,9 @@ class Worker:
 
     def _reduce_slots(self, attempt: Attempt) -> None:
         """Halve the slots, once for all clips that ran out of memory together."""
-        if self._model is None or attempt.started_at <= self._reduced_at:
+        if self._model is None or attempt.key in self._reduced_with:
             return
-        self._reduced_at = self._clock()
+        self._reduced_with = frozenset(self._in_flight)
         try:
             self._model = self._engine.reduce_slots()
         except EngineDied:
@@ -253,13 +264,13 @@ class Worker:
         job = attempt.job
         judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
         then = what_follows(
-            attempt, judgement, qc_retries=self._policy.qc_retries, better_take=self._ledger.better_take
+            attempt, judgement, qc_retries=self._trade.policy.qc_retries, better_take=self._ledger.better_take
         )
         relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
         try:
             filed = self._shelf.file(relative, clip.audio, self._trade.sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
-            if self._gate.close(self._clock()):
+            if self._gate.close(self._steady()):
                 raise
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
@@ -281,7 +292,7 @@ class Worker:
     # -- reporting --------------------------------------------------------------------------
 
     def _report(self) -> None:
-        now = self._clock()
+        now = self._steady()
         if now - self._reported_at < REPORT_INTERVAL_S:
             return
         self._reported_at = now
@@ -297,7 +308,7 @@ class Worker:
         slots = self._model.slots if self._model else 0
         state = (status, shown, slots, len(self._in_flight))
         # An idle daemon writes its workers' rows once in ten seconds, not twice a second.
-        heartbeat = int(self._clock() / 10)
+        heartbeat = int(self._steady() / 10)
         if (state, heartbeat) == self._reported:
             return
         self._reported = (state, heartbeat)

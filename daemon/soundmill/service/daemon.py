@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shlex
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
-
-from ulid import ULID
 
 from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.shelf import files
-from soundmill.config import Config
+from soundmill.config import Config, load
 from soundmill.engine.protocol import Engine
-from soundmill.errors import CatalogError, InvalidControl, StorageUnavailable
+from soundmill.errors import CatalogError, StorageUnavailable
 from soundmill.home import Home, lock_home
-from soundmill.inbox import control
-from soundmill.inbox.control import Control
-from soundmill.inbox.intake import Intake
-from soundmill.inbox.spool import Spool
+from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
 from soundmill.schedule.pool import Pool
+from soundmill.schedule.storage import CLOSED as STORAGE_CLOSED
 from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
-from soundmill.service.inbox_loop import InboxLoop
+from soundmill.service.controls import Controls
+from soundmill.service.inbox_loop import InboxLoop, open_intake
+from soundmill.service.output_folder import MARKED, OutputFolder
 from soundmill.service.reporter import Reporter, report_command
 from soundmill.service.scoring import ScoringThread
+from soundmill.service.settings import Settings
+from soundmill.service.signals import Signals
+from soundmill.service.survive import Troubles
 from soundmill.service.watched_site import WatchedSite
+from soundmill.words import span
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
-STORAGE_PATIENCE_S = 30.0  # how long `run --once` waits for room on the disk
-COMPLAIN_INTERVAL_S = 60.0
+CLOCK_STEP_S = 1.0  # a smaller one is a clock that is kept right
+PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
+NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,9 @@ class Ended:
 class Service:
     """One daemon on one home, at work once it is made. `tick` until `stop`; `run` does both.
 
-    `clock` gives Unix seconds. `engine_for(device)` makes an engine; the default one is a process
-    per device. `on_tick` is called after each tick (the terminal's progress bars).
+    `clock` gives Unix seconds, `steady` seconds that no change of the date moves. `engine_for(device)` makes an engine;
+    the default one is a process per device. `reread` reads the settings again, by default from soundmill.yaml.
+    `on_tick` is called in each tick (the terminal's progress bars).
     """
 
     def __init__(
@@ -77,46 +76,68 @@ class Service:
         with_site: bool,
         with_reports: bool,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         engine_for: Callable[[str], Engine] | None = None,
+        reread: Callable[[], Config] | None = None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the home, mend what the last run left, start every thread. Raises SoundmillError."""
         self.home = home
-        self.config = config
         self._clock = clock
-        self._engine_for = engine_for or wiring.engine_for(config)
+        self._steady = steady
+        self._ahead_s = clock() - steady()
+        self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
         self._on_tick = on_tick
-        self._signals = 0
+        self._signals = Signals()
         self._grace_s = 0.0
         self._rejudging = True
-        self._unmovable: str | None = None  # why takes that were chosen among are not where they belong yet
-        self._complaint = ""
-        self._complained_at = 0.0
-        self._trade = wiring.trade_of(config)
-        self._shelf = wiring.OutputFolder(home.outputs)
-        home.create()
+        self._finished = False
+        self._problem: str | None = None
+        self._trade = wiring.trade_of(config, self.home)
+        home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
             self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
             opened.callback(self._say_goodbye)
+            self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
+            self._settings = Settings(
+                config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
+            )
             self.catalog.use_ranking(config.scoring.rank_by)
-            self._recover()
-            self._gate = StorageGate(self._probe_storage, self._record)
-            self._gate.close(clock())  # before the first clip rather than after it; stays open where there is room
+            self._shelf = self._recover()
+            self._gate = StorageGate(self._probe_storage, self._on_storage)
+            self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
             self._failed_before = self.catalog.failed_count()
-            self._site = WatchedSite(home, config.web, self._record, clock) if with_site else None
+            self._site = WatchedSite(home, config.web, self._record, steady) if with_site else None
             if self._site is not None:
                 opened.callback(self._site.stop)
-            self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, clock)
+            outlive = self._troubles.outlive
+            self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, outlive, steady)
             opened.callback(self._scoring.stop)
-            self.inbox = self._open_inbox()
+            intake = open_intake(home, config, self.catalog, self._rules(), steady)
+            self.inbox = InboxLoop(
+                intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
+            )
             opened.callback(self.inbox.join)
-            self._pool = Pool(devices, self._hire, self._record, clock)
+            self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
-            self._reporter = Reporter(self.catalog, home.outputs, report_command(home), clock) if with_reports else None
-            if self._reporter is not None:
+            self._reporter: Reporter | None = None
+            if with_reports:
+                command = report_command(home)
+                self._reporter = Reporter(
+                    self.catalog,
+                    home.outputs,
+                    command,
+                    clock=clock,
+                    steady=steady,
+                    generating=lambda: self._pool.running > 0,
+                )
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
+            self._controls = Controls(
+                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, record=self._record
+            )
+            self._parts = tuple(self._every_part())
             self._record("daemon started", f"soundmill started on {', '.join(devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
@@ -132,17 +153,21 @@ class Service:
     def run(self, *, once: bool) -> Ended:
         """Work until a signal comes or, with `once`, until inbox and queue are empty; then stop."""
         pause = threading.Event()
-        problem = None
-        with _signals_go_to(self._on_signal):
+        with self._signals:
             try:
-                while not self._signals:
+                while not self._signals.stops:
                     self.tick()
-                    if once and (self.worked_off or (problem := self._hopeless())):
+                    if once and self._troubles.outlive("run --once", self._look_for_the_end) and self._finished:
                         break
                     pause.wait(TICK_S)
-                return self._ended(once, problem)
+                return self._ended(once, self._problem)
             finally:
-                self.stop(STOP_GRACE_S if self._signals < 2 else 0.0)
+                self.stop(STOP_GRACE_S if self._signals.stops < 2 else 0.0)
+
+    def _look_for_the_end(self) -> None:
+        """Of a `run --once`: everything is worked off, or there is no hope of it."""
+        self._problem = self._hopeless()
+        self._finished = self._problem is not None or self.worked_off
 
     def _ended(self, once: bool, problem: str | None) -> Ended:
         failed = self.catalog.failed_count() - self._failed_before
@@ -152,36 +177,36 @@ class Service:
             reports, outdated = tuple(dict.fromkeys(self._reporter.made)), self._reporter.outdated
             if once and problem is None and (missing := self._reporter.given_up):
                 problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
-        if self._signals and once:
+        if self._signals.stops and once:
             problem = "stopped by a signal before the queue was empty"
         return Ended(self.inbox.accepted, self.inbox.rejected, failed, problem, reports, outdated)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._signals += 1
-        if self._signals > 2:
-            os._exit(130)  # whoever asks a third time does not want to wait for a clean end
 
     # -- one round --------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Housekeeping; every part is safe to repeat, so a full disk only delays it."""
-        try:
-            self.apply_controls()
-            self.catalog.wake_due(self._clock())
-            self._rejudge()
-            self._pool.check()
-            self._scoring.check()
-            self._choose()
-            if self._reporter is not None:
-                self._reporter.tick()
-        except (StorageUnavailable, CatalogError) as error:
-            self._complain(str(error))
-        self.inbox.check()
+        """Housekeeping. Every part is safe to repeat, so what fails is only delayed, and holds up no other part."""
+        for part, step in self._parts:
+            self._troubles.outlive_all(part, step)
+        self.inbox.watch()
+        self._troubles.post()
+
+    def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        yield "new settings", self._use_new_settings
+        yield "clock", self._mind_the_clock
+        yield "control", self._controls.work_off
+        yield "queue", lambda: self.catalog.wake_due(self._clock())
+        yield "judging", self._rejudge
+        yield "workers", self._pool.check
+        yield "scoring process", self._scoring.check
+        yield "outputs", self._mind_the_outputs
+        yield "choosing", self._choose
+        if self._reporter is not None:
+            yield "reports", self._report
+        yield "inbox thread", self.inbox.check
         if self._site is not None:
-            self._site.check()
-        if self.inbox.making_progress(self._clock()) and self._pool.making_progress():
-            systemd.notify("WATCHDOG=1")
-        self._on_tick()
+            yield "site", self._site.check
+        yield "systemd", self._ping
+        yield "progress", self._on_tick
 
     @property
     def worked_off(self) -> bool:
@@ -189,45 +214,27 @@ class Service:
         limits, scored and chosen among as far as that can be done, and no report of what this run did is owed."""
         if not self.inbox.quiet or self.inbox.stuck:
             return False
-        if control.pending(self.home.control) or self._rejudging or self.catalog.unfinished() > 0:
+        if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
-        if not self._scoring.worked_off or (self.catalog.undecided() and self._unmovable is None):
+        if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
             return False
         return self._reporter is None or self._reporter.worked_off
 
     def _hopeless(self) -> str | None:
         if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
             return next(iter(self.inbox.stuck.values()))
-        reason = self._gate.closed_because
-        return reason if reason and self._gate.closed_for_s(self._clock()) > STORAGE_PATIENCE_S else None
+        lasting = (self._troubles.lasting(part, PATIENCE_S) for part in NEEDED)
+        return next((trouble for trouble in lasting if trouble is not None), None)
 
-    def apply_controls(self) -> None:
-        for path, found in control.pending(self.home.control):
-            try:
-                if isinstance(found, InvalidControl):
-                    raise found
-                self._apply(found)
-            except InvalidControl as error:
-                self._record("control refused", str(error))
-            path.unlink(missing_ok=True)
-
-    def _apply(self, wish: Control) -> None:
-        match wish.action:
-            case "cancel":
-                self._pool.cancel(self.catalog.cancel(wish.target))
-            case "pause":
-                self.catalog.pause(wish.target)
-            case "resume":
-                self.catalog.resume(wish.target)
-            case "retry":
-                self.catalog.retry(wish.target)
-            case "rate":
-                assert wish.stars is not None
-                telling = self.catalog.rate(wish.target, wish.stars, wish.note)
-                if self._reporter is not None:
-                    self._reporter.expect(telling)
-        self._record("control applied", f"{wish.action} {wish.target}")
+    def _mind_the_clock(self) -> None:
+        """The catalogue knows by date when a job may be tried again: where the date is set anew, that moves along."""
+        ahead_s = self._clock() - self._steady()
+        moved_s = ahead_s - self._ahead_s
+        if abs(moved_s) >= CLOCK_STEP_S:
+            self.catalog.clock_moved(moved_s)
+            self._record("clock set", f"{span(abs(moved_s))} {'forward' if moved_s > 0 else 'back'}")
+        self._ahead_s = ahead_s
 
     def _rejudge(self) -> None:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
@@ -235,26 +242,66 @@ class Service:
             rulesets = wiring.rulesets_of(self.config)
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
+    def _use_new_settings(self) -> None:
+        if self._signals.hung_up():
+            self._settings.read_again()
+        self._settings.hand_on(self._use)
+
+    def _load(self) -> Config:
+        config = load(self.home)
+        wiring.rules_for(config, self.home.inbox)  # raises ConfigError
+        return config
+
+    def _use(self, former: Config) -> None:
+        """What is in flight is finished by the settings before."""
+        config, devices = self.config, self._settings.devices
+        self._trade = wiring.trade_of(config, self.home)
+        self._rejudging = True
+        self._pool.use(self._trade)
+        self.inbox.use(config, self._rules())
+        self.catalog.use_ranking(config.scoring.rank_by)
+        self._scoring.use(config, devices)
+        if self._site is not None:
+            self._site.use(config.web)
+        if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
+            self._pool.renew(devices)
+
+    def _mind_the_outputs(self) -> None:
+        """A disk that goes while nothing is filed is noticed here."""
+        if self._storage_is_open() and not self._shelf.is_there:
+            self._gate.close(self._steady())
+
+    def _storage_is_open(self) -> bool:
+        return self._gate.is_open(self._steady())
+
     def _choose(self) -> None:
-        """Best of n. Files that cannot be moved now are tried again at every tick, and hold nothing else up."""
-        try:
+        if self._storage_is_open():
             choosing.step(self.catalog, self.home.outputs)
-        except StorageUnavailable as error:
-            self._unmovable = str(error)
-            self._complain(self._unmovable)
+
+    def _report(self) -> None:
+        if self._reporter is None or not self._storage_is_open():
+            return
+        self._reporter.tick()
+        if (backlog := self._reporter.backlog) is not None:
+            self._troubles.begin("report backlog", backlog)
         else:
-            self._unmovable = None
+            self._troubles.end("report backlog")
+
+    def _ping(self) -> None:
+        if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
+            systemd.tell("WATCHDOG=1")
 
     def _probe_storage(self) -> None:
         """Raise StorageUnavailable unless both a take and the catalogue could be written now."""
         self._shelf.probe()
         self.catalog.set_setting("storage probed", str(self._clock()))
 
-    def _complain(self, trouble: str) -> None:
-        """Log what keeps happening once a minute, not four times a second."""
-        if trouble != self._complaint or self._clock() - self._complained_at > COMPLAIN_INTERVAL_S:
-            self._complaint, self._complained_at = trouble, self._clock()
-            log.warning("%s", trouble)
+    def _on_storage(self, kind: str, message: str) -> None:
+        self._record(kind, message)
+        if kind == STORAGE_CLOSED:
+            self._troubles.begin("storage", message, told=True)
+        else:
+            self._troubles.end("storage")
 
     def _record(self, kind: str, message: str, worker: str | None = None) -> None:
         log.info("%s: %s", kind, message)
@@ -265,39 +312,23 @@ class Service:
 
     # -- the parts --------------------------------------------------------------------------
 
-    def _recover(self) -> None:
-        """Give back what the last run left running; remove files that no row knows."""
-        interrupted = self.catalog.recover(self.config.schedule.max_attempts)
-        strays = files.sweep_parts(self.home.outputs)
-        for attempt in interrupted:
-            for quarantined in (False, True):
-                path = self._shelf.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
-                if not self.catalog.knows_output(path):
-                    self._shelf.discard(path)
-        if interrupted or strays:
-            self._record("recovered", f"{len(interrupted)} interrupted attempts, {strays} half-written files removed")
+    def _recover(self) -> OutputFolder:
+        """Give back what the last run left running; the outputs folder, which is yet to be rid of its files."""
+        interrupted = self.catalog.recover()
+        self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
+        in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
+        self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
+        return OutputFolder(self.home, self.catalog, interrupted, self._record)
 
     def _say_goodbye(self) -> None:
-        self.catalog.workers_gone()
+        with contextlib.suppress(CatalogError, StorageUnavailable):
+            self.catalog.workers_gone()
+            self._troubles.clear()
         self._record("daemon stopped", "soundmill stopped")
 
-    def _open_inbox(self) -> InboxLoop:
-        settings, folder = self.config.inbox, self.home.inbox
-        spool = Spool(
-            folder,
-            clock=time.monotonic,  # a file rests however the date is set
-            new_ulid=lambda: str(ULID()),
-            settle_s=settings.settle_s,
-            patience_s=settings.patience_s,
-            command=f"soundmill --home {shlex.quote(str(self.home.root))}",
-        )
-        intake = Intake(
-            spool,
-            self.catalog,
-            wiring.rules_for(self.config, folder, self.catalog.find_experiment),
-            max_bytes=int(settings.max_file_mb * 1024 * 1024),
-        )
-        return InboxLoop(intake, folder, settings, record=self._record, complain=self._complain, clock=self._clock)
+    def _rules(self) -> Callable[[str], Rules]:
+        folders = wiring.input_folders(self.config, self.home)
+        return wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment, folders)
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(
@@ -306,8 +337,18 @@ class Service:
             Books(ledger=self.catalog, shelf=self._shelf, gate=self._gate),
             self._trade,
             clock=self._clock,
+            steady=self._steady,
             allow_s=allow_s,
         )
+
+    def _expect(self, batch_ids: set[int]) -> None:
+        if self._reporter is not None:
+            self._reporter.expect(batch_ids)
+
+    @property
+    def config(self) -> Config:
+        """The settings in use."""
+        return self._settings.config
 
     @property
     def site_url(self) -> str | None:
@@ -317,13 +358,3 @@ class Service:
     def reporting_on(self) -> str | None:
         """The batch whose report is in the making."""
         return self._reporter.busy_with if self._reporter is not None else None
-
-
-@contextlib.contextmanager
-def _signals_go_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    former = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, before in former.items():
-            signal.signal(number, before)

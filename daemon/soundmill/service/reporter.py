@@ -26,13 +26,18 @@ PATIENCE_S = 300.0  # but no longer than this while changes keep coming
 DEADLINE_S = 600.0
 DEADLINE_PER_JOB_S = 0.5
 LOWEST_PRIORITY = 19
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the cores are engines'
+LONGEST_REST_S = 60.0  # after a report, while clips are made
+MOST_LOOKED_AT = 200  # of the reports owed, at a time
+BEHIND = 20  # reports owed are many
+BEHIND_FOR_S = 600.0  # and this long is no burst
 SAID_BYTES = 2000  # of what a failed report said
 
 
 class Ledger(Protocol):
     """What the reporter needs of the catalogue."""
 
-    def unreported(self) -> list[Owed]: ...
+    def unreported(self, limit: int = -1) -> list[Owed]: ...
     def mark_reported(self, batch_id: int, *, read_at: float) -> None: ...
     def event(self, kind: str, message: str, *, batch_id: int) -> None: ...
 
@@ -72,13 +77,25 @@ class Failed:
     not_before: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A report that waits for the changes to end: the last one known, since when nothing came after it, and since when
+    it is waited for."""
+
+    changed_at: float
+    quiet_since: float
+    since: float
+
+
 class Reporter:
     """Has the report of every finished batch made, one at a time, and made again some time after the last of the
     changes that it should tell of. `tick` never waits.
 
     `command(batch)` is the process to start. One that fails or overruns its deadline is tried again, TRIES times in
     all; then that is on record and the batch is left alone until something of it changes or the daemon starts anew.
-    A batch whose folder in `outputs` somebody has taken away gets no new report.
+    A batch whose folder in `outputs` somebody has taken away gets no new report. `clock` gives Unix seconds, `steady`
+    seconds that no change of the date moves, and `generating` says whether clips are being made: then a report is
+    followed by a rest as long as it took, so that however many are owed, they take no more than half the time.
 
     `run --once` waits for the first report of each batch, also where it is due again in the same run, and for those
     that `expect` names. The others, of earlier batches whose takes were judged by new limits or heard by a new scorer,
@@ -86,15 +103,26 @@ class Reporter:
     """
 
     def __init__(
-        self, ledger: Ledger, outputs: Path, command: Callable[[str], Sequence[str]], clock: Callable[[], float]
+        self,
+        ledger: Ledger,
+        outputs: Path,
+        command: Callable[[str], Sequence[str]],
+        *,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+        generating: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._outputs = outputs
         self._command = command
         self._clock = clock
+        self._steady = steady
+        self._generating = generating
+        self._rest_until = 0.0
+        self._many_since: float | None = None
         self._running: Running | None = None
         self._failed: dict[int, Failed] = {}
-        self._waiting_since: dict[int, float] = {}  # for the changes to end
+        self._waiting: dict[int, Waiting] = {}  # for the changes to end
         self._expected: set[int] = set()  # ids of batches whose report is waited for also when it is made again
         self.made: list[str] = []  # names of batches, in the order of their reports
 
@@ -129,11 +157,24 @@ class Reporter:
         """Batches whose report could not be made."""
         return tuple(owed.name for owed in self._ledger.unreported() if self._tries(owed) >= TRIES)
 
+    @property
+    def backlog(self) -> str | None:
+        """That reports have fallen behind, as a sentence; None while they keep up."""
+        count, now = len(self._owed()), self._steady()
+        if count < BEHIND:
+            self._many_since = None
+            return None
+        self._many_since = now if self._many_since is None else self._many_since
+        if now - self._many_since < BEHIND_FOR_S:
+            return None
+        some = f"{MOST_LOOKED_AT} or more" if count >= MOST_LOOKED_AT else str(count)
+        return f"{some} reports are owed; they are made one at a time, while generation leaves room, and none is lost"
+
     def tick(self) -> None:
-        now = self._clock()
+        now = self._steady()
         if self._running is not None:
             self._look_after(self._running, now)
-        if self._running is None:
+        if self._running is None and (now >= self._rest_until or not self._generating()):
             in_turn = sorted(self._owed(), key=lambda owed: not self._is_expected(owed))
             ready = (owed for owed in in_turn if self._is_ready(owed, now))
             if (owed := next(ready, None)) is not None:
@@ -148,7 +189,8 @@ class Reporter:
 
     def _owed(self) -> list[Owed]:
         busy = self._running.owed.id if self._running is not None else None
-        return [owed for owed in self._ledger.unreported() if owed.id != busy and self._tries(owed) < TRIES]
+        most = MOST_LOOKED_AT + len(self._failed)
+        return [owed for owed in self._ledger.unreported(most) if owed.id != busy and self._tries(owed) < TRIES]
 
     def _is_expected(self, owed: Owed) -> bool:
         return not owed.again or owed.id in self._expected
@@ -165,18 +207,23 @@ class Reporter:
             return True
         if self._outputs.is_dir() and not (self._outputs / owed.name).is_dir():
             log.info("%s: its folder is gone, so its report is not made again", owed.name)
-            self._ledger.mark_reported(owed.id, read_at=now)
+            self._ledger.mark_reported(owed.id, read_at=owed.known_at)
             return False
-        since = self._waiting_since.setdefault(owed.id, now)
-        return now - owed.changed_at >= QUIET_S or now - since >= PATIENCE_S
+        waiting = self._waiting.get(owed.id)
+        if waiting is None or waiting.changed_at != owed.changed_at:
+            since = waiting.since if waiting is not None else now
+            waiting = self._waiting[owed.id] = Waiting(changed_at=owed.changed_at, quiet_since=now, since=since)
+        quiet_s = max(self._clock() - owed.changed_at, now - waiting.quiet_since)
+        return quiet_s >= QUIET_S or now - waiting.since >= PATIENCE_S
 
     def _start(self, owed: Owed, now: float) -> Running:
-        self._waiting_since.pop(owed.id, None)
+        self._waiting.pop(owed.id, None)
         if not owed.again:
             self._expected.add(owed.id)
         said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
         process = subprocess.Popen(
             self._command(owed.name),
+            env=os.environ | ONE_THREAD,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -198,11 +245,12 @@ class Reporter:
             trouble = running.last_words()
         running.said.close()
         self._running = None
+        self._rest_until = now + min(now - running.started_at, LONGEST_REST_S)
         owed = running.owed
         if status == 0:
             self._failed.pop(owed.id, None)
             self.made.append(owed.name)
-            self._ledger.mark_reported(owed.id, read_at=running.started_at)
+            self._ledger.mark_reported(owed.id, read_at=owed.known_at)
             self._record("report made", f"{owed.name}: outputs/{owed.name}/report.html", owed)
             return
         tries = self._tries(owed) + 1

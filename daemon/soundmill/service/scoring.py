@@ -20,8 +20,9 @@ from soundmill.engine.devices import find_devices
 from soundmill.engine.scorers.client import ScoringProcess
 from soundmill.engine.scorers.messages import Scored, Take
 from soundmill.engine.scorers.registry import Scores, find
-from soundmill.errors import CatalogError, EngineDied, EngineError, StorageUnavailable
+from soundmill.errors import EngineDied, EngineError, EngineNotStarted
 from soundmill.schedule.loop import LoopThread
+from soundmill.service.survive import Outlive
 
 log = logging.getLogger(__name__)
 
@@ -98,15 +99,15 @@ class Scoring:
         return all(self._is_blocked(scorer) or not self._catalog.unscored(scorer, 1) for scorer in self._models)
 
     def step(self) -> None:
-        """Score a handful of takes with the first scorer that has not heard them, or wait."""
-        try:
-            for scorer in self._models:
-                if not self._is_blocked(scorer) and (takes := self._catalog.unscored(scorer, self._limit)):
-                    self._score(scorer, takes)
-                    self._worked_at = self._clock()
-                    return
-        except (StorageUnavailable, CatalogError) as error:
-            log.warning("scoring: %s", error)  # what was heard is lost, and heard again once there is room
+        """Score a handful of takes with the first scorer that has not heard them, or wait.
+
+        Raises StorageUnavailable, CatalogError: what was heard is lost then, and heard again later.
+        """
+        for scorer in self._models:
+            if not self._is_blocked(scorer) and (takes := self._catalog.unscored(scorer, self._limit)):
+                self._score(scorer, takes)
+                self._worked_at = self._clock()
+                return
         if self._clock() - self._worked_at > IDLE_S:
             self._process.close()
         self._wait(WAIT_S)
@@ -126,6 +127,8 @@ class Scoring:
     def _score(self, scorer: str, takes: Sequence[Unscored]) -> None:
         try:
             scores = self._hear(scorer, {take.output_id: take.path for take in takes}, takes)
+        except EngineNotStarted:
+            raise  # no take's fault
         except EngineDied as error:
             if not self._stopping:
                 self._after_death(scorer, takes, str(error))
@@ -191,11 +194,13 @@ class ScoringThread:
         config: Config,
         generating: Sequence[str],
         record: Callable[[str, str], None],
+        outlive: Outlive,
         clock: Callable[[], float],
     ) -> None:
         """`generating` are the devices of the engines. Nothing is started before the first `check`."""
         self._start_of = (catalog, outputs, config, generating)
         self._record = record
+        self._outlive = outlive
         self._clock = clock
         self._wanted = bool(config.scoring.scorers)
         self._scoring: Scoring | None = None
@@ -212,6 +217,15 @@ class ScoringThread:
             former.close()
         if self._wanted and self._scoring is None:
             self._start()
+
+    def use(self, config: Config, generating: Sequence[str]) -> None:
+        """Score by other settings, where they differ; the next `check` starts it."""
+        catalog, outputs, former, formerly = self._start_of
+        if (config.scoring, tuple(generating)) != (former.scoring, tuple(formerly)):
+            self.stop()
+            self._scoring = None
+        self._start_of = (catalog, outputs, config, generating)
+        self._wanted = bool(config.scoring.scorers)
 
     def stop(self) -> None:
         if self._scoring is None:
@@ -234,8 +248,12 @@ class ScoringThread:
             clock=self._clock,
             wait=self._wake.wait,
         )
-        self._thread = LoopThread("scoring", self._scoring.step, clock=self._clock)
+        self._thread = LoopThread("scoring", self._step, clock=self._clock)
         self._thread.start()
+
+    def _step(self) -> None:
+        if self._scoring is not None and not self._outlive("scoring", self._scoring.step):
+            self._wake.wait(WAIT_S)
 
 
 def models_of(config: ScoringConfig) -> dict[str, str]:

@@ -62,6 +62,14 @@ class WatchedSite:
         self._site.stop()
         self._start()
 
+    def use(self, web: WebConfig) -> None:
+        """Serve at another address, where it differs."""
+        if web != self._web:
+            self._web = web
+            if self._site is not None:
+                self._site.stop()
+            self._start()
+
     def stop(self) -> None:
         self._stopped.set()
         self._pulse.stop()
@@ -76,7 +84,7 @@ class WatchedSite:
             self._site = site.start(
                 self._home.catalog, self._home.outputs, self._web.host, self._web.port, hosts=self._web.hosts
             )
-        except SoundmillError as error:
+        except (SoundmillError, OSError) as error:
             self._record("site unavailable", str(error))
             log.error("%s", error)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
-from soundmill.catalog.shelf import files
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.errors import ConfigError, UnknownModel
+from soundmill.home import Home
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
 from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
@@ -22,7 +22,6 @@ from soundmill.jobs import (
     AudioFormat,
     Generated,
     GenerationRequest,
-    Job,
     Judge,
     Judgement,
     Parameters,
@@ -32,28 +31,6 @@ from soundmill.quality.judging import judge
 from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
 
-MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
-
-
-class OutputFolder:
-    """The home's outputs folder as the shelf that workers file takes on."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def path_of(self, job: Job, *, quarantined: bool, attempt: int) -> str:
-        return files.take_path(job.batch_name, job.name, job.format, quarantined, attempt)
-
-    def file(self, relative: str, audio: bytes, sidecar: Mapping[str, object]) -> files.FiledTake:
-        return files.file_take(self._root, relative, audio, sidecar)
-
-    def discard(self, relative: str) -> None:
-        files.discard(self._root, relative)
-
-    def probe(self) -> None:
-        """Raise StorageUnavailable when a take could not be filed now."""
-        files.probe(self._root, MIN_FREE_BYTES)
-
 
 def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
     """Makes the engine of a device: a process of its own."""
@@ -62,10 +39,14 @@ def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
 
 
 def rules_for(
-    config: Config, folder: Path, find_experiment: Callable[[str], EarlierExperiment] = no_experiments
+    config: Config,
+    folder: Path,
+    find_experiment: Callable[[str], EarlierExperiment] = no_experiments,
+    folders: tuple[Path, ...] | None = None,
 ) -> Callable[[str], Rules]:
-    """The rules a job file is read by; melody files are looked for in `folder`, batches to extend by
-    `find_experiment`. Raises ConfigError where soundmill.yaml's pattern of names is none."""
+    """The rules a job file is read by; melody files are looked for in `folder`, and allowed in `folders`, None for
+    anywhere; batches to extend by `find_experiment`. Raises ConfigError where soundmill.yaml's pattern of names is
+    none."""
     naming = None
     if config.name:
         try:
@@ -85,10 +66,16 @@ def rules_for(
             max_jobs=config.inbox.max_jobs,
             find_experiment=find_experiment,
             length_of=length_s,
+            input_folders=folders,
             naming=naming,
         )
 
     return rules
+
+
+def input_folders(config: Config, home: Home) -> tuple[Path, ...]:
+    """Where melody and continue_from may be."""
+    return home.inbox, home.outputs, *(Path(folder).expanduser() for folder in config.inbox.input_folders)
 
 
 def request_of(
@@ -102,6 +89,7 @@ def request_of(
     melody: Path | None = None,
     continue_from: Path | None = None,
     tags: Mapping[str, str] | None = None,
+    folders: tuple[Path, ...] | None = None,
 ) -> GenerationRequest:
     """What an engine is asked for one clip, finished as soundmill.yaml says; `key` is (job id, attempt)."""
     return GenerationRequest(
@@ -118,10 +106,13 @@ def request_of(
         continue_from=continue_from,
         fade_s=config.audio.fade_ms / 1000,
         tags=tags or {},
+        input_folders=folders,
     )
 
 
-def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
+def request_for(config: Config, home: Home) -> Callable[[Attempt], GenerationRequest]:
+    folders = input_folders(config, home)
+
     def request(attempt: Attempt) -> GenerationRequest:
         job = attempt.job
         return request_of(
@@ -134,6 +125,7 @@ def request_for(config: Config) -> Callable[[Attempt], GenerationRequest]:
             melody=job.melody,
             continue_from=job.continue_from,
             tags={"batch": job.batch_name, "job": job.name},
+            folders=folders,
         )
 
     return request
@@ -211,10 +203,10 @@ def rulesets_of(config: Config) -> frozenset[str]:
     return frozenset(ruleset(kind, limits_of(config, kind)) for kind in QualityKind)
 
 
-def trade_of(config: Config) -> Trade:
+def trade_of(config: Config, home: Home) -> Trade:
     schedule = config.schedule
     return Trade(
-        request_for=request_for(config),
+        request_for=request_for(config, home),
         sidecar_for=sidecar_for,
         judge=judge_with(config),
         policy=Policy(

@@ -71,9 +71,14 @@ def windows(duration_s: float, frame_rate: float, window_s: float, stride_s: flo
     return passes
 
 
-def read(file: Path, model: Any, longest_s: float | None = None) -> Tensor:
-    """An audio file as the model hears it, [channels, time] at its rate, on its device. Raises MissingInput."""
-    samples, rate = read_audio(file, longest_s)
+def read(file: Path, model: Any, longest_s: float | None = None, folders: tuple[Path, ...] | None = None) -> Tensor:
+    """As `heard`, of an audio file; see inputs.read_audio. Raises MissingInput."""
+    return heard(read_audio(file, longest_s, folders), model)
+
+
+def heard(audio: tuple[Tensor, int], model: Any) -> Tensor:
+    """Samples and their rate as the model hears them, [channels, time] at its rate, on its device."""
+    samples, rate = audio
     wav: Tensor = convert_audio(samples, rate, model.sample_rate, model.audio_channels).to(model.device)
     return wav
 

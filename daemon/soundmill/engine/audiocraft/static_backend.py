@@ -34,7 +34,7 @@ from soundmill.engine.audiocraft import loading
 from soundmill.engine.audiocraft.info import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
-from soundmill.engine.inputs import check, read_audio, whole_frames
+from soundmill.engine.inputs import check, read_audio, read_beginning, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, EngineError, OutOfMemory
 from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
@@ -62,6 +62,7 @@ class _Group:
     text_tokens: int
     melody: Path | None
     continue_from: Path | None
+    input_folders: tuple[Path, ...] | None
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ class AudioCraftBackend:
         for conditioner in self._model.lm.condition_provider.conditioners.values():
             if hasattr(conditioner, "t5_tokenizer"):
                 tokens = len(conditioner.t5_tokenizer(request.prompt)["input_ids"])
-        return _Group(request.parameters, tokens, request.melody, request.continue_from)
+        return _Group(request.parameters, tokens, request.melody, request.continue_from, request.input_folders)
 
     def _start(self) -> _Batch:
         group = self._queue[0][0]
@@ -249,11 +250,11 @@ class AudioCraftBackend:
         with row_streams([request.seed for request in batch.requests], model.device):
             if group.melody is not None:
                 longest_s = max(model.max_duration, group.parameters.duration)
-                wav, rate = read_audio(group.melody, longest_s)
+                wav, rate = read_audio(group.melody, longest_s, group.input_folders)
                 audio = model.generate_with_chroma(prompts, [wav] * len(prompts), rate, progress=True)
             elif group.continue_from is not None:
-                wav, rate = read_audio(group.continue_from)
-                self._check_continuation(group, wav.shape[-1] / rate)
+                longest_s = min(group.parameters.duration, self._model.max_duration)
+                wav, rate = read_beginning(group.continue_from, longest_s, group.input_folders)
                 audio = model.generate_continuation(wav.expand(len(prompts), -1, -1), rate, prompts, progress=True)
             else:
                 audio = model.generate(prompts, progress=True)
@@ -271,14 +272,6 @@ class AudioCraftBackend:
             sampling["max_cfg_coef"] = wanted.cfg_coef
             sampling["min_cfg_coef"] = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
         self._model.set_generation_params(**sampling)
-
-    def _check_continuation(self, group: _Group, prompt_s: float) -> None:
-        longest_s = min(group.parameters.duration, self._model.max_duration)
-        if prompt_s >= longest_s:
-            raise BadParameter(
-                f"continue_from: {group.continue_from} is {prompt_s:.1f} s long; it and what follows must fit: "
-                f"give a duration above {prompt_s:.1f} s, or at most {self._model.max_duration:g} s of audio"
-            )
 
     def _failures(self, batch: _Batch, error: BaseException) -> list[Answer]:
         if is_out_of_memory(error):

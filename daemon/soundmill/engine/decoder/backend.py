@@ -21,7 +21,7 @@ from soundmill.engine.decoder.graphs import CudaRecorder
 from soundmill.engine.decoder.loop import GPU_BATCHES, Decoder
 from soundmill.engine.decoder.slots import Run, plan_run
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
-from soundmill.engine.inputs import check, whole_frames
+from soundmill.engine.inputs import check, read_beginning, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, OutOfMemory
 from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Progress
@@ -146,11 +146,13 @@ class DecoderBackend:
         model, parameters = self._model, request.parameters
         prompt = torch.zeros(int(model.lm.n_q), 0, dtype=torch.long)
         check(request, self._spec)
-        if request.continue_from is not None:
-            prompt = conditioning.encode_prompt(model, conditioning.read(request.continue_from, model))
         duration_s, melody = whole_frames(parameters.duration, model.frame_rate), None
+        if request.continue_from is not None:
+            given = read_beginning(request.continue_from, min(duration_s, model.max_duration), request.input_folders)
+            prompt = conditioning.encode_prompt(model, conditioning.heard(given, model))
         if request.melody is not None:
-            melody = conditioning.read(request.melody, model, max(model.max_duration, duration_s))
+            longest_s = max(model.max_duration, duration_s)
+            melody = conditioning.read(request.melody, model, longest_s, request.input_folders)
         passes = conditioning.windows(
             duration_s, model.frame_rate, model.max_duration, model.extend_stride, prompt.shape[1]
         )

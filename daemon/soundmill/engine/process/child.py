@@ -25,7 +25,7 @@ from typing import IO, Generic, TypeVar, cast
 
 from soundmill.engine.devices import pin
 from soundmill.engine.process.wire import Stop, pack, unpack
-from soundmill.errors import EngineDied
+from soundmill.errors import EngineNotStarted
 
 log = logging.getLogger("soundmill.engine")
 
@@ -62,7 +62,7 @@ class Child(Generic[Command, Message]):
         """Start `module` with the device as it is called in there, the arguments, and the numbers of the two pipes.
 
         `name` is what the log and an obituary call the process, `environment` what it gets beside ours. Raises
-        EngineDied when the system cannot start a process, EngineError for a hidden device.
+        EngineNotStarted when the system cannot start a process, EngineError for a hidden device.
         """
         self._device = device
         self._name = name
@@ -72,7 +72,7 @@ class Child(Generic[Command, Message]):
             ours, theirs = socket.socketpair()
             watched, self._lifeline = os.pipe()
         except OSError as error:
-            raise EngineDied(f"no pipes for {name} ({error}); close some files") from error
+            raise EngineNotStarted(f"no pipes for {name} ({error}); close some files") from error
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, inside, *arguments, str(theirs.fileno()), str(watched)],
@@ -87,7 +87,7 @@ class Child(Generic[Command, Message]):
         except OSError as error:
             ours.close()
             os.close(self._lifeline)
-            raise EngineDied(f"{name} cannot be started ({error})") from error
+            raise EngineNotStarted(f"{name} cannot be started ({error})") from error
         finally:
             theirs.close()
             os.close(watched)

@@ -88,4 +88,5 @@ class Rules:
     find_experiment: Callable[[str], EarlierExperiment] = no_experiments
     draw: Callable[[Draw], Points] = draw_apart
     length_of: Callable[[Path], float | None] = untold
+    input_folders: tuple[Path, ...] | None = None  # melody and continue_from may be in these alone; None: anywhere
     naming: Naming | None = None  # of clips, where neither the row nor the file says

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from soundmill.disk import is_below
 from soundmill.errors import MissingInput, UnknownModel
 from soundmill.inbox.jobfile.cells import JOB_FIELDS, SETTING_FIELDS, Wrong, read_prompt
 from soundmill.inbox.jobfile.context import ModelTraits, Rules
@@ -210,6 +211,12 @@ class RowReader:
         path = Path(os.path.normpath(self._rules.folder / text))
         if path.suffix.lower() not in AUDIO_SUFFIXES:
             raise Wrong(f"must be an audio file ({', '.join(AUDIO_SUFFIXES)})")
+        # First, so that nobody learns what there is elsewhere.
+        if self._rules.input_folders is not None and not is_below(path, self._rules.input_folders):
+            raise Wrong(
+                "is in no folder that audio may be taken from: put it into the inbox, or name its folder under "
+                "inbox.input_folders in soundmill.yaml"
+            )
         try:
             regular = stat.S_ISREG(path.stat().st_mode)
         except FileNotFoundError:
