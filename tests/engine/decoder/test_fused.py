@@ -15,13 +15,10 @@ import pytest
 import torch
 from recipe import checkpoint
 
-from support import decoding, fake_gpu
-
-pytest.importorskip("triton")
-
 from soundmill.engine.decoder import fused, kernels, trial
 from soundmill.engine.decoder.loop import GPU_KEYS, Decoder
 from soundmill.engine.decoder.transformer import PORTION, in_portions
+from support import decoding, fake_gpu
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 JOBS = [
@@ -159,7 +156,6 @@ for name, types, sizes, warps in CASES:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Triton brings its assembler for Linux")
 def test_the_kernels_compile_for_an_h100_without_memory_of_their_own_and_read_16_bytes_at_a_time() -> None:
     environ = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, env=environ, check=False)
