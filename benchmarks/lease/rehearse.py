@@ -67,7 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="soundmill-rehearsal-") as folder:
         python = empty(Path(folder) / "empty")
         out = Path(folder) / "lease.json"
-        command = [str(python), "-I", str(prepare.HERE / "run.py"), "cpu", seconds, "--out", str(out)]
+        command = [str(python), str(prepare.HERE / "run.py"), "cpu", seconds, "--out", str(out)]
         return subprocess.run(command, env={"PATH": "/usr/bin:/bin", "HOME": folder}, check=False).returncode
 
 
