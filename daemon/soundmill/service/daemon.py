@@ -170,7 +170,11 @@ class Service:
         self._finished = self._problem is not None or self.worked_off
 
     def _ended(self, once: bool, problem: str | None) -> Ended:
-        failed = self.catalog.failed_count() - self._failed_before
+        failed = 0
+        try:
+            failed = self.catalog.failed_count() - self._failed_before
+        except (CatalogError, StorageUnavailable) as error:
+            problem = problem or str(error)
         reports: tuple[str, ...] = ()
         outdated = 0
         if self._reporter is not None:
