@@ -1,7 +1,9 @@
 # make demo   set up, run the examples with the built-in model
 # make test   set up, run the tests
 # make check  linters, strict types and tests
+# make lease  pack what a lent GPU's machine lacks, and rehearse benchmarks/lease/ on the CPU with that alone
 # make release  dist/: the wheel, and the lock that it is installed with
+# make fuzz   read 100,000 damaged job files
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -9,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint release lock clean
+.PHONY: demo test fuzz check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -17,6 +19,9 @@ demo: $(READY)
 # A module's tests stay together, for they share what is costly to make. Four workers at most: each holds torch.
 test: $(READY)
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+fuzz: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000
 
 check: lint test
 
@@ -33,6 +38,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $(READY)
+
+lease: $(READY)
+	$(BIN)/python benchmarks/lease/rehearse.py
 
 # From what git has, so that nothing that lies about gets in.
 release: $(READY)

@@ -124,8 +124,8 @@ def step_bytes(backend: DecoderBackend, clips: int, filled: int) -> int:
     return weights + per_token * (2 * clips * filled + clips * 8)  # prompts of about eight tokens
 
 
-def step_s(backend: DecoderBackend, device: str, clips: int, filled: int, rounds: int) -> float:
-    """Time of one step of `clips` guided clips that have come `filled` places far."""
+def step_of(backend: DecoderBackend, clips: int, filled: int) -> Callable[[], None]:
+    """One step of `clips` guided clips that have come `filled` places far, to be taken again and again."""
     decoder = backend._decoder
     t, s = decoder.transformer, decoder.slots
     t.reserve(filled + GPU_KEYS)
@@ -147,11 +147,16 @@ def step_s(backend: DecoderBackend, device: str, clips: int, filled: int, rounds
         s.seat.at.fill_(filled - 1)
         decoder.replay(shape, decoder.record) if decoder.record else decoder.step(*shape)
 
-    return median_s(one, device, rounds)
+    return one
 
 
-def tokens_among(backend: DecoderBackend, jobs: list[GenerationRequest]) -> torch.Tensor:
-    """The tokens of the first of `jobs`, made together with the others."""
+def step_s(backend: DecoderBackend, device: str, clips: int, filled: int, rounds: int) -> float:
+    """Time of one step of `clips` guided clips that have come `filled` places far."""
+    return median_s(step_of(backend, clips, filled), device, rounds)
+
+
+def tokens_of(backend: DecoderBackend, jobs: list[GenerationRequest]) -> dict[int, torch.Tensor]:
+    """The tokens [codebooks, frames] of `jobs`, made together, by job id."""
     made: dict[int, torch.Tensor] = {}
     codec: Any = backend._codec
     submit = codec.submit
@@ -165,7 +170,12 @@ def tokens_among(backend: DecoderBackend, jobs: list[GenerationRequest]) -> torc
         drain(backend, jobs)
     finally:
         codec.submit = submit
-    return made[jobs[0].job_id]
+    return made
+
+
+def tokens_among(backend: DecoderBackend, jobs: list[GenerationRequest]) -> torch.Tensor:
+    """The tokens of the first of `jobs`, made together with the others."""
+    return tokens_of(backend, jobs)[jobs[0].job_id]
 
 
 def identity(backend: DecoderBackend, seconds: float) -> dict[str, float]:

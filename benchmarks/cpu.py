@@ -41,6 +41,11 @@ def bfloat16(weight: Tensor, bias: Tensor | None) -> Linear:
     return lambda x: linear(x.bfloat16(), half, half_bias).float()
 
 
+def float16(weight: Tensor, bias: Tensor | None) -> Linear:
+    half, half_bias = weight.detach().half(), None if bias is None else bias.half()
+    return lambda x: linear(x.half(), half, half_bias).float()
+
+
 def _scales(weight: Tensor) -> Tensor:
     return weight.detach().abs().amax(1).clamp(min=1e-8) / 127
 
@@ -70,6 +75,7 @@ KERNELS: Mapping[str, Pack] = {
     "linear (MKL)": plain,
     "oneDNN packed": transformer.pack,
     "bfloat16": bfloat16,
+    "float16": float16,
     "int8 weights": int8_weights,
     "int8 dynamic": int8_dynamic,
 }

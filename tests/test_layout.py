@@ -46,11 +46,11 @@ MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__":
 INSIDE: dict[str, list[str]] = {
     "inbox": [
         "control", "watch", "jobfile", "names", "whole", "notices", "bystanders", "arrivals", "aftermath",
-        "spool", "intake",
+        "spool", "rest", "intake",
     ],
     "inbox/jobfile": [
-        "points", "problems", "vocabulary", "written", "recognize", "suggest", "cells", "naming", "context", "schema",
-        "rows", "clips", "takes", "table", "yaml", "read",
+        "points", "problems", "vocabulary", "written", "recognize", "suggest", "cells", "placeholders", "naming",
+        "context", "schema", "rows", "clips", "takes", "table", "yaml", "read",
     ],
     "inbox/jobfile/naming": ["letters", "slugs", "safe", "book", "automatic", "pattern"],
     "inbox/jobfile/yaml": [

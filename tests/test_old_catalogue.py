@@ -82,6 +82,30 @@ def test_every_batch_job_take_rating_and_score_is_there(home: Home) -> None:
             assert job["duration"] == take["duration"] and job["cfg_coef"] == take["cfg_coef"]
 
 
+def test_its_batches_name_their_labels_and_their_files_are_not_watched(home: Home) -> None:
+    """A problem on record has no place: its number is a line's, or a row's of a sheet that was not recorded."""
+    db = sqlite3.connect(home.catalog)
+    written = {
+        name: {
+            label
+            for (labels,) in db.execute("SELECT labels FROM jobs WHERE batch_id = ?", (batch,))
+            for label in json.loads(labels)
+        }
+        for batch, name in db.execute("SELECT id, name FROM batches")
+    }
+    problems = '[{"line":3,"field":"duration","value":"-1","message":"must be positive"}]'
+    db.execute("INSERT INTO rejections VALUES ('01R', 'bad.csv', NULL, 1, ?, 1.0)", (problems,))
+    db.commit()
+    db.close()
+    catalog = Catalog.open(home.catalog, clock=time.time)
+    assert catalog.kept_files(100) == []
+    catalog.close()
+    with Reader.open(home.catalog) as reader:
+        assert any(written.values())
+        assert {row["batch"]: set(json.loads(str(row["labels"]))) for row in reader.batches()} == written
+        assert reader.rejections()[0]["problems"] == "line 3: duration = -1: must be positive"
+
+
 def test_its_takes_are_not_judged_again_by_limits_that_did_not_change(home: Home) -> None:
     config = Config()
     judge, rulesets = wiring.judge_with(config), wiring.rulesets_of(config)

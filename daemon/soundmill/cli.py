@@ -133,13 +133,14 @@ def web(home: Home, port: int | None) -> None:
 @main.command()
 @JOB_FILES
 @click.option("--again", is_flag=True, help="Run the same content once more, with new seeds.")
+@click.option("--rest", is_flag=True, help="Run only the rows that the batch of the accepted file of this name lacks.")
 @click.option("--wait", is_flag=True, help="Wait for the jobs to end; 1 if any failed.")
 @click.pass_obj
-def submit(home: Home, files: tuple[Path, ...], again: bool, wait: bool) -> None:
+def submit(home: Home, files: tuple[Path, ...], again: bool, rest: bool, wait: bool) -> None:
     """Put job files into the inbox."""
     from soundmill.commands import submit as command
 
-    command.hand_in(home, files, again=again, wait=wait, say=click.echo)
+    command.hand_in(home, files, again=again, rest=rest, wait=wait, say=click.echo)
 
 
 @main.command()

@@ -168,6 +168,44 @@ def test_an_experiment_is_kept_as_written(mill: Any) -> None:
     assert json.loads(mill.row("SELECT experiment FROM batches")["experiment"]) == {"factors": {"t": [1, None]}}
 
 
+def test_the_columns_that_became_labels_are_kept_in_the_files_order(mill: Any) -> None:
+    spec = BatchSpec(name="e", jobs=[mill.spec(1)], job_count=1, labels=("scene", "cue", "Ort"))
+    mill.catalog.ingest(spec, mill.source())
+    assert json.loads(mill.row("SELECT labels FROM batch_progress")["labels"]) == ["scene", "cue", "Ort"]
+
+
+def test_accepted_files_are_remembered_as_they_were_and_a_name_used_again_means_the_last(mill: Any) -> None:
+    kept = [
+        mill.source(file_name="a.csv", kept_as=name, modified_ns=number, sha256=f"{number}")
+        for number, name in enumerate(["a.csv", "a-2.csv", "a.csv"])
+    ]
+    for source in [*kept, mill.source()]:
+        mill.catalog.ingest(BatchSpec(name="a", jobs=[mill.spec(1)], job_count=1), source)
+    assert mill.catalog.kept_files(10) == [("a-2", kept[1]), ("a-3", kept[2])]
+    assert mill.catalog.kept_files(1) == [("a-3", kept[2])]
+    assert mill.catalog.kept_as("b.csv") is None
+
+
+def test_a_rest_belongs_to_the_batch_it_completes(mill: Any) -> None:
+    def take(name: str, **source: Any) -> Any:
+        spec = BatchSpec(name=name, jobs=[mill.spec(1, prompt=name)], job_count=1)
+        return mill.catalog.ingest(spec, mill.source(**source))
+
+    first = take("a", kept_as="a.csv")
+    take("other")
+    take("a-rest", kept_as="a.rest.csv", rest_of=first)
+    assert mill.catalog.kept_as("a.csv") == first
+    told: list[str] = []
+    mill.catalog.tell_jobs(first.id, lambda job: told.append(job.prompt))
+    assert told == ["a", "a-rest"]
+    assert [row["rest_of"] for row in mill.rows("SELECT rest_of FROM batch_progress ORDER BY batch_id")] == [
+        None, None, "a",
+    ]  # fmt: skip
+    assert "a-rest: 1 job from themes.yaml, the rest of a" in [
+        row["message"] for row in mill.rows("SELECT * FROM events")
+    ]
+
+
 def test_a_batch_without_jobs_is_finished_at_once(mill: Any) -> None:
     batch = mill.ingest(0)
     assert mill.catalog.batch_finished(batch.id)
@@ -175,14 +213,19 @@ def test_a_batch_without_jobs_is_finished_at_once(mill: Any) -> None:
 
 
 def test_a_rejection_is_remembered_once_and_readable(mill: Any) -> None:
-    problems = [Problem(message="must be positive", line=3, field="duration", value="-1"), Problem(message="empty")]
+    problems = [
+        Problem(message="must be positive", line=3, field="duration", value="-1"),
+        Problem(message="is the error of a formula", place="sheet My list, row", line=4, field="prompt", value="#N/A"),
+        Problem(message="empty"),
+    ]
     for _ in range(2):
         mill.catalog.record_rejection("01R", "bad.csv", None, problems)
     assert mill.catalog.rejection_exists("01R")
     assert not mill.catalog.rejection_exists("01S")
     row = mill.row("SELECT * FROM rejected_files")
-    assert row["problems"] == "line 3: duration = -1: must be positive\nempty"
-    assert row["problem_count"] == 2
+    assert row["problems"].splitlines() == [str(problem) for problem in problems]
+    assert row["problems"].splitlines()[1].startswith("sheet My list, row 4: prompt = #N/A: ")
+    assert row["problem_count"] == 3
     assert [r["kind"] for r in mill.rows("SELECT kind FROM events")] == ["file rejected"]
 
 

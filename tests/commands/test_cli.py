@@ -101,6 +101,14 @@ def test_submit_again_says_so_in_the_name(soundmill: Command, home: Home) -> Non
     assert (home.inbox / "template.again.yaml").exists()
 
 
+def test_submit_rest_says_so_in_the_name_and_not_together_with_again(soundmill: Command, home: Home) -> None:
+    soundmill("init")
+    soundmill("submit", "--rest", str(EXAMPLES / "template.yaml"))
+    assert (home.inbox / "template.rest.yaml").is_file()
+    both = soundmill("submit", "--rest", "--again", str(EXAMPLES / "template.yaml"))
+    assert both.exit_code == 2 and "choose one" in both.output
+
+
 @pytest.mark.parametrize("words", [["submit", "x.csv"], ["status"], ["jobs"], ["cancel", "x"]])
 def test_a_home_that_is_not_set_up_is_named_with_the_mend(soundmill: Command, words: list[str], tmp_path: Path) -> None:
     file = tmp_path / "x.csv"

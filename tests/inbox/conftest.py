@@ -13,7 +13,7 @@ from soundmill.inbox.jobfile.context import EarlierExperiment, Rules
 from soundmill.inbox.jobfile.points import Draw, Points
 from soundmill.inbox.jobfile.points import draw as draw_here
 from soundmill.inbox.spool import Spool
-from soundmill.jobs import AudioFormat, Batch, BatchSpec, JobSpec, QcAction, Source
+from soundmill.jobs import AudioFormat, Batch, BatchSpec, Job, JobSpec, QcAction, Source
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,16 @@ class Ledger:
     def batch_by_sha256(self, sha256: str) -> Batch | None:
         self._at("batch_by_sha256")
         return self.sha256s.get(sha256)
+
+    def kept_files(self, most: int) -> list[tuple[str, Source]]:
+        return [(self.batches[source.ulid].name, source) for source in self.sources.values()][-most:]
+
+    def kept_as(self, name: str) -> Batch | None:
+        kept = [self.batches[source.ulid] for source in self.sources.values() if source.kept_as == name]
+        return kept[-1] if kept else None
+
+    def tell_jobs(self, batch_id: int, tell: Callable[[Job], None]) -> None:
+        raise NotImplementedError("tests of it have a real catalogue")
 
     def ingest(self, spec: BatchSpec, source: Source) -> Batch:
         self._at("before ingest")

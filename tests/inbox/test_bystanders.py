@@ -28,15 +28,21 @@ SURE = [
     "x_Annas-PC_Nov-28-101112-2026_CaseConflict_1.csv",
     "x_conflict-20261128-101112.csv",
     "x (In Konflikt stehende Kopie von Anna 2026-11-28).csv",
+    "x (Anna 的冲突副本 2026-11-28).csv",
+    "x (Anna の競合コピー 2026-11-28).csv",
+    "x (конфликтующая копия с компьютера Anna 2026-11-28).csv",
+    "x (cópia conflitante de Anna 2026-11-28).csv",
 ]
 LIKELY = [
     "x (1).csv", "x(12).csv", "x - Copy.csv", "x - Kopie (2).csv", "x (Kopie).csv", "x (copy 3).csv", "x copy 2.csv",
     "Copy of x.csv", "Kopie von x.csv", "x.Conflict.csv", "x.conflict2.csv", "x-DESKTOP-AB12CD3.csv", "x-ANNAS-PC.csv",
     "x-Annas-MacBook-Pro.csv", "x-STUDIO07.csv", "X (1).csv",
+    "x のコピー.csv", "x 的副本.csv", "x의 사본.csv", "x — копия (2).csv", "Копия x.csv", "x - Kopya.csv",
+    "x (3rd copy).csv", "x[1].csv",
 ]  # fmt: skip
 ORDINARY = [
     "x-2.csv", "x 2.csv", "x-DARK.csv", "x-V2.csv", "x (forest).csv", "x_final.csv", "battle_conflict.csv",
-    "copy.csv", "x (1).again.csv",
+    "copy.csv", "x (1).again.csv", "x 副.csv", "x [forest].csv",
 ]  # fmt: skip
 
 

@@ -286,8 +286,7 @@ def test_an_accepted_file_that_grows_is_said_once_with_the_command_that_makes_it
         (
             "file changed after it was accepted",
             "p1.csv: batch p1 was made of its first version (18 bytes) and lacks what was written later "
-            "(24 bytes now); to stop that batch and make the whole file: soundmill cancel p1; "
-            f"soundmill submit --again {path}",
+            f"(24 bytes now); to make the rows that it lacks: soundmill submit --rest {path}",
         )
     ]
     assert [one["file"] for one in json.loads(ledger.settings["inbox notices"])] == ["p1.csv"]

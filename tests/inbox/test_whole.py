@@ -15,6 +15,7 @@ import pytest
 from soundmill.inbox.spool import Spool, submit
 from soundmill.inbox.whole import Look, Witness, Writers, ask_for_lease, look, open_for_writing, wait_s
 from support.missing import missing
+from support.spreadsheets import ods, ods_cell, ods_row, xlsx
 
 SETTLE_S = 0.15
 PATIENCE_S = 3.0
@@ -58,6 +59,7 @@ PART = [
     (b"jobs:\n- calm\n-", ".yaml"),
     (bytes(4000), ".xlsx"),
     (b"PK\x03\x04" + bytes(50), ".xlsx"),
+    (b"P", ".ods"),
     (bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".xlsx"),
     (b"PK\x03\x04" + b"x" * 50 + bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".ods"),
 ]
@@ -79,7 +81,31 @@ def test_a_part_looks_like_one_and_says_what_is_missing(data: bytes, suffix: str
     assert found is Look.PART and missing
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".yaml"])
+def test_deep_yaml_is_looked_at_no_longer_than_it_is_worth() -> None:
+    began = time.process_time()
+    assert look(b"jobs: " + b"[" * 60_000 + b"\n", ".yaml") == (Look.WHOLE, "")
+    assert time.process_time() - began < 1
+
+
+SHEETS = {
+    ".xlsx": xlsx({"jobs": [("prompt", "duration"), *((f"harp {n * n}", n) for n in range(3000))]}),
+    ".ods": ods({"jobs": [ods_row(ods_cell("prompt")), *(ods_row(ods_cell(f"harp {n * n}")) for n in range(3000))]}),
+}
+
+
+@pytest.mark.parametrize("suffix", SHEETS)
+def test_a_spreadsheet_that_was_cut_anywhere_or_has_a_hole_is_a_part(suffix: str) -> None:
+    data = SHEETS[suffix]
+    assert look(data, suffix) == (Look.WHOLE, "") and len(data) > 3 * 4096
+    for end in [*range(1, 60), *range(60, len(data) - 60, 997), *range(len(data) - 60, len(data))]:
+        assert look(data[:end], suffix)[0] is Look.PART, end
+    for start in range(0, len(data) - 4096, 997):  # a share that writes its pages in any order
+        assert look(data[:start] + bytes(4096) + data[start + 4096 :], suffix)[0] is Look.PART, start
+    assert look(data[-65536:], suffix, only_the_end=True) == (Look.WHOLE, "")
+    assert look(data[-65536:-30], suffix, only_the_end=True)[0] is Look.PART
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".yaml", ".xlsx", ".ods"])
 def test_any_bytes_can_be_looked_at(suffix: str) -> None:
     for seed in range(300):
         look(bytes((seed * 7 + n * n * (seed % 13 + 1)) % 256 for n in range(seed)), suffix)

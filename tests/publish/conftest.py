@@ -26,6 +26,7 @@ from soundmill.errors import Problem
 from soundmill.jobs import (
     Attempt,
     AudioFormat,
+    Batch,
     BatchSpec,
     Check,
     FailureKind,
@@ -77,10 +78,11 @@ class Home:
     def outputs(self) -> Path:
         return self.root / "outputs"
 
-    def ingest(self, name: str, jobs: list[JobSpec], **changes: Any) -> None:
+    def ingest(self, name: str, jobs: list[JobSpec], *, rest_of: Batch | None = None, **changes: Any) -> Batch:
         spec = BatchSpec(name=name, jobs=jobs, job_count=len(jobs), **changes)
         ulid = f"01JC{next(self.ulids):022}"
-        self.catalog.ingest(spec, Source(ulid=ulid, file_name=f"{name}.yaml", sha256="ab" * 32, size_bytes=400))
+        source = Source(ulid=ulid, file_name=f"{name}.yaml", sha256="ab" * 32, size_bytes=400, rest_of=rest_of)
+        return self.catalog.ingest(spec, source)
 
     def claim(self, limit: int = 1) -> list[Attempt]:
         self.now[0] += 1.7

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from soundmill.publish import pages, plugin, reads
 from soundmill.publish.assets import load_assets
@@ -187,6 +188,21 @@ def test_a_batch_page_tells_verdicts_reasons_ratings_and_attempts(get: Get) -> N
     ):  # fmt: skip
         assert expected in page
     assert "silence is 40%" not in page  # of a take that was replaced
+
+
+def test_a_batch_page_names_every_column_that_became_a_label_and_what_a_rest_is_of(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "home")
+    first = made.ingest("list", [job(1, "rain")], labels=("scene", HOSTILE))
+    made.ingest("list-rest", [job(1, "wind")], rest_of=first)
+    datasette = open_site([made.database])
+    page, rest = (
+        asyncio.run(datasette.client.get(f"/-/soundmill/batch/{name}")).text for name in ("list", "list-rest")
+    )
+    close_site(datasette)
+    made.catalog.close()
+    assert f"Kept as labels, setting nothing: scene, {escape(HOSTILE)}." in page and HOSTILE not in page
+    assert 'The rows that <a href="/-/soundmill/batch/list">list</a> lacks' in rest
+    assert "Kept as labels" not in rest and "The rows that" not in page
 
 
 @pytest.fixture

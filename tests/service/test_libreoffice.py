@@ -32,6 +32,7 @@ STYLES = {
     "boolean": "<number:boolean/>",
 }
 KINDS = {"percentage": "percentage", "iso": "date", "local": "date", "time": "time", "boolean": "boolean"}
+COVERED = "<table:covered-table-cell/>"
 TITLE = ods_cell("Level 3").replace("<table:table-cell ", '<table:table-cell table:number-columns-spanned="5" ')
 
 HEADER = ("id", "Prompt", "Duration (s)", "temperature", "top_p", "top_k", "seed", "count")
@@ -61,6 +62,10 @@ def valued(value: float | str, style: str = "") -> str:
     name = f"{kind}-value" if kind in ("date", "time", "boolean") else "value"
     at = f' table:style-name="{style}"' if style else ""
     return f'<table:table-cell{at} office:value-type="{kind}" office:{name}="{value}"/>'
+
+
+def merged(text: str, rows: int) -> str:
+    return ods_cell(text).replace("<table:table-cell ", f'<table:table-cell table:number-rows-spanned="{rows}" ')
 
 
 def formula(text: str) -> str:
@@ -104,6 +109,12 @@ def books(office: LibreOffice, tmp_path_factory: pytest.TempPathFactory) -> dict
         "list": table,
         "titled": [ods_row(TITLE), ods_row(ods_cell("", times=5)), *table],
         "broken": [*table, ods_row(ods_cell("x"), formula("1/0"))],
+        "merged": [
+            ods_row(*map(ods_cell, ("scene", "prompt", "duration"))),
+            ods_row(merged("lake", 2), ods_cell("harp"), merged("0.75", 3)),
+            ods_row(COVERED, ods_cell("drums"), COVERED),
+            ods_row(ods_cell("sea"), ods_cell("flute"), COVERED),
+        ],
     }
     for name, each in tables.items():
         (folder / f"{name}.fods").write_bytes(fods({"jobs": each}, styles()))
@@ -166,6 +177,15 @@ def test_each_file_makes_the_same_jobs_in_every_country(
                 labels = json.loads(str(there[-1]))
                 changed = dict(zip(LABELS[-3:], shown, strict=True)) if "price" in labels else {}
                 assert json.loads(str(got[-1])) == labels | changed
+
+
+def test_a_cell_merged_over_rows_stands_in_each(office: LibreOffice, books: dict[str, Path], home: Home) -> None:
+    for file in (books["merged"], *office.convert([books["merged"]], "xlsx", "fr-FR")):
+        drop(home, file, "merged")
+    assert once(home, config()).run(once=True).accepted == 2
+    for suffix in ("ods", "xlsx"):
+        found = [(row[1], row[3], json.loads(str(row[-1]))["scene"]) for row in jobs_of(home, f"merged.again.{suffix}")]
+        assert found == [("harp", 0.75, "lake"), ("drums", 0.75, "lake"), ("flute", 0.75, "sea")]
 
 
 def test_a_merged_title_and_an_error_are_told_in_each(office: LibreOffice, books: dict[str, Path], home: Home) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from demucs import pretrained
+from demucs.htdemucs import HTDemucs
 from recipe import checkpoint
 
 from soundmill.engine import models
@@ -32,6 +35,15 @@ PROMPTS = (
 
 def build(folder: Path, shape: checkpoint.Shape, seed: int = 3) -> models.ModelSpec:
     return models.resolve(str(checkpoint.build(folder, shape, seed)))
+
+
+def separate_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a small separator in the place of Demucs, which a model that hears melodies loads from the Hub."""
+    torch.manual_seed(0)
+    sources = ["drums", "bass", "other", "vocals"]
+    separator = HTDemucs(sources, channels=16, depth=2, t_layers=0, nfft=512, segment=1, samplerate=16_000).eval()
+    monkeypatch.setattr(pretrained, "get_model", lambda name: separator)
+    monkeypatch.setattr(loading, "_pull_stem_separator", lambda source: None)
 
 
 def load(spec: models.ModelSpec, device: str = "cpu") -> loading.LoadedModel:

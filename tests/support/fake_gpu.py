@@ -7,6 +7,7 @@ RuntimeError: just what a CUDA graph cannot record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from audiocraft.models.lm import LMModel
 from audiocraft.modules.conditioners import ConditioningProvider
 from omegaconf import OmegaConf
 from recipe import checkpoint
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -58,13 +60,25 @@ def language_model(shape: checkpoint.Shape) -> Any:
     return lm.eval()
 
 
-@dataclass(slots=True)
+# Kernels that an operation launches where it is not one, from PyTorch's CUDA sources: `multinomial` checks its numbers
+# and divides by drawn ones; `topk` selects, then sorts. A sum of a product's parts (split K) is cuBLAS's own secret.
+KERNELS = {"empty": 0, "empty_like": 0, "new_empty": 0, "device": 0, "topk": 2, "multinomial": 8, "attend_filled": 2}
+OWN_TABLES = {"enter": (0, 4, 5), "attend_filled": (1, 2), "attend_text": (1, 2), "choose": (7, 8)}  # by place
+WAITS = {"item", "_local_scalar_dense", "nonzero", "multinomial", "masked_select", "unique"}  # for a number on the GPU
+
+
+@dataclass(slots=True, kw_only=True)
 class Seen:
-    """One operation: its name, and the devices and types of the tensors it took."""
+    """One operation: its name, the devices, types and shapes of the tensors it took, the kernels it launches, the
+    bytes it reads and writes, and whether the host waits for it."""
 
     name: str
     devices: set[str]
     types: list[torch.dtype]
+    shapes: list[tuple[int, ...]]
+    kernels: int
+    bytes: int
+    waits: bool
 
 
 @dataclass(slots=True)
@@ -79,13 +93,54 @@ class Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        made = operation(*args, **(kwargs or {}))
+        tensors, results = _tensors((args, kwargs)), _tensors(made)
         name = str(operation).split(".")[1]
-        self.operations.append(Seen(name, {t.device.type for t in tensors}, [t.dtype for t in tensors]))
-        return operation(*args, **(kwargs or {}))
+        changes, known = operation._schema.is_mutable, {t.untyped_storage()._cdata for t in tensors}
+        fresh = [result for result in results if result.untyped_storage()._cdata not in known]
+        kernels = KERNELS.get(name, 1 if changes or fresh else 0)  # nothing new, nothing changed: a view
+        devices = {t.device.type for t in tensors}
+        seen = Seen(
+            name=name,
+            devices=devices,
+            types=[t.dtype for t in tensors],
+            shapes=[tuple(t.shape) for t in tensors],
+            kernels=kernels,
+            bytes=_moved(name, tensors, fresh) if kernels else 0,
+            waits=name in WAITS or ("cuda" in devices and any(t.device.type == "cpu" for t in fresh)),
+        )
+        self.operations.append(seen)
+        return made
 
     def types_of(self, name: str) -> set[torch.dtype]:
         return {dtype for seen in self.operations if seen.name == name for dtype in seen.types}
+
+    @property
+    def kernels(self) -> int:
+        return sum(seen.kernels for seen in self.operations)
+
+    @property
+    def waits(self) -> int:
+        return sum(seen.waits for seen in self.operations)
+
+
+def _tensors(tree: object) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _moved(name: str, tensors: list[Tensor], fresh: list[Tensor]) -> int:
+    """Bytes read and written: all of a tensor, but of a table only the rows looked up or replaced, and nothing of the
+    tables of kernels of our own, which read what is filled."""
+    if name in OWN_TABLES:
+        tensors = [t for at, t in enumerate(tensors) if at not in OWN_TABLES[name]]
+    if name in ("index", "embedding", "gather", "index_put_"):
+        return sum(_bytes(t) for t in [*tensors[1:], *fresh, *(fresh or tensors[-1:])])
+    return sum(_bytes(t) for t in [*tensors, *fresh])
+
+
+def _bytes(tensor: Tensor) -> int:
+    """What of a tensor's memory it shows: a dimension that was expanded is the same memory again and again."""
+    return math.prod(n for n, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride) * tensor.itemsize
 
 
 class Tape:

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.signal import sosfilt
 
 from soundmill.audio.true_peak import true_peak_dbtp
 from soundmill.jobs import Normalization
@@ -25,7 +23,6 @@ RANGE_GATE_LU = -20.0  # Tech 3342
 RANGE_PERCENTILES = (10, 95)
 OFFSET_LU = -0.691  # makes a full-scale 997 Hz sine in one channel read -3.01 LUFS
 SURROUND_WEIGHT = 1.41
-BLOCKS_AT_ONCE = 4  # more in one call of the transform gain nothing
 # Channel weights of BS.1770-4 by the number of channels, in the order of a WAV file; other numbers weigh 1 each.
 WEIGHTS = {
     5: (1.0, 1.0, 1.0, SURROUND_WEIGHT, SURROUND_WEIGHT),  # L R C Ls Rs
@@ -84,45 +81,6 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
     if sample_rate <= 0:
         raise ValueError(f"sample rate {sample_rate}: must be above 0 Hz")
     return np.array([_at_rate(*SHELF, sample_rate), _at_rate(*HIGH_PASS, sample_rate)])
-
-
-@cache
-def _response(sample_rate: int) -> tuple[int, NDArray[np.complex128]]:
-    """The K-weighting's impulse response: how many samples it rings, and its spectrum for blocks of four times that.
-
-    After an eighth of a second it is 10⁻¹⁴ of its start.
-    """
-    rings = max(4096, 1 << math.ceil(math.log2(sample_rate / 8)))
-    response = [1.0] + [0.0] * (rings - 1)
-    for b0, b1, b2, _, a1, a2 in k_weighting(sample_rate).tolist():
-        x1 = x2 = y1 = y2 = 0.0
-        for at, x in enumerate(response):
-            y = b0 * x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2
-            x1, x2, y1, y2 = x, x1, y, y1
-            response[at] = y
-    return rings, scipy.fft.rfft(response, 4 * rings)
-
-
-def weighted(channel: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """The K-weighted samples of a channel [time] that was silent before, to 10⁻¹² of the loudest one.
-
-    By spectra of overlapping blocks (overlap-save). scipy's recursive filter takes three quarters of the time for each
-    sample, but half a second to be imported, by every process that measures: what it saves on an hour of stereo.
-    """
-    rings, spectrum = _response(sample_rate)
-    size, step = 4 * rings, 3 * rings
-    filtered = np.empty(channel.size)
-    for start in range(0, channel.size, BLOCKS_AT_ONCE * step):
-        count = min(BLOCKS_AT_ONCE, -(-(channel.size - start) // step))
-        part = np.zeros(rings + count * step)
-        before = channel[max(0, start - rings) : start + count * step]
-        first = rings if start == 0 else 0
-        part[first : first + before.size] = before
-        spectra = scipy.fft.rfft(sliding_window_view(part, size)[::step], axis=1)
-        spectra *= spectrum
-        whole = scipy.fft.irfft(spectra, size, axis=1, overwrite_x=True)[:, rings:].ravel()
-        filtered[start : start + whole.size] = whole[: channel.size - start]
-    return filtered
 
 
 def _lufs(power: float) -> float:
@@ -202,10 +160,10 @@ def _whole(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
 
 def _mean_powers(sound: NDArray[np.float32], sample_rate: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean square of the weighted channels, added up, between each edge and the next."""
-    power = np.zeros(edges.size - 1)
+    sections, power = k_weighting(sample_rate), np.zeros(edges.size - 1)
     for weight, channel in zip(WEIGHTS.get(len(sound), (1.0,) * len(sound)), sound, strict=True):
         if weight:
-            power += weight * _sums(weighted(channel, sample_rate), edges)
+            power += weight * _sums(sosfilt(sections, channel), edges)
     means: NDArray[np.float64] = power / np.diff(edges)
     return means
 

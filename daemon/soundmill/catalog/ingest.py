@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
-from soundmill.catalog.rows import PARAMETERS, add_event, batch_of, texts_to_json, to_json
+from soundmill.catalog.rows import JOB, PARAMETERS, add_event, batch_of, job_of, texts_to_json, to_json
 from soundmill.errors import Problem
-from soundmill.jobs import Batch, BatchSpec, JobSpec, Source
+from soundmill.jobs import Batch, BatchSpec, Job, JobSpec, Source
 from soundmill.words import same_name
 
 CHUNK = 500  # rows held in memory at a time
@@ -35,19 +35,23 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
         return known
     name = free_name(db, spec.name)
     cursor = db.execute(
-        "INSERT INTO batches (ulid, name, file_name, sha256, size_bytes, kind, priority, on_qc_fail, experiment,"
-        " extends, job_count, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), 0, ?)",
+        "INSERT INTO batches (ulid, name, file_name, sha256, size_bytes, kept_as, modified_ns, kind, priority,"
+        " on_qc_fail, experiment, labels, rest_of, extends, job_count, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), 0, ?)",
         (
             source.ulid,
             name,
             source.file_name,
             source.sha256,
             source.size_bytes,
+            source.kept_as,
+            source.modified_ns,
             spec.kind,
             spec.priority,
             str(spec.on_qc_fail),
             None if spec.experiment is None else to_json(spec.experiment),
+            to_json(spec.labels),
+            None if source.rest_of is None else source.rest_of.id,
             spec.extends,
             now,
         ),
@@ -65,6 +69,7 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
         now,
         "batch accepted",
         f"{name}: {count} job{'' if count == 1 else 's'} from {source.file_name}"
+        + ("" if source.rest_of is None else f", the rest of {source.rest_of.name}")
         + ("" if spec.extends is None else f", extends {spec.extends}")
         + (f"; labels: {', '.join(spec.labels)}" if spec.labels else ""),
         batch_id=batch_id,
@@ -166,6 +171,42 @@ def by_sha256(db: sqlite3.Connection, sha256: str) -> Batch | None:
     return None if row is None else batch_of(row)
 
 
+def kept_files(db: sqlite3.Connection, most: int) -> list[tuple[str, Source]]:
+    """The files of the newest batches as they were when they were accepted, each with its batch's name; of a name in
+    accepted/ that was used again, the last."""
+    rows = db.execute(
+        "SELECT name, ulid, file_name, sha256, size_bytes, kept_as, modified_ns, max(id) FROM"
+        " (SELECT * FROM batches WHERE kept_as IS NOT NULL ORDER BY id DESC LIMIT ?) GROUP BY kept_as ORDER BY max(id)",
+        (most,),
+    )
+    return [
+        (
+            str(row["name"]),
+            Source(
+                ulid=row["ulid"],
+                file_name=row["file_name"],
+                sha256=row["sha256"],
+                size_bytes=row["size_bytes"],
+                kept_as=row["kept_as"],
+                modified_ns=row["modified_ns"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+def kept_as(db: sqlite3.Connection, name: str) -> Batch | None:
+    """The latest batch whose file lies in accepted/ under this name."""
+    row = db.execute("SELECT * FROM batches WHERE kept_as = ? ORDER BY id DESC LIMIT 1", (name,)).fetchone()
+    return None if row is None else batch_of(row)
+
+
+def tell_jobs(db: sqlite3.Connection, batch_id: int, tell: Callable[[Job], None]) -> None:
+    """Tell every job of a batch and of those that have its rest, one at a time: they may be many."""
+    for row in db.execute(JOB + "WHERE b.id = ?1 OR b.rest_of = ?1", (batch_id,)):
+        tell(job_of(row))
+
+
 def rejection_exists(db: sqlite3.Connection, ulid: str) -> bool:
     return db.execute("SELECT 1 FROM rejections WHERE ulid = ?", (ulid,)).fetchone() is not None
 
@@ -175,7 +216,8 @@ def record_rejection(
 ) -> None:
     """Remember a refused file; the same `ulid` again changes nothing."""
     listed = [
-        {"line": p.line, "field": p.field, "value": p.value, "message": p.message} for p in problems[:PROBLEMS_KEPT]
+        {"place": p.place, "line": p.line, "field": p.field, "value": p.value, "message": p.message}
+        for p in problems[:PROBLEMS_KEPT]
     ]
     cursor = db.execute(
         "INSERT OR IGNORE INTO rejections (ulid, file_name, sha256, problem_count, problems, rejected_at)"

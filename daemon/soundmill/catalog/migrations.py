@@ -78,7 +78,14 @@ def m0006_device_time(db: Database) -> None:
     _run(db, "0006_device_time.sql")
 
 
-STEPS = (m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time)
+def m0007_files(db: Database) -> None:
+    """Which columns of a file became labels, and what is needed to see that the file grew after it was accepted."""
+    _run(db, "0007_files.sql")
+
+
+STEPS = (
+    m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
+)  # fmt: skip
 
 
 def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:

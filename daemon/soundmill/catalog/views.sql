@@ -31,7 +31,8 @@ SELECT name AS batch,
        n_flagged AS flagged,
        n_outputs AS outputs,
        round(audio_s, 3) AS audio_s,
-       kind, priority, on_qc_fail, experiment, file_name, ulid, sha256,
+       kind, priority, on_qc_fail, experiment, labels, file_name, ulid, sha256,
+       (SELECT name FROM batches first WHERE first.id = batches.rest_of) AS rest_of,
        strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
@@ -193,7 +194,7 @@ WHERE a.number > 1;
 CREATE VIEW rejected_files AS
 SELECT file_name, problem_count,
        (SELECT group_concat(
-            coalesce('line ' || json_extract(value, '$.line') || ': ', '')
+            coalesce(coalesce(json_extract(value, '$.place'), 'line') || ' ' || json_extract(value, '$.line') || ': ', '')
             || coalesce(json_extract(value, '$.field') || coalesce(' = ' || json_extract(value, '$.value'), '')
                         || ': ', '')
             || json_extract(value, '$.message'), char(10))

@@ -21,16 +21,19 @@ PATIENCE_S = 5.0  # longer than a file has to rest before it is taken in, unless
 MOST_REASONS = 20
 
 
-def submit(files: str | Path | Iterable[str | Path], home: str | Path | None = None, again: bool = False) -> list[Path]:
+def submit(
+    files: str | Path | Iterable[str | Path], home: str | Path | None = None, again: bool = False, rest: bool = False
+) -> list[Path]:
     """Put one job file or several into the inbox of a home folder; returns where they lie there.
 
     `home`: as the command's --home; None is $SOUNDMILL_HOME or ~/soundmill. `again` runs content once more that was run
-    before, with new seeds. Raises UsageError where no home is set up or a file is no job file, OSError.
+    before, with new seeds; `rest` only the rows that the batch of the accepted file of that name lacks. Raises
+    UsageError where no home is set up or a file is no job file, OSError.
     """
     folder = find_home(None if home is None else str(home))
     must_be_set_up(folder)
     several = [files] if isinstance(files, str | Path) else files
-    return [put(Path(file), folder.inbox, again=again) for file in several]
+    return [put(Path(file), folder.inbox, again=again, rest=rest) for file in several]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,9 @@ class Handed:
     sha256: str
 
 
-def hand_in(home: Home, files: Sequence[Path], *, again: bool, wait: bool, say: Callable[[str], None]) -> None:
+def hand_in(
+    home: Home, files: Sequence[Path], *, again: bool, rest: bool, wait: bool, say: Callable[[str], None]
+) -> None:
     """Submit and say what became of each file, as far as a running daemon says so shortly; with `wait` return once
     every job has ended. Raises SoundmillError when a file was rejected, and as `submit` and `wait_for` do."""
     must_be_set_up(home)
@@ -53,7 +58,7 @@ def hand_in(home: Home, files: Sequence[Path], *, again: bool, wait: bool, say: 
     handed = []
     for file in files:
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        path = put(file, home.inbox, again=again)
+        path = put(file, home.inbox, again=again, rest=rest)
         handed.append(Handed(file=file, name=path.name, sha256=sha256))
         say(f"{file} -> {path}")
     if wait:

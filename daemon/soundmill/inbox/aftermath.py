@@ -1,4 +1,7 @@
-"""Inbox: accepted files are watched for a while: a writer that kept its file open writes on after it was taken."""
+"""Inbox: accepted files are watched for a while: a writer that kept its file open writes on after it was taken.
+
+After a start those are looked at again that were accepted last: they may have changed while nobody looked.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from pathlib import Path
 from soundmill.disk import read_plain
 from soundmill.inbox.arrivals import State, state_of
 from soundmill.inbox.notices import Notice
+from soundmill.jobs import Source
 
 WATCHED_S = 3600.0
-MOST_WATCHED = 200
+MOST_WATCHED = 1000
 QUIET_S = 3.0  # so long it must have rested before it is spoken of, that the number of bytes is the last one
+LOOK_S = 2.0  # of reading at one look: all files may have got new times at once, as from a backup
 
 
 @dataclass(slots=True)
@@ -39,18 +44,22 @@ class Aftermath:
         self._young: deque[_Accepted] = deque(maxlen=MOST_WATCHED)
         self._changed: dict[str, Notice] = {}  # by the hash of what the file has become
 
-    def watch(self, path: Path, *, batch: str, sha256: str, size: int) -> None:
-        """Begin to watch a file that was accepted with this content."""
+    def watch(self, path: Path, *, batch: str, source: Source) -> None:
+        """Begin to watch a file that was accepted as what `source` says; it may have changed before."""
         try:
             state = state_of(path.lstat())
         except OSError:
             return
-        self._young.append(_Accepted(path, batch, sha256, size, self._clock(), state))
+        now = self._clock()
+        changed = None if state[:2] == (source.size_bytes, source.modified_ns) else now
+        self._young.append(_Accepted(path, batch, source.sha256, source.size_bytes, now, state, changed))
 
     def notices(self, max_bytes: int) -> list[Notice]:
         """The files that are not what they were any more, until what they have become is accepted too."""
         now = self._clock()
         for one in list(self._young):
+            if self._clock() > now + LOOK_S:
+                break
             if now - one.since > WATCHED_S or not self._goes_on(one, now, max_bytes):
                 self._young.remove(one)
         for sha256 in [sha256 for sha256 in self._changed if self._is_known(sha256)]:
@@ -63,8 +72,7 @@ class Aftermath:
             state = state_of(one.path.lstat())
             if state != one.state:
                 one.state, one.changed = state, now
-            # The size too: it may have grown between the last reading and the first look here.
-            if (one.changed is None and state[0] == one.size) or (one.changed and now - one.changed < QUIET_S):
+            if one.changed is None or now - one.changed < QUIET_S:
                 return True
             data = read_plain(one.path, max_bytes)
         except OSError:
@@ -82,6 +90,5 @@ class Aftermath:
         path = shlex.quote(str(one.path.absolute()))
         return (
             f"batch {one.batch} was made of its first version ({one.size:,} bytes) and lacks what was written later "
-            f"({size:,} bytes now); to stop that batch and make the whole file: "
-            f"{self._command} cancel {shlex.quote(one.batch)}; {self._command} submit --again {path}"
+            f"({size:,} bytes now); to make the rows that it lacks: {self._command} submit --rest {path}"
         )

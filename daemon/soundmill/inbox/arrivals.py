@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soundmill.inbox import bystanders
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
-from soundmill.inbox.names import asks_again, is_candidate, tidy
+from soundmill.inbox.names import asks_again, is_candidate, rest_of, tidy
 from soundmill.inbox.notices import Notice
 from soundmill.inbox.whole import Look, Witness, Writers, look_at, wait_s
 from soundmill.words import listed, span
@@ -150,7 +150,7 @@ class Arrivals:
         return None
 
     def _original(self, name: str, names: set[str]) -> str | None:
-        if asks_again(name):
+        if asks_again(name) or rest_of(name) is not None:
             return None
         return bystanders.original_of(
             name,

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from soundmill.words import count
 
-_COPY = "copy|kopie|copie|copia|cópia|kopia|kopi|kopio|kópia|コピー|副本|복사본|копия"
+_COPY = "copy|kopie|copie|copia|cópia|kopia|kopi|kopio|kópia|kopya|コピー|副本|복사본|사본|копия"
 # Nothing but a sync program makes such names.
 _CONFLICT = re.compile(
     r"(?P<original>.+?)(?:"
     r"\.sync-conflict-\d{8}-\d{6}(?:-\w+)?"
     r"|\s*[(\[][^()\[\]]*(?:conflicted|in konflikt stehende|copie en conflit|copia en conflicto|copia in conflitto"
-    r"|conflictkopie|sfconflict|case conflict|encoding conflict|white ?space conflict)[^()\[\]]*[)\]]"
+    r"|conflictkopie|conflitante|конфликтующая копия|冲突副本|衝突複本|競合コピー|충돌"
+    r"|sfconflict|case conflict|encoding conflict|white ?space conflict)[^()\[\]]*[)\]]"
     r"|\s*[(\[](?:[^()]*\W)?(?:conflict|konflikt|conflit)(?:[\W_].*)?\d{4}-\d\d-\d\d[^()\[\]]*[)\]]"
     r"|_[^_]+_[a-z]{3}-\d\d-\d{4,6}-\d{4}_\w*conflict(?:_\d+)?"
     r"|_conflict-\d{8}-\d{6}"
@@ -34,12 +35,13 @@ _CONFLICT = re.compile(
 # People give such names too: only beside the file itself are they held for a copy of it.
 _LIKELY = (
     re.compile(
-        rf"(?P<original>.+?)(?:\s*\(\d{{1,3}}\)|\s*\((?:another )?(?:{_COPY})(?: \d+)?\)"
-        rf"|(?:\s+-\s+|\s+)(?:{_COPY})(?:\s*\(?\d+\)?)?"
+        rf"(?P<original>.+?)(?:\s*\(\d{{1,3}}\)|\s*\[\d{{1,3}}\]"
+        rf"|\s*\((?:another |\d{{1,2}}(?:st|nd|rd|th) )?(?:{_COPY})(?: \d+)?\)"
+        rf"|(?:\s+[-–—]\s+|\s+|\s*[の的]|의\s+)(?:{_COPY})(?:\s*\(?\d+\)?)?"
         r"|\s*[(\[][^()\[\]]*(?:conflict|konflikt|conflit)[^()\[\]]*[)\]]|[._-]conflict\d*)",
         re.IGNORECASE | re.DOTALL,
     ),
-    re.compile(rf"(?:{_COPY}|kopie) (?:of|von|de|di|van|av|z) (?P<original>.+)", re.IGNORECASE | re.DOTALL),
+    re.compile(rf"(?:(?:{_COPY}) (?:of|von|de|di|van|av|z)|копия) (?P<original>.+)", re.IGNORECASE | re.DOTALL),
     # Machines' names: what Windows gives, what people's own end in, or capitals with a digit or a hyphen among them.
     re.compile(
         r"(?P<original>.+?)-(?:(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{5,}|[\w-]*(?:PC|MacBook[\w-]*|iMac|Mac-?mini|Surface)"

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 from soundmill.errors import CatalogError, InvalidJobFile, Problem, StorageUnavailable
-from soundmill.inbox.aftermath import Aftermath
+from soundmill.inbox.aftermath import MOST_WATCHED, Aftermath
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
-from soundmill.inbox.names import asks_again
+from soundmill.inbox.names import asks_again, rest_of
 from soundmill.inbox.notices import Notices
+from soundmill.inbox.rest import rest
 from soundmill.inbox.spool import Claimed, Content, Spool
-from soundmill.jobs import Batch, BatchSpec, Source
+from soundmill.jobs import Batch, BatchSpec, Job, Source
 
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
@@ -38,6 +39,12 @@ class CatalogPort(Protocol):
     def rejection_exists(self, ulid: str) -> bool: ...
 
     def batch_by_sha256(self, sha256: str) -> Batch | None: ...
+
+    def kept_files(self, most: int) -> list[tuple[str, Source]]: ...
+
+    def kept_as(self, name: str) -> Batch | None: ...
+
+    def tell_jobs(self, batch_id: int, tell: Callable[[Job], None]) -> None: ...
 
     def ingest(self, spec: BatchSpec, source: Source) -> Batch:
         """One transaction; lets an InvalidJobFile out of `spec.jobs` through after rolling back."""
@@ -92,7 +99,7 @@ class Intake:
         self._catalog = catalog
         self._rules_for = rules_for
         self._max_bytes = max_bytes
-        self._more = False
+        self._more = self._recalled = False
         self._aftermath = Aftermath(spool.clock, self._is_accepted, command=spool.command)
         self._notices = Notices(catalog)
         self._waits: dict[str, _Wait] = {}  # by ulid, or by name for a file that cannot be claimed
@@ -120,6 +127,8 @@ class Intake:
         What goes wrong with one file is its Outcome's `error`; it stays claimed and is tried again
         after a while that doubles each time.
         """
+        if not self._recalled:
+            self._recall()
         pending = [claimed for claimed in self._spool.pending() if self._is_due(claimed.ulid)]
         fresh = [path for path in self._spool.settled() if self._is_due(path.name)]
         self._more = len(pending) + len(fresh) > FILES_PER_SCAN
@@ -136,6 +145,13 @@ class Intake:
         with contextlib.suppress(CatalogError, StorageUnavailable):  # said at the next scan then
             self._notices.post([*self._spool.notices, *self._aftermath.notices(self._max_bytes)])
         return outcomes
+
+    def _recall(self) -> None:
+        """Have the files watched that a former daemon accepted last."""
+        with contextlib.suppress(CatalogError, StorageUnavailable):  # asked for at the next scan then
+            for batch, source in self._catalog.kept_files(MOST_WATCHED):
+                self._aftermath.watch(self._spool.inbox / "accepted" / str(source.kept_as), batch=batch, source=source)
+            self._recalled = True
 
     def _take(self, path: Path) -> Outcome | None:
         """Claim a fresh file and take it to its end; None if it has gone meanwhile."""
@@ -168,7 +184,7 @@ class Intake:
         content = None
         try:
             content = self._spool.read(claimed, self._max_bytes)
-            batch = self._read_and_ingest(claimed, content, recorded)
+            batch, source = self._read_and_ingest(claimed, content, recorded)
         except InvalidJobFile as refused:
             if content is not None and not recorded and not self._spool.is_still(claimed, content):
                 self._give_back(claimed)
@@ -178,10 +194,10 @@ class Intake:
             self._give_back(claimed)
             return None
         accepted = self._spool.accept(claimed)
-        self._aftermath.watch(accepted, batch=batch.name, sha256=content.sha256, size=len(content.data))
+        self._aftermath.watch(accepted, batch=batch.name, source=source)
         return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
 
-    def _read_and_ingest(self, claimed: Claimed, content: Content, recorded: bool) -> Batch:
+    def _read_and_ingest(self, claimed: Claimed, content: Content, recorded: bool) -> tuple[Batch, Source]:
         """Raises InvalidJobFile; BlockingIOError if the file is not what was read any more."""
         source = Source(
             ulid=claimed.ulid,
@@ -189,16 +205,32 @@ class Intake:
             sha256=content.sha256,
             size_bytes=len(content.data),
             again=asks_again(claimed.file_name),
+            kept_as=self._spool.place_for(claimed, "accepted").name,
+            modified_ns=content.state[1],
+            rest_of=self._completed_by(claimed),
         )
         if not source.again:
             self._refuse_repeated(claimed, content.sha256)
-        spec = read_jobs(content.data, claimed.file_name, self._rules_for(claimed.ulid))
+        if source.rest_of is None:
+            spec = read_jobs(content.data, claimed.file_name, self._rules_for(claimed.ulid))
+        else:
+            spec = read_jobs(content.data, claimed.file_name, self._rules_for(source.rest_of.ulid))
+            spec = rest(spec, source.rest_of, self._catalog.tell_jobs)
         if recorded:
             message = "was rejected before Soundmill stopped; the catalogue's rejected_files says why"
             raise InvalidJobFile([Problem(message=message)])
         if not self._spool.is_still(claimed, content):
             raise BlockingIOError(errno.EAGAIN, "was written to while it was read", claimed.file_name)
-        return self._catalog.ingest(spec, source)
+        return self._catalog.ingest(spec, source), source
+
+    def _completed_by(self, claimed: Claimed) -> Batch | None:
+        """The batch whose missing rows a file's name asks for. Raises InvalidJobFile where there is none."""
+        original = rest_of(claimed.file_name)
+        batch = None if original is None else self._catalog.kept_as(original)
+        if original is not None and batch is None:
+            message = f"asks for the rest of {original}, and no accepted file has that name; for all of it, rename it"
+            raise InvalidJobFile([Problem(message=message)])
+        return batch
 
     def _give_back(self, claimed: Claimed) -> None:
         """It was not whole after all: the inbox has it again, and it is taken when it has rested."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from soundmill.disk import PART
@@ -11,6 +12,8 @@ from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 # File systems allow 255 bytes; the claim's ulid, a number and `.errors.txt` come on top.
 LONGEST_FILE_NAME = 180
 AGAIN = ".again"
+REST = ".rest"
+_REST = re.compile(rf"(.+)\{REST}(?:-\d+)?", re.IGNORECASE | re.DOTALL)
 _IGNORED_ENDINGS = (PART, ".tmp", "~")
 
 
@@ -29,11 +32,19 @@ def asks_again(file_name: str) -> bool:
     return Path(file_name).stem.lower().endswith(AGAIN)
 
 
+def rest_of(file_name: str) -> str | None:
+    """The name in accepted/ of the file whose missing rows are wanted alone: `themes.csv` for `themes.rest.csv`, also
+    where that was numbered; None for any other name."""
+    path = Path(file_name)
+    found = _REST.fullmatch(path.stem)
+    return None if found is None else found[1] + path.suffix
+
+
 def tidy(name: str) -> str:
     """The name as it can be printed and stored, short enough to be numbered; the suffix stays."""
     name = os.fsencode(name).decode("utf-8", "replace")
     name = "".join(c if c.isprintable() else "_" for c in name)
-    if len(name.encode()) <= LONGEST_FILE_NAME:
+    if len((rest_of(name) or name).encode()) <= LONGEST_FILE_NAME:
         return name
     tail = Path(name).suffix
     if asks_again(name):

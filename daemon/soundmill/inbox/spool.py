@@ -22,7 +22,7 @@ from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, 
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
-from soundmill.inbox.names import AGAIN, asks_again, numbered, tidy
+from soundmill.inbox.names import AGAIN, REST, asks_again, numbered, rest_of, tidy
 from soundmill.inbox.notices import Notice
 from soundmill.inbox.whole import Writers, ask_for_lease
 
@@ -203,11 +203,15 @@ class Spool:
             self._folder(name).mkdir(parents=True, exist_ok=True)
 
 
-def submit(file: Path, inbox: Path, again: bool) -> Path:
+def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) -> Path:
     """Copy a job file into the inbox so that it appears there whole. Raises UsageError, OSError.
 
-    With `again`, under a name ending `.again`, which says that the same content is wanted once more.
+    With `again`, under a name ending `.again`, which says that the same content is wanted once more; with `rest`,
+    under one ending `.rest`, which says that only the rows are wanted that the batch of the accepted file of its name
+    lacks.
     """
+    if again and rest:
+        raise UsageError("--again makes the whole file once more, --rest only what is missing; choose one")
     if file.suffix.lower() not in JOB_SUFFIXES:
         raise UsageError(f"{file}: not a job file; its name must end in {', '.join(JOB_SUFFIXES)}")
     if not file.is_file():
@@ -217,6 +221,8 @@ def submit(file: Path, inbox: Path, again: bool) -> Path:
         raise UsageError(f"{file}: the inbox ignores names that start with a dot; rename it")
     if again and not asks_again(name):
         name = f"{Path(name).stem}{AGAIN}{Path(name).suffix}"
+    if rest and rest_of(name) is None:
+        name = f"{Path(name).stem}{REST}{Path(name).suffix}"
     inbox.mkdir(parents=True, exist_ok=True)
     if again and file.parent.resolve() == inbox.resolve():
         return _rename_within(file, name)

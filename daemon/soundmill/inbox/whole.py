@@ -33,14 +33,18 @@ from pathlib import Path
 
 import yaml
 
+from soundmill.inbox.jobfile.table.archive import Archive, Unreadable
+
 TABLE_SUFFIXES = (".csv", ".tsv")
 YAML_SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 1 << 25  # bytes; of a larger file only the end is looked at
 END = 1 << 16  # bytes
 LONGEST_PARSED = 1 << 20  # bytes of YAML, a fifth of a second; of a longer one only the last line is looked at
+DEEPEST = 50  # levels of YAML, as its reader takes them
 SEVERAL = 5
 PAUSES = 3
 ZEROS = b"\0\0\0\0"  # no text has them, in whichever encoding
+START_OF_ZIP = b"PK\x03\x04"
 HOLE = bytes(2048)  # nothing that is packed has so many
 END_OF_ZIP = b"PK\x05\x06"
 # As /proc/self/mountinfo names them. A lease there is granted or refused for reasons of the protocol's own.
@@ -110,13 +114,9 @@ def look(data: bytes, suffix: str, *, only_the_end: bool = False) -> tuple[Look,
     if not data.strip(b"\0 \t\r\n" + codecs.BOM_UTF8):
         return Look.PART, "full of zeros" if b"\0" in data else "empty"
     if suffix not in TABLE_SUFFIXES + YAML_SUFFIXES:
-        at = data.rfind(END_OF_ZIP, -END)
-        if data.startswith(ZEROS) or HOLE in data:
-            return Look.PART, "zeros where its content belongs"
-        if data.startswith(b"PK") and at < 0 and not only_the_end:
-            return Look.PART, "a workbook without its end"
-        return Look.WHOLE, ""
-    if data.startswith(b"PK\x03\x04"):
+        missing = _missing_of_workbook(data, only_the_end)
+        return (Look.PART, missing) if missing else (Look.WHOLE, "")
+    if data.startswith(START_OF_ZIP):
         return Look.WHOLE, ""  # no text at all, whatever its name says
     if ZEROS in data:
         return Look.PART, "zeros where text belongs"
@@ -130,6 +130,20 @@ def look(data: bytes, suffix: str, *, only_the_end: bool = False) -> tuple[Look,
     if missing:
         return Look.PART, missing
     return (Look.WHOLE, "") if ended else (Look.OPEN_ENDED, "a last line without an end")
+
+
+def _missing_of_workbook(data: bytes, only_the_end: bool) -> str:
+    if HOLE in data or data.startswith(ZEROS):
+        return "zeros where its content belongs"
+    if only_the_end:
+        return "" if END_OF_ZIP in data else "a workbook without its end"
+    if not START_OF_ZIP.startswith(data[: len(START_OF_ZIP)]):
+        return ""  # no workbook at all, whatever its name says
+    try:
+        Archive(data)
+    except Unreadable:
+        return "a workbook without its end"
+    return ""
 
 
 def _missing_of_table(data: bytes, ended: bool) -> str:
@@ -169,9 +183,12 @@ def _missing_of_yaml(data: bytes) -> str:
         return "a list's last item is missing"
     if len(data) > LONGEST_PARSED:
         return ""
+    depth = 0
     try:
-        for _ in yaml.parse(text, _LOADER):
-            pass
+        for event in yaml.parse(text, _LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # is refused anyway, and the parser's time grows with the square of it
+                return ""
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         lines = text.split("\n")

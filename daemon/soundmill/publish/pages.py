@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ async def batch_page(datasette: Any, database: str, request: Any, outputs: Path 
     context = {
         **helpers(datasette, database),
         "batch": batch,
+        "labels": json.loads(str(batch["labels"])),
         "jobs": jobs,
         "slow": slow,
         "filter": wanted,

@@ -58,6 +58,17 @@ def test_loading_does_not_ask_the_network(folder: Path, monkeypatch: pytest.Monk
     loading.load(models.resolve(str(folder)), "cpu")
 
 
+def test_every_weight_is_the_file_s_and_none_was_drawn_first(folder: Path) -> None:
+    before = torch.get_rng_state()
+    model = loading.load(models.resolve(str(folder)), "cpu").model
+    assert torch.equal(torch.get_rng_state(), before)
+    for name, part in ((loading.LM_FILE, model.lm), (loading.CODEC_FILE, model.compression_model)):
+        saved = torch.load(folder / name, weights_only=True)["best_state"]
+        state = part.state_dict()
+        assert state.keys() == saved.keys() and all(torch.equal(state[key], saved[key]) for key in saved)
+    assert torch.zeros(8).uniform_(5, 6).min() >= 5  # who wants random numbers gets them again
+
+
 @pytest.mark.parametrize("file", models.CHECKPOINT_FILES)
 def test_a_file_cut_short_is_named(copy: Path, file: str) -> None:
     whole = (copy / file).read_bytes()

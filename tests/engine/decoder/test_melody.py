@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from demucs import pretrained
-from demucs.htdemucs import HTDemucs
 from recipe import checkpoint
 
 from soundmill.engine import models
-from soundmill.engine.audiocraft import loading
 from support import decoding
 
 
 @pytest.fixture
 def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelSpec:
-    torch.manual_seed(0)
-    sources = ["drums", "bass", "other", "vocals"]
-    separator = HTDemucs(sources, channels=16, depth=2, t_layers=0, nfft=512, segment=1, samplerate=16_000).eval()
-    monkeypatch.setattr(pretrained, "get_model", lambda name: separator)
-    monkeypatch.setattr(loading, "_pull_stem_separator", lambda source: None)
+    decoding.separate_small(monkeypatch)
     return decoding.build(tmp_path / "melody-model", checkpoint.TEST_MELODY)
 
 

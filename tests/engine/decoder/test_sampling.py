@@ -11,7 +11,8 @@ import torch
 from audiocraft.utils import utils as reference
 from scipy.stats import chi2
 
-from soundmill.engine.decoder.sampling import candidates, sample, uniforms
+from soundmill.engine.decoder import sampling
+from soundmill.engine.decoder.sampling import WHOLE, candidates, running_sums, sample, uniforms, whole_sums
 from soundmill.jobs import Parameters
 
 DRAWS = 120_000
@@ -119,3 +120,22 @@ def test_every_row_keeps_its_own_settings_in_a_mixed_batch() -> None:
     mixed = sample(LOGITS.expand(len(SETTINGS), 1, -1), uniform[:, None], settings, CARDINALITY)[:, 0]
     alone = [ours(*setting, uniform[i : i + 1]) for i, setting in enumerate(SETTINGS)]
     assert torch.equal(mixed, torch.cat(alone))
+
+
+def test_whole_numbers_sum_to_what_the_shares_do_and_in_any_order_to_the_same() -> None:
+    shares = torch.softmax(torch.randn(50, 2048, generator=torch.Generator().manual_seed(1)), dim=-1)
+    torch.testing.assert_close(whole_sums(shares).float(), running_sums(shares), rtol=0, atol=1e-6)
+    order = torch.randperm(2048, generator=torch.Generator().manual_seed(2))
+    total = whole_sums(shares)[:, -1]
+    assert torch.equal(whole_sums(shares[:, order])[:, -1], total)
+    assert torch.equal(total * WHOLE, (total * WHOLE).round())  # no bit was lost
+
+
+@pytest.mark.parametrize(("temperature", "top_k", "top_p"), SETTINGS)
+def test_sums_of_whole_numbers_draw_the_same_tokens(
+    temperature: float, top_k: int, top_p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uniform = torch.from_numpy(uniforms(3, 20_000, 1)[:, 0])
+    plain = ours(temperature, top_k, top_p, uniform)
+    monkeypatch.setattr(sampling, "running_sums", whole_sums)
+    assert (ours(temperature, top_k, top_p, uniform) == plain).float().mean() > 0.9999

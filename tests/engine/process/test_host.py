@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from soundmill.engine.process.host import main, resolve_opener
-from soundmill.engine.process.wire import Load, Loaded, ReduceSlots, Stop, Submit
-from soundmill.jobs import FailureKind
+from soundmill.engine.process.wire import Load, Loaded, ReduceSlots, Stop, Submit, pack, unpack
+from soundmill.jobs import FailureKind, GenerationFailed
 from support.conformance import make_request
 
 
@@ -41,18 +41,19 @@ def daemon_end() -> Iterator[Connection]:
 
 
 def test_a_host_ends_when_the_daemon_hangs_up_in_the_middle_of_a_clip(daemon_end: Connection) -> None:
-    daemon_end.send(Load(model="tone"))
-    assert isinstance(daemon_end.recv(), Loaded)
-    daemon_end.send(Submit(requests=(make_request("slow"),)))
+    daemon_end.send_bytes(pack(Load(model="tone")))
+    assert isinstance(unpack(daemon_end.recv_bytes()), Loaded)
+    daemon_end.send_bytes(pack(Submit(requests=(make_request("slow"),))))
 
 
 def test_requests_before_any_model_is_loaded_are_answered(daemon_end: Connection) -> None:
     request = make_request()
-    daemon_end.send(ReduceSlots())
-    daemon_end.send(Submit(requests=(request,)))
-    failure = daemon_end.recv()
+    daemon_end.send_bytes(pack(ReduceSlots()))
+    daemon_end.send_bytes(pack(Submit(requests=(request,))))
+    failure = unpack(daemon_end.recv_bytes())
+    assert isinstance(failure, GenerationFailed)
     assert (failure.key, failure.kind) == (request.key, FailureKind.INTERNAL)
-    daemon_end.send(Stop())
+    daemon_end.send_bytes(pack(Stop()))
 
 
 LIGHT = """

@@ -263,6 +263,30 @@ def test_a_hash_may_stand_where_it_is_no_comment(text: str, rules: Rules) -> Non
         assert jobs_of(f"prompt,duration,scene\n{text}\n", rules)[0].labels == {"scene": "#calm"}
 
 
+@pytest.mark.parametrize(
+    ("prompt", "becomes"),
+    [
+        ("{place} harp", "lake harp"),
+        ("{ Place } harp", "lake harp"),
+        ("{{place}} harp", "{place} harp"),
+        ("{{a|b}} harp {place}", "{a|b} harp lake"),
+        ("snake__case__x harp", "snake__case__x harp"),
+        ("a ____ harp", "a ____ harp"),
+        ("{calm|fast} harp", None),
+        ("__mood__ harp", None),
+        ("{mood} harp", None),
+    ],
+)
+def test_a_table_and_a_yaml_file_fill_a_prompt_alike(prompt: str, becomes: str | None, rules: Rules) -> None:
+    files = {"a.csv": f'prompt,place\n"{prompt}",lake\n', "a.yaml": f'jobs:\n- prompt: "{prompt}"\n  place: lake\n'}
+    for name, text in files.items():
+        try:
+            found = [job.prompt for job in read_jobs(text.encode(), name, rules).jobs]
+        except InvalidJobFile:
+            found = [None]
+        assert found == [becomes], name
+
+
 def test_placeholders_are_filled_from_the_rows_columns(rules: Rules) -> None:
     rows = "{music style} harp at {place},2,baroque,sea\n{ Music_Style } drums,1,rock,\n"
     text = f"prompt,duration,Music Style,place\n{rows}"

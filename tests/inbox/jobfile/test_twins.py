@@ -36,6 +36,11 @@ def test_settings_are_known_in_other_languages(header: str, rules: Rules) -> Non
     assert (first.parameters.duration, first.seed, second.seed, first.labels) == (2.5, 12, 13, {})
 
 
+@pytest.mark.parametrize("column", ["filename", "File name", "Dateiname", "output_file", "文件名"])
+def test_a_column_of_file_names_names_the_clips(column: str, rules: Rules) -> None:
+    assert [job.name for job in jobs_of(f"{column},prompt\nkick.wav,deep kick\n", rules)] == ["kick"]
+
+
 @pytest.mark.parametrize("column", ["提示词", "プロンプト", "프롬프트", "промпт", "описание", "descrição", "説明"])
 def test_a_column_of_prompts_is_to_be_renamed_in_other_languages_too(column: str, rules: Rules) -> None:
     assert "rename it to prompt" in refusal(f"{column},duration\nharp,2\n", rules)[0]
@@ -105,7 +110,8 @@ def test_marks_that_nobody_sees_are_dropped_at_the_ends(end: str, rules: Rules) 
         ("prompt,duration,cue\nharp;2;a\n", "a semicolon between its cells, and the header a comma"),
         ("prompt，duration\nharp，2\n", "， separates no columns"),
         ("ｐｒｏｍｐｔ、duration\nharp、2\n", "、 separates no columns"),
-        ('"prompt,duration"\n"harp,2"\n', "the whole line stands in quotation marks"),
+        ('"prompt,duration"\n"harp,2"\n', "the whole line is one cell"),
+        ("sep=;\nprompt,duration\nharp,2\n", "or a sep= above that is wrong"),
     ],
 )
 def test_cells_that_are_not_separated_are_told(text: str, why: str, rules: Rules) -> None:

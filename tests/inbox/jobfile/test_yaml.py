@@ -196,3 +196,28 @@ def test_problems_of_several_sections_come_at_once(rules: Rules) -> None:
 def test_folded_and_literal_text_becomes_one_line(rules: Rules) -> None:
     batch = batch_of("jobs:\n- >\n  calm\n  piano\n- |\n  far\n  storm\n", rules)
     assert [job.prompt for job in batch.jobs] == ["calm piano", "far storm"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {temperature: {min: *a7, max: 1}}\n",
+        "experiment:\n  prompt: x\n  factors:\n    temperature: [0.7, 1]\n    cfg_coef: !a\n",
+        "defaults: *a\nexperiment: {prompt: x, factors: {top_k: *b}}\n",
+        "experiment:\n  prompt: x\n  design: sobol\n  n: 4\n  factors: {mood: [], mood: []}\n"
+        + "".join(f"more{number}: 1\n" for number in range(300)),
+    ],
+    ids=["told already", "no list", "no mapping", "more problems than are listed"],
+)
+def test_what_could_not_be_read_is_not_gone_on_with_where_it_adds_no_problem_to_the_list(
+    text: str, rules: Rules
+) -> None:
+    with pytest.raises(InvalidJobFile) as refused:
+        read_jobs(text.encode(), "a.yaml", rules)
+    assert refused.value.problems
+
+
+@pytest.mark.parametrize("count", ["2", "2.0", '"2 \ufeff"', "２"])
+def test_a_templates_count_is_read_as_every_jobs_is(count: str, rules: Rules) -> None:
+    text = f"defaults: {{count: {count}}}\ntemplate: '{{a}} x'\nvariables: {{a: [b, c]}}\n"
+    assert batch_of(text, rules).job_count == 4

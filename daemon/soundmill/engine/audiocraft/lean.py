@@ -1,9 +1,9 @@
 """Imports AudioCraft without what a running engine has no use for: most of the time an engine takes to start.
 
 Importing AudioCraft imports its training code and with it torchmetrics, spaCy for a tokenizer that no published model
-has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler; librosa for
-what only hears a melody; and transformers, which a model with a codec or a tokenizer of the hub's imports as it is
-loaded.
+has, and xformers, whose kernels do not match this torch (attention.py) and which brings torch's compiler; av, which
+reads the audio files of its training; librosa for what only hears a melody; and transformers, which a model with a
+codec or a tokenizer of the hub's imports as it is loaded.
 While AudioCraft is imported, stand-ins hold their places; whoever asks one for anything after all gets the real one's.
 """
 
@@ -27,6 +27,7 @@ class _Later(ModuleType):
 # Modules, and what AudioCraft takes from each by name while it is imported.
 _LEFT_OUT = {
     "audiocraft.solvers.compression": ("CompressionSolver",),
+    "av": (),
     "librosa": ("filters",),
     "spacy": (),
     "transformers": ("EncodecModel", "RobertaTokenizer", "T5EncoderModel", "T5Tokenizer"),

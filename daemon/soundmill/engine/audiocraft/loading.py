@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ LM_FILE, CODEC_FILE = CHECKPOINT_FILES
 
 _T5_FILES = ("config.json", "model.safetensors")
 _T5_ALSO = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
+_DRAWING = ("uniform_", "normal_", "erfinv_")  # what the methods of torch.nn.init come down to
 _CODEC_FILES = ("config.json", "model.safetensors")
 
 
@@ -85,7 +87,7 @@ def load(
     attention.install()
     try:
         weights = digest_of(files)
-        with quiet(), hub.offline():
+        with quiet(), hub.offline(), _undrawn():
             loader: type[BaseGenModel] = pkgutil.resolve_name(family.loader)
             model = loader.get_pretrained(str(folder), device=_place(device))
     except EngineError:
@@ -99,6 +101,23 @@ def load(
         ) from error
     spec = _as_loaded(spec, family, model, config)
     return LoadedModel(spec=spec, model=model, device=device, folder=folder, weights=weights)
+
+
+@contextmanager
+def _undrawn() -> Iterator[None]:
+    """New tensors keep what their memory held. Modules draw random weights as they are made, which takes most of the
+    time of loading; AudioCraft then demands every one of them of the checkpoint."""
+
+    def keep(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        return tensor
+
+    for name in _DRAWING:
+        setattr(torch.Tensor, name, keep)
+    try:
+        yield
+    finally:
+        for name in _DRAWING:
+            delattr(torch.Tensor, name)  # the method that it inherits shows again
 
 
 def pull(spec: ModelSpec, *, source: hub.Hub | None = None, report: hub.Report | None = None) -> Path:

@@ -67,6 +67,8 @@ class DecoderBackend:
                 self._cuda = place.type == "cuda"
                 record = CudaRecorder(place, alone) if self._cuda else None
                 self._decoder = Decoder(self._model.lm, 1, window, record)
+                if self._cuda:
+                    self._decoder.fuse()
                 self._slots = min(slots or self._slots_that_fit(), MOST_SLOTS["cuda"])
                 self._decoder.resize(self._slots)
         except Exception as error:

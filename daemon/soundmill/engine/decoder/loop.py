@@ -7,7 +7,8 @@ guidance, seed) is a number per clip here. What a clip becomes does not depend o
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +17,12 @@ from soundmill.engine.decoder.graphs import Recorder, Recording
 from soundmill.engine.decoder.sampling import candidates, sample
 from soundmill.engine.decoder.slots import Slots
 from soundmill.engine.decoder.transformer import ROOM_STEP, Transformer, attend
+from soundmill.engine.failures import text_of
+
+if TYPE_CHECKING:
+    from soundmill.engine.decoder.fused import Fused
+
+log = logging.getLogger(__name__)
 
 PREFIX_ROOM = 512  # steps kept for a prompt and a melody that stand before the first token
 GPU_KEYS = 256  # keys a captured graph reads grow in these steps; divides ROOM_STEP
@@ -36,8 +43,18 @@ class Decoder:
         self.transformer = Transformer(lm, steps)
         self.cpu = self.transformer.device.type == "cpu"
         self.record, self.text_room = record, 0
+        self.fused: Fused | None = None
         self.recordings: dict[tuple[int, ...], Recording] = {}
         self.resize(slots)
+
+    def fuse(self) -> None:
+        """Take steps by fused.py from now on, where its kernels can be had and pass their trial on this device."""
+        try:
+            from soundmill.engine.decoder import trial  # here, because Triton comes only with torch's builds for CUDA
+
+            self.fused = trial.passed(self.transformer)
+        except Exception as error:  # whatever a compiler on somebody's machine may raise: there is another way
+            log.warning("%s: steps take torch's own kernels: %s", self.transformer.device, text_of(error)[:500])
 
     def resize(self, slots: int) -> None:
         """Drop every clip and start again with `slots`."""
@@ -49,6 +66,7 @@ class Decoder:
     def release(self) -> None:
         """Give the device's memory back."""
         self.recordings.clear()
+        self.fused = None  # it holds the transformer
         del self.transformer, self.slots, self.lm
 
     def step(self, clips: int, rows: int, extent: int, likeliest: int) -> None:
@@ -57,12 +75,15 @@ class Decoder:
         Reads and writes tables on the device only and never waits for it, so on a GPU all of it is one graph.
         """
         s, t = self.slots, self.transformer
+        if self.fused is not None:
+            self.fused.step(s, clips, rows, extent)
+            return
         every = torch.arange(clips, device=t.device)
         at, last, conditional, unconditional = (column[:clips] for column in s.seat)
         clip, offset, cross = (column[:rows] for column in s.stream)
 
         x = t.embed(s.sequence[every, :, at])[clip][:, None]
-        positions = (at[clip] + offset)[:, None]
+        positions = (at[clip] + offset).clamp(min=0)[:, None]
         x = t.forward(x, positions, slice(0, rows), slice(0, clips), conditional, cross, extent)
         logits = t.predict(x[:, 0]).float()
         given, absent = logits[conditional], logits[unconditional]
@@ -109,14 +130,10 @@ class Decoder:
 
     def _probe(self, most: int) -> tuple[int, int]:
         """The row and key tiles of this machine for batches of up to `most` rows."""
-        t, layer = self.transformer, self.transformer.layers[0]
-        wide = int(layer.module.linear2.in_features)
-        narrow = [layer.qkv, layer.out, layer.up, layer.cross_q, layer.cross_out, t.logits]
-        linears = [(linear, t.dim) for linear in narrow if linear is not None] + [(layer.down, wide)]
-        size = t.dim // t.heads
+        t = self.transformer
         with torch.inference_mode():
-            row_tile = exactness.row_tile(linears, most)
-            return row_tile, exactness.key_tile(attend, t.heads, size, t.steps)
+            row_tile = exactness.row_tile(t.products(), most)
+            return row_tile, exactness.key_tile(attend, t.heads, t.width, t.steps)
 
 
 def _up(number: int, step: int) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from soundmill.jobs import Parameters
 
+WHOLE = 2.0**40  # a share of 2⁻⁴⁰ is drawn once in a trillion times; float64 holds the sums exactly
 SETTINGS = tuple(field.name for field in fields(Parameters))  # what the step function has a number of for every clip
 
 
@@ -27,6 +28,21 @@ def uniforms(seed: int, steps: int, codebooks: int) -> NDArray[np.float32]:
     the same numbers. Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
     """
     return np.random.Generator(np.random.Philox(key=seed)).random((steps, codebooks), dtype=np.float32)
+
+
+def running_sums(shares: Tensor) -> Tensor:
+    """The sums of `shares` [..., n], numbers of 0 to 1, up to each of them."""
+    return whole_sums(shares) if shares.is_cuda else shares.cumsum(-1)
+
+
+def whole_sums(shares: Tensor) -> Tensor:
+    """`running_sums` in float64, of shares cut to multiples of 1 / WHOLE.
+
+    Torch's scan on CUDA spreads a row over as many threads as the number of rows leaves it (in its ScanUtils.cuh,
+    get_log_num_threads_x_inner_scan), so the order of a sum, and its last bits, depend on the other clips. Whole
+    numbers have one sum in any order.
+    """
+    return (shares * WHOLE).long().cumsum(-1).double() / WHOLE
 
 
 def sample(logits: Tensor, uniform: Tensor, settings: Mapping[str, Tensor], candidates: int) -> Tensor:
@@ -47,14 +63,14 @@ def sample(logits: Tensor, uniform: Tensor, settings: Mapping[str, Tensor], cand
     likeliest = probs.topk(candidates).values
     rank = top_k.long().clamp(1, candidates) - 1
     kth = likeliest.gather(-1, rank[:, None, None].expand(*likeliest.shape[:2], 1))
-    above = likeliest.cumsum(-1) - likeliest
+    above = running_sums(likeliest) - likeliest
     inside = (above <= top_p[:, None, None]).sum(-1, keepdim=True).clamp(min=1)
     nucleus = likeliest.gather(-1, inside - 1)
     by_rank = (top_k > 0) & (top_k < cardinality)
     least = torch.where((top_p > 0)[:, None, None], nucleus, torch.where(by_rank[:, None, None], kth, 0.0))
 
     # Inverse of the cumulative distribution: the first token whose sum exceeds the uniform share of the whole.
-    mass = torch.where(probs >= least, probs, 0.0).cumsum(-1)
+    mass = running_sums(torch.where(probs >= least, probs, 0.0))
     total = mass[..., -1:]
     picked = (mass <= uniform[..., None] * total).sum(-1)
     last = (mass < total).sum(-1)  # rounding may lift the share to the whole; the last allowed token is meant then

@@ -106,7 +106,7 @@ class Stream(NamedTuple, Generic[Number]):
     cross: Number  # the clip whose text it attends to, or NO_TEXT
 
 
-EMPTY = Stream(clip=0, offset=0, cross=NO_TEXT)
+EMPTY = Stream(clip=0, offset=-(1 << 30), cross=NO_TEXT)  # so far back that it stays at its first position
 _settings_of = attrgetter(*SETTINGS)
 
 

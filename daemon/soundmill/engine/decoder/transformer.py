@@ -26,6 +26,9 @@ Rows = slice | Tensor  # which rows of a cache: a slice is read in place, an ind
 # Rows a packed weight is laid out for; others work too. Laid out for 48 or fewer, oneDNN's AVX-512 kernels want another
 # layout from 16 rows on and make it at every call, four times as slow; for 96 one layout serves all. AVX2 has but one.
 PACK_ROWS = 96
+# Rows that a GPU multiplies at once: its libraries choose a product's way of adding by its shape, so one shape for all
+# is one way. As many as cost no more time than reading the weights does.
+PORTION = 128
 ROOM_STEP = 256  # a CPU's cache grows in these steps; every multiple that exactness.py may find divides it
 GROWTH_ROOM = 2.2  # a cache that grows is there twice for a moment, and the values grow after the keys
 TEXT_STEP = 64  # text keys are allocated in multiples of this many tokens
@@ -49,7 +52,21 @@ def pack(weight: Tensor, bias: Tensor | None) -> Linear:
             return y
 
         return product
+    if weight.is_cuda:
+        return lambda x: in_portions(x, weight, bias)
     return lambda x: linear(x, weight, bias)
+
+
+def in_portions(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`x @ weight.T + bias`, PORTION rows at a time. Whoever needs the same bits whatever the number of rows gives a
+    multiple of as many."""
+    if len(x) <= PORTION:
+        return linear(x, weight, bias)
+    made = x.new_empty(len(x), len(weight))
+    for first in range(0, len(x), PORTION):
+        rows = slice(first, first + PORTION)
+        linear(x[rows], weight, bias, out=made[rows])  # type: ignore[call-arg]
+    return made
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
@@ -161,6 +178,7 @@ class Transformer:
             torch.cat([linear.weight.detach() for linear in lm.linears]),
             None if biases[0] is None else torch.cat(biases).detach(),
         )
+        self.last_norm = lm.out_norm
         self.out_norm = None if lm.out_norm is None else normalizer(lm.out_norm, self.dtype)
         self.sines = sines(lm, steps, self.device)
         self.steps = steps
@@ -177,6 +195,13 @@ class Transformer:
         text = (len(self.layers), clips, self.heads, TEXT_STEP, self.width)
         self.text_keys, self.text_values = self._zeros(text), self._zeros(text)
         self.text_lengths = torch.ones(clips, dtype=torch.long, device=self.device)
+
+    def products(self) -> list[tuple[Linear, int]]:
+        """One of each kind of product with the width that it takes: of the first layer, and the logits."""
+        layer = self.layers[0]
+        narrow = [layer.qkv, layer.out, layer.up, layer.cross_q, layer.cross_out, self.logits]
+        wide = int(layer.module.linear2.in_features)
+        return [(product, self.dim) for product in narrow if product is not None] + [(layer.down, wide)]
 
     def _zeros(self, shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape, dtype=self.dtype, device=self.device)

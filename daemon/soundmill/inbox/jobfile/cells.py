@@ -37,7 +37,7 @@ _SPOKEN_MINUTES = re.compile(r"(\d{1,3})\s*(?:m|min|['′])\s*([0-5]?\d)\s*(?:s|
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,'’\u00a0\u202f ])\d{3}(?:\1\d{3})*")
 _ANY_SEED = frozenset({"random", "rand", "rnd", "any", "new", "?", "auto", "none", "null", "zufall"})
 _BLANKS = frozenset({"nan", "none", "null", "nil", "n/a", "na", "-", "--", "—", "default", "auto", "standard"})
-_WITH_UNIT = re.compile(r"([+-]?\d{1,9}(?:[.,]\d{1,9})?)\s*([A-Za-z]+)")
+_WITH_UNIT = re.compile(r"(?!0x)([+-]?\d{1,9}(?:[.,]\d{1,9})?)\s*([A-Za-z]+)")
 _PERCENT = re.compile(r"%?\s*(\d{1,9}(?:\.\d{1,15})?)\s*%?")
 _ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d{1,3}")
 

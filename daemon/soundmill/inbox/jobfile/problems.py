@@ -23,13 +23,19 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
-        self._unreported = 0
+        self._unreported = self._times = 0
         self.place: str | None = None  # what `line` counts, where that is not the lines of a file
 
     def __len__(self) -> int:
-        return len(self._found)
+        """How often something was found wrong, repeats too: who compares it sees that a part could not be read."""
+        return self._times
+
+    def repeat(self) -> None:
+        """Count once more what has been told already."""
+        self._times += 1
 
     def add(self, message: str, line: int | None, field: str | None = None, value: str | None = None) -> None:
+        self._times += 1
         problem = Problem(
             message=message if message.isprintable() else _spelled(message),
             line=line,

@@ -86,7 +86,7 @@ def _check_rows(source: _Source, max_jobs: int, names: ClipNames, labels: dict[s
     count = 0
     for row in source.rows(problems):
         count += len(row.replicates)
-        if not row.labels.keys() <= labels.keys():
+        if row.labels and not row.labels.keys() <= labels.keys():
             labels.update(dict.fromkeys(row.labels))
         if count > max_jobs:
             problems.add(f"asks for more than {max_jobs:,} jobs; share them among several files", row.line)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from soundmill.words import normal
 
 _SAME = {
+    "id": "filename file_name output_filename output_file save_as dateiname nombre_de_archivo nome_file nom_de_fichier "
+    "bestandsnaam имя_файла 文件名 檔名 ファイル名 파일명",
     "duration": "length len seconds secs sec duration_target target_duration target_length clip_length clip_duration "
     "audio_length audio_duration audio_end seconds_total music_length music_duration running_time run_time runtime "
     "dauer länge laenge spieldauer durée duree longueur duración duracion longitud durata lunghezza duur lengte "

@@ -1,32 +1,49 @@
 """Inbox: the XML files in a spreadsheet's ZIP archive, read in pieces and within bounds.
 
 A workbook of a few kilobytes may unpack to gigabytes; so what is unpacked is counted, and so are cells and characters.
+What a small file may cost is bounded lower than what a large one may: programs' own files unpack to 5 to 60 times their
+size, with 1 to 3 tags for each of their bytes, and one that was made to be costly to 1,000 times, with 250.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
+import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from xml.parsers import expat
 
 MOST_BYTES = 256 << 20  # unpacked, of one member; 100,000 rows are some 40 MB
+LEAST_BYTES, BYTES_A_BYTE = 24 << 20, 100  # of all members, and as many more for each byte of the file
+LEAST_TAGS, TAGS_A_BYTE = 800_000, 5  # the same of tags; reading a million takes one to two seconds
 MOST_CELLS = 2_000_000  # of one sheet, blank ones too
 MOST_COLUMNS = 2_000
-MOST_TEXT = 64 << 20  # characters of all cells
+MOST_TEXT = 64 << 20  # bytes of the texts of all cells in memory
 LONGEST_CELL = 131_072  # characters, as in CSV
 LONGEST_READ_S = 30.0
 _PIECE = 1 << 16
+_NO_TEXT = sys.getsizeof("") - 1
+_LONGEST_FOUND = 120  # bytes
 _LONGEST_TOKEN = 1 << 21  # bytes; a tag or a text that is longer is an attack
 
+_TOO_LARGE = "is too large when unpacked; share its rows among several files"
+
 Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
 
 
 class Unreadable(Exception):
     """The spreadsheet cannot be read; the text says why."""
+
+
+def heft(text: str) -> int:
+    """Bytes of its characters in memory; a single one beyond U+FFFF makes each take four."""
+    return sys.getsizeof(text) - _NO_TEXT
 
 
 class Archive:
@@ -34,6 +51,8 @@ class Archive:
 
     def __init__(self, data: bytes) -> None:
         self._deadline = time.monotonic() + LONGEST_READ_S
+        self._bytes = LEAST_BYTES + BYTES_A_BYTE * len(data)
+        self._tags = LEAST_TAGS + TAGS_A_BYTE * len(data)
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self.names = frozenset(self._zip.namelist())
@@ -41,9 +60,10 @@ class Archive:
             raise Unreadable("is no whole workbook: the file is damaged, or was not fully copied") from error
 
     def parse(
-        self, member: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]
+        self, member: str, start: Start, end: End | None = None, text: End | None = None, *, only: Collection[str] = ()
     ) -> Iterator[None]:
         """Reads a member piece by piece, telling the three of what stands in it; names come without their namespace.
+        With `only`, `start` is told of these elements alone, which costs a quarter.
 
         Raises Unreadable; stops after each piece, so that what was gathered can be taken.
         """
@@ -56,6 +76,10 @@ class Archive:
             return found
 
         def begun(name: str, attributes: dict[str, str]) -> None:
+            if only:
+                if name_of(name) not in only:
+                    return
+                self.spend(1)
             start(name_of(name), {name_of(key): value for key, value in attributes.items()})
 
         def refused(*_: Any) -> None:
@@ -64,16 +88,20 @@ class Archive:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = begun
-        parser.EndElementHandler = lambda name: end(name_of(name))
+        if end is not None:
+            parser.EndElementHandler = lambda name: end(name_of(name))
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = refused
-        size = 0
+        size, share = 0, 4 if only else 1
         try:
             with self._zip.open(member) as file:
                 while piece := file.read(_PIECE):
                     size += len(piece)
+                    tags = piece.count(b"<") + piece.count(b"=") // 4
+                    self._bytes -= len(piece) // share
+                    self.spend(tags // share)
                     if size > MOST_BYTES or time.monotonic() > self._deadline or len(local) > 10_000:
-                        raise Unreadable("is too large when unpacked; share its rows among several files")
+                        raise Unreadable(_TOO_LARGE)
                     parser.Parse(piece, False)
                     if size - parser.CurrentByteIndex > _LONGEST_TOKEN:
                         raise Unreadable("is damaged: something in it does not end")
@@ -87,6 +115,30 @@ class Archive:
         except (RuntimeError, NotImplementedError):  # a password, a compression nobody uses here
             raise Unreadable("is protected by a password, or packed in an unusual way; save it without") from None
 
-    def read(self, member: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]) -> None:
-        for _ in self.parse(member, start, end, text):
+    def spend(self, tags: int) -> None:
+        """Count what costs as much as so many tags. Raises Unreadable where the file may not cost that."""
+        self._tags -= tags
+        if self._tags < 0 or self._bytes < 0:
+            raise Unreadable(_TOO_LARGE)
+
+    def find(self, member: str, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+        """What the pattern finds in a member's bytes, none of it longer than a tag; damage is left to `parse`."""
+        size, rest = 0, b""
+        damage = KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
+        with contextlib.suppress(*damage), self._zip.open(member) as file:
+            while (piece := file.read(_PIECE)) and size < MOST_BYTES and time.monotonic() < self._deadline:
+                size += len(piece)
+                self._bytes -= len(piece) // 4
+                self.spend(0)
+                rest += piece
+                last = 0
+                for found in pattern.finditer(rest):
+                    yield found
+                    last = found.end()
+                rest = rest[max(last, len(rest) - _LONGEST_FOUND) :]
+
+    def read(
+        self, member: str, start: Start, end: End | None = None, text: End | None = None, *, only: Collection[str] = ()
+    ) -> None:
+        for _ in self.parse(member, start, end, text, only=only):
             pass

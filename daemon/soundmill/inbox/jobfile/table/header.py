@@ -101,5 +101,5 @@ def _why_one(names: Sequence[str]) -> str | None:
         if names_prompt(names[0].split(mark)):
             if mark in "，；、":
                 return f"{mark} separates no columns; type a comma or a semicolon there, in every line"
-            return "the whole line stands in quotation marks; delete those around the lines"
+            return "the whole line is one cell; delete the quotation marks around it, or a sep= above that is wrong"
     return None

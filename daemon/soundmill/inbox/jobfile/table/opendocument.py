@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_TEXT, Archive, Unreadable
+from soundmill.inbox.jobfile.table.archive import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_TEXT,
+    Archive,
+    Unreadable,
+    heft,
+)
 from soundmill.inbox.jobfile.table.workbook import Rows, clock
 
 _DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+(?:[.,]\d+)?)S")
@@ -30,13 +38,15 @@ class OpenDocument:
             elif name == "table":
                 self.sheets.append((at.get("name", ""), at.get("style-name", "") not in hidden))
 
-        archive.read("content.xml", start, lambda _: None, lambda _: None)
+        archive.read("content.xml", start, only=("style", "table-properties", "table"))
 
     def rows(self, sheet: int) -> Rows:
         """(row number, cells) of each row that has any."""
         reader = _Reader(sheet)
         for _ in self._archive.parse("content.xml", reader.start, reader.end, reader.text):
             for number, times, cells in reader.done:
+                if times > 1:
+                    self._archive.spend(times * (len(cells) + 7))
                 for again in range(times):
                     yield number + again, list(cells)
             reader.done.clear()
@@ -54,6 +64,8 @@ class _Reader:
         self._times = self._cell_times = 1
         self._cells: list[str] = []
         self._blank = 0  # blank cells not put down yet
+        self._above: dict[int, tuple[int, str]] = {}  # column: last row of a merged cell that began above, its text
+        self._own = False  # whether the row has a text that no merged cell above gave it
         self._cell: dict[str, str] | None = None
         self._parts: list[str] = []
         self._notes = self._paragraphs = self._inside = 0
@@ -67,7 +79,7 @@ class _Reader:
             return
         if name == "table-row":
             self._times = _count(at.get("number-rows-repeated"))
-            self._cells, self._blank = [], 0
+            self._cells, self._blank, self._own = [], 0, False
             self._count()
         elif name in ("table-cell", "covered-table-cell"):
             self._cell, self._cell_times = at, _count(at.get("number-columns-repeated"))
@@ -100,25 +112,41 @@ class _Reader:
             self._inside = max(self._inside - 1, 0)
         elif name in ("table-cell", "covered-table-cell") and self._cell is not None:
             text = _text(self._cell, "".join(self._parts)) if name == "table-cell" else ""
-            self._cell = None
+            rows, self._cell = _count(self._cell.get("number-rows-spanned")), None
+            column = len(self._cells) + self._blank
+            if name == "covered-table-cell":
+                self._cover(column)
+                return
             if not text:
                 self._blank += self._cell_times
                 return
+            self._own = True
+            if rows > 1:
+                self._above[column] = self._row + rows - 1, text
             if len(self._cells) + self._blank + self._cell_times > MOST_COLUMNS:
                 raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-            self._size += len(text) * self._cell_times
+            self._size += heft(text) * self._cell_times
             self._cells += [""] * self._blank + [text] * self._cell_times
             self._blank = 0
         elif name == "table-row":
-            if self._cells:
+            if self._own:
                 if self._times > MOST_REPEATED:
                     raise Unreadable(f"repeats row {self._row} {self._times:,} times")
                 self._read += len(self._cells) * self._times
-                self._size += sum(map(len, self._cells)) * (self._times - 1)
+                self._size += sum(map(heft, self._cells)) * (self._times - 1)
                 self._cells += [""] * min(self._blank, 1)
                 self.done.append((self._row, self._times, self._cells))
                 self._count()
             self._row += self._times
+
+    def _cover(self, first: int) -> None:
+        """Covered cells from this column on: what a merged cell that began above says stands in each of its rows."""
+        end = first + self._cell_times
+        for column, (last, text) in sorted(self._above.items()):
+            if first <= column < min(end, MOST_COLUMNS) and self._row <= last:
+                self._cells += [""] * (column - len(self._cells)) + [text]
+                self._size += len(text)
+        self._blank = end - len(self._cells)
 
     def _add(self, text: str) -> None:
         self._parts.append(text)

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from soundmill.inbox.jobfile.cells import INVISIBLE, JOB_FIELDS, Wrong, read_label
 from soundmill.inbox.jobfile.context import Rules
+from soundmill.inbox.jobfile.placeholders import fill, may_have
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
 from soundmill.inbox.jobfile.table.header import MOST_TITLE_ROWS, Header, meaning_of, names_prompt, read_header
 from soundmill.inbox.jobfile.table.prompts import no_words
-from soundmill.inbox.jobfile.table.suspicion import SPOKEN, WATCHED, filled, unclosed, unmeant, unmeant_prompt
+from soundmill.inbox.jobfile.table.suspicion import SPOKEN, WATCHED, unclosed, unfilled, unmeant, unmeant_prompt
 from soundmill.inbox.jobfile.vocabulary import PROMPTS
 from soundmill.words import normal
 
@@ -72,7 +73,7 @@ class Table:
         labels = tuple(header.labels.items())
         prompt_at, id_at, seed_at = (header.known.get(name, width) for name in ("prompt", "id", "seed"))
         shared_at = [header.known.get(name, width) for name in SHARED_FIELDS]
-        comma_at = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
+        commas = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
         columns = {normal(name): i for name, i in (*header.known.items(), *labels) if i != prompt_at}
         read = self._reader.read
         position = 0
@@ -105,34 +106,18 @@ class Table:
                 if cells[i]:
                     problems.add(f"column {i + 1} has no name in the header", line, None, cells[i])
             prompt = cells[prompt_at] or raw_prompt
-            if len(prompt) < 60 and normal(prompt) == "prompt" and _is_header(header, cells):
+            if len(prompt) < 60 and "prompt" in prompt.lower() and _is_header(header, cells):
                 problems.add("is the header again; delete this row", line, None, prompt)
                 continue
-            for i, thousands in comma_at:
-                if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
-                    continue
-                if _DECIMAL_COMMA.fullmatch(cells[i]):
-                    cells[i] = cells[i].replace(",", ".")
-            for i, factor in header.factors.items():
-                if factor < 1 and (found := _THOUSANDS.fullmatch(cells[i])):
-                    many = found[1] + found[2]
-                    message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
-                    problems.add(message, line, header.names[i], cells[i])
-                    wrong = True
-                if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
-                    cells[i] = f"{float(cells[i]) * factor:.10g}"
-            if "{" in prompt or "__" in prompt or "|" in prompt:
+            wrong = self._read_numbers(header, commas, cells, line, problems) or wrong
+            if may_have(prompt):
                 try:
-                    prompt = filled(prompt, _value_of(columns, cells), header.labels)
+                    prompt = fill(prompt, _value_of(columns, cells), unfilled(header.labels))
                 except Wrong as error:
                     problems.add(str(error), line, "prompt", prompt)
                     wrong = True
             if not wrong and cells[prompt_at] and (why := no_words(prompt)):
                 problems.add(why, line, "prompt", prompt)
-                wrong = True
-            if not self._source.delimiter and len(cells[seed_at]) == 16 and cells[seed_at].endswith("0"):
-                message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
-                problems.add(message, line, "seed", cells[seed_at])
                 wrong = True
             if wrong:
                 continue
@@ -157,6 +142,32 @@ class Table:
         """Whether 1,000 may be a thousand, where it is no decimal comma for sure."""
         small = header.factors.get(header.known[name], 1.0) < 1
         return JOB_FIELDS[name].is_whole or small or not self._source.decimal_comma
+
+    def _read_numbers(
+        self, header: Header, commas: Sequence[tuple[int, bool]], cells: list[str], line: int, problems: Problems
+    ) -> bool:
+        """Writes decimal points for commas and seconds for other units; tells what may mean two numbers, and whether
+        something does. `commas`: the columns of numbers, and whether 1,000 may be a thousand there."""
+        wrong = False
+        for i, thousands in commas:
+            if "," not in cells[i] or (thousands and _THOUSANDS_COMMA.fullmatch(cells[i])):
+                continue
+            if _DECIMAL_COMMA.fullmatch(cells[i]):
+                cells[i] = cells[i].replace(",", ".")
+        for i, factor in header.factors.items():
+            if factor < 1 and (found := _THOUSANDS.fullmatch(cells[i])):
+                many = found[1] + found[2]
+                message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
+                problems.add(message, line, header.names[i], cells[i])
+                wrong = True
+            if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
+                cells[i] = f"{float(cells[i]) * factor:.10g}"
+        seed = "" if self._source.delimiter else cells[header.known.get("seed", -1)]
+        if len(seed) == 16 and seed.endswith("0"):
+            message = "may have lost its last digit: spreadsheets keep 15; take a seed of at most 15 digits"
+            problems.add(message, line, "seed", seed)
+            wrong = True
+        return wrong
 
     def _refuse_marks(self, header: Header, cells: Sequence[str], line: int, problems: Problems) -> bool:
         """Tells `problems` what in this row was not meant as words; whether there was something."""

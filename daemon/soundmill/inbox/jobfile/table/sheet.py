@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterator
 
-from soundmill.inbox.jobfile.problems import Problems
+from soundmill.inbox.jobfile.problems import Problems, shorten
 from soundmill.inbox.jobfile.table.archive import MOST_TEXT, Archive, Unreadable
 from soundmill.inbox.jobfile.table.opendocument import OpenDocument
 from soundmill.inbox.jobfile.table.workbook import Workbook
@@ -46,7 +46,7 @@ class Sheet:
         named = (i for i, (name, _) in enumerate(book.sheets) if name.strip().casefold() == "jobs")
         seen = (i for i, (_, visible) in enumerate(book.sheets) if visible)
         chosen = next(named, next(seen, 0))
-        self.place = f"sheet {book.sheets[chosen][0][:40]}, row"
+        self.place = f"sheet {shorten(book.sheets[chosen][0][:40])}, row"
         size = 0
         kept = []
         for each in book.rows(chosen):

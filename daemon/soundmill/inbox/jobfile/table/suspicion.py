@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from soundmill.inbox.jobfile.cells import Wrong
-from soundmill.words import normal
+from soundmill.inbox.jobfile.placeholders import kind_of
+from soundmill.inbox.jobfile.problems import shorten
 
 # Excel's and LibreOffice's, in English and translated: #NAME?, #DIV/0!, #N/A, #BEZUG!, #¿NOMBRE?, Err:508, ######
 _ERROR = re.compile(r"#[^\s#!?]{1,24}[!?]|#N/?[ADV]|#GETTING_DATA|(?:Err|Fehler):\d{3}|#{3,}", re.IGNORECASE)
 _FORMULA = re.compile(r"=\s*[+\-(]*\s*(?:[\"'{]|\$?[A-Za-z]{1,3}\$?\d|[A-Za-z][\w.]*\s*\(|[\w' ]+!|[\d.]+\s*[-+*/&^])")
-_CHOICE = re.compile(r"\{[^{}]*\|[^{}]*\}|\[[^\[\]]*\|[^\[\]]*\]")
-_WILDCARD = re.compile(r"__[\w/*-]+__")
-_PLACEHOLDER = re.compile(r"\{\s*([^{}]*?)\s*\}")
 # What opens a quotation, and what may close it.
 _QUOTES = {
     "“": "”“", "„": "“”", "”": "”", "«": "»", "»": "«", "‘": "’‘", "‚": "‘’", "’": "’", "‹": "›", "›": "‹",
@@ -60,21 +57,20 @@ def unclosed(cells: Sequence[str], delimiter: str) -> str | None:
     return None
 
 
-def filled(prompt: str, value_of: Callable[[str], str | None], columns: Mapping[str, int]) -> str:
-    """The prompt with each {column} as the row has it. Raises Wrong for what nothing fills."""
+def unfilled(columns: Collection[str]) -> Callable[[str, str | None], str]:
+    """Says why a prompt cannot have {column}, {a|b} or __name__; `value` is what the row has for it."""
     how = "in a YAML file, write the prompt as template: and the words under variables:"
-    if choice := _CHOICE.search(prompt):
-        raise Wrong(f"{choice[0]} is not chosen from here; {how}, each as a list, and every combination is made")
-    if card := _WILDCARD.search(prompt):
-        raise Wrong(f"{card[0]} is another tool's wildcard, and nothing fills it here; {how}")
 
-    def fill(found: re.Match[str]) -> str:
-        value = value_of(normal(found[1])) if found[1] else None
-        if value is None:
-            known = f"the columns are {', '.join(columns)}; " if columns else ""
-            raise Wrong(f"{found[0]} is filled by no column; {known}or {how}")
-        if not value:
-            raise Wrong(f"{found[0]} has nothing to be filled with: the row's cell is blank")
-        return value
+    def why(piece: str, value: str | None) -> str:
+        shown = shorten(piece)
+        match kind_of(piece):
+            case "choice":
+                return f"{shown} is not chosen from here; {how}, each as a list, and every combination is made"
+            case "wildcard":
+                return f"{shown} is another tool's wildcard, and nothing fills it here; {how}"
+        if value is not None:
+            return f"{shown} has nothing to be filled with: the row's cell is blank"
+        known = f"the columns are {', '.join(columns)}; " if columns else ""
+        return f"{shown} is filled by no column; {known}or {how}; {{{shown}}} stands for {shown} itself"
 
-    return _PLACEHOLDER.sub(fill, prompt)
+    return why

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 
-from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_CELLS, MOST_COLUMNS, MOST_TEXT, Archive, Unreadable
+from soundmill.inbox.jobfile.table.archive import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_TEXT,
+    Archive,
+    Unreadable,
+    heft,
+)
 
+MOST_MERGED = 100_000
 NO_VALUE = "#FORMULA?"  # a formula that its program wrote without a value
 # 18.8.30: the formats every program knows by number.
 _DATES, _TIMES = (
@@ -16,6 +26,7 @@ _DATES, _TIMES = (
     {18, 19, 20, 21, 32, 33, 34, 35, 45, 46, 47},
 )
 _QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+_MERGED = re.compile(rb'mergeCell\s+ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _DIGITS = re.compile(r"-?\d{1,17}")
 _ZEROS = re.compile(r"0{2,20}")
@@ -36,18 +47,16 @@ class Workbook:
         self._day_zero = datetime(1899, 12, 30)
         self.sheets: list[tuple[str, bool]] = []  # name, whether it is seen
         self._ids: list[str] = []
-        archive.read(self._main, self._on_sheet, _ignore, _ignore)
+        archive.read(self._main, self._on_sheet, only=("sheet", "workbookPr"))
         archive.read(
             f"{self._folder}/_rels/{posixpath.basename(self._main)}.rels",
             lambda name, at: self._targets.update({at.get("Id", ""): at.get("Target", "")}),
-            _ignore,
-            _ignore,
         )
         self._formats: dict[str, str] = {}
         self._kinds: list[str] = []  # of each cell format: see _kind_of
         self._in_formats = False
         if self._at("styles.xml") in archive.names:
-            archive.read(self._at("styles.xml"), self._on_style, self._on_style_end, _ignore)
+            archive.read(self._at("styles.xml"), self._on_style, self._on_style_end)
         self._shared: list[str] = []
         if self._at("sharedStrings.xml") in archive.names:
             self._read_shared()
@@ -56,7 +65,11 @@ class Workbook:
         """(row number, cells) of each row that has any."""
         target = self._targets.get(self._ids[sheet], f"worksheets/sheet{sheet + 1}.xml")
         path = target[1:] if target.startswith("/") else posixpath.normpath(self._at(target))
-        reader = _SheetReader(self._text)
+        merged = {  # a merged cell's first row and column: its last row
+            (int(found[2]), _column_of(found[1].decode())): int(found[3])
+            for found in islice(self._archive.find(path, _MERGED), MOST_MERGED)
+        }
+        reader = _SheetReader(self._text, merged)
         for _ in self._archive.parse(path, reader.start, reader.end, reader.text):
             yield from reader.done
             reader.done.clear()
@@ -101,7 +114,7 @@ class Workbook:
                 inside.pop()
             elif name == "si":
                 whole = "".join(parts)
-                size += len(whole) + 50
+                size += heft(whole) + 50
                 if size > 2 * MOST_TEXT or len(whole) > LONGEST_CELL:
                     raise Unreadable("has too much text; share its rows among several files")
                 self._shared.append(_unescaped(whole))
@@ -137,7 +150,9 @@ class Workbook:
 class _SheetReader:
     """Gathers the rows of a sheet's XML."""
 
-    def __init__(self, read: object) -> None:
+    def __init__(self, read: object, merged: Mapping[tuple[int, int], int]) -> None:
+        self._merged = merged
+        self._above: dict[int, tuple[int, str]] = {}  # column: last row of a merged cell that began above, its text
         self.done: list[tuple[int, list[str]]] = []
         self._read = read
         self._row = self._cells_read = self._size = self._length = 0
@@ -191,14 +206,22 @@ class _SheetReader:
             if text:
                 if self._column >= MOST_COLUMNS:
                     raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-                self._size += len(text)
+                self._size += heft(text)
                 if self._size > MOST_TEXT:
                     raise Unreadable("has too much text; share its rows among several files")
                 self._cells += [""] * (self._column + 1 - len(self._cells))
                 self._cells[self._column] = text
+                if self._merged and (last := self._merged.get((self._row, self._column))):
+                    self._above[self._column] = last, text
             elif self._column == len(self._cells) < MOST_COLUMNS:
                 self._cells.append("")
         elif name == "row" and any(self._cells):
+            for column, (last, text) in self._above.items():
+                if self._row <= last:
+                    self._cells += [""] * (column + 1 - len(self._cells))
+                    self._cells[column] = text
+                    self._size += len(text)
+                    self._cells_read += 1
             self.done.append((self._row, self._cells))
 
 
@@ -254,7 +277,3 @@ def _column_of(reference: str) -> int:
 
 def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
-
-
-def _ignore(*_: object) -> None:
-    """What is not looked at."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from soundmill.inbox.jobfile.cells import KNOWN, Wrong, check_label_name, read_label
+from soundmill.inbox.jobfile.cells import JOB_FIELDS, KNOWN, Wrong, check_label_name, read_label
+from soundmill.inbox.jobfile.placeholders import fill, may_have
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import SHARED_FIELDS, Row, RowReader
 from soundmill.inbox.jobfile.suggest import nearly
@@ -12,9 +13,9 @@ from soundmill.inbox.jobfile.vocabulary import meaning
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, read_axes
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, Scalar
-from soundmill.inbox.jobfile.yaml.template import Template, fill
+from soundmill.inbox.jobfile.yaml.template import Template, unfilled
 from soundmill.inbox.jobfile.yaml.values import cell, is_told, words
-from soundmill.words import did_you_mean
+from soundmill.words import did_you_mean, normal
 
 _NO_LINES: dict[str, int] = {}
 
@@ -61,11 +62,13 @@ class JobList:
                 _say_what_the_prompt_became(node, labels, problems)
                 return None
         prompt = cells.get("prompt") or self._base.get("prompt", "")
-        try:
-            prompt = fill(prompt, lambda: {**self._base, **cells, **labels})
-        except Wrong as wrong:
-            problems.add(str(wrong), lines.get("prompt", node.line), "prompt", prompt)
-            good = False
+        if may_have(prompt):
+            values = {normal(name): value for name, value in {**self._base, **cells, **labels}.items()}
+            try:
+                prompt = fill(prompt, values.get, unfilled)
+            except Wrong as wrong:
+                problems.add(str(wrong), lines.get("prompt", node.line), "prompt", prompt)
+                good = False
         row = self._reader.read(
             lines=lines,
             line=node.line,
@@ -187,4 +190,5 @@ def shared_texts(base: Mapping[str, str], cells: Mapping[str, str]) -> tuple[str
 
 
 def count_of(base: Mapping[str, str]) -> int:
-    return int(base.get("count", "1"))
+    count: int = JOB_FIELDS["count"].read(base.get("count", "1"))
+    return count

@@ -31,10 +31,11 @@ MOST_OF_A_LINE = 4
 _NAMES = frozenset({*KNOWN, *JobFile.model_fields, *Experiment.model_fields, *FactorRange.model_fields})
 _KEY = r"""(?:"[^"]*"|'[^']*'|[^\s"'#&*!|>%@`\[\]{},:?][^:#]*+)"""
 # The quantifiers give nothing back: a line of a million spaces must not take minutes.
-_LINE = re.compile(rf"(?P<lead>[ ]*+(?:-[ \t]++)*+(?:(?P<key>{_KEY}):(?:[ \t]++|$))?)(?P<text>\S.*)?")
+# No possessive groups: before Python 3.11.5 they match wrongly where the last round of the group was half done.
+_LINE = re.compile(rf"(?P<lead>[ ]*+(?:-[ \t]+)*(?:(?P<key>{_KEY}):(?:[ \t]++|$))?)(?P<text>\S.*)?")
 _ODD_LEAD = re.compile(
     rf"(?P<indent>{_ODD})[^\s{ODD_SPACES}]"
-    rf"|[ \t]*+(?:-[ \t]++)*+(?P<mark>-|[\w ]+:)(?P<space>[{ODD_SPACES}][ \t{ODD_SPACES}]*)"
+    rf"|[ \t]*+(?:-[ \t]+)*(?P<mark>-|[\w ]+:)(?P<space>[{ODD_SPACES}][ \t{ODD_SPACES}]*)"
 )
 _ANY_ODD = re.compile(f"[{ODD_SPACES}]")
 _TAB_LEAD = re.compile(r" *\t[ \t]*(?=\S)")
@@ -48,7 +49,7 @@ _NO_COLON = re.compile(r"(\w+)[ \t]*(?:[;=][ \t]*(.*))?")
 # Where no line has one of these, no plain text needs a second look.
 _HASH = re.compile(rb"\S[ \t]+#")
 _ODD_LINE = re.compile(
-    rb"(?:^|\r)[ \t]*+(?:-[^\s-]|\*[ \t]|(?:-[ \t]++)*+(?:\? |\w++[ \t]*+(?:=|:[^\s/])))", re.MULTILINE
+    rb"[\n\r][ \t]*+(?:-[^\s-]|\*[ \t]|(?:-[ \t]+)*(?:\? |\w++[ \t]*+(?:=|:[^\s/])))"  # by a first letter: fast
 )
 _ODD_LETTER = re.compile(rb"\xe2[\x80-\x97]|\xc2[\xa0\xab\xbb]|\xe3\x80\x80|\xef\xbc\x9a|\xef\xbb\xbf|\xe1\x9a\x80")
 
@@ -67,8 +68,8 @@ class Source:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._times: Counter[int] = Counter()  # how often each line has been mended
-        self.has_comments = _HASH.search(data) is not None
-        self.is_odd = _ODD_LINE.search(data) is not None or (
+        self.has_comments = b"#" in data and _HASH.search(data) is not None
+        self.is_odd = _ODD_LINE.search(b"\n" + data) is not None or (
             not data.isascii() and _ODD_LETTER.search(data) is not None
         )
 

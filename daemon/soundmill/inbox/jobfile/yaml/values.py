@@ -21,6 +21,7 @@ def plain_text(node: Node, field: str, problems: Problems) -> str | None:
     """A scalar as written, "" for null; None after telling `problems` that it is no single value."""
     if isinstance(node, Scalar):
         if node.kind == "told":  # the text of a prompt, so that it is not told as missing too
+            problems.repeat()
             return node.text if field in ("prompt", "template") else None
         return "" if node.kind == "null" else node.text.strip()
     if isinstance(node, Pairs):
@@ -94,7 +95,9 @@ def pairs(node: Node, what: str, example: str, problems: Problems) -> Mapping[st
     """The entries of a mapping; none after telling `problems` that it isn't one."""
     if isinstance(node, Pairs):
         return {key: entry for key, entry in node.entries.items() if key != "<<"}
-    if not (isinstance(node, Scalar) and node.kind in ("null", "told")):
+    if is_told(node):
+        problems.repeat()
+    elif not (isinstance(node, Scalar) and node.kind == "null"):
         problems.add(f"must be a mapping, such as {example}", node.line, what)
     return {}
 
@@ -108,7 +111,9 @@ def items(node: Node, what: str, example: str, problems: Problems) -> list[Node]
     """The items of a list; none after telling `problems` that it isn't one."""
     if isinstance(node, Items):
         return node.items
-    if not (isinstance(node, Scalar) and node.kind in ("null", "told")):
+    if is_told(node):
+        problems.repeat()
+    elif not (isinstance(node, Scalar) and node.kind == "null"):
         problems.add(f"must be a list, such as {example}", node.line, what)
     return []
 
