@@ -76,8 +76,8 @@ INSIDE: dict[str, list[str]] = {
         "site",
     ],
     "service": [
-        "systemd", "signals", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls", "inbox_loop",
-        "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
+        "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

@@ -23,6 +23,7 @@ from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.controls import Controls
+from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
 from soundmill.service.output_folder import MARKED, OutputFolder
 from soundmill.service.reporter import Reporter, report_command
@@ -31,14 +32,12 @@ from soundmill.service.settings import Settings
 from soundmill.service.signals import Signals
 from soundmill.service.survive import Troubles
 from soundmill.service.watched_site import WatchedSite
-from soundmill.words import span
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
-CLOCK_STEP_S = 1.0  # a smaller one is a clock that is kept right
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
@@ -85,7 +84,6 @@ class Service:
         self.home = home
         self._clock = clock
         self._steady = steady
-        self._ahead_s = clock() - steady()
         self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
         self._on_tick = on_tick
         self._signals = Signals()
@@ -107,6 +105,7 @@ class Service:
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
+            self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
             self._failed_before = self.catalog.failed_count()
             self._site = WatchedSite(home, config.web, self._record, steady) if with_site else None
             if self._site is not None:
@@ -170,7 +169,11 @@ class Service:
         self._finished = self._problem is not None or self.worked_off
 
     def _ended(self, once: bool, problem: str | None) -> Ended:
-        failed = self.catalog.failed_count() - self._failed_before
+        failed = 0
+        try:
+            failed = self.catalog.failed_count() - self._failed_before
+        except (CatalogError, StorageUnavailable) as error:
+            problem = problem or str(error)
         reports: tuple[str, ...] = ()
         outdated = 0
         if self._reporter is not None:
@@ -192,7 +195,7 @@ class Service:
 
     def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "new settings", self._use_new_settings
-        yield "clock", self._mind_the_clock
+        yield "date", self._date.check
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
@@ -226,15 +229,6 @@ class Service:
             return next(iter(self.inbox.stuck.values()))
         lasting = (self._troubles.lasting(part, PATIENCE_S) for part in NEEDED)
         return next((trouble for trouble in lasting if trouble is not None), None)
-
-    def _mind_the_clock(self) -> None:
-        """The catalogue knows by date when a job may be tried again: where the date is set anew, that moves along."""
-        ahead_s = self._clock() - self._steady()
-        moved_s = ahead_s - self._ahead_s
-        if abs(moved_s) >= CLOCK_STEP_S:
-            self.catalog.clock_moved(moved_s)
-            self._record("clock set", f"{span(abs(moved_s))} {'forward' if moved_s > 0 else 'back'}")
-        self._ahead_s = ahead_s
 
     def _rejudge(self) -> None:
         """After a threshold changed, bring old outputs' verdicts up to date, a few per tick."""
