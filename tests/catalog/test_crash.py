@@ -65,7 +65,7 @@ def test_an_ingest_broken_off_anywhere_leaves_nothing(mill: Any) -> None:
     mill.ingest(1, name="earlier")
     spec = BatchSpec(name="a", jobs=[mill.spec(n, labels={"scene": "x"}) for n in (1, 2)], job_count=2)
     source = mill.source()
-    assert broken_off_everywhere(mill, lambda: mill.catalog.ingest(spec, source), stride=37) > 20
+    assert broken_off_everywhere(mill, lambda: mill.catalog.ingest(spec, source), stride=19) > 20
     assert len(mill.rows("SELECT * FROM jobs")) == 3
     assert mill.counters_are_true()
 

@@ -129,7 +129,8 @@ def test_a_large_page_does_not_hold_up_the_others(running: tuple[site.Site, Home
             time.sleep(0.01)
     took = time.monotonic() - begun
     large.close()
-    assert max(waits) < took / 3
+    # Held up by the whole page, the first of them would have waited for all of it.
+    assert len(waits) > 5 and sum(waits) / len(waits) < took / 5
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def drop(home: Home, file: Path, name: str) -> None:
 
 def jobs_of(home: Home, file_name: str) -> list[tuple[object, ...]]:
     settings = (
-        "jobs.name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, format, seed, replicate, labels"
+        "jobs.name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, format, seed, replicate, jobs.labels"
     )
     return rows(
         home,

@@ -14,8 +14,8 @@ from jinja2 import Template
 
 Value = TypeVar("Value")
 
-CELLS = 200  # between two breaths
-PIECES = 500
+CELLS = 50  # between two breaths
+PIECES = 100
 
 _cells = itertools.count()
 

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import Identity, LayerNorm
 
-from soundmill.engine.decoder import kernels
+from soundmill.engine.decoder import kernels, programs
+from soundmill.engine.decoder.sampling import SETTINGS
 from soundmill.engine.decoder.slots import Slots
 from soundmill.engine.decoder.transformer import Transformer
 
 
 def lacking(t: Transformer) -> str | None:
-    """What of this model the kernels cannot do, or None."""
+    """What of this model or of its jobs the kernels cannot do, or None."""
+    if unknown := set(SETTINGS) - {"duration", *programs.SETTINGS}:
+        return f"the kernels do not sample by {', '.join(sorted(unknown))}"
     blocks = [layer.module for layer in t.layers]
     scales = [getattr(block, f"layer_scale_{name}", Identity()) for block in blocks for name in ("1", "2", "cross")]
     if not all(isinstance(scale, Identity) for scale in scales):
@@ -65,9 +68,9 @@ class Fused:
             change = layer.down(layer.module.activation(layer.up(normed))), None, None
         normed = self._room(rows)
         kernels.add_norm(x, *change, None, *self._last_norm, normed)
-        settings = [slots.settings[name] for name in ("cfg_coef", "temperature", "top_k", "top_p")]
+        settings = [slots.settings[name] for name in programs.SETTINGS]
         tables = slots.uniform, slots.sequence, at, last
-        kernels.choose(t.logits(normed), conditional, unconditional, *settings, *tables)
+        kernels.choose(t.logits(normed), conditional, unconditional, settings, *tables)
         torch.minimum(at + 1, last, out=at)
 
     def _room(self, rows: int) -> Tensor:

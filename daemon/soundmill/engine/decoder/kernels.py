@@ -87,14 +87,14 @@ def attend_text(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor, out: T
 
 @torch.library.custom_op("soundmill::choose", mutates_args=("sequence",))
 def choose(
-    logits: Tensor, conditional: Tensor, unconditional: Tensor, cfg_coef: Tensor, temperature: Tensor, top_k: Tensor,
-    top_p: Tensor, uniform: Tensor, sequence: Tensor, at: Tensor, last: Tensor,
+    logits: Tensor, conditional: Tensor, unconditional: Tensor, settings: list[Tensor], uniform: Tensor,
+    sequence: Tensor, at: Tensor, last: Tensor,
 ) -> None:  # fmt: skip
     """What sampling.sample picks from the guided logits, [rows, codebooks · cardinality], written to the place after
     `at` of each clip in `conditional` where its sequence [clips, codebooks, places] knows no token."""
     books, places = sequence.shape[1:]
     cardinality = logits.shape[1] // books
     programs.choose[(len(conditional), books)](
-        logits, conditional, unconditional, cfg_coef, temperature, top_k, top_p, uniform, sequence, at, last, places,
+        logits, conditional, unconditional, *settings, uniform, sequence, at, last, places,
         BOOKS=books, CARDINALITY=cardinality, BLOCK=_block(cardinality), num_warps=8,
     )  # fmt: skip

@@ -13,7 +13,8 @@ compilation.
 import triton
 import triton.language as tl
 
-COLUMNS = ["conditional", "unconditional", "cfg_coef", "temperature", "top_k", "top_p", "at", "last"]
+SETTINGS = ("cfg_coef", "temperature", "top_k", "top_p")  # what `choose` knows of, in its order
+COLUMNS = ["conditional", "unconditional", *SETTINGS, "at", "last"]
 WHOLE = tl.constexpr(2.0**40)  # as in sampling.py
 
 

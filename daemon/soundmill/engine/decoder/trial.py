@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
-from soundmill.engine.decoder import kernels
+from soundmill.engine.decoder import kernels, programs
 from soundmill.engine.decoder.fused import Fused, lacking
 from soundmill.engine.decoder.sampling import SETTINGS, sample
 from soundmill.engine.decoder.transformer import PORTION, Transformer
@@ -130,9 +130,9 @@ def choices(t: Transformer, draw: Draw) -> Results:
     expected = sample(guided, uniform[:, 1], settings, t.cardinality)
     made = []
     for clips in (slice(None), slice(-1, None)):
-        columns = [settings[name][clips] for name in ("cfg_coef", "temperature", "top_k", "top_p")]
+        columns = [settings[name][clips] for name in programs.SETTINGS]
         sequence = unknown[clips].clone()
         seats = index[clips], index[clips] + CLIPS
-        kernels.choose(logits, *seats, *columns, uniform[clips], sequence, at[clips], last[clips])
+        kernels.choose(logits, *seats, columns, uniform[clips], sequence, at[clips], last[clips])
         made.append(sequence[..., 1])
     return made[0], made[1], expected
