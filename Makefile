@@ -16,9 +16,9 @@ READY  := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
 
-# A module's tests stay together, for they share what is costly to make. Four workers at most: each holds torch.
+# A module's tests stay together, for they share what is costly to make. tests/conftest.py says how many workers.
 test: $(READY)
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000

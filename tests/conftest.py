@@ -39,6 +39,9 @@ LONGEST_FIRST = (
     "service/test_crash.py",
     "service/test_scoring.py",
     "service/test_libreoffice.py",
+    "service/test_edge.py",
+    "service/test_storage.py",
+    "report/statistics/test_effects_simulation.py",
 )
 
 # They load transformers' models, three seconds of processor time: once, in one worker.
@@ -48,6 +51,11 @@ WITH_TRANSFORMERS = {
     "tests/engine/audiocraft/test_t5.py",
     "tests/engine/audiocraft/test_tokenizer.py",
 }
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, for a third of the time tests wait for processes; each worker holds torch."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
