@@ -87,6 +87,13 @@ def test_an_error_cell_is_refused_in_every_column(at: str, fault: Cell, rules: R
     assert problem.startswith(f"sheet My list, row 2: {at} = #") and "the error of a formula" in problem
 
 
+@pytest.mark.parametrize(("text", "mark"), [("slow harp;2", "a semicolon"), ("slow harp\t2", "a tab")])
+def test_a_row_that_was_pasted_into_one_cell_is_refused(text: str, mark: str, rules: Rules) -> None:
+    rows = [["prompt", "duration"], ["drums", 1], [text]]
+    (told,) = refusal(xlsx({"jobs": rows}), rules)
+    assert f"is one cell with {mark} in it; give each value a cell of its own" in told
+
+
 def test_a_problem_names_the_sheet_and_its_row(rules: Rules) -> None:
     rows: Sequence[Sequence[Cell]] = [("Sounds for level 3",), (), ("prompt", "duration"), ("harp", 2)]
     title = "sheet A, row 1: the header seems to be on row 3; delete what stands above it"

@@ -192,6 +192,8 @@ class Table:
         for other, spoken in SPOKEN.items():
             parts = text.split(other)
             if len(parts) == len(header.names) and any(_NUMBER.fullmatch(parts[i].strip()) for i in numbers):
+                if not self._source.delimiter:
+                    return f"is one cell with {spoken} in it; give each value a cell of its own"
                 return f"has {spoken} between its cells, and the header {SPOKEN[self._source.delimiter]}; take one"
         return None
 
