@@ -113,6 +113,7 @@ def test_the_board_says_what_happens_now(get: Get) -> None:
     for expected in (
         "<strong>27</strong> queued", "<strong>4</strong> running", "<strong>1</strong> failed", "2 of 30", "12 of 12",
         "evening theme 3 for strings", "gpu-1", "evening theme 7 for strings", 'value="20.0"',
+        "What holds it up", "cannot be read",
     ):  # fmt: skip
         assert expected in page
 
