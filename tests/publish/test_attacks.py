@@ -17,7 +17,7 @@ import pytest
 from soundmill.publish import limits, serving, site
 from soundmill.publish.guard import is_known, own_names, without_formulas
 
-from .conftest import Home, job, make_home
+from .conftest import Home, fetch, job, make_home
 
 FORMULA = '=cmd|" /C calc"!A0'
 
@@ -33,20 +33,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[site.Sit
     home.catalog.close()
 
 
-Answer = tuple[int, dict[str, str], bytes]
-
-
-def ask(started: site.Site, path: str, method: str = "GET", **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=20)
-    connection.request(method, path, headers=headers)
-    answer = connection.getresponse()
-    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-    connection.close()
-    return found
-
-
-def query(started: site.Site, sql: str, suffix: str = ".json") -> Answer:
-    return ask(started, f"/catalog{suffix}?_shape=array&sql={urllib.parse.quote(sql)}")
+def query(started: site.Site, sql: str, suffix: str = ".json") -> tuple[int, dict[str, str], bytes]:
+    return fetch(started, f"/catalog{suffix}?_shape=array&sql={urllib.parse.quote(sql)}")
 
 
 COUNTING = "with recursive c(n) as (select 1 union all select n + 1 from c limit 1000000) "
@@ -75,7 +63,7 @@ def test_a_question_that_asks_too_much_is_refused(running: tuple[site.Site, Home
     status, _, body = query(started, sql)
     assert status in (400, 500) and len(body) < 50_000
     assert str(home.root).encode() not in body
-    assert ask(started, "/-/soundmill/healthz")[0] == 200
+    assert fetch(started, "/-/soundmill/healthz")[0] == 200
     assert psutil.Process(started.process.pid).memory_info().rss < 500e6
 
 
@@ -83,7 +71,7 @@ def test_a_gigabyte_is_refused_at_once_and_the_site_stays_quick(running: tuple[s
     started, _ = running
     begun = time.monotonic()
     assert query(started, "select zeroblob(1e9)")[0] == 400
-    assert ask(started, "/-/soundmill/healthz")[0] == 200
+    assert fetch(started, "/-/soundmill/healthz")[0] == 200
     assert time.monotonic() - begun < 2.0  # a tenth of that on an idle machine
 
 
@@ -120,7 +108,7 @@ def test_a_large_page_does_not_hold_up_the_others(running: tuple[site.Site, Home
     large.sock.setblocking(False)
     while True:
         asked = time.monotonic()
-        assert ask(started, "/-/soundmill/healthz")[0] == 200
+        assert fetch(started, "/-/soundmill/healthz")[0] == 200
         waits.append(time.monotonic() - asked)
         try:
             if large.sock.recv(1, socket.MSG_PEEK):
@@ -129,8 +117,7 @@ def test_a_large_page_does_not_hold_up_the_others(running: tuple[site.Site, Home
             time.sleep(0.01)
     took = time.monotonic() - begun
     large.close()
-    # Held up by the whole page, the first of them would have waited for all of it.
-    assert len(waits) > 5 and sum(waits) / len(waits) < took / 5
+    assert len(waits) > 5 and max(waits) < took / 3
 
 
 @pytest.mark.parametrize(
@@ -143,7 +130,7 @@ def test_a_large_page_does_not_hold_up_the_others(running: tuple[site.Site, Home
     ],
 )  # fmt: skip
 def test_only_names_of_its_own_are_answered(running: tuple[site.Site, Home], host: str, status: int) -> None:
-    assert ask(running[0], "/-/soundmill/healthz", Host=host)[0] == status
+    assert fetch(running[0], "/-/soundmill/healthz", Host=host)[0] == status
 
 
 def test_what_this_machine_calls_itself_is_known() -> None:
@@ -154,32 +141,32 @@ def test_what_this_machine_calls_itself_is_known() -> None:
 @pytest.mark.parametrize("path", ["/", "/catalog/takes", "/catalog.json", "/-/soundmill", "/-/soundmill/batch/forest"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "FOO", "POST"])
 def test_odd_methods_are_answered_in_a_line(running: tuple[site.Site, Home], path: str, method: str) -> None:
-    status, headers, body = ask(running[0], path, method)
+    status, headers, body = fetch(running[0], path, method)
     assert status == 405 and headers["allow"].startswith("GET") and len(body) < 100
 
 
 def test_other_origins_may_not_read(running: tuple[site.Site, Home]) -> None:
-    _, headers, _ = ask(running[0], "/catalog.json", Origin="http://evil.example")
+    _, headers, _ = fetch(running[0], "/catalog.json", Origin="http://evil.example")
     assert "access-control-allow-origin" not in headers
 
 
 def test_questions_that_multiply_are_refused(running: tuple[site.Site, Home]) -> None:
     started, _ = running
-    assert ask(started, "/catalog/takes.json?" + "&".join(["_facet=batch"] * 100))[0] == 400
-    assert ask(started, "/catalog/takes.json?_facet=batch&_facet=model")[0] == 200
+    assert fetch(started, "/catalog/takes.json?" + "&".join(["_facet=batch"] * 100))[0] == 400
+    assert fetch(started, "/catalog/takes.json?_facet=batch&_facet=model")[0] == 200
 
 
 @pytest.mark.parametrize("page", ["databases", "versions", "plugins", "settings", "metadata", "threads", "config"])
 def test_no_page_tells_where_the_home_is(running: tuple[site.Site, Home], page: str) -> None:
     started, home = running
     for suffix in ("", ".json"):
-        body = ask(started, f"/-/{page}{suffix}")[2]
+        body = fetch(started, f"/-/{page}{suffix}")[2]
         assert str(home.root).encode() not in body and b"site-packages" not in body
 
 
 def test_no_cell_of_a_csv_is_a_formula(running: tuple[site.Site, Home]) -> None:
     started, _ = running
-    _, headers, body = ask(started, "/catalog/job_list.csv?_stream=on&_dl=on")
+    _, headers, body = fetch(started, "/catalog/job_list.csv?_stream=on&_dl=on")
     assert headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(StringIO(body.decode(), newline="")))
     assert {row["prompt"] for row in rows} == {f"'{FORMULA}", "'-12 dB, he said,\nand left"}
@@ -211,7 +198,7 @@ def test_six_hundred_half_open_requests_keep_nobody_out(running: tuple[site.Site
     for connection in begun:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
     asked = time.monotonic()
-    assert ask(started, "/-/soundmill/healthz")[0] == 200
+    assert fetch(started, "/-/soundmill/healthz")[0] == 200
     assert time.monotonic() - asked < 5.0
     held = psutil.Process(started.process.pid).net_connections(kind="inet")
     assert sum(each.status == psutil.CONN_ESTABLISHED for each in held) <= serving.MOST_WAITED_FOR + 10

@@ -23,7 +23,7 @@ from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.assets import Asset, load_assets
 from soundmill.publish.guard import App, Guard
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
-from soundmill.publish.yielding import BreathingTemplate, after_a_breath
+from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
 hookimpl = HookimplMarker("datasette")
 View = Callable[..., Awaitable[Response | None]]
@@ -87,7 +87,7 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
 @hookimpl
 def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
-    env.template_class = BreathingTemplate
+    env.template_class = RestingTemplate
     env.loader = ChoiceLoader([*env.loader.loaders, PackageLoader("soundmill.publish")])
 
 
@@ -98,7 +98,7 @@ def render_cell(
     if database not in served_by(datasette).catalogs:
         return None
     fields = dict(row) if column == "job" else {}
-    return after_a_breath(cells.cell(column, value, fields, database, datasette.urls.path))
+    return after_a_rest(cells.cell(column, value, fields, database, datasette.urls.path))
 
 
 @hookimpl

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +18,6 @@ REQUEST_S = 15.0  # for a whole request to come
 READER_S = 60.0  # in which a reader takes nothing of what waits for it; a player comes back with a range
 MOST_WAITED_FOR = 256  # connections whose request has not come
 MOST_FILES = 8192
-SWITCH_S = 0.0005
 
 
 class ImpatientProtocol(H11Protocol):
@@ -65,8 +63,6 @@ class ImpatientProtocol(H11Protocol):
 
 def run(app: Any, host: str, port: int) -> None:
     """Serve until told to stop."""
-    # Each step of a question waits for the interpreter's lock: 5 ms by default while a page is being made.
-    sys.setswitchinterval(SWITCH_S)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     with suppress(OSError, ValueError):  # as where a sandbox forbids it

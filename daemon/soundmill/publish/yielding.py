@@ -1,12 +1,14 @@
 """Large pages that let others in: between pieces of their work the server answers whoever else asks.
 
-Datasette renders on its event loop: two thousand rows of 45 columns would hold up every other answer for seconds.
+Datasette renders on its event loop: two thousand rows of 45 columns would hold up every other answer for seconds. A
+turn of the loop alone is no rest: it gives up the interpreter's lock for less than a waiting thread needs to take it,
+and so the threads that put other visitors' questions would starve.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
+import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -14,29 +16,35 @@ from jinja2 import Template
 
 Value = TypeVar("Value")
 
-CELLS = 50  # between two breaths
-PIECES = 100
+WORK_S = 0.008  # between two rests
+REST_S = 0.002
 
-_cells = itertools.count()
-
-
-def after_a_breath(value: Value) -> Value | Awaitable[Value]:
-    """The value, now and then as an awaitable that lets the event loop turn first."""
-    return value if next(_cells) % CELLS else _breathe(value)
+_rest_at = 0.0
 
 
-async def _breathe(value: Value) -> Value:
-    await asyncio.sleep(0)
+def after_a_rest(value: Value) -> Value | Awaitable[Value]:
+    """The value, now and then as an awaitable that rests first."""
+    return _rested(value) if time.monotonic() >= _rest_at else value
+
+
+async def _rested(value: Value) -> Value:
+    await _rest()
     return value
 
 
-class BreathingTemplate(Template):
-    """A template whose rendering lets the event loop turn."""
+async def _rest() -> None:
+    global _rest_at
+    await asyncio.sleep(REST_S)
+    _rest_at = time.monotonic() + WORK_S
+
+
+class RestingTemplate(Template):
+    """A template whose rendering rests now and then."""
 
     async def render_async(self, *args: Any, **kwargs: Any) -> str:
         pieces: list[str] = []
         async for piece in self.generate_async(*args, **kwargs):
             pieces.append(piece)
-            if len(pieces) % PIECES == 0:
-                await asyncio.sleep(0)
+            if time.monotonic() >= _rest_at:
+                await _rest()
         return "".join(pieces)
