@@ -15,21 +15,19 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
 from soundmill.jobs import (
     Attempt,
-    AudioFormat,
     Batch,
     BatchSpec,
     Check,
     FailureKind,
-    Generated,
     JobSpec,
     Judgement,
-    Normalization,
     Output,
     Parameters,
     QcAction,
     Source,
     Verdict,
 )
+from support.outputs import make_output
 
 PARAMETERS = Parameters(duration=4.0, temperature=1.0, top_k=250, top_p=0.0, cfg_coef=3.0)
 
@@ -93,28 +91,12 @@ class Mill:
         path = f"{job.batch_name}/{job.name}.wav"
         if quarantined:
             path = f"{job.batch_name}/quarantine/{job.name}.take{attempt.number}.wav"
-        return Output(
-            clip=Generated(
-                job_id=attempt.job.id,
-                attempt=attempt.number,
-                audio=b"",
-                format=AudioFormat.WAV,
-                sample_rate=32000,
-                channels=1,
-                duration_s=4.0,
-                generation_s=4.0,
-                device_s=2.0,
-                row_steps=100,
-                licence="CC-BY-NC-4.0",
-                versions={"torch": "2.11"},
-                defects=({"kind": "silence", "start_s": 0.5},),
-                measurements=measurements or {},
-            ),
-            path=path,
-            size_bytes=256044,
-            sha256="cd" * 32,
-            normalization=Normalization.LOUDNESS,
-            normalization_target=-14.0,
+        return make_output(
+            attempt,
+            path,
+            versions={"torch": "2.11"},
+            defects=({"kind": "silence", "start_s": 0.5},),
+            measurements=measurements or {},
             quarantined=quarantined,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import itertools
 import json
 import math
@@ -30,11 +31,8 @@ from soundmill.jobs import (
     BatchSpec,
     Check,
     FailureKind,
-    Generated,
     JobSpec,
     Judgement,
-    Normalization,
-    Output,
     Parameters,
     Progress,
     QcAction,
@@ -42,6 +40,7 @@ from soundmill.jobs import (
     Verdict,
 )
 from soundmill.publish import plugin, site
+from support.outputs import make_output
 
 HOSTILE = "<script>alert('boo')</script> & \"drums\" <b>bold</b>"
 RATE = 8000
@@ -125,28 +124,19 @@ class Home:
             "peak_dbfs": -1.02,
             "dc_offset": 0.00001234,
         }
-        output = Output(
-            clip=Generated(
-                job_id=attempt.job.id,
-                attempt=attempt.number,
-                audio=b"",
-                format=AudioFormat.WAV,
-                sample_rate=RATE,
-                channels=1,
-                duration_s=seconds,
-                generation_s=0.613 + job.position / 10,
-                device_s=0.2 + job.position / 100,
-                row_steps=100,
-                licence="CC-BY-NC 4.0",
-                versions={"torch": "2.11.0"},
-                defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
-                measurements=measured,
-            ),
-            path=filed.path,
+        output = make_output(
+            attempt,
+            filed.path,
+            sample_rate=RATE,
+            duration_s=seconds,
+            generation_s=0.613 + job.position / 10,
+            device_s=0.2 + job.position / 100,
+            licence="CC-BY-NC 4.0",
+            versions={"torch": "2.11.0"},
+            defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
+            measurements=measured,
             size_bytes=filed.size_bytes,
             sha256=filed.sha256,
-            normalization=Normalization.LOUDNESS,
-            normalization_target=-14.0,
             quarantined=retry or quarantined,
         )
         verdict = Verdict.FAILED if failing else Verdict.PASSED
@@ -296,6 +286,16 @@ def close_site(datasette: Datasette) -> None:
     for database in datasette.databases.values():
         database.close()
     datasette.executor.shutdown()
+
+
+def fetch(started: site.Site, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers by their lower-case names, and body, from a site that runs as a process."""
+    connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=20)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    connection.close()
+    return found
 
 
 Get = Callable[..., Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from soundmill.errors import CatalogError, SoundmillError
 from soundmill.publish import site
 
-from .conftest import Home, close_site, make_home, open_site
+from .conftest import Home, close_site, fetch, make_home, open_site
 
 
 class Time:
@@ -131,15 +130,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[site.Sit
     yield started, log
     started.stop()
     made.catalog.close()
-
-
-def fetch(started: site.Site, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=10)
-    connection.request(method, path, headers=headers)
-    answer = connection.getresponse()
-    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-    connection.close()
-    return found
 
 
 def test_the_process_serves_pages_and_parts_of_files(running: tuple[site.Site, Path]) -> None:

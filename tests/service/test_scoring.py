@@ -22,19 +22,16 @@ from soundmill.engine.scorers.registry import find, scorers
 from soundmill.errors import EngineDied, EngineError, ModelUnavailable, UsageError
 from soundmill.home import Home
 from soundmill.jobs import (
-    AudioFormat,
     BatchSpec,
-    Generated,
     JobSpec,
     Judgement,
-    Normalization,
-    Output,
     Parameters,
     Source,
     Verdict,
 )
 from soundmill.service import best_of_n
 from soundmill.service.scoring import Scoring, ScoringThread, device_of
+from support.outputs import make_output
 from support.tiny_clap import save
 
 
@@ -100,27 +97,7 @@ class Room:
         for attempt in self.catalog.claim(worker="w", device="cpu", model="tiny", limit=count, engine_idle=True):
             path = f"{name}/{attempt.job.name}.wav"
             file_take(self.outputs, path, b"RIFF", {})
-            output = Output(
-                clip=Generated(
-                    job_id=attempt.job.id,
-                    attempt=attempt.number,
-                    audio=b"",
-                    format=AudioFormat.WAV,
-                    sample_rate=8000,
-                    channels=1,
-                    duration_s=1.0,
-                    generation_s=1.0,
-                    device_s=0.5,
-                    row_steps=100,
-                    licence="",
-                    measurements={},
-                ),
-                path=path,
-                size_bytes=4,
-                sha256="x",
-                normalization=Normalization.NONE,
-                normalization_target=0.0,
-            )
+            output = make_output(attempt, path, size_bytes=4)
             judgement = Judgement(checks=(), verdict=Verdict.PASSED, score=50.0, ruleset="r")
             self.catalog.succeed(attempt, output, judgement, retry_for_quality=False)
 

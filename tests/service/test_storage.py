@@ -19,16 +19,22 @@ from support.missing import missing
 
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
-SCRIPT = """
-set -eu
-home=$1 trouble=$2 python=$3 daemon=$4
-count() { sqlite "SELECT count(*) FROM events WHERE kind = 'storage $1'"; }
+# The number that a query of the catalogue in $home gives; 0 while it cannot be asked.
+SQLITE = """
 sqlite() { "$python" -c '
 import sqlite3, sys
 try:
     print(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute(sys.argv[2]).fetchone()[0])
 except sqlite3.Error:
     print(0)' "$home/catalog.db" "$1"; }
+"""
+
+SCRIPT = (
+    SQLITE
+    + """
+set -eu
+home=$1 trouble=$2 python=$3 daemon=$4
+count() { sqlite "SELECT count(*) FROM events WHERE kind = 'storage $1'"; }
 wait_for() {
     for _ in $(seq 200); do [ "$(count "$1")" = 1 ] && return; sleep 0.1; done
     echo "no storage $1" >&2; exit 9
@@ -48,6 +54,7 @@ esac
 wait $!
 ls "$home"/outputs/*/*.wav | wc -l
 """
+)
 
 
 def namespaces_work() -> bool:
@@ -74,15 +81,11 @@ def test_claiming_waits_while_the_outputs_folder_takes_nothing_and_no_job_is_los
     assert str(Path(home.outputs).name) in str(message)
 
 
-UNMOUNTED = """
+UNMOUNTED = (
+    SQLITE
+    + """
 set -eu
 home=$1 python=$2 daemon=$3
-sqlite() { "$python" -c '
-import sqlite3, sys
-try:
-    print(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute(sys.argv[2]).fetchone()[0])
-except sqlite3.Error:
-    print(0)' "$home/catalog.db" "$1"; }
 wait_for() {
     for _ in $(seq 200); do [ "$(sqlite "$1")" = "$2" ] && return; sleep 0.1; done
     echo "not $2: $1" >&2; exit 9
@@ -115,6 +118,7 @@ mount --bind "$home/disk" "$home/outputs"
 wait_for "$succeeded" 3
 ls "$home"/disk/*/*.wav | wc -l
 """
+)
 
 
 @pytest.mark.parametrize("left", ["an empty folder", "no folder"])

@@ -35,7 +35,11 @@ def watched(tmp_path: Path) -> Iterator[WatchedSite]:
     made.stop()
 
 
-def until_back(watched: WatchedSite, process: int) -> None:
+def signalled_and_back(watched: WatchedSite, number: signal.Signals) -> None:
+    """Signal the site once it is up, and wait for another to be."""
+    assert watched._site is not None and site.wait_until_up("127.0.0.1", watched._site.port, 30.0)
+    process = watched._site.process.pid
+    os.kill(process, number)
     end = time.monotonic() + 60
     while watched._site is None or watched._site.process.pid == process:
         assert time.monotonic() < end, events
@@ -45,18 +49,10 @@ def until_back(watched: WatchedSite, process: int) -> None:
 
 
 def test_a_site_that_was_killed_comes_back(watched: WatchedSite) -> None:
-    assert watched._site is not None
-    process = watched._site.process.pid
-    assert site.wait_until_up("127.0.0.1", watched._site.port, 30.0)
-    os.kill(process, signal.SIGKILL)
-    until_back(watched, process)
+    signalled_and_back(watched, signal.SIGKILL)
     assert events == [("site restarted", "the site ended with exit status -9")]
 
 
 def test_a_site_that_hangs_is_replaced(watched: WatchedSite) -> None:
-    assert watched._site is not None
-    process = watched._site.process.pid
-    assert site.wait_until_up("127.0.0.1", watched._site.port, 30.0)
-    os.kill(process, signal.SIGSTOP)
-    until_back(watched, process)
+    signalled_and_back(watched, signal.SIGSTOP)
     assert events == [("site restarted", "the site did not answer for 30 s")]

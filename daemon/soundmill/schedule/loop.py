@@ -31,6 +31,10 @@ class LoopThread:
     def stop(self) -> None:
         self._stop.set()
 
+    def pause(self, seconds: float) -> None:
+        """Between two rounds, for the thread itself; a stop ends it."""
+        self._stop.wait(seconds)
+
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False if it is still running after `timeout_s`."""
         if self._thread.ident is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from soundmill.config import WebConfig
@@ -38,7 +37,6 @@ class WatchedSite:
         self._record = record
         self._clock = clock
         self._asked_every_s = asked_every_s
-        self._stopped = threading.Event()
         self._start()
         # In a thread of its own: a site that hangs may not hold up the daemon that watches it.
         self._pulse = LoopThread("site-pulse", self._feel_pulse, clock=clock)
@@ -71,7 +69,6 @@ class WatchedSite:
             self._start()
 
     def stop(self) -> None:
-        self._stopped.set()
         self._pulse.stop()
         if self._site is not None:
             self._site.stop()
@@ -92,4 +89,4 @@ class WatchedSite:
         asked = self._site
         if asked is not None and site.is_healthy(asked.host, asked.port) and asked is self._site:
             self._answered_at = self._clock()
-        self._stopped.wait(self._asked_every_s)
+        self._pulse.pause(self._asked_every_s)
