@@ -6,6 +6,7 @@ needs that even for reading), opens the file for reading while the daemon writes
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import signal
@@ -28,6 +29,8 @@ OUTPUTS_VARIABLE = "SOUNDMILL_OUTPUTS"  # metadata.yaml reads it, so the path st
 HOSTS_VARIABLE = "SOUNDMILL_HOSTS"
 ONLY_WITH_PARENT = "--end-with-parent"
 HEALTH = "/-/soundmill/healthz"
+# What a connection fails with for reasons of the one who asks.
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 
 SETTINGS = {
     "default_page_size": "50",
@@ -156,11 +159,17 @@ def wait_until_up(
 
 
 def is_healthy(host: str, port: int) -> bool:
+    """Whether the site answers and can read the catalogue. Raises OSError where this process cannot ask at all, for
+    want of a descriptor, memory, a port or a name server: that says nothing of the site."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=2.0)
     try:
         connection.request("GET", HEALTH)
         return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+    except http.client.HTTPException:
+        return False
+    except OSError as error:
+        if error.errno in OURS or isinstance(error, socket.gaierror):
+            raise
         return False
     finally:
         connection.close()

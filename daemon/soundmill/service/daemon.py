@@ -107,10 +107,10 @@ class Service:
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
             self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
             self._failed_before = self.catalog.failed_count()
-            self._site = WatchedSite(home, config.web, self._record, steady) if with_site else None
+            outlive = self._troubles.outlive
+            self._site = WatchedSite(home, config.web, self._record, outlive, steady) if with_site else None
             if self._site is not None:
                 opened.callback(self._site.stop)
-            outlive = self._troubles.outlive
             self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, outlive, steady)
             opened.callback(self._scoring.stop)
             intake = open_intake(home, config, self.catalog, self._rules(), steady)
