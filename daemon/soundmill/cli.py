@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -317,6 +319,45 @@ def doctor(home: Home, as_json: bool) -> None:
     from soundmill.commands import doctor as command
 
     command.doctor(home, as_json=as_json)
+
+
+@main.command("install-service")
+@click.option("--user", "own", is_flag=True, help="A service of your own, without root; it has your rights.")
+@click.option(
+    "--home",
+    "chosen",
+    metavar="DIR",
+    help="Its home [default: that of the service there is, or /var/lib/soundmill; with --user ~/soundmill].",
+)
+@click.option("--model", metavar="NAME", help="The model for rows that name none; asked for where it is not given.")
+@click.option("--droppers", metavar="GROUP", help="Who may drop files; made where there is none [default: soundmill].")
+@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
+@click.pass_context
+def install_service(
+    ctx: click.Context, own: bool, chosen: str | None, model: str | None, droppers: str | None, dry: bool
+) -> None:
+    """Have systemd run the daemon and the site, from now on and after every start of the machine."""
+    from soundmill.commands.machine import install_service as command
+
+    chosen = chosen or ctx.find_root().params["home"]
+    command.install(
+        chosen, own=own, model=model, droppers=droppers, dry=dry, say=click.echo, ask=_asked_on_a_terminal()
+    )
+
+
+@main.command("uninstall-service")
+@click.option("--user", "own", is_flag=True, help="The service of your own.")
+@click.option("--purge", is_flag=True, help="Delete the home with every take, too; asks before it does.")
+@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
+def uninstall_service(own: bool, purge: bool, dry: bool) -> None:
+    """Stop the service and take it off this machine; its home stays."""
+    from soundmill.commands.machine import install_service as command
+
+    command.uninstall(own=own, purge=purge, dry=dry, say=click.echo, ask=_asked_on_a_terminal())
+
+
+def _asked_on_a_terminal() -> Callable[[str], str] | None:
+    return click.prompt if sys.stdin.isatty() else None
 
 
 @main.command()
