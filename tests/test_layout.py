@@ -39,6 +39,8 @@ MAY: dict[str, set[str]] = {
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
+    # The site alone is a service of its own.
+    "commands/look": GROUND | STAGES | {"home", "config", "commands", "service/wiring", "service/systemd"},
 }
 # Only the names of types: a worker's annotations speak of the engine it is handed, hooks of what they are answered.
 MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__": {"catalog", "commands"}}

@@ -117,9 +117,7 @@ def machine(place: Path) -> Iterator[Machine]:
     group = groups / f"soundmill-trial-{os.getpid()}"
     group.mkdir()
     # Enters the group first: a namespace of control groups begins where its first process is.
-    start = (
-        'echo $$ > "$0/cgroup.procs" && exec unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child "$@"'
-    )
+    start = 'echo $$ > "$0/cgroup.procs" && exec setpriv --pdeathsig KILL unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child "$@"'
     packages, checkout = sysconfig.get_path("purelib"), str(Path(__file__).resolve().parents[2])
     arguments = [str(place), str(Path("/proc/self/ns/mnt").readlink()), packages, checkout, PYTHON]
     with (place.parent / "boot.log").open("w+") as log:

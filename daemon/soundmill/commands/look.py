@@ -10,8 +10,11 @@ from pathlib import Path
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.home import Home, daemon_running, find_home
+from soundmill.schedule.loop import LoopThread
+from soundmill.service import systemd
 
 SITE_PATIENCE_S = 60.0  # how long the site waits for a daemon to make the catalogue
+TOLD_EVERY_S = 1.0  # of which systemd lets some sixty pass without (WatchdogSec of soundmill-web.service)
 COUNTS = ("queued", "running", "succeeded", "failed", "flagged")
 BATCHES = {
     "batch": "batch", "status": "status", "done": "done", "job_count": "of", "n_failed": "failed",
@@ -84,4 +87,17 @@ def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     settings = load(home).web
     chosen = (settings.port if port is None else port) or free_port(settings.host)
     say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
+    if systemd.listens():
+        pulse = LoopThread("pulse", lambda: _tell(settings.host, chosen, pulse), clock=time.monotonic)
+        pulse.start()
     serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
+
+
+def _tell(host: str, port: int, thread: LoopThread) -> None:
+    """Tell systemd that the site answers, as a visitor would find out; where that stays away it starts another."""
+    from soundmill.publish.site import is_healthy
+
+    with contextlib.suppress(OSError):
+        if is_healthy(host, port):
+            systemd.tell("READY=1\nWATCHDOG=1")
+    thread.pause(TOLD_EVERY_S)

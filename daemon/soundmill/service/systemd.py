@@ -1,4 +1,4 @@
-"""What systemd is told of the daemon (sd_notify(3)): that it is ready, alive, stopping."""
+"""What systemd is told of the daemon and of the site (sd_notify(3)): that it is ready, alive, stopping."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import os
 import socket
 
 log = logging.getLogger(__name__)
+
+
+def listens() -> bool:
+    """Whether systemd wants to be told: it started this process as a unit of that kind."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
 def notify(message: str) -> None:

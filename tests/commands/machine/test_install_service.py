@@ -24,7 +24,6 @@ def test_a_dry_run_says_every_step_and_does_none(said: list[str]) -> None:
     plan(said)
     text = "\n".join(said)
     for step in (
-        "useradd --system",
         "init --model tiny",
         "verify",
         "daemon-reload",
@@ -68,6 +67,9 @@ def test_ones_own_service_takes_no_root_and_no_account(
     assert f"write {tmp_path}/systemd/user/soundmill.service" in text
 
 
-def test_there_is_nothing_to_uninstall_where_nothing_is(said: list[str]) -> None:
-    uninstall(own=False, purge=False, dry=True, say=said.append, ask=None)
-    assert said == ["There is no service of Soundmill's in /etc/systemd/system."]
+def test_there_is_nothing_to_uninstall_where_nothing_is(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    uninstall(own=True, purge=False, dry=True, say=said.append, ask=None)
+    assert said == [f"There is no service of Soundmill's in {tmp_path}/systemd/user."]

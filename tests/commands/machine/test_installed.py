@@ -14,6 +14,7 @@ from support.booted import SOUNDMILL, Machine, machine
 
 UNITS = DAEMON, SITE = "soundmill.service", "soundmill-web.service"
 HOME = "/var/lib/soundmill"
+RUNTIME = "/run/systemd/system"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     assert asked.returncode == 2 and "sudo soundmill install-service" in asked.stderr and "--user" in asked.stderr
     asked = trial.run(SOUNDMILL, "install-service")
     assert asked.returncode == 2 and "which model" in asked.stderr  # no terminal to ask on, and nothing is downloaded
-    trial.do(SOUNDMILL, "install-service", "--model", "tiny", "--dry-run")
+    assert "useradd --system" in trial.do(SOUNDMILL, "install-service", "--model", "tiny", "--dry-run")
     assert trial.run("id", "soundmill").returncode != 0 and trial.run("test", "-e", HOME).returncode != 0
 
     said = trial.do(SOUNDMILL, "install-service", "--model", "tiny")
@@ -93,6 +94,16 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     trial.do("systemctl", "stop", "soundmill")
     assert active(trial) == ["inactive", "active"]
     trial.do("systemctl", "start", "soundmill")
+
+    # A site that hangs is started again; in three seconds instead of a minute.
+    hurry = f"mkdir -p {RUNTIME}/{SITE}.d; printf '[Service]\\nWatchdogSec=3\\n' > {RUNTIME}/{SITE}.d/hurry.conf"
+    trial.do("bash", "-c", hurry)
+    trial.do("systemctl", "daemon-reload")
+    trial.do("systemctl", "restart", SITE)
+    site = main_pid(trial, SITE)
+    trial.do("kill", "-STOP", site)
+    trial.until(lambda: main_pid(trial, SITE) not in (site, "0") and active(trial) == ["active", "active"])
+    trial.do("rm", "-r", f"{RUNTIME}/{SITE}.d")
 
     # Once more is an upgrade.
     said = trial.do(SOUNDMILL, "install-service")
@@ -132,6 +143,44 @@ def test_a_home_among_peoples_and_a_group_of_ones_own(trial: Machine) -> None:
     again = trial.do(SOUNDMILL, "install-service")
     assert f"Drop job files into {home}/inbox" in again and "group composers" in again
     trial.do(SOUNDMILL, "uninstall-service")
+
+
+def test_a_service_of_ones_own(trial: Machine) -> None:
+    uid = trial.do("id", "-u", "anna")
+    trial.do("systemctl", "start", f"user@{uid}.service")  # as a login does
+
+    def as_anna(*command: str) -> str:
+        return trial.do("env", f"XDG_RUNTIME_DIR=/run/user/{uid}", "HOME=/home/anna", *command, user="anna")
+
+    without = trial.run(SOUNDMILL, "install-service", "--user", "--model", "tiny", user="anna")
+    assert without.returncode == 1 and "not through su or sudo" in without.stderr
+    said = as_anna(SOUNDMILL, "install-service", "--user", "--model", "tiny")
+    assert "Drop job files into /home/anna/soundmill/inbox" in said
+    assert as_anna("systemctl", "--user", "is-active", *UNITS).split() == ["active", "active"]
+    assert drop(trial, "/home/anna/soundmill", "own", user="anna") == 0
+    trial.until(lambda: "1 succeeded" in as_anna(SOUNDMILL, "status"))
+    as_anna(SOUNDMILL, "uninstall-service", "--user")
+    assert trial.run("pgrep", "-u", "anna", "-f", "soundmill").returncode == 1
+
+
+def test_what_is_somebody_elses_is_left_to_them(trial: Machine) -> None:
+    trial.do("bash", "-c", "mkdir -p /srv/ben/inbox && chown -R ben /srv/ben")
+    refused = trial.run(SOUNDMILL, "install-service", "--home", "/srv/ben", "--model", "tiny")
+    assert refused.returncode == 1 and "belongs to ben" in refused.stderr and "chown -R soundmill:" in refused.stderr
+    assert trial.do("stat", "-c", "%U", "/srv/ben") == "ben"
+    assert trial.run("systemctl", "cat", *UNITS).returncode != 0
+
+
+def test_only_who_types_its_path_deletes_a_home(trial: Machine) -> None:
+    trial.do(SOUNDMILL, "install-service", "--model", "tiny")
+    refused = trial.run(SOUNDMILL, "uninstall-service", "--purge")
+    assert refused.returncode == 2 and "asks on a terminal" in refused.stderr
+    asking = ["script", "--quiet", "--return", "--command", f"{SOUNDMILL} uninstall-service --purge", "/dev/null"]
+    assert trial.run(*asking, text="yes\n").returncode == 1
+    assert active(trial) == ["active", "active"]
+    trial.do(*asking, text=f"{HOME}\n")
+    for command in (["test", "-e", HOME], ["id", "soundmill"], ["systemctl", "cat", *UNITS]):
+        assert trial.run(*command).returncode != 0
 
 
 def test_nothing_of_this_machine_was_touched(trial: Machine) -> None:

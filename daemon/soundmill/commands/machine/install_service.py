@@ -262,22 +262,24 @@ def _start(steps: Steps, manager: Manager, config: Config, *, after_upgrade: boo
     steps.run(*systemctl, "daemon-reload")
     steps.run(*systemctl, "enable", *units.NAMES)
     if manager.own:
-        # Or it would end when its user logs out.
-        steps.run("loginctl", "enable-linger", may_fail=True)
-    steps.run(*systemctl, "reset-failed", *units.NAMES, may_fail=True)
+        user = _name_of(os.getuid())
+        mend = f"the service ends when you log out, unless root says: loginctl enable-linger {user}"
+        steps.run("loginctl", "enable-linger", user, otherwise=mend)
+    steps.run(*systemctl, "reset-failed", *units.NAMES, otherwise="")
     try:
         steps.run(*systemctl, "restart" if after_upgrade else "start", *units.NAMES)
     except SoundmillError as error:
         raise SoundmillError(f"{error}\n{_log(manager)}") from error
     host, port = config.web.host, config.web.port
-    if not port:
-        return
 
     def wait() -> None:
         if not site.wait_until_up(host, port, SITE_PATIENCE_S):
             raise SoundmillError(f"the site does not answer on {host} port {port}; its log:\n{_log(manager)}")
 
-    steps.do(f"wait until the site answers on {host} port {port}", wait)
+    if port:
+        steps.do(f"wait until the site answers on {host} port {port}", wait)
+    # What answered may be another's, who had the port before.
+    steps.run(*systemctl, "is-active", *units.NAMES)
 
 
 def _log(manager: Manager) -> str:
@@ -325,7 +327,7 @@ def uninstall(*, own: bool, purge: bool, dry: bool, say: Callable[[str], None], 
     for name in there:
         steps.do(f"remove {manager.path(name)}", manager.path(name).unlink)
     steps.run("systemctl", *manager.flags, "daemon-reload")
-    steps.run("systemctl", *manager.flags, "reset-failed", *there, may_fail=True)
+    steps.run("systemctl", *manager.flags, "reset-failed", *there, otherwise="")
     if not purge or home is None:
         if home is not None:
             say(f"The home {home} is as it was.")
@@ -333,7 +335,7 @@ def uninstall(*, own: bool, purge: bool, dry: bool, say: Callable[[str], None], 
     steps.do(f"delete {home}", lambda: shutil.rmtree(home))
     if not own:
         steps.do(f"delete {CACHE.parent}", lambda: shutil.rmtree(CACHE.parent, ignore_errors=True))
-        steps.run("userdel", units.ACCOUNT, may_fail=True)
+        steps.run("userdel", units.ACCOUNT, otherwise="")
 
 
 def _must_be_meant(home: Path | None, ask: Ask | None, dry: bool) -> None:

@@ -6,7 +6,7 @@ import difflib
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from soundmill.disk import write_whole
@@ -25,25 +25,23 @@ class Steps:
         if not self.dry:
             step()
 
-    def run(
-        self, *command: str, user: str | None = None, environ: Mapping[str, str] | None = None, may_fail: bool = False
-    ) -> str:
-        """What the command prints. As another `user` it has nothing of this process but `environ`. Raises
-        SoundmillError where it fails, unless it may."""
+    def run(self, *command: str, user: str | None = None, otherwise: str | None = None) -> None:
+        """A command of the system, as another `user` or as this one. Raises SoundmillError where it fails, unless
+        there is something to say `otherwise`, if only nothing."""
         self.say(f"- {'' if user is None else f'as {user}: '}{shlex.join(command)}")
         if self.dry:
-            return ""
+            return
         try:
-            done = run(*command, user=user, environ=environ)
+            done = run(*command, user=user)
         except OSError as error:
             raise SoundmillError(f"{command[0]} cannot be run: {error.strerror}; install it and try again") from error
         if done.returncode == 0:
-            return done.stdout
+            return
         said = " ".join(done.stderr.split() or done.stdout.split())
-        if not may_fail:
+        if otherwise is None:
             raise SoundmillError(f"{shlex.join(command)} failed: {said}")
-        self.say(f"  that did not work: {said}")
-        return ""
+        if otherwise:
+            self.say(f"  that did not work ({said}): {otherwise}")
 
     def write(self, path: Path, text: str) -> None:
         """Put a file in place; how it differs from what is there is shown with `dry`. Raises OSError."""
@@ -62,21 +60,12 @@ class Steps:
         path.chmod(0o644)
 
 
-def run(
-    *command: str, user: str | None = None, environ: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """A command of the system, that asks nobody anything; as another `user` from / and with that one's groups. Raises
-    OSError."""
+def run(*command: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A command of the system, that asks nobody anything; as another `user` from / and with nothing of this process's.
+    Raises OSError."""
+    if user is None:
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        umask=-1 if user is None else 0o027,
-        cwd=None if user is None else "/",
-        env=None if user is None else {"PATH": os.defpath, **(environ or {})},
-    )
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+        user=user, group=user, extra_groups=[], umask=0o027, cwd="/", env={"PATH": os.defpath},
+    )  # fmt: skip
