@@ -25,6 +25,11 @@ SYSTEMD = Path("/lib/systemd/systemd")
 PYTHON = "/usr/bin/python3"
 SOUNDMILL = "/opt/soundmill/.venv/bin/soundmill"
 STARTING_S = 60.0
+# With namespaces of its own, and gone when this process is.
+APART = [
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child"),
+    *("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"),
+]
 
 # What the machine has and has not: packages are this environment's, and nothing but systemd's base comes up.
 BOOT = """
@@ -117,12 +122,12 @@ def machine(place: Path) -> Iterator[Machine]:
     group = groups / f"soundmill-trial-{os.getpid()}"
     group.mkdir()
     # Enters the group first: a namespace of control groups begins where its first process is.
-    start = 'echo $$ > "$0/cgroup.procs" && exec setpriv --pdeathsig KILL unshare --mount --pid --uts --ipc --net --cgroup --fork --kill-child "$@"'
+    start = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
     packages, checkout = sysconfig.get_path("purelib"), str(Path(__file__).resolve().parents[2])
     arguments = [str(place), str(Path("/proc/self/ns/mnt").readlink()), packages, checkout, PYTHON]
     with (place.parent / "boot.log").open("w+") as log:
         outer = subprocess.Popen(
-            ["bash", "-c", start, str(group), "bash", "-c", BOOT, "boot", *arguments],
+            ["bash", "-c", start, str(group), *APART, "bash", "-c", BOOT, "boot", *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         inner: list[psutil.Process] = []
@@ -163,7 +168,7 @@ def _possible() -> Path:
     if not found or not os.access(found[0][4], os.W_OK):
         missing("no control groups of the second kind can be written")
     tried = subprocess.run(
-        ["unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--", "sh", "-c",
+        [*APART, "sh", "-c",
          "mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && "
          "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"],
         capture_output=True, text=True,

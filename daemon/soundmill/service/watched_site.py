@@ -131,7 +131,7 @@ class WatchedSite:
         if asked is not self._site:
             return
         if answered:
-            self._silent_since = None
+            self._silent_since = self._hangs = None
         elif self._silent_since is None:
             self._silent_since = at
         elif at - self._silent_since > SILENT_S:

@@ -79,6 +79,12 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     assert trial.run("cat", f"{HOME}/inbox/accepted/first.csv", user="anna").returncode == 0
     assert trial.run("cat", f"{HOME}/catalog.db", user="ben").returncode != 0
 
+    assert "5 stars" in trial.do(SOUNDMILL, "--home", HOME, "rate", "1", "5", user="anna")
+    assert trial.run(SOUNDMILL, "--home", HOME, "rate", "1", "1", user="ben").returncode == 1
+    assert sorted(trial.do("ls", "-A", HOME).split()) == sorted(
+        [".lock", "catalog.db", "catalog.db-shm", "catalog.db-wal", "inbox", "outputs", "soundmill.yaml"]
+    )
+
     # It comes back, however it ended; a stop is one.
     site = main_pid(trial, SITE)
     killed_and_back(trial, "-KILL")

@@ -11,17 +11,25 @@ from pathlib import Path
 
 from soundmill.home import Home
 
+DROPPED, ASKED = ("inbox",), ("inbox", ".control")
 # What is made in these folders has their group (the bit 2000). Droppers see what became of their files and hear what
-# came of them; what is claimed and asked of the daemon is its own.
-MODES = {("inbox",): 0o2770, ("inbox", "accepted"): 0o2750, ("inbox", "rejected"): 0o2750, ("outputs",): 0o2750}
+# came of them; what is claimed is the daemon's own.
+MODES = {
+    DROPPED: 0o2770,
+    ("inbox", "accepted"): 0o2750,
+    ("inbox", "rejected"): 0o2750,
+    ("outputs",): 0o2750,
+    ASKED: 0o2770,
+}
 # acl(5) as the kernel keeps it (linux/posix_acl_xattr.h): a version, then tag, permissions and id of each entry.
 ACL, ACL_VERSION, NOBODY = "system.posix_acl_default", 2, 0xFFFFFFFF
 OWNER, USER, GROUP, MASK, OTHERS = 0x01, 0x02, 0x04, 0x10, 0x20
 READ_WRITE_GO = 7
 
 
-def open_inbox(home: Home, uid: int, gid: int) -> list[str]:
-    """Let a group drop files into a home of the user's, who reads them whatever umask they were made with.
+def open_inbox(home: Home, uid: int, droppers: int, askers: int) -> list[str]:
+    """Let the group `droppers` drop files into a home of the user's, who reads them whatever umask they were made with,
+    and the group `askers` leave word for the daemon: those who read the catalogue.
 
     Returns what could not be done, in sentences. Raises OSError.
     """
@@ -29,9 +37,9 @@ def open_inbox(home: Home, uid: int, gid: int) -> list[str]:
     for names, mode in MODES.items():
         try:
             with _opened(home.root, names) as handle:
-                os.fchown(handle, uid, gid)
+                os.fchown(handle, uid, askers if names == ASKED else droppers)
                 os.fchmod(handle, mode)
-                if names == ("inbox",):
+                if names in (DROPPED, ASKED):
                     os.setxattr(handle, ACL, default_acl(uid))
         except OSError as error:
             folder = home.root.joinpath(*names)

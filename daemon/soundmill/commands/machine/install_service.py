@@ -8,6 +8,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shlex
 import shutil
 import sys
 import tempfile
@@ -207,8 +208,8 @@ def _make_home(steps: Steps, home: Home, program: Sequence[str], model: ModelSpe
     droppers = group or units.ACCOUNT
 
     def give_access() -> None:
-        user = pwd.getpwnam(units.ACCOUNT).pw_uid
-        for note in open_inbox(home, user, grp.getgrnam(droppers).gr_gid):
+        account = pwd.getpwnam(units.ACCOUNT)
+        for note in open_inbox(home, account.pw_uid, grp.getgrnam(droppers).gr_gid, account.pw_gid):
             steps.say(f"  {note}")
 
     steps.do(f"let group {droppers} drop files into {home.inbox}, and read {home.outputs}", give_access)
@@ -292,14 +293,15 @@ def _say_how_to_go_on(
 ) -> None:
     flags = "".join(f" {flag}" for flag in manager.flags)
     as_it = "" if manager.own else f"sudo -u {units.ACCOUNT} "
-    called = " ".join(program_of(sys.executable))
+    called = shlex.join(program_of(sys.executable))
     say("")
     say(f"Drop job files into {home.inbox}")
     if not manager.own:
-        say(f"  who may: people of the group {group} (sudo usermod -aG {group} NAME, then log in anew)")
+        asks = "; they may use the commands, too" if group == units.ACCOUNT else ""
+        say(f"  who may: people of the group {group} (sudo usermod -aG {group} NAME, then log in anew){asks}")
     if config.web.port:
         say(f"Browse and listen: http://{config.web.host}:{config.web.port}/")
-    say(f"What it does: {as_it}{called} --home {home.root} status")
+    say(f"What it does: {as_it}{called} --home {shlex.quote(str(home.root))} status")
     say(f"Its log: journalctl{flags} -u soundmill -u soundmill-web -f")
     say(f"After a change of {home.config_file}: systemctl{flags} reload soundmill")
     if model is not None and model.is_hub:
