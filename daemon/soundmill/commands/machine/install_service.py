@@ -21,7 +21,8 @@ from soundmill.commands.machine import units
 from soundmill.commands.machine.inbox_access import open_inbox
 from soundmill.commands.machine.steps import Steps, run
 from soundmill.config import Config, load
-from soundmill.engine.models import ModelSpec, known, resolve
+from soundmill.engine.models import ModelSpec, resolve
+from soundmill.engine.models import known as all_models
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, daemon_running, find_home
 from soundmill.publish import site
@@ -42,7 +43,7 @@ class Manager:
 
     own: bool
     folder: Path  # of the units
-    home: str  # the default one
+    home: str | None  # the default one; None is find_home's
     flags: tuple[str, ...]  # of systemctl and journalctl
 
     def path(self, name: str) -> Path:
@@ -59,7 +60,7 @@ class Manager:
 def manager_of(*, own: bool) -> Manager:
     if own:
         settings = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-        return Manager(own=True, folder=settings / "systemd" / "user", home="~/soundmill", flags=("--user",))
+        return Manager(own=True, folder=settings / "systemd" / "user", home=None, flags=("--user",))
     return Manager(own=False, folder=Path("/etc/systemd/system"), home=str(units.STATE / "soundmill"), flags=())
 
 
@@ -81,15 +82,16 @@ def install(
     manager, steps = manager_of(own=own), Steps(say, dry=dry)
     _must_be_possible(manager, dry, "install-service")
     former = manager.installed() or ""
-    home = find_home(chosen or str(units.home_of(former) or manager.home), {})
+    known = units.home_of(former)
+    home = find_home(chosen or (str(known) if known else manager.home), os.environ if own else {})
     group = droppers or units.droppers_of(former)
     if own and droppers is not None:
         raise UsageError("--droppers needs the machine's own service: leave --user out, and use sudo")
-    _must_be_fit(home, units.home_of(former))
+    _must_be_fit(home, known)
     program = program_of(sys.executable)
     wanted = _model_for(home, model, say, ask)
-    if former and units.home_of(former) != home.root:
-        say(f"The service's home was {units.home_of(former)}; it stays as it is, and {home.root} takes its place.")
+    if known is not None and known != home.root:
+        say(f"The service's home was {known}; it stays as it is, and {home.root} takes its place.")
     if own:
         steps.do(f"make the home {home.root}", lambda: create(home, {"default_model": wanted.name} if wanted else {}))
     else:
@@ -156,9 +158,11 @@ def _must_be_fit(home: Home, former: Path | None) -> None:
 def _model_for(home: Home, model: str | None, say: Callable[[str], None], ask: Ask | None) -> ModelSpec | None:
     """The model of a new home, of which none is fetched unless somebody said so; None where soundmill.yaml says it."""
     if home.config_file.exists():
+        if model is not None:
+            say(f"--model changes nothing: {home.config_file} is there, and says default_model")
         return None
     if model is None and ask is not None:
-        for spec in known():
+        for spec in all_models():
             needs = "built in" if not spec.download_gb else f"{size(round(spec.download_gb * 1e9))} to download"
             say(f"  {spec.short:<30} {'sound effects' if spec.makes_sound_effects else 'music'}, {needs}")
         model = ask("Model for rows that name none")
