@@ -73,6 +73,9 @@ INSIDE: dict[str, list[str]] = {
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
+    "commands/machine": [
+        "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
+    ],
     "publish": [
         "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
         "site",

@@ -351,7 +351,7 @@ def install_service(
 @click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
 def uninstall_service(own: bool, purge: bool, dry: bool) -> None:
     """Stop the service and take it off this machine; its home stays."""
-    from soundmill.commands.machine import install_service as command
+    from soundmill.commands.machine import uninstall_service as command
 
     command.uninstall(own=own, purge=purge, dry=dry, say=click.echo, ask=_asked_on_a_terminal())
 

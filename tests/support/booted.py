@@ -155,7 +155,7 @@ def _possible() -> Path:
     """Where control groups of the second kind are kept."""
     if os.geteuid() != 0:
         missing("another machine inside this one takes root")
-    for program in ("unshare", "nsenter", "setpriv", "pivot_root", "useradd"):
+    for program in ("unshare", "nsenter", "setpriv", "pivot_root", "useradd", "dbus-daemon"):
         if shutil.which(program) is None:
             missing(f"{program} is not installed")
     if not SYSTEMD.exists():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from soundmill.commands.machine.install_service import install, uninstall
+from soundmill.commands.machine.install_service import install
+from soundmill.commands.machine.uninstall_service import uninstall
 from soundmill.errors import UsageError
 
 

@@ -1,4 +1,4 @@
-"""`soundmill install-service` and `uninstall-service`: the daemon and its site as services of systemd.
+"""`soundmill install-service`: the daemon and its site as services of systemd.
 
 Done again it is an upgrade: what is there is kept, what differs is written anew, and the service starts again.
 """
@@ -13,12 +13,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.commands.init import create
 from soundmill.commands.machine import units
+from soundmill.commands.machine.accounts import make_accounts, must_reach, name_of, take
 from soundmill.commands.machine.inbox_access import open_inbox
+from soundmill.commands.machine.manager import Manager, log_of, manager_of, must_be_possible
 from soundmill.commands.machine.steps import Steps, run
 from soundmill.config import Config, load
 from soundmill.engine.models import ModelSpec, resolve
@@ -26,45 +27,12 @@ from soundmill.engine.models import known as all_models
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, daemon_running, find_home
 from soundmill.publish import site
-from soundmill.words import count, size
+from soundmill.words import size
 
-SYSTEMD_RUNS = Path("/run/systemd/system")  # sd_booted(3)
 SITE_PATIENCE_S = 60.0
-LINES = "20"  # of the log, when something does not start
 LOCAL = ("127.0.0.1", "::1", "localhost")
-CACHE = Path("/var/cache/soundmill/huggingface")  # as the units have it
 
 Ask = Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manager:
-    """The systemd that the units are for: the machine's, or a user's own."""
-
-    own: bool
-    folder: Path  # of the units
-    home: str | None  # the default one; None is find_home's
-    flags: tuple[str, ...]  # of systemctl and journalctl
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    def installed(self) -> str | None:
-        """The daemon's unit as it is."""
-        try:
-            return self.path(units.DAEMON).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-
-
-def manager_of(*, own: bool) -> Manager:
-    if own:
-        settings = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-        return Manager(own=True, folder=settings / "systemd" / "user", home=None, flags=("--user",))
-    return Manager(own=False, folder=Path("/etc/systemd/system"), home=str(units.STATE / "soundmill"), flags=())
-
-
-# -- install -----------------------------------------------------------------------------------
 
 
 def install(
@@ -80,7 +48,7 @@ def install(
     """Set up, start and wait. `chosen` is the home, by default that of the units there are; `ask` puts a question on
     the terminal, where there is one. With `dry` nothing is done. Raises SoundmillError."""
     manager, steps = manager_of(own=own), Steps(say, dry=dry)
-    _must_be_possible(manager, dry, "install-service")
+    must_be_possible(manager, dry, "install-service")
     former = manager.installed() or ""
     known = units.home_of(former)
     home = find_home(chosen or (str(known) if known else manager.home), os.environ if own else {})
@@ -95,8 +63,8 @@ def install(
     if own:
         steps.do(f"make the home {home.root}", lambda: create(home, {"default_model": wanted.name} if wanted else {}))
     else:
-        _make_accounts(steps, group)
-        _must_reach(program, dry)
+        make_accounts(steps, group)
+        must_reach(program, dry)
         _make_home(steps, home, program, wanted, group)
     config = load(home)
     place = place_of(home, config, program, None if group == units.ACCOUNT else group, own=own)
@@ -131,23 +99,6 @@ def place_of(home: Home, config: Config, program: Sequence[str], droppers: str |
     )
 
 
-def _must_be_possible(manager: Manager, dry: bool, command: str) -> None:
-    if dry:
-        return
-    if shutil.which("systemctl") is None or not SYSTEMD_RUNS.is_dir():
-        raise SoundmillError("systemd does not run this machine (is it a container?); start the daemon: soundmill run")
-    if not manager.own and os.geteuid() != 0:
-        raise UsageError(
-            f"{command} changes the machine's services, which takes root: sudo soundmill {command}; "
-            f"or, for a service of your own: soundmill {command} --user"
-        )
-    if manager.own and run("systemctl", "--user", "show-environment").returncode != 0:
-        raise SoundmillError(
-            "your own systemd cannot be reached: log in as this user (not through su or sudo), or as root: "
-            "loginctl enable-linger USER"
-        )
-
-
 def _must_be_fit(home: Home, former: Path | None) -> None:
     if any(home.root.is_relative_to(folder) for folder in units.FLEETING):
         raise UsageError(f"{home.root}: what lies there is gone after the next start; choose another home with --home")
@@ -174,38 +125,9 @@ def _model_for(home: Home, model: str | None, say: Callable[[str], None], ask: A
     return resolve(model)
 
 
-def _make_accounts(steps: Steps, droppers: str | None) -> None:
-    if not _exists(grp.getgrnam, units.ACCOUNT):
-        steps.run("groupadd", "--system", units.ACCOUNT)
-    if not _exists(pwd.getpwnam, units.ACCOUNT):
-        home = str(units.STATE / units.ACCOUNT)
-        about = ("--comment", "Soundmill", "--home-dir", home, "--no-create-home", "--shell", "/usr/sbin/nologin")
-        steps.run("useradd", "--system", "--gid", units.ACCOUNT, *about, units.ACCOUNT)
-    if droppers is not None and not _exists(grp.getgrnam, droppers):
-        steps.run("groupadd", "--system", droppers)
-
-
-def _exists(look_up: Callable[[str], object], name: str) -> bool:
-    try:
-        look_up(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _must_reach(program: Sequence[str], dry: bool) -> None:
-    """The service's user must be able to run what this is."""
-    if dry or run(*program, "--version", user=units.ACCOUNT).returncode == 0:
-        return
-    raise SoundmillError(
-        f"user {units.ACCOUNT} cannot run {program[0]}: install Soundmill, and the Python it uses "
-        f"({os.path.realpath(sys.executable)}), where everybody may read them, as in /opt/soundmill"
-    )
-
-
 def _make_home(steps: Steps, home: Home, program: Sequence[str], model: ModelSpec | None, group: str | None) -> None:
     mode = units.CLOSED if group in (None, units.ACCOUNT) else units.THROUGH
-    steps.do(f"give {home.root} to {units.ACCOUNT}, mode {mode:04o}", lambda: _own(home.root, mode))
+    steps.do(f"give {home.root} to {units.ACCOUNT}, mode {mode:04o}", lambda: take(home.root, mode))
     # As its user: root follows no path that somebody else can bend.
     init = (*program, "--home", str(home.root), "init", *(("--model", model.name) if model else ()))
     steps.run(*init, user=units.ACCOUNT)
@@ -217,26 +139,6 @@ def _make_home(steps: Steps, home: Home, program: Sequence[str], model: ModelSpe
             steps.say(f"  {note}")
 
     steps.do(f"let group {droppers} drop files into {home.inbox}, and read {home.outputs}", give_access)
-
-
-def _own(root: Path, mode: int) -> None:
-    """Make the home's folder, or take an empty one. Raises SoundmillError where it is somebody else's."""
-    account = pwd.getpwnam(units.ACCOUNT)
-    root.mkdir(parents=True, exist_ok=True)
-    owner = root.stat().st_uid
-    if owner != account.pw_uid and any(root.iterdir()):
-        raise SoundmillError(
-            f"{root}: belongs to {_name_of(owner)}; if the service shall have it: sudo chown -R {units.ACCOUNT}: {root}"
-        )
-    os.chown(root, account.pw_uid, account.pw_gid)
-    root.chmod(mode)
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _verify(steps: Steps, manager: Manager, texts: dict[str, str]) -> None:
@@ -267,29 +169,24 @@ def _start(steps: Steps, manager: Manager, config: Config, *, after_upgrade: boo
     steps.run(*systemctl, "daemon-reload")
     steps.run(*systemctl, "enable", *units.NAMES)
     if manager.own:
-        user = _name_of(os.getuid())
+        user = name_of(os.getuid())
         mend = f"the service ends when you log out, unless root says: loginctl enable-linger {user}"
         steps.run("loginctl", "enable-linger", user, otherwise=mend)
     steps.run(*systemctl, "reset-failed", *units.NAMES, otherwise="")
     try:
         steps.run(*systemctl, "restart" if after_upgrade else "start", *units.NAMES)
     except SoundmillError as error:
-        raise SoundmillError(f"{error}\n{_log(manager)}") from error
+        raise SoundmillError(f"{error}\n{log_of(manager)}") from error
     host, port = config.web.host, config.web.port
 
     def wait() -> None:
         if not site.wait_until_up(host, port, SITE_PATIENCE_S):
-            raise SoundmillError(f"the site does not answer on {host} port {port}; its log:\n{_log(manager)}")
+            raise SoundmillError(f"the site does not answer on {host} port {port}; its log:\n{log_of(manager)}")
 
     if port:
         steps.do(f"wait until the site answers on {host} port {port}", wait)
     # What answered may be another's, who had the port before.
     steps.run(*systemctl, "is-active", *units.NAMES)
-
-
-def _log(manager: Manager) -> str:
-    names = [part for name in units.NAMES for part in ("--unit", name)]
-    return run("journalctl", *manager.flags, *names, "--lines", LINES, "--no-pager", "--output", "cat").stdout.rstrip()
 
 
 def _say_how_to_go_on(
@@ -309,48 +206,5 @@ def _say_how_to_go_on(
     say(f"Its log: journalctl{flags} -u soundmill -u soundmill-web -f")
     say(f"After a change of {home.config_file}: systemctl{flags} reload soundmill")
     if model is not None and model.is_hub:
-        cache = "" if manager.own else f"env HF_HOME={CACHE} "
+        cache = "" if manager.own else f"env HF_HOME={units.CACHE} "
         say(f"The first job fetches {model.name}; to do that now: {as_it}{cache}{called} models pull {model.short}")
-
-
-# -- uninstall ---------------------------------------------------------------------------------
-
-
-def uninstall(*, own: bool, purge: bool, dry: bool, say: Callable[[str], None], ask: Ask | None) -> None:
-    """Stop the services and take their units away; with `purge` also the home, its user and the weights, after `ask`
-    was answered with the home's path. Raises SoundmillError."""
-    manager, steps = manager_of(own=own), Steps(say, dry=dry)
-    _must_be_possible(manager, dry, "uninstall-service")
-    former = manager.installed()
-    there = [name for name in units.NAMES if manager.path(name).exists()]
-    home = units.home_of(former or "")
-    if purge:
-        _must_be_meant(home, ask, dry)
-    if not there:
-        say(f"There is no service of Soundmill's in {manager.folder}.")
-        return
-    steps.run("systemctl", *manager.flags, "disable", "--now", *reversed(there))
-    for name in there:
-        steps.do(f"remove {manager.path(name)}", manager.path(name).unlink)
-    steps.run("systemctl", *manager.flags, "daemon-reload")
-    steps.run("systemctl", *manager.flags, "reset-failed", *there, otherwise="")
-    if not purge or home is None:
-        if home is not None:
-            say(f"The home {home} is as it was.")
-        return
-    steps.do(f"delete {home}", lambda: shutil.rmtree(home))
-    if not own:
-        steps.do(f"delete {CACHE.parent}", lambda: shutil.rmtree(CACHE.parent, ignore_errors=True))
-        steps.run("userdel", units.ACCOUNT, otherwise="")
-
-
-def _must_be_meant(home: Path | None, ask: Ask | None, dry: bool) -> None:
-    if home is None or not Home(home).config_file.is_file():
-        raise SoundmillError("no home of a service is known here, so there is none to delete; delete it by hand")
-    if dry:
-        return
-    if ask is None:
-        raise UsageError("--purge deletes every take, and asks on a terminal before it does; there is none")
-    takes = sum(1 for path in Home(home).outputs.rglob("*.json") if path.is_file())
-    if ask(f"This deletes {home} with {count(takes, 'take')}. Type its path to go on") != str(home):
-        raise SoundmillError("nothing was deleted, and the service is as it was")

@@ -11,6 +11,7 @@ DAEMON, SITE = NAMES = ("soundmill.service", "soundmill-web.service")
 ACCOUNT = "soundmill"  # user and group that the system's service runs as
 STATE = Path("/var/lib")  # where systemd makes a service's folder, and opens it to the service
 CLOSED, THROUGH = 0o750, 0o751  # modes of the home; others go through it to its inbox, and see nothing on their way
+CACHE = Path("/var/cache/soundmill/huggingface")
 PROGRAM = "/opt/soundmill/.venv/bin/soundmill"
 HOME_IS = "Environment=SOUNDMILL_HOME="
 GROUP_IS = "SupplementaryGroups="
