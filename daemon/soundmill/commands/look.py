@@ -10,8 +10,6 @@ from pathlib import Path
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.home import Home, daemon_running, find_home
-from soundmill.schedule.loop import LoopThread
-from soundmill.service import systemd
 
 SITE_PATIENCE_S = 60.0  # how long the site waits for a daemon to make the catalogue
 TOLD_EVERY_S = 1.0  # of which systemd lets some sixty pass without (WatchdogSec of soundmill-web.service)
@@ -82,22 +80,21 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, *, as_js
 def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     """Serve the site until interrupted, on `port` or else that of soundmill.yaml; 0 takes a free one."""
     from soundmill.config import load
-    from soundmill.publish.site import free_port, serve
+    from soundmill.publish.site import free_port, is_healthy, serve
+    from soundmill.schedule.loop import LoopThread
+    from soundmill.service import systemd
+
+    def tell() -> None:
+        """That the site answers, as a visitor would find out; where that stays away systemd starts another."""
+        with contextlib.suppress(OSError):
+            if is_healthy(settings.host, chosen):
+                systemd.tell("READY=1\nWATCHDOG=1")
+        pulse.pause(TOLD_EVERY_S)
 
     settings = load(home).web
     chosen = (settings.port if port is None else port) or free_port(settings.host)
     say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
+    pulse = LoopThread("pulse", tell, clock=time.monotonic)
     if systemd.listens():
-        pulse = LoopThread("pulse", lambda: _tell(settings.host, chosen, pulse), clock=time.monotonic)
         pulse.start()
     serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
-
-
-def _tell(host: str, port: int, thread: LoopThread) -> None:
-    """Tell systemd that the site answers, as a visitor would find out; where that stays away it starts another."""
-    from soundmill.publish.site import is_healthy
-
-    with contextlib.suppress(OSError):
-        if is_healthy(host, port):
-            systemd.tell("READY=1\nWATCHDOG=1")
-    thread.pause(TOLD_EVERY_S)
