@@ -65,7 +65,7 @@ INSIDE: dict[str, list[str]] = {
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
-    "audio": ["announced", "lengths", "channels", "fade", "tags", "true_peak", "decode", "encode", "loudness"],
+    "audio": ["announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness"],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",

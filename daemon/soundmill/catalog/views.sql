@@ -77,6 +77,9 @@ LEFT JOIN attempts a ON a.job_id = o.job_id AND a.number = o.attempt
 LEFT JOIN measurements m ON m.output_id = o.id
 LEFT JOIN ratings r ON r.output_id = o.id;
 
+-- What players draw of a take at once, as audio/peaks.py packs it.
+CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
+
 CREATE VIEW job_list AS
 SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j.status AS status,
        j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
@@ -190,6 +193,18 @@ JOIN jobs j ON j.id = a.job_id
 JOIN batches b ON b.id = j.batch_id
 LEFT JOIN attempts p ON p.job_id = a.job_id AND p.number = a.number - 1
 WHERE a.number > 1;
+
+CREATE VIEW attempt_list AS
+SELECT b.name AS batch, j.name AS job, a.job_id AS job_id, a.number AS attempt, a.status AS status,
+       a.seed AS seed, a.worker AS worker, a.device AS device, a.error_kind AS error_kind, a.error AS error,
+       o.path AS audio, o.verdict AS verdict, o.score AS score, (a.number IS j.final_attempt) AS is_final,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.finished_at, 'unixepoch') AS finished_at,
+       a.id AS attempt_id
+FROM attempts a
+JOIN jobs j ON j.id = a.job_id
+JOIN batches b ON b.id = j.batch_id
+LEFT JOIN outputs o ON o.job_id = a.job_id AND o.attempt = a.number;
 
 CREATE VIEW rejected_files AS
 SELECT file_name, problem_count,
