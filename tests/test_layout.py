@@ -72,8 +72,8 @@ INSIDE: dict[str, list[str]] = {
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
-        "site",
+        "assets", "served", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages",
+        "plugin", "site",
     ],
     "service": [
         "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
