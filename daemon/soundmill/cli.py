@@ -187,7 +187,7 @@ def _control_command(action: Action, target: str, help_text: str) -> None:
     @click.argument("target", metavar=target)
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        from soundmill.commands.ask import ask
+        from soundmill.commands.asking.ask import ask
 
         click.echo(ask(home, action, target))
 
@@ -211,7 +211,7 @@ def rate(home: Home, take: str, stars: int, note: str | None) -> None:
     JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
     outputs folder, from wherever you are, or batch/file as it stands there.
     """
-    from soundmill.commands import ask
+    from soundmill.commands.asking import ask
 
     click.echo(ask.rate(home, take, stars, note))
 
