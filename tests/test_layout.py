@@ -69,7 +69,7 @@ INSIDE: dict[str, list[str]] = {
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
-        "scores", "selection", "claims", "wishes", "catalog", "reader",
+        "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
     "publish": [
         "assets", "served", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages",

@@ -63,8 +63,8 @@ def _text(column: str, value: str, row: Mapping[str, object], database: str, url
 def _number(column: str, value: int | float) -> Markup | None:
     if column == "score":
         return score(float(value))
-    if column == "stars" and value in (1, 2, 3, 4, 5):
-        return stars(int(value))
+    if column == "stars" and 1 <= value <= 5:
+        return stars(float(value))
     if column == "percent":
         return Markup('<progress max="100" value="{0}"></progress> {0}%').format(rounded(float(value)))
     if column == "size_bytes":
@@ -141,9 +141,10 @@ def score(value: float) -> Markup:
     )
 
 
-def stars(value: int) -> Markup:
+def stars(value: float) -> Markup:
+    whole = round(value)
     return Markup('<span class="sm-stars" title="{0} of 5" aria-label="{0} of 5 stars">{1}</span>').format(
-        value, "★" * value + "☆" * (5 - value)
+        number(value), "★" * whole + "☆" * (5 - whole)
     )
 
 

@@ -93,7 +93,7 @@ async def board(database: Any) -> dict[str, Any]:
 BATCHES = """
 SELECT batch, status, done, job_count, percent, n_queued, n_running, n_succeeded, n_failed, n_cancelled, flagged,
        outputs, jobs_per_hour, created_at, finished_at
-FROM batch_progress ORDER BY status = 'finished', batch_id DESC LIMIT 15
+FROM batch_progress WHERE archived_at IS NULL ORDER BY status = 'finished', batch_id DESC LIMIT 15
 """
 
 
