@@ -73,8 +73,9 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "served", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages",
-        "plugin", "site",
+        "review", "plugin", "site",
     ],
+    "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service": [
         "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
         "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",

@@ -21,6 +21,7 @@ VIEWS = [
     "model_speed",
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
+    "labelled_jobs",
 ]  # fmt: skip
 
 

@@ -257,6 +257,8 @@ WHERE s.key = 'troubles';
 CREATE VIEW label_values AS
 SELECT name, value, jobs FROM label_totals;
 
+CREATE VIEW labelled_jobs AS SELECT name, value, job_id FROM job_labels;
+
 CREATE VIEW retries AS
 SELECT b.name AS batch, j.name AS job, a.job_id AS job_id, a.number AS attempt, a.worker AS worker,
        a.seed AS seed, a.status AS status,

@@ -51,13 +51,23 @@ def _text(column: str, value: str, row: Mapping[str, object], database: str, url
         return Markup('<span class="sm-prompt">{}</span>').format(value)
     if column == "batch":
         return Markup('<a href="{}">{}</a>').format(url(f"/-/soundmill/batch/{url_word(value)}"), value)
-    if column == "job" and isinstance(job_id := row.get("job_id"), int):
-        return Markup('<a href="{}">{}</a>').format(url(f"/{database}/job_list?job_id={job_id}"), value)
+    if column == "job" and (page := _page_of_job(value, row, database)) is not None:
+        return Markup('<a href="{}">{}</a>').format(url(page), value)
     if (match := ISO_TIME.fullmatch(value)) is not None:
         return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
             value, " ".join(match.groups()), _moment(match)
         )
     return None
+
+
+def _page_of_job(name: str, row: Mapping[str, object], database: str) -> str | None:
+    """Where everything of a job is told, as far as the row knows which one it is."""
+    audio, batch, job_id = row.get("audio"), row.get("batch"), row.get("job_id")
+    if isinstance(audio, str) and looks_like_audio(audio):
+        return f"/-/soundmill/take/{url_path(audio)}"
+    if isinstance(batch, str) and batch:
+        return f"/-/soundmill/take/{url_word(batch)}/{url_word(name)}"
+    return f"/{database}/job_list?job_id={job_id}" if isinstance(job_id, int) else None
 
 
 def _number(column: str, value: int | float) -> Markup | None:

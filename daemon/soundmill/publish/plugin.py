@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from datasette.utils.asgi import NotFound, Response
 from datasette.views.index import IndexView
@@ -19,6 +20,7 @@ from pluggy import HookimplMarker
 
 from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.guard import App, Guard
+from soundmill.publish.review import routes
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
@@ -64,7 +66,9 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
 def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
-    env.loader = ChoiceLoader([*env.loader.loaders, PackageLoader("soundmill.publish")])
+    env.loader = ChoiceLoader(
+        [*env.loader.loaders, PackageLoader("soundmill.publish"), PackageLoader("soundmill.publish", "review")]
+    )
 
 
 @hookimpl
@@ -104,8 +108,18 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         *front,
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
+        {"href": path("/-/soundmill/review"), "label": "Review"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
+
+
+@hookimpl
+def table_actions(database: str, table: str, request: Any, datasette: Any) -> list[dict[str, str]]:
+    if database not in served_by(datasette).catalogs or table not in ("takes", "job_list"):
+        return []
+    asked = {"batch": request.args.get("batch"), "search": request.args.get("_search")}
+    query = urlencode({key: value for key, value in asked.items() if value})
+    return [{"href": datasette.urls.path(f"/-/soundmill/review?{query}"), "label": "Review these takes"}]
 
 
 @hookimpl
@@ -119,6 +133,7 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
+        *routes.ROUTES,
     ]
 
 
