@@ -23,7 +23,11 @@ ORDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "worst": ("worst score first", ("coalesce(score, -1)", "output_id"), "ASC"),
     "new": ("newest first", ("output_id",), "DESC"),
 }
-WORDS = "job_id IN (SELECT rowid FROM jobs_fts WHERE jobs_fts MATCH coalesce(nullif(escape_fts(:words), ''), '\"\"'))"
+MOST_FOUND = 20_000  # jobs that a search of the whole catalogue finds, the newest of them
+WORDS = """
+job_id IN (SELECT rowid FROM jobs_fts WHERE jobs_fts MATCH coalesce(nullif(escape_fts(:words), ''), '""')
+           ORDER BY rowid DESC LIMIT :most_found)
+"""
 SAID = (
     "NOT EXISTS (SELECT 1 FROM ratings_list r"
     " WHERE r.output_id = takes.output_id AND (r.who = :who OR :who = '') AND {what})"
@@ -78,6 +82,7 @@ class Line:
         if self.words:
             where.append(WORDS)
             values["words"] = self.words
+            values["most_found"] = -1 if self.batch or self.ids is not None else MOST_FOUND
         if self.verdict:
             where.append("verdict = :verdict")
             values["verdict"] = self.verdict
