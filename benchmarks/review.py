@@ -121,7 +121,9 @@ def measure_data(folder: Path, outputs: int, asks: int) -> None:
                 if answer.status != 200:
                     name = f"{name}: {answer.status}"
                     break
-            print(f"{'':14}{name:42} {statistics.median(times):6.0f} ms {quantile(times, 0.95):6.0f} ms {size / 1000:6.0f}")
+            print(
+                f"{'':14}{name:42} {statistics.median(times):6.0f} ms {quantile(times, 0.95):6.0f} ms {size / 1000:6.0f}"
+            )
     catalog.close()
 
 
@@ -137,7 +139,10 @@ def measure_sound(folder: Path, takes: int) -> None:
             attempt, filed.path, duration_s=SECONDS, sample_rate=RATE, sha256=filed.sha256, peaks=peaks(samples, rate)
         )
         catalog.succeed(
-            attempt, output, Judgement(checks=(), verdict=Verdict.PASSED, score=80.0, ruleset="r"), retry_for_quality=False
+            attempt,
+            output,
+            Judgement(checks=(), verdict=Verdict.PASSED, score=80.0, ruleset="r"),
+            retry_for_quality=False,
         )
     binary = chromium()
     from playwright.sync_api import sync_playwright
@@ -159,7 +164,9 @@ def measure_sound(folder: Path, takes: int) -> None:
                 page.wait_for_function(f"heard.length === {n + 1}")
                 page.wait_for_timeout(pause_ms)
             times = page.evaluate("heard")
-            print(f"key to sound, {name:28} median {statistics.median(times):4.0f} ms, 95 % {quantile(times, 0.95):4.0f} ms, n = {len(times)}")
+            print(
+                f"key to sound, {name:28} median {statistics.median(times):4.0f} ms, 95 % {quantile(times, 0.95):4.0f} ms, n = {len(times)}"
+            )
             page.evaluate("location.href = location.href.replace(/&at=.*/, '')")
             page.wait_for_function("document.querySelector('.sm-row[aria-current]')")
             page.keyboard.press(" ")

@@ -7,9 +7,12 @@ or job_id. Beside it filters and an order; what is not known is left out.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from datasette.utils import InvalidSql, validate_sql_select
 
 from soundmill.publish.reads import FILED
 from soundmill.publish.review import questions
@@ -92,12 +95,12 @@ async def _rows_of_query(
     sql, parameters, title = args.get("sql"), list[str](), "rows of a query"
     said = [("sql", sql)]
     if name:
-        await datasette.ensure_permissions(
-            request.actor, [("view-query", (database, name)), ("view-database", database), "view-instance"]
-        )
         query = await datasette.get_canned_query(database, name, request.actor)
         if query is None:
             raise NoLine(f"There is no query named {name}")
+        await datasette.ensure_permissions(
+            request.actor, [("view-query", (database, name)), ("view-database", database), "view-instance"]
+        )
         sql, parameters, title = query["sql"], query.get("params") or [], query.get("title") or name
         said = [("sql-query-name", name)]
     else:
@@ -107,19 +110,12 @@ async def _rows_of_query(
         parameters = [key for key in args if key not in (*SOURCES, *FILTERS)]
     values = {key: args.get(key) or "" for key in parameters}
     said += [(key, value) for key, value in values.items() if value]
-    validated = _only_reads(sql)
-    result = await datasette.execute(database, validated, values, truncate=True)
-    return title, said, [dict(row) for row in result.rows[:MOST_GIVEN]]
-
-
-def _only_reads(sql: str) -> str:
-    from datasette.utils import InvalidSql, validate_sql_select
-
     try:
         validate_sql_select(sql)
-    except InvalidSql as error:
-        raise NoLine(str(error)) from error
-    return sql
+        result = await datasette.execute(database, sql, values, truncate=True)
+    except (InvalidSql, sqlite3.DatabaseError) as error:
+        raise NoLine(f"the query cannot be asked: {error}") from error
+    return title, said, [dict(row) for row in result.rows[:MOST_GIVEN]]
 
 
 async def _takes_in(source: Any, rows: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

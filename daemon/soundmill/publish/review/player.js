@@ -13,6 +13,7 @@ export class Player extends EventTarget {
     this.fetchAudio = fetchAudio;
     this.budget = budget;
     this.kept = new Map(); // url to { promise, audio }, the least lately used first
+    this.ahead = []; // what comes next, the nearest first
     this.decoder = new OfflineAudioContext(1, 1, 48000); // decodes before anybody has touched the page
     this.context = null;
     this.url = null;
@@ -41,16 +42,19 @@ export class Player extends EventTarget {
 
   /** Decode these in the background, the most wanted first, as far as the memory allows. */
   async prefetch(urls) {
+    const { url: heard } = this;
+    this.ahead = urls;
     for (const url of urls) {
-      if (!this.kept.has(url) && this.used() >= this.budget) return;
+      if (this.url !== heard) return; // somebody went on: others are wanted now
+      if (url !== urls[0] && this.used([heard, ...urls]) >= this.budget) return;
       await this.load(url).catch(() => null);
     }
   }
 
-  used() {
-    let bytes = 0;
-    for (const { audio } of this.kept.values()) bytes += audio ? audio.length * audio.numberOfChannels * 4 : 0;
-    return bytes;
+  /** Bytes of all decoded takes, or of those. */
+  used(urls = [...this.kept.keys()]) {
+    const audios = urls.map((url) => this.kept.get(url)?.audio).filter(Boolean);
+    return audios.reduce((bytes, audio) => bytes + audio.length * audio.numberOfChannels * 4, 0);
   }
 
   /** Promises the decoded take. */
@@ -77,10 +81,12 @@ export class Player extends EventTarget {
     return entry.promise;
   }
 
+  /** Let go of takes until they fit: first those that are behind, then what is furthest ahead. */
   tidy() {
-    for (const [url, { audio }] of this.kept) {
-      if (this.used() <= this.budget || this.kept.size <= 2) return;
-      if (audio && url !== this.url) this.kept.delete(url);
+    const behind = [...this.kept.keys()].filter((url) => url !== this.url && !this.ahead.includes(url));
+    for (const url of [...behind, ...this.ahead.slice(1).reverse()]) {
+      if (this.used() <= this.budget) return;
+      if (this.kept.get(url)?.audio) this.kept.delete(url);
     }
   }
 
