@@ -35,8 +35,10 @@ MAY: dict[str, set[str]] = {
     "commands": GROUND | STAGES | {"home", "config", "service/wiring"},
     "cli": GROUND | STAGES | {"home", "config", "commands", "service/wiring"},
     "__main__": {"cli"},
-    # The composition roots: the engine process's, and the two commands that do what the daemon does.
+    # The composition roots: the engine process's, what the site leaves for the daemon, and the two commands that do
+    # what the daemon does.
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
+    "publish/asking/leaving": GROUND | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
 }
@@ -72,8 +74,12 @@ INSIDE: dict[str, list[str]] = {
         "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
     "publish": [
-        "assets", "served", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages",
-        "review", "plugin", "site",
+        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "pages",
+        "asking", "review", "plugin", "site",
+    ],
+    "publish/asking": [
+        "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
+        "routes",
     ],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service": [

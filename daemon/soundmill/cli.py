@@ -122,9 +122,15 @@ def demo(folder: Path) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="Another port than soundmill.yaml's; 0 takes a free one.")
+@click.option("--link", is_flag=True, help="Only print a link by which you may mark and steer on the site that runs.")
 @click.pass_obj
-def web(home: Home, port: int | None) -> None:
+def web(home: Home, port: int | None, link: bool) -> None:
     """Serve the catalogue's site, without the daemon."""
+    if link:
+        from soundmill.commands.asking.link import link as new_link
+
+        click.echo(new_link(home))
+        return
     from soundmill.commands import look
 
     look.web(home, port, click.echo)

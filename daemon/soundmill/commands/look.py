@@ -78,10 +78,21 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, *, as_js
 
 def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     """Serve the site until interrupted, on `port` or else that of soundmill.yaml; 0 takes a free one."""
+    from soundmill.commands.asking.link import offer
     from soundmill.config import load
-    from soundmill.publish.site import free_port, serve
+    from soundmill.publish.site import free_port, serve, url_of
 
     settings = load(home).web
     chosen = (settings.port if port is None else port) or free_port(settings.host)
-    say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
-    serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
+    url = url_of(settings.host, chosen, settings.base_url)
+    say(f"site: {url} (Ctrl-C ends it)")
+    offer(home, url, say)
+    serve(
+        home.catalog,
+        home.outputs,
+        settings.host,
+        chosen,
+        hosts=settings.hosts,
+        wait_s=SITE_PATIENCE_S,
+        base_url=settings.base_url,
+    )

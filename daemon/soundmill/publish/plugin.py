@@ -19,8 +19,10 @@ from markupsafe import Markup
 from pluggy import HookimplMarker
 
 from soundmill.publish import cells, limits, pages, reads
-from soundmill.publish.guard import App, Guard
-from soundmill.publish.review import routes
+from soundmill.publish.asking import permissions
+from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
+from soundmill.publish.review.routes import ROUTES as REVIEW
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
@@ -43,6 +45,9 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
             served.outputs = Path(configured)
         elif served.catalog:
             served.outputs = Path(datasette.databases[served.catalog].path).absolute().parent / "outputs"
+        if served.catalog:
+            home = Path(datasette.databases[served.catalog].path).absolute().parent
+            served.home = home if (home / "inbox").is_dir() else None
 
     return find_catalogs
 
@@ -59,7 +64,25 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     hosts = (datasette.plugin_config("soundmill") or {}).get("hosts")
     if hosts is None:
         return lambda app: app
-    return lambda app: Guard(app, hosts.split(), lambda: served_by(datasette).catalogs)
+    return lambda app: Guard(
+        app, hosts.split(), lambda: served_by(datasette).catalogs, prefix=datasette.setting("base_url")
+    )
+
+
+@hookimpl
+def skip_csrf(datasette: Any, scope: dict[str, Any]) -> bool:
+    """Datasette's own token stands in forms; these requests carry one of ours (asking/trust.py)."""
+    return without_prefix(scope["path"], datasette.setting("base_url")) in ASKED_BY_POST
+
+
+@hookimpl
+def permission_allowed(datasette: Any, actor: Any, action: str) -> bool | None:
+    return permissions.decide(datasette, actor, action)
+
+
+@hookimpl
+def register_actions() -> list[Any]:
+    return permissions.actions()
 
 
 @hookimpl
@@ -133,7 +156,8 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
-        *routes.ROUTES,
+        *ASKING,
+        *REVIEW,
     ]
 
 

@@ -1,4 +1,4 @@
-"""What one running Datasette has of ours, for the routes of every page."""
+"""What one running Datasette has of ours, and who may see it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from soundmill.publish.assets import Asset, load_assets
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """Catalogues, the folder of their takes, the files of our pages."""
+    """Catalogues, the folder of their takes, the files of our pages; `home` is the folder whose daemon may be asked for
+    something, if there is one. `parts` holds what a room keeps for as long as the site runs, by the room's name."""
 
     catalogs: list[str] = field(default_factory=list)
     outputs: Path | None = None
+    home: Path | None = None
     assets: dict[str, Asset] = field(default_factory=load_assets)
+    parts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def catalog(self) -> str | None:

@@ -79,7 +79,12 @@ class WatchedSite:
         self._site: Site | None = None
         try:
             self._site = site.start(
-                self._home.catalog, self._home.outputs, self._web.host, self._web.port, hosts=self._web.hosts
+                self._home.catalog,
+                self._home.outputs,
+                self._web.host,
+                self._web.port,
+                hosts=self._web.hosts,
+                base_url=self._web.base_url,
             )
         except (SoundmillError, OSError) as error:
             self._record("site unavailable", str(error))

@@ -3,6 +3,7 @@
 const STORE = "soundmill asked";
 const PAUSES_MS = [120, 120, 160, 200, 300, 500, 1000, 2000]; // between looks for an answer; then the last for ever
 const SLOW_MS = 3000; // then the daemon does not run, or is busy
+const MOST = 500; // wishes in one request
 const FIELDS = ["stars", "rejected", "note", "picked"];
 
 /** The wish that the site is sent for a change: an action on a take's file. */
@@ -84,7 +85,7 @@ export class Marks extends EventTarget {
   }
 
   async sendNew() {
-    const fresh = this.changes.filter((change) => change.state === "new").slice(0, 500);
+    const fresh = this.changes.filter((change) => change.state === "new").slice(0, MOST);
     if (!fresh.length) return false;
     try {
       const numbers = await this.send(fresh.map(wish));
@@ -100,7 +101,7 @@ export class Marks extends EventTarget {
   }
 
   async hear() {
-    const asked = this.changes.filter((change) => change.state === "asked");
+    const asked = this.changes.filter((change) => change.state === "asked").slice(0, MOST);
     if (!asked.length) return;
     let heard;
     try {

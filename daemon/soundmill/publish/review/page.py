@@ -10,6 +10,7 @@ from datasette.database import QueryInterrupted
 from datasette.utils.asgi import NotFound, Response
 
 from soundmill.publish import reads
+from soundmill.publish.asking import permissions
 from soundmill.publish.pages import LIVE, helpers
 from soundmill.publish.review import questions
 from soundmill.publish.review.lines import Asked, NoLine, asked_for
@@ -22,9 +23,9 @@ FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 TOO_SLOW = "This line is too long to be put in that order in the time a page may take: narrow it, or take another order"
 
 
-def who_is(actor: dict[str, Any] | None) -> str:
+def who_is(actor: permissions.Actor | None) -> str:
     """By what name a visitor's ratings are kept; empty for one who is not known."""
-    return str((actor or {}).get("id") or "")
+    return permissions.who(actor) if actor else ""
 
 
 def module_urls(datasette: Any) -> dict[str, str]:
