@@ -19,7 +19,7 @@ export function wish({ target, field, value, list }) {
  * reload; `later(ms)` promises to come back.
  *
  * Events: "changed" with {id} for every take that looks different, "refused" with {change, reason}, and "state" with
- * {waiting, slow, offline}. */
+ * {waiting, slow, offline}, where `offline` says why the site takes nothing now. */
 export class Marks extends EventTarget {
   constructor({ send, answers, storage, later, now }) {
     super();
@@ -28,13 +28,17 @@ export class Marks extends EventTarget {
     this.done = []; // what can be undone, the latest last
     this.changes = restored(storage);
     this.running = false;
-    this.offline = false;
+    this.offline = null; // why the site takes nothing now
     if (this.changes.length) this.run();
   }
 
   /** Learn what the catalogue says of a take; what is asked and not answered stands above it. */
   learn(id, said) {
     this.base.set(id, { stars: null, rejected: false, note: null, picked: false, ...said });
+  }
+
+  knows(id) {
+    return this.base.has(id);
   }
 
   /** What is to be shown of a take; `asked` names the fields that wait for the daemon. */
@@ -90,11 +94,11 @@ export class Marks extends EventTarget {
     try {
       const numbers = await this.send(fresh.map(wish));
       fresh.forEach((change, n) => Object.assign(change, { state: "asked", number: numbers[n] }));
-      this.offline = false;
+      this.offline = null;
       this.keep();
       return true;
     } catch (error) {
-      this.offline = !error.final;
+      this.offline = error.final ? null : error.message;
       if (error.final) for (const change of fresh) this.refuse(change, error.message);
       return false;
     }
@@ -106,9 +110,9 @@ export class Marks extends EventTarget {
     let heard;
     try {
       heard = await this.answers(asked.map((change) => change.number));
-      this.offline = false;
-    } catch {
-      this.offline = true;
+      this.offline = null;
+    } catch (error) {
+      this.offline = error.message;
       return;
     }
     for (const change of asked) {

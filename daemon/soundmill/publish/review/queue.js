@@ -53,7 +53,8 @@ export class Queue extends EventTarget {
   async step(by) {
     const turn = this.turn;
     const side = by < 0 ? "before" : "after";
-    if (!this.takes[this.index + by] && this.more[side]) await this.grow(side);
+    if (by > 0 && this.takes.length) this.more.after ||= !this.takes[this.index + by]; // a batch may have gone on
+    if (!this.takes[this.index + by]) await this.grow(side);
     if (turn !== this.turn || !this.takes[this.index + by]) return false;
     this.go(this.index + by);
     return true;
@@ -90,6 +91,7 @@ export class Queue extends EventTarget {
       this.offset = Math.max(0, this.offset - answer.takes.length);
     } else {
       this.takes = [...this.takes, ...answer.takes];
+      this.total = Math.max(this.total, this.offset + this.takes.length);
     }
     this.dispatchEvent(new CustomEvent("grown", { detail: { before: side === "before" ? answer.takes.length : 0 } }));
   }

@@ -29,7 +29,7 @@ function wanted() {
 
 async function ask(parameters) {
   const query = new URLSearchParams([...source, ...wanted(), ...Object.entries(parameters)]);
-  const answer = await fetch(`${addresses.takes}?${query}`, { cache: "no-store" });
+  const answer = await reach(`${addresses.takes}?${query}`);
   const data = await answer.json();
   if (!answer.ok) throw new Error(data.error || `The site answers ${answer.status}`);
   return data;
@@ -41,21 +41,31 @@ class Refused extends Error {
 
 let me = { actor: null, may: {}, token: "" };
 
+/** The answer to a request, which may never come. */
+async function reach(url, options) {
+  try {
+    return await fetch(url, { cache: "no-store", ...options });
+  } catch {
+    throw new Error("The site does not answer");
+  }
+}
+
 async function send(wishes) {
-  const answer = await fetch(addresses.wishes, {
+  const answer = await reach(addresses.wishes, {
     method: "POST",
     headers: { "content-type": "application/json", "x-soundmill-token": me.token },
     body: JSON.stringify({ wishes }),
   });
   const data = await answer.json().catch(() => ({}));
   if (answer.ok) return data.asked;
-  if (answer.status >= 500) throw new Error(data.error);
-  throw new Refused([data.error, ...(data.problems || []).map((each) => each.message || each)].filter(Boolean).join("; "));
+  const said = [data.error || `the site answers ${answer.status}`, ...(data.problems || []).map((each) => each.message)];
+  if (answer.status >= 500) throw new Error(said[0]);
+  throw new Refused(said.join("; "));
 }
 
 async function answers(numbers) {
-  const answer = await fetch(`${addresses.wishes}?ids=${numbers.join(",")}`, { cache: "no-store" });
-  if (!answer.ok) throw new Error(String(answer.status));
+  const answer = await reach(`${addresses.wishes}?ids=${numbers.join(",")}`);
+  if (!answer.ok) throw new Error(`The site answers ${answer.status}`);
   return (await answer.json()).answers;
 }
 
@@ -184,6 +194,7 @@ function mark(field, value) {
   if (!take) return;
   if (!me.may.rate) {
     part("login").classList.add("sm-look");
+    say("You may not mark here");
     return;
   }
   marks.set(take, field, value, shortlist.value.trim() || "picks");
@@ -262,9 +273,10 @@ marks.addEventListener("refused", ({ detail: { change, reason } }) => {
   shown("trouble", `${said(change.field, change.value)} of ${change.name} was refused: ${reason}`);
 });
 marks.addEventListener("state", ({ detail: { waiting, slow, offline } }) => {
+  const count = waiting === 1 ? "1 mark waits" : `${waiting} marks wait`;
   let text = "";
-  if (waiting && offline) text = `The site does not answer; ${waiting} marks wait here.`;
-  else if (waiting && slow) text = `${waiting} marks are asked for. The daemon does not answer: they will be done when it runs.`;
+  if (waiting && offline) text = `${offline}; ${count} here.`;
+  else if (waiting && slow) text = `${count} for the daemon, which does not answer: they will be done when it runs.`;
   shown("waiting", text);
 });
 
@@ -286,7 +298,7 @@ async function step(by) {
 listening.player.addEventListener("ended", () => playOn.checked && step(1));
 listening.player.addEventListener("failed", ({ detail }) => shown("trouble", `${queue.current.audio} cannot be played: ${detail.message}`));
 queue.addEventListener("grown", ({ detail }) => {
-  queue.takes.forEach(learn);
+  for (const take of queue.takes) if (!marks.knows(take.output_id)) learn(take); // what is known may be newer
   fill(detail.before);
 });
 
@@ -339,11 +351,11 @@ function paintCurrent() {
 
 // --- filters ---
 
+/** Show the line anew, from that take on or from its start. */
 async function refilter(at) {
-  const keep = at ?? queue.current?.output_id;
   listening.player.pause();
   try {
-    await queue.open(keep);
+    await queue.open(at);
   } catch (error) {
     root.classList.add("sm-none");
     shown("problem", error.message);
@@ -368,13 +380,11 @@ document.getElementById("sm-reset").addEventListener("click", () => {
   filters.querySelectorAll("select").forEach((field) => {
     field.selectedIndex = 0;
   });
-  refilter();
+  refilter(queue.current?.output_id);
 });
 shortlist.addEventListener("change", () => {
   localStorage.setItem("soundmill shortlist", shortlist.value.trim());
-  queue.takes.forEach(learn);
-  fill(0);
-  showMarks();
+  refilter(queue.current?.output_id); // which says what was picked into that one
 });
 
 // --- keys, buttons, thumbs ---
@@ -408,7 +418,6 @@ const buttons = {
 root.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (event.detail > 0) button.blur(); // pressed by a pointer: the space bar is to play, not to press it again
   if (button.dataset.stars) {
     const value = Number(button.dataset.stars);
     star(marks.of(queue.current?.output_id).stars === value ? null : value);
@@ -416,6 +425,20 @@ root.addEventListener("click", (event) => {
     buttons[button.dataset.does]?.();
   }
 });
+
+// What a pointer pressed gives the keys back: the space bar is to play, not to press it again.
+let pointed = false;
+document.addEventListener("pointerdown", () => (pointed = true), true);
+document.addEventListener("keydown", (event) => {
+  pointed = false;
+  if (event.key === "Escape" && event.target.closest?.("#sm-filters, .sm-toggles")) event.target.blur();
+}, true);
+for (const kind of ["click", "change"]) {
+  root.addEventListener(kind, () => {
+    const on = document.activeElement;
+    if (pointed && on.matches("button, select, [type=checkbox], summary") && (kind === "change" || !on.matches("select"))) on.blur();
+  });
+}
 
 let touch = null;
 const card = part("card");
@@ -438,7 +461,8 @@ async function begin() {
     .catch(() => me);
   me = await known;
   root.classList.toggle("sm-reads-only", !me.may.rate);
-  part("login").hidden = Boolean(me.may.rate);
+  part("login").hidden = Boolean(me.may.rate) || Boolean(me.actor);
+  shown("stranger", me.actor && !me.may.rate ? `You are ${me.actor.name}, who may listen here and not mark.` : "");
   root.querySelectorAll("[data-marks] button").forEach((button) => {
     button.disabled = !me.may.rate;
   });
