@@ -42,5 +42,11 @@ async def visible_catalog(datasette: Any, request: Any) -> str:
     name = served_by(datasette).catalog
     if name is None:
         raise NotFound("No Soundmill catalogue is attached")
-    await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])
+    if hasattr(datasette, "ensure_permissions"):
+        await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])
+    else:  # from 1.0 on, where seeing a database takes seeing the instance
+        from datasette.resources import DatabaseResource
+
+        resource = DatabaseResource(database=name)
+        await datasette.ensure_permission(action="view-database", resource=resource, actor=request.actor)
     return name

@@ -1,8 +1,9 @@
 """Whether a request that changes something was meant by the person in whose browser it was made.
 
 Every browser says with a POST from which origin the page is that makes it, and newer ones whether that is the site's
-own; a page of another origin can neither change that nor read the token that a page of ours sends along. Who
-comes with an Authorization header is no page that was lured here: none may send one to another origin.
+own; a page of another origin can neither change that nor read the token that a page of ours sends along. A program that
+comes with a bearer token is no page that was lured here: none may send one to another origin. (A browser does send a
+password of HTTP's own by itself.)
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ def is_foreign(headers: Mapping[str, str], hosts: Collection[str]) -> bool:
         return True
     if origin is not None:
         return not _is_own(origin, headers.get("host", ""), hosts)
-    return site is None and "authorization" not in headers
+    return site is None and not _is_program(headers)
+
+
+def _is_program(headers: Mapping[str, str]) -> bool:
+    return headers.get("authorization", "").startswith("Bearer ")
 
 
 def _is_own(origin: str, host: str, hosts: Collection[str]) -> bool:
@@ -53,7 +58,7 @@ def _is_own(origin: str, host: str, hosts: Collection[str]) -> bool:
 
 
 def token_is_right(datasette: Any, actor: Actor, headers: Mapping[str, str]) -> bool:
-    if "authorization" in headers:
+    if _is_program(headers):
         return True
     try:
         meant = datasette.unsign(headers.get(TOKEN_HEADER, ""), NAMESPACE)
