@@ -35,8 +35,10 @@ MAY: dict[str, set[str]] = {
     "commands": GROUND | STAGES | {"home", "config", "service/wiring"},
     "cli": GROUND | STAGES | {"home", "config", "commands", "service/wiring"},
     "__main__": {"cli"},
-    # The composition roots: the engine process's, and the two commands that do what the daemon does.
+    # The composition roots: the engine process's, what the site leaves for the daemon, and the two commands that do
+    # what the daemon does.
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
+    "publish/asking/leaving": GROUND | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
     # The site alone is a service of its own.
@@ -67,19 +69,24 @@ INSIDE: dict[str, list[str]] = {
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
-    "audio": ["announced", "lengths", "channels", "fade", "tags", "true_peak", "decode", "encode", "loudness"],
+    "audio": ["announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness"],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
-        "scores", "selection", "claims", "wishes", "catalog", "reader",
+        "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
     "commands/machine": [
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
-        "site",
+        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "pages",
+        "asking", "review", "plugin", "site",
     ],
+    "publish/asking": [
+        "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
+        "routes",
+    ],
+    "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service": [
         "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
         "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",

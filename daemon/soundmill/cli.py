@@ -124,9 +124,15 @@ def demo(folder: Path) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="Another port than soundmill.yaml's; 0 takes a free one.")
+@click.option("--link", is_flag=True, help="Only print a link by which you may mark and steer on the site that runs.")
 @click.pass_obj
-def web(home: Home, port: int | None) -> None:
+def web(home: Home, port: int | None, link: bool) -> None:
     """Serve the catalogue's site, without the daemon."""
+    if link:
+        from soundmill.commands.asking.link import link as new_link
+
+        click.echo(new_link(home))
+        return
     from soundmill.commands import look
 
     look.web(home, port, click.echo)
@@ -189,7 +195,7 @@ def _control_command(action: Action, target: str, help_text: str) -> None:
     @click.argument("target", metavar=target)
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        from soundmill.commands.ask import ask
+        from soundmill.commands.asking.ask import ask
 
         click.echo(ask(home, action, target))
 
@@ -203,19 +209,71 @@ _control_command("retry", "BATCH|JOB", "Queue failed and cancelled jobs of a bat
 
 
 @main.command()
-@click.argument("take", metavar="JOB|FILE")
-@click.argument("stars", type=click.IntRange(1, 5))
-@click.option("--note", help="A word about it.")
+@click.argument("target", metavar="BATCH|JOB")
+@click.argument("priority", type=click.IntRange(-1000, 1000))
 @click.pass_obj
-def rate(home: Home, take: str, stars: int, note: str | None) -> None:
-    """Give a take one to five STARS, by its JOB or by the FILE you heard.
+def priority(home: Home, target: str, priority: int) -> None:
+    """Set the PRIORITY of a batch or a job; higher runs earlier (put -- before a negative one)."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.prioritise(home, target, priority))
+
+
+@main.command()
+@click.argument("batch")
+@click.option("--undo", is_flag=True, help="Take it out of the archive.")
+@click.pass_obj
+def archive(home: Home, batch: str, undo: bool) -> None:
+    """Put a BATCH that has ended out of the way of lists; nothing of it is lost."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.archive(home, batch, archived=not undo))
+
+
+@main.command()
+@click.argument("take", metavar="JOB|FILE")
+@click.argument("stars", type=click.IntRange(1, 5), required=False)
+@click.option("--note", help="A word about it.")
+@click.option("--reject", is_flag=True, help="It is not to be used, however good its score.")
+@click.option("--clear", is_flag=True, help="Take back what you said.")
+@click.pass_obj
+def rate(home: Home, take: str, stars: int | None, note: str | None, reject: bool, clear: bool) -> None:
+    """Give a take one to five STARS, or reject it, by its JOB or by the FILE you heard.
 
     JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
     outputs folder, from wherever you are, or batch/file as it stands there.
     """
-    from soundmill.commands import ask
+    from soundmill.commands.asking import ask
 
-    click.echo(ask.rate(home, take, stars, note))
+    if clear == (stars is not None or reject) or (clear and note is not None):
+        raise UsageError("say one to five STARS, --reject or both; or only --clear, to take them back")
+    click.echo(ask.rate(home, take, stars, note, reject=reject))
+
+
+@main.command()
+@click.argument("takes", metavar="JOB|FILE…", nargs=-1, required=True)
+@click.option("--list", "shortlist", default="picks", show_default=True, metavar="NAME", help="Of which shortlist.")
+@click.option("--note", help="A word about them.")
+@click.option("--remove", is_flag=True, help="Take them off the shortlist.")
+@click.pass_obj
+def pick(home: Home, takes: tuple[str, ...], shortlist: str, note: str | None, remove: bool) -> None:
+    """Put takes on a shortlist, named as for rate; a new name begins a new list."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.pick(home, takes, shortlist, note, remove=remove))
+
+
+@main.command()
+@click.argument("shortlist", metavar="NAME", required=False)
+@click.option("--missing", metavar="BATCH", help="Which rows of a batch's file have no pick yet.")
+@AS_JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_obj
+def picks(home: Home, shortlist: str | None, missing: str | None, as_json: bool, as_csv: bool) -> None:
+    """List the shortlists, or the picks on the one of that NAME."""
+    from soundmill.commands.asking import picks as command
+
+    command.picks(home, shortlist, missing, as_json=as_json, as_csv=as_csv)
 
 
 @main.command()

@@ -204,6 +204,9 @@ class WebConfig(Section):
     host: str = Field("127.0.0.1", description="address the site listens on")
     port: int = Field(8001, ge=0, le=65535, description="port of the site; 0 takes a free one")
     hosts: tuple[str, ...] = Field((), description="further names it is reached by, as a proxy's; others are refused")
+    base_url: str = Field(
+        "/", pattern=r"^/([\w.~-]+/)*$", description="path below which a proxy shows the site, as /mill/"
+    )
 
 
 class Config(Section):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -304,3 +305,13 @@ def test_what_is_left_to_do_leaves_out_paused_queues(mill: Any) -> None:
     assert mill.catalog.unfinished() == 5
     mill.catalog.pause("a")
     assert mill.catalog.unfinished() == 3
+
+
+def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> None:
+    mill.ingest(2)
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
+    undrawn = replace(output, clip=replace(output.clip, peaks=None))
+    assert mill.catalog.succeed(second, undrawn, judgement, retry_for_quality=False)
+    assert mill.rows("SELECT output_id, data FROM take_peaks") == [{"output_id": 1, "data": b"\x01drawn"}]

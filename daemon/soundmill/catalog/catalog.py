@@ -16,6 +16,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
+from soundmill.catalog.asking import answers, ratings
 from soundmill.catalog.connection import connect_writer, transaction, translated
 from soundmill.catalog.migrations import migrate
 
@@ -138,7 +139,8 @@ class Catalog:
     pause = WritingAt(wishes.pause)
     resume = WritingAt(wishes.resume)
     retry = WritingAt(wishes.retry)
-    rate = WritingAt(wishes.rate)
+    rate = WritingAt(ratings.rate)
+    answer = WritingAt(answers.answer)
 
     # --- scores and the choice among takes ---
     use_scorer = WritingAt(scores.use_scorer)

@@ -83,8 +83,19 @@ def m0007_files(db: Database) -> None:
     _run(db, "0007_files.sql")
 
 
+def m0008_wishes(db: Database) -> None:
+    """A rating for each person, shortlists, comparisons, what became of each wish, batches out of the way."""
+    _run(db, "0008_wishes.sql")
+
+
+def m0009_peaks(db: Database) -> None:
+    """What players draw of a take before they have its audio, and a batch's takes in the order of their scores."""
+    _run(db, "0009_peaks.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
+    m0008_wishes, m0009_peaks,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from soundmill.catalog.asking.shortlists import find as find_shortlist
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
 from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
@@ -185,11 +186,11 @@ class Reader:
         checks = self._rows(
             "SELECT name, passed, value, threshold, unit, message FROM checks WHERE output_id = ?", row["id"]
         )
-        rating = self._rows("SELECT stars, note, rated_at FROM ratings WHERE output_id = ?", row["id"])
+        ratings = self._rows("SELECT * FROM ratings WHERE output_id = ?", row["id"])
         return _parsed(row) | {
             "measurements": measurements[0] if measurements else {},
             "checks": checks,
-            "rating": rating[0] if rating else None,
+            "rating": _rating(ratings),
         }
 
     def attempt_for_rerun(self, ref: str | int) -> Row:
@@ -253,8 +254,11 @@ class Reader:
             _list(by_id[one.pop("output_id")]["checks"]).append(one)
         for one in self._rows(f"SELECT x.* FROM scores x {of_batch} ORDER BY x.scorer", batch_id):
             _mapping(by_id[one["output_id"]]["scores"])[str(one["scorer"])] = one["score"]
+        ratings: dict[object, list[Row]] = {}
         for one in self._rows(f"SELECT x.* FROM ratings x {of_batch}", batch_id):
-            by_id[one.pop("output_id")]["rating"] = one
+            ratings.setdefault(one["output_id"], []).append(one)
+        for output_id, of_one in ratings.items():
+            by_id[output_id]["rating"] = _rating(of_one)
         return {
             "batch": _parsed(row),
             "jobs": [
@@ -285,6 +289,37 @@ class Reader:
         """The latest events, newest first."""
         return self._rows("SELECT * FROM event_log ORDER BY event_id DESC LIMIT ?", limit)
 
+    def answer(self, ulid: str) -> Row | None:
+        """The row of wish_answers of a wish, once the daemon has answered it."""
+        rows = self._rows("SELECT * FROM wish_answers WHERE ulid = ?", ulid)
+        return rows[0] if rows else None
+
+    def shortlists(self) -> list[Row]:
+        """Rows of shortlist_overview, by name."""
+        return self._rows("SELECT * FROM shortlist_overview ORDER BY shortlist")
+
+    def picks(self, shortlist: str) -> list[Row]:
+        """Rows of picks_list of one shortlist, in the order of the files. Raises InvalidControl with a suggestion."""
+        with self._db() as db:
+            name = find_shortlist(db, shortlist)
+        return self._rows("SELECT * FROM picks_list WHERE shortlist = ? ORDER BY batch, position, output_id", name)
+
+    def rows_without_pick(self, batch: str, shortlist: str | None) -> tuple[int, list[Row]]:
+        """How many rows the job file of a batch has, and those of them of which no take is on the shortlist, or where
+        none is named on any that is in use. Raises InvalidControl when there is no such batch or shortlist."""
+        batch_id = self.batch(batch)["batch_id"]
+        total = int(str(self._rows("SELECT file_rows FROM batch_picks WHERE batch_id = ?", batch_id)[0]["file_rows"]))
+        if shortlist is None:
+            return total, self._rows("SELECT * FROM rows_without_pick WHERE batch_id = ? ORDER BY position", batch_id)
+        with self._db() as db:
+            name = find_shortlist(db, shortlist)
+        return total, self._rows(
+            "SELECT * FROM file_rows WHERE batch_id = ? AND position NOT IN"
+            " (SELECT position FROM picks_list WHERE batch = file_rows.batch AND shortlist = ?) ORDER BY position",
+            batch_id,
+            name,
+        )
+
     def inbox_notices(self) -> list[Row]:
         """What lies in the inbox without being taken, and accepted files that changed, at the daemon's last look."""
         return self._rows("SELECT * FROM inbox_notices")
@@ -302,6 +337,22 @@ def _parsed(row: Row) -> Row:
     return {
         key: json.loads(value) if key in JSON_COLUMNS and isinstance(value, str) else value
         for key, value in row.items()
+    }
+
+
+def _rating(rows: list[Row]) -> Row | None:
+    """What people think of one take, all of them together: their mean stars, and their notes line by line."""
+    if not rows:
+        return None
+    stars = [float(str(row["stars"])) for row in rows if row["stars"] is not None]
+    notes = [str(row["note"]) for row in rows if row["note"] is not None]
+    mean = round(sum(stars) / len(stars), 2) if stars else None
+    return {
+        "stars": int(mean) if mean is not None and mean.is_integer() else mean,
+        "rejected": any(row.get("rejected") for row in rows),
+        "note": "\n".join(notes) or None,
+        "people": len(rows),
+        "rated_at": max(float(str(row["rated_at"])) for row in rows),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from soundmill import __version__
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
+from soundmill.commands.asking.link import offer
 from soundmill.config import load
 from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
@@ -37,6 +38,8 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> No
         if service.site_url != url:
             url = service.site_url
             say(f"site: {url}")
+            if url is not None:
+                offer(home, url, say)
         if service.reporting_on != reporting_on:
             reporting_on = service.reporting_on
             if reporting_on:

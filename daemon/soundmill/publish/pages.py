@@ -73,6 +73,14 @@ def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
     return str(datasette.urls.path(f"/-/soundmill/report/{url_word(batch)}/{REPORT}"))
 
 
+def _review_url(datasette: Any, wanted: reads.Filter, batch: str) -> str:
+    """The review of the takes that this page shows."""
+    order = wanted.order if wanted.order in ("best", "worst") else ""
+    asked = {"batch": batch, "verdict": wanted.verdict, "filed": wanted.filed, "q": wanted.words, "order": order}
+    query = urllib.parse.urlencode({key: value for key, value in asked.items() if value})
+    return str(datasette.urls.path(f"/-/soundmill/review?{query}"))
+
+
 async def batch_page(datasette: Any, database: str, request: Any, outputs: Path | None) -> Response:
     name = composed(urllib.parse.unquote(request.url_vars["batch"]))
     source = datasette.databases[database]
@@ -104,6 +112,7 @@ async def batch_page(datasette: Any, database: str, request: Any, outputs: Path 
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
         "more": more,
+        "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),
         "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
     }

@@ -134,7 +134,7 @@ class Service:
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
             self._controls = Controls(
-                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, record=self._record
+                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, clock=clock
             )
             self._parts = tuple(self._every_part())
             self._record("daemon started", f"soundmill started on {', '.join(devices)}")

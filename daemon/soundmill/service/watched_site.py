@@ -93,7 +93,12 @@ class WatchedSite:
         self._site: Site | None = None
         try:
             self._site = site.start(
-                self._home.catalog, self._home.outputs, self._web.host, self._web.port, hosts=self._web.hosts
+                self._home.catalog,
+                self._home.outputs,
+                self._web.host,
+                self._web.port,
+                hosts=self._web.hosts,
+                base_url=self._web.base_url,
             )
             self._unavailable = None
         except (SoundmillError, OSError) as error:
