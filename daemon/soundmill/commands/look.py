@@ -81,8 +81,7 @@ def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     """Serve the site until interrupted, on `port` or else that of soundmill.yaml; 0 takes a free one."""
     from soundmill.commands.asking.link import offer
     from soundmill.config import load
-<<<<<<< HEAD
-    from soundmill.publish.site import free_port, is_healthy, serve
+    from soundmill.publish.site import free_port, is_healthy, serve, url_of
     from soundmill.schedule.loop import LoopThread
     from soundmill.service import systemd
 
@@ -95,19 +94,12 @@ def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
 
     settings = load(home).web
     chosen = (settings.port if port is None else port) or free_port(settings.host)
-    say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
-    pulse = LoopThread("pulse", tell, clock=time.monotonic)
-    if systemd.listens():
-        pulse.start()
-    serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
-=======
-    from soundmill.publish.site import free_port, serve, url_of
-
-    settings = load(home).web
-    chosen = (settings.port if port is None else port) or free_port(settings.host)
     url = url_of(settings.host, chosen, settings.base_url)
     say(f"site: {url} (Ctrl-C ends it)")
     offer(home, url, say)
+    pulse = LoopThread("pulse", tell, clock=time.monotonic)
+    if systemd.listens():
+        pulse.start()
     serve(
         home.catalog,
         home.outputs,
@@ -117,4 +109,3 @@ def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
         wait_s=SITE_PATIENCE_S,
         base_url=settings.base_url,
     )
->>>>>>> refs/heads/h-review
