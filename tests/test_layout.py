@@ -23,7 +23,7 @@ TOP_LEVEL = {
     "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
 LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
-GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins", "logs"}
 STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {
@@ -72,12 +72,12 @@ INSIDE: dict[str, list[str]] = {
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "pages", "plugin",
-        "site",
+        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "cells", "health", "pages",
+        "plugin", "site",
     ],
     "service": [
-        "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
-        "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",
+        "controls", "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from soundmill import __version__
+from soundmill import __version__, logs
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
@@ -73,9 +72,7 @@ class Group(click.Group):
 def main(ctx: click.Context, home: str | None, debug: bool) -> None:
     """An audio factory fed by dropping files: every row of a CSV or YAML job file becomes a clip,
     measured, judged and catalogued."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(debug=debug)
     ctx.obj = find_home(home)
 
 
@@ -101,7 +98,7 @@ def run(home: Home, once: bool, no_web: bool) -> None:
     """Watch the inbox and run its jobs until stopped."""
     from soundmill.commands import run as command
 
-    command.run(home, once=once, site=not (no_web or once), say=click.echo)
+    command.run(home, once=once, site=not (no_web or once), say=logs.teller(click.echo))
 
 
 @main.command()
@@ -127,7 +124,7 @@ def web(home: Home, port: int | None) -> None:
     """Serve the catalogue's site, without the daemon."""
     from soundmill.commands import look
 
-    look.web(home, port, click.echo)
+    look.web(home, port, logs.teller(click.echo))
 
 
 @main.command()

@@ -16,7 +16,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
-from soundmill.catalog.connection import connect_writer, transaction, translated
+from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
 from soundmill.catalog.migrations import migrate
 
 P = ParamSpec("P")
@@ -156,6 +156,8 @@ class Catalog:
     # --- what the service keeps ---
     rejudge = WritingAt(outputs.rejudge)
     event = WritingAt(rows.add_event)
+    last_event = Reading(rows.last_event)
+    events_after = Reading(rows.events_after)
     batch = Reading(state.batch)
     job = Reading(state.job)
     unfinished = Reading(state.unfinished)
@@ -167,3 +169,11 @@ class Catalog:
     mark_reported = Writing(reports.mark_reported)
     get_setting = Reading(state.get_setting)
     set_setting = Writing(state.set_setting)
+
+    last_beat = Reading(state.last_beat)
+
+    def beat(self, *, pid: int, at: float, steady_s: float, doing: str) -> None:
+        """Note that the daemon lives: its process, Unix seconds, the machine's own seconds, running or stopped."""
+        value = rows.to_json({"pid": pid, "at": at, "steady_s": steady_s, "state": doing})
+        with self.connected() as db, not_durable(db), transaction(db):
+            state.set_setting(db, "heartbeat", value)

@@ -293,6 +293,23 @@ class Reader:
         """What of the daemon does not work at present, the oldest first."""
         return self._rows("SELECT * FROM troubles ORDER BY began_at")
 
+    def heartbeat(self) -> Row | None:
+        """The daemon's last sign of life in the catalogue; there is another in a file beside it."""
+        rows = self._rows("SELECT * FROM heartbeat")
+        return rows[0] if rows else None
+
+    def storage(self) -> list[Row]:
+        """The room on the home's disks, as the daemon measured it last."""
+        return self._rows("SELECT * FROM storage")
+
+    def upkeep(self) -> Row:
+        """What an operator looks at beside the totals: reports owed, dead workers, troubles, files rejected."""
+        return self._rows("SELECT * FROM upkeep")[0]
+
+    def alert_posts(self) -> list[Row]:
+        """How many alerts were sent, could not be, and wait, for each way they go."""
+        return self._rows("SELECT * FROM alert_posts")
+
     def rejections(self, limit: int = 100) -> list[Row]:
         """The latest refused files, newest first."""
         return self._rows("SELECT * FROM rejected_files ORDER BY ulid DESC LIMIT ?", limit)

@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,20 @@ JOB = f"SELECT {JOB_COLUMNS} FROM jobs j JOIN batches b ON b.id = j.batch_id "
 
 EVENTS_KEPT = 100_000
 EVENTS_SLACK = 1_000  # pruned once in this many, so that an event costs one insert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, as it is on record; `n_failed` is how many jobs of its batch stand as failed now."""
+
+    id: int
+    at: float
+    kind: str
+    message: str
+    worker: str | None = None
+    batch: str | None = None
+    job: str | None = None
+    n_failed: int = 0
 
 
 def batch_of(row: sqlite3.Row) -> Batch:
@@ -118,6 +132,22 @@ def add_event(
     newest = cursor.lastrowid or 0
     if newest % EVENTS_SLACK == 0:
         db.execute("DELETE FROM events WHERE id <= ?", (newest - EVENTS_KEPT,))
+
+
+def last_event(db: sqlite3.Connection) -> int:
+    """The number of the latest event; 0 where there is none."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
+def events_after(db: sqlite3.Connection, event_id: int, limit: int) -> list[Event]:
+    """The events after that one, oldest first."""
+    found = db.execute(
+        "SELECT e.id, e.at, e.kind, e.message, e.worker, b.name AS batch, j.name AS job, b.n_failed"
+        " FROM events e LEFT JOIN batches b ON b.id = e.batch_id LEFT JOIN jobs j ON j.id = e.job_id"
+        " WHERE e.id > ? ORDER BY e.id LIMIT ?",
+        (event_id, limit),
+    )
+    return [Event(**{**dict(row), "n_failed": row["n_failed"] or 0}) for row in found]
 
 
 def close_finished_batches(db: sqlite3.Connection, now: float, batch_ids: set[int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
-    "event_log", "inbox_notices", "troubles",
+    "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -85,7 +85,6 @@ async def board(database: Any) -> dict[str, Any]:
         "running": await _rows(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": await _rows(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
         "inbox": await _rows(database, "SELECT * FROM inbox_notices LIMIT 20"),
-        "troubles": await _rows(database, "SELECT * FROM troubles ORDER BY began_at LIMIT 20"),
         "events": await _rows(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
     }
 

@@ -21,6 +21,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from soundmill import logs
 from soundmill.errors import CatalogError, SoundmillError
 
 METADATA = Path(str(resources.files("soundmill.publish").joinpath("metadata.yaml")))
@@ -92,6 +93,7 @@ def quieten() -> None:
 
     # The board asks every two seconds: a line for each request would bury the daemon's own.
     LOGGING_CONFIG["loggers"]["uvicorn.access"]["handlers"] = []
+    LOGGING_CONFIG["formatters"]["default"] = {"()": "soundmill.logs.formatter"}
     # Where rich is installed, Datasette prints pages of local variables for every address it does not know.
     handle_exception.rich = None
 
@@ -253,6 +255,7 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == ONLY_WITH_PARENT:
         _end_with_parent()
         arguments = arguments[1:]
+    logs.set_up(debug=False)
     catalog, outputs, host, port, wait_s, *hosts = arguments
     try:
         serve(Path(catalog), Path(outputs), host, int(port), hosts=hosts, wait_s=float(wait_s))

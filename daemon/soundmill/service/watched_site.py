@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from soundmill.config import WebConfig
@@ -11,8 +10,6 @@ from soundmill.home import Home
 from soundmill.publish import site
 from soundmill.publish.site import Site
 from soundmill.schedule.loop import LoopThread
-
-log = logging.getLogger(__name__)
 
 RESTART_S = 5.0  # after the last start
 ASKED_EVERY_S = 5.0
@@ -83,7 +80,6 @@ class WatchedSite:
             )
         except (SoundmillError, OSError) as error:
             self._record("site unavailable", str(error))
-            log.error("%s", error)
 
     def _feel_pulse(self) -> None:
         asked = self._site
