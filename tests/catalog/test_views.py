@@ -40,6 +40,10 @@ def busy(mill: Any) -> Any:
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
     mill.catalog.set_setting("troubles", json.dumps([trouble]))
+    mill.catalog.beat(pid=1, at=mill.clock.now, steady_s=7.0, doing="running")
+    place = {"place": "outputs", "free_bytes": 4, "size_bytes": 9}
+    mill.catalog.set_setting("storage", json.dumps({"at": mill.clock.now, "places": [place]}))
+    mill.catalog.set_setting("alerts webhook", json.dumps({"sent": 3, "failed": 1, "outbox": []}))
     return mill
 
 

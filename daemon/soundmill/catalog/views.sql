@@ -171,7 +171,7 @@ WHERE s.key = 'troubles';
 -- The daemon's last sign of life; steady_s is on the machine's clock that no change of the date moves.
 CREATE VIEW heartbeat AS
 SELECT json_extract(value, '$.state') AS state, json_extract(value, '$.pid') AS pid,
-       json_extract(value, '$.at') AS at, json_extract(value, '$.steady_s') AS steady_s,
+       json_extract(value, '$.at') AS unix_s, json_extract(value, '$.steady_s') AS steady_s,
        strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(value, '$.at'), 'unixepoch') AS beat_at
 FROM settings WHERE key = 'heartbeat';
 

@@ -87,7 +87,7 @@ def unpacked(fields: Mapping[str, Any] | None) -> Beat | None:
         busy = fields.get("busy")
         return Beat(
             pid=int(fields["pid"]),
-            at=float(fields["at"]),
+            at=float(fields["unix_s"] if "unix_s" in fields else fields["at"]),
             steady_s=float(fields["steady_s"]),
             state=fields["state"] if fields["state"] in ("stopping", "stopped") else "running",
             busy=None if busy is None else (str(busy[0]), float(busy[1]), float(busy[2])),
