@@ -16,7 +16,7 @@ BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
-    "model_speed", "heartbeat", "storage", "alert_posts", "upkeep",
+    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
     "experiment_family", "scores_by_scorer",
 ]  # fmt: skip
 

@@ -17,7 +17,9 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
 from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
-from soundmill.catalog.migrations import migrate
+from soundmill.catalog.migrations import known, migrate, pending
+from soundmill.catalog.upgrade import copies
+from soundmill.errors import CatalogTooNew
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,11 +81,11 @@ class Catalog:
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], float]) -> Catalog:
-        """Open the catalogue, making or migrating it as needed. Raises CatalogTooNew."""
+        """Open the catalogue, making or migrating it as needed; an older one is copied first. Raises CatalogTooNew."""
         with translated(path):
             connection = connect_writer(path)
             try:
-                migrate(connection)
+                _bring_up_to_date(connection, path, clock())
             except BaseException:
                 connection.close()
                 raise
@@ -177,3 +179,18 @@ class Catalog:
         value = rows.to_json({"pid": pid, "at": at, "steady_s": steady_s, "state": doing})
         with self.connected() as db, not_durable(db), transaction(db):
             state.set_setting(db, "heartbeat", value)
+
+
+def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float) -> None:
+    try:
+        had, lacking = known(db), pending(db)
+    except CatalogTooNew as error:
+        copy = copies.latest(path)
+        raise CatalogTooNew(f"{path}: {error}" + (f", or go back to its copy {copy}" if copy else "")) from error
+    copy = copies.copy_before(db, path, lacking[0], now=now).name if had and lacking else None
+    migrate(db)
+    if copy is not None:
+        message = f"by {', '.join(lacking)}; as it was before, it is in {copies.FOLDER}/{copy}"
+        with transaction(db):
+            rows.add_event(db, now, "catalogue brought up to date", message)
+        copies.forget_old(path)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
+from soundmill.catalog.migrations import is_current
 from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
-from soundmill.errors import CatalogError, InvalidControl
+from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 
 Row = dict[str, object]
 
@@ -30,19 +31,25 @@ class Reader:
 
     @classmethod
     def open(cls, path: Path) -> Reader:
-        """Raises CatalogError when there is no catalogue yet."""
+        """Raises CatalogError when there is no catalogue of this version, CatalogTooNew when a newer one wrote it."""
         if not path.is_file():
             raise CatalogError(f"{path}: no catalogue here yet: run `soundmill init`, or `soundmill run`")
         with translated(path):
             connection = connect_reader(path)
             try:
-                ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job_list'").fetchone()
+                ready = is_current(connection)
+            except CatalogTooNew as error:
+                connection.close()
+                raise CatalogTooNew(f"{path}: {error}") from error
             except BaseException:
                 connection.close()
                 raise
-        if ready is None:
+        if not ready:
             connection.close()
-            raise CatalogError(f"{path}: not a catalogue of this Soundmill: start `soundmill run` once to prepare it")
+            raise CatalogError(
+                f"{path}: not yet a catalogue of this Soundmill: start `soundmill run` once, which copies an older one "
+                "and brings it up to date"
+            )
         return cls(connection, path)
 
     def close(self) -> None:

@@ -143,6 +143,9 @@ JOIN batches b ON b.id = j.batch_id
 WHERE j.status = 'queued'
 ORDER BY j.model, j.priority DESC, j.id;
 
+CREATE VIEW queue_totals AS
+SELECT model, count(*) AS queued FROM jobs WHERE status = 'queued' GROUP BY model;
+
 CREATE VIEW worker_board AS
 SELECT name AS worker, device, model, status, slots, running, restarts, error,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,

@@ -97,6 +97,8 @@ def web(home: Home, port: int | None, say: Callable[[str], object]) -> None:
     from soundmill.publish.site import free_port, serve
 
     settings = load(home).web
+    if home.catalog.is_file():
+        Reader.open(home.catalog).close()  # raises where the pages could not read it
     chosen = (settings.port if port is None else port) or free_port(settings.host)
     say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
     serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
