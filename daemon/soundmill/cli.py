@@ -298,6 +298,20 @@ def models_verify(name: str, as_json: bool) -> None:
     verify_model(name, as_json=as_json)
 
 
+@main.group()
+def alerts() -> None:
+    """Tell somebody what happens: alerts of soundmill.yaml."""
+
+
+@alerts.command("test")
+@click.pass_obj
+def alerts_test(home: Home) -> None:
+    """Send an alert now; 1 if it did not arrive."""
+    from soundmill.commands.telling import alerts as command
+
+    command.test(home, click.echo)
+
+
 @main.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)), default="job")
 def schema(what: str) -> None:

@@ -22,7 +22,7 @@ from .conftest import HOSTILE, Get, Home, close_site, job, make_home, open_site
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
-    "model_speed", "heartbeat", "storage", "upkeep", "alert_posts",
+    "model_speed", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
 ]  # fmt: skip
 
 

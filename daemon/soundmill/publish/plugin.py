@@ -157,6 +157,7 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
         (r"/-/soundmill/daemon\.json$", daemon_route),
+        (r"/-/soundmill/metrics$", metrics_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
     ]
 
@@ -213,6 +214,10 @@ async def health_route(datasette: Any, request: Any) -> Response:
 
 async def daemon_route(datasette: Any, request: Any) -> Response:
     return await answers.daemon(datasette, await _visible_catalog(datasette, request))
+
+
+async def metrics_route(datasette: Any, request: Any) -> Response:
+    return await answers.metrics(datasette, await _visible_catalog(datasette, request))
 
 
 async def static_route(datasette: Any, request: Any) -> Response:

@@ -9,7 +9,8 @@ from typing import Any
 
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
-    "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts",
+    "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
+    "model_speed",
 )  # fmt: skip
 Row = dict[str, Any]
 

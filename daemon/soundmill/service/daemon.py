@@ -36,7 +36,10 @@ from soundmill.words import listed
 
 TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
+LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
+UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
+START_S = 120.0  # for the rest of the start
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
@@ -94,10 +97,13 @@ class Service:
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
+            systemd.notify(f"EXTEND_TIMEOUT_USEC={UPGRADE_S * 1_000_000:.0f}")
             self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
-            opened.callback(self._say_goodbye)
+            systemd.notify(f"EXTEND_TIMEOUT_USEC={START_S * 1_000_000:.0f}")
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
-            self._telling = Telling(home, self.catalog, self._troubles, clock=clock, steady=steady)
+            self._telling = Telling(home, self.catalog, config.alerts, self._troubles, clock=clock, steady=steady)
+            opened.callback(self._say_goodbye)
+            opened.callback(lambda: self._telling.stop_alerts(min(self._grace_s, LAST_ALERTS_S)))
             self._settings = Settings(
                 config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
             )
@@ -195,8 +201,8 @@ class Service:
             self._telling.heartbeat.at(part)
             self._troubles.outlive_all(part, step)
         self.inbox.watch()
-        for message in self._troubles.post():
-            self._telling.unrecorded("trouble", message)
+        self._telling.heartbeat.at("troubles")
+        self._troubles.post()
         self._telling.heartbeat.at(None)
 
     def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -265,6 +271,7 @@ class Service:
         self._scoring.use(config, devices)
         if self._site is not None:
             self._site.use(config.web)
+        self._telling.use(config.alerts)
         if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
             self._pool.renew(devices)
 

@@ -129,9 +129,19 @@ class Troubles:
             known = list(self._troubles.values())
         return [{"part": t.part, "message": t.message, "since": t.since} for t in known]
 
-    def post(self) -> list[str]:
-        """Tell what is new and show what lasts. What the catalogue does not take now is still due; the messages of
-        those troubles are returned once, to be told in another way."""
+    def untold(self, longer_than_s: float) -> list[str]:
+        """Messages of troubles that the catalogue has not taken for so long, each once: to be told in another way."""
+        with self._lock:
+            new = [
+                each
+                for each in self._troubles.values()
+                if not (each.told or each.said) and self._steady() - each.began > longer_than_s
+            ]
+            self._troubles.update({each.part: replace(each, said=True) for each in new})
+        return [f"{each.part}: {each.message}" for each in new]
+
+    def post(self) -> None:
+        """Tell what is new and show what lasts. What the catalogue does not take now is still due."""
         with self._lock:
             for part, trouble in list(self._troubles.items()):
                 if trouble.calm_since is not None and self._steady() - trouble.calm_since >= CALM_S:
@@ -152,14 +162,6 @@ class Troubles:
             self._show(json.dumps(self.current()))
         except (CatalogError, StorageUnavailable) as error:
             log.debug("troubles cannot be shown: %s", error)
-            return self._unsaid()
-        return []
-
-    def _unsaid(self) -> list[str]:
-        with self._lock:
-            new = [each for each in self._troubles.values() if not (each.told or each.said)]
-            self._troubles.update({each.part: replace(each, said=True) for each in new})
-        return [f"{each.part}: {each.message}" for each in new]
 
     def clear(self) -> None:
         """Show none: the daemon ends. Raises CatalogError, StorageUnavailable."""

@@ -121,7 +121,16 @@ def beating(tmp_path: Path) -> Iterator[tuple[Heartbeat, Board, Path]]:
         return False
 
     board, file = Board(), tmp_path / "beat"
-    heart = Heartbeat(board, file, clock=time.time, steady=time.monotonic, troubles=list, outlive=outlive, every_s=0.02)
+    heart = Heartbeat(
+        board,
+        file,
+        clock=time.time,
+        steady=time.monotonic,
+        troubles=list,
+        outlive=outlive,
+        look=lambda _: None,
+        every_s=0.02,
+    )
     yield heart, board, file
     heart.stop()
 
@@ -168,7 +177,7 @@ def test_a_round_that_hangs_is_told_with_its_part_while_it_does(tmp_path: Path) 
 
     heart = Heartbeat(
         Board(), tmp_path / "beat", clock=time.time, steady=hurried, troubles=list, outlive=lambda _, step: not step(),
-        every_s=0.02,
+        look=lambda _: None, every_s=0.02,
     )  # fmt: skip
 
     def state() -> str:

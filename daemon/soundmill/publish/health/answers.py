@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 from datasette.utils.asgi import Response
@@ -39,3 +41,15 @@ async def banner(datasette: Any, database: str) -> dict[str, Any]:
         return {"daemon_life": (await health(datasette.databases[database])).life}
     except Exception:  # the page itself says what keeps the catalogue from being read
         return {}
+
+
+async def metrics(datasette: Any, database: str) -> Response:
+    """The figures for Prometheus; read and put into words in a thread of Datasette's."""
+    from soundmill.publish.health.metrics import CONTENT_TYPE, exposition  # by whoever asks for the first time
+
+    source = datasette.databases[database]
+    try:
+        text = await source.execute_fn(lambda connection: exposition(connection, Path(source.path)))
+    except sqlite3.Error as error:
+        return Response.text(f"503: the catalogue cannot be read: {error}\n", status=503, headers=LIVE)
+    return Response(text, headers=LIVE, content_type=CONTENT_TYPE)

@@ -43,13 +43,15 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """What is known of the daemon; `message` is None while it does its work."""
+    """What is known of the daemon; `message` is None while it does its work. `silent_s` is how long ago the last sign
+    of life was."""
 
     state: State
     pid: int | None = None
     since: float | None = None
     message: str | None = None
     troubles: tuple[dict[str, Any], ...] = ()
+    silent_s: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -152,7 +154,14 @@ def life(
         state, since, message = _heard(row, file, last, now, steady_s)
     else:
         state, since, message = _silent(last, now, is_there=not gone and is_there(last.pid))
-    return Life(state=state, pid=last.pid, since=since, message=message, troubles=() if file is None else file.troubles)
+    return Life(
+        state=state,
+        pid=last.pid,
+        since=since,
+        message=message,
+        troubles=() if file is None else file.troubles,
+        silent_s=min(_age_s(beat, now, steady_s) for beat in beats),
+    )
 
 
 Judged = tuple[State, float, str | None]
@@ -193,6 +202,12 @@ def clock(at: float, now: float) -> str:
     """`14:03:12 UTC`, with the date where that was not within the last twelve hours."""
     moment = datetime.fromtimestamp(at, UTC)
     return f"{moment:%H:%M:%S} UTC" if abs(now - at) < 43_200 else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _age_s(beat: Beat, now: float, steady_s: float) -> float:
+    """By the date alone where the machine was started anew in between."""
+    age_s = steady_s - beat.steady_s
+    return age_s if age_s >= 0.0 else max(0.0, now - beat.at)
 
 
 def _is_fresh(beat: Beat, steady_s: float) -> bool:

@@ -90,20 +90,21 @@ async def health(database: Any) -> Health:
 
 def look(connection: sqlite3.Connection, catalog: Path) -> Health:
     """Raises sqlite3.Error."""
-    rows = _rows(connection, "SELECT * FROM heartbeat")
+    beats = rows(connection, "SELECT * FROM heartbeat")
     life = pulse.life(
-        pulse.unpacked(rows[0] if rows else None),
+        pulse.unpacked(beats[0] if beats else None),
         pulse.read(pulse.beside(catalog)),
         now=time.time(),
         steady_s=time.monotonic(),
     )
-    troubles = _rows(connection, f"SELECT * FROM troubles ORDER BY began_at LIMIT {MOST_TROUBLES}")
-    storage, upkeep = _rows(connection, "SELECT * FROM storage"), _rows(connection, "SELECT * FROM upkeep")
-    alerts = _rows(connection, "SELECT * FROM alert_posts")
+    troubles = rows(connection, f"SELECT * FROM troubles ORDER BY began_at LIMIT {MOST_TROUBLES}")
+    storage, upkeep = rows(connection, "SELECT * FROM storage"), rows(connection, "SELECT * FROM upkeep")
+    alerts = rows(connection, "SELECT * FROM alert_posts")
     return Health.of(life, troubles, storage, alerts, upkeep[0])
 
 
-def _rows(connection: sqlite3.Connection, sql: str) -> list[dict[str, Any]]:
+def rows(connection: sqlite3.Connection, sql: str) -> list[dict[str, Any]]:
+    """What a question answers, whatever the connection makes of rows."""
     cursor = connection.execute(sql)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

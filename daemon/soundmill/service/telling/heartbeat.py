@@ -24,7 +24,8 @@ class Board(Protocol):
 
 class Heartbeat:
     """Beats from when it is made. `clock` gives Unix seconds, `steady` the machine's seconds that no change of the date
-    moves; `troubles` what the daemon cannot do at present."""
+    moves; `troubles` what the daemon cannot do at present. With each beat of the file `look` is called with the part
+    that the main thread hangs in, or None."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Heartbeat:
         steady: Callable[[], float],
         troubles: Callable[[], Sequence[dict[str, Any]]],
         outlive: Callable[[str, Callable[[], object]], bool],
+        look: Callable[[str | None], None],
         every_s: float = pulse.EVERY_S,
     ) -> None:
         self._board = board
@@ -43,6 +45,7 @@ class Heartbeat:
         self._steady = steady
         self._troubles = troubles
         self._outlive = outlive
+        self._look = look
         self._every_s = every_s
         self._handle: int | None = None
         self._closed = False
@@ -56,6 +59,12 @@ class Heartbeat:
     def at(self, part: str | None) -> None:
         """What the main thread is at from now on; None between its rounds."""
         self._busy = None if part is None else (part, self._steady())
+
+    @property
+    def hangs_at(self) -> str | None:
+        """The part that the main thread does not come out of."""
+        busy = self._busy
+        return busy[0] if busy is not None and self._steady() - busy[1] > pulse.STUCK_S else None
 
     def check(self) -> None:
         """Write the row where it is due. Raises StorageUnavailable, CatalogError."""
@@ -93,6 +102,7 @@ class Heartbeat:
 
     def _step(self) -> None:
         self._outlive("heartbeat file", self._write_file)
+        self._look(self.hangs_at)
         self._ended.wait(self._every_s)
 
     def _beat(self) -> Beat:
