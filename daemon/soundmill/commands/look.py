@@ -20,7 +20,7 @@ BATCHES = {
     "flagged": "flagged", "jobs_per_hour": "per hour",
 }  # fmt: skip
 WORKERS = {
-    "name": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
+    "worker": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
 }  # fmt: skip
 JOBS = {
     "batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",

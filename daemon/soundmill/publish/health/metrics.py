@@ -53,7 +53,8 @@ def _families(connection: sqlite3.Connection, catalog: Path) -> Iterator[Metric]
     yield _gauge("soundmill_batches", "Batches on record", [], [((), total["batches"])])
     yield _counter("soundmill_attempts", "Tries at jobs", [], [((), health.upkeep["attempts"])])
     yield from _of_models(rows(connection, f"SELECT * FROM model_speed ORDER BY outputs DESC LIMIT {MOST_MODELS}"))
-    yield from _of_workers(rows(connection, f"SELECT * FROM worker_board ORDER BY worker LIMIT {MOST_WORKERS}"))
+    workers = rows(connection, f"SELECT * FROM worker_board ORDER BY worker LIMIT {MOST_WORKERS}")
+    yield from _of_workers(workers, may_live=health.life.state not in ("ended", "stopped"))
     yield _gauge("soundmill_reports_owed", "Reports to be made", [], [((), health.upkeep["reports_owed"])])
     rejected = [((), health.upkeep["files_rejected"])]
     yield _counter("soundmill_inbox_files_rejected", "Job files that were refused", [], rejected)
@@ -79,8 +80,8 @@ def _of_models(models: list[dict[str, Any]]) -> Iterator[Metric]:
         yield _counter(name, about, ["model"], _by("model", column, models))
 
 
-def _of_workers(workers: list[dict[str, Any]]) -> Iterator[Metric]:
-    up = [((str(row["worker"]),), int(row["status"] not in ("stopped", "dead"))) for row in workers]
+def _of_workers(workers: list[dict[str, Any]], *, may_live: bool) -> Iterator[Metric]:
+    up = [((str(row["worker"]),), int(may_live and row["status"] not in ("stopped", "dead"))) for row in workers]
     yield _gauge("soundmill_worker_up", "1 while the worker of a device lives", ["worker"], up)
     yield _gauge("soundmill_worker_clips", "Clips in the making", ["worker"], _by("worker", "running", workers))
     yield _gauge("soundmill_worker_slots", "Clips at once, at most", ["worker"], _by("worker", "slots", workers))
