@@ -174,6 +174,14 @@ class Catalog:
 
     last_beat = Reading(state.last_beat)
 
+    @property
+    def writing(self) -> bool:
+        """Whether a transaction is under way, in whichever thread; waits for none."""
+        try:
+            return self._connection.in_transaction
+        except sqlite3.ProgrammingError:  # closed
+            return False
+
     def beat(self, *, pid: int, at: float, steady_s: float, doing: str) -> None:
         """Note that the daemon lives: its process, Unix seconds, the machine's own seconds, running or stopped."""
         value = rows.to_json({"pid": pid, "at": at, "steady_s": steady_s, "state": doing})

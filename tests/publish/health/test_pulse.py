@@ -87,6 +87,14 @@ def test_a_round_that_does_not_end_is_told_with_its_part() -> None:
     assert judged(beat(1.0), beat(1.0, busy=("reports", NOW - 1.0, 1.0))).ok
 
 
+def test_a_file_of_a_million_jobs_is_no_hang_but_a_disk_that_never_answers_is() -> None:
+    """A round waits for the transaction of another thread, and so does the row of the heartbeat."""
+    long = beat(1.0, busy=("queue", NOW - 60.0, 60.0), writing=True)
+    assert judged(beat(60.0), long).ok
+    too_long = beat(1.0, busy=("queue", NOW - 130.0, 130.0), writing=True)
+    assert judged(beat(130.0), too_long).state == "stuck"
+
+
 def test_a_file_that_cannot_be_written_is_no_end() -> None:
     assert judged(beat(1.0), None).ok
     assert judged(beat(1.0), beat(600.0)).ok

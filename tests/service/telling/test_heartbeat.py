@@ -20,6 +20,8 @@ import pytest
 from publish.conftest import fetch
 from service.conftest import home  # noqa: F401  # a fixture
 from service.test_crash import daemon, rows, wait_until
+from soundmill.catalog.catalog import Catalog
+from soundmill.catalog.connection import transaction
 from soundmill.home import Home
 from soundmill.publish import site
 from soundmill.publish.health import pulse
@@ -105,6 +107,8 @@ def test_a_daemon_that_was_told_to_stop_has_not_died(home: Home) -> None:  # noq
 
 
 class Board:
+    writing = False
+
     def __init__(self) -> None:
         self.beats: list[dict[str, object]] = []
 
@@ -201,3 +205,12 @@ def test_the_row_is_written_once_in_its_time(beating: tuple[Heartbeat, Board, Pa
     time.sleep(0.03)
     heart.check()
     assert len(board.beats) == 2
+
+
+def test_a_long_transaction_of_our_own_is_no_hang(tmp_path: Path) -> None:
+    catalog = Catalog.open(tmp_path / "catalog.db", clock=time.time)
+    assert not catalog.writing
+    with catalog.connected() as db, transaction(db):
+        assert catalog.writing
+    catalog.close()
+    assert not catalog.writing

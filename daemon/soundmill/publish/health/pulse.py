@@ -23,6 +23,7 @@ SIZE = 4096  # bytes of the file, always the same: written in place it needs no 
 EVERY_S = 2.0
 SILENT_S = 7.0  # with a look every two seconds, silence is told within ten
 STUCK_S = 8.0  # in one part of a round
+WRITING_S = 120.0  # that a round may wait for a transaction of our own: a file of a million jobs is one
 
 State = Literal["running", "stopping", "stopped", "stuck", "unrecorded", "silent", "ended", "unknown"]
 
@@ -30,15 +31,23 @@ State = Literal["running", "stopping", "stopped", "stuck", "unrecorded", "silent
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
     """`at` is in Unix seconds, `steady_s` on the machine's clock that no change of the date moves and that all its
-    processes share. `busy` is what a round is at, since when (Unix seconds) and for how long. Of the file alone:
-    `busy` and `troubles`."""
+    processes share. `busy` is what a round is at, since when (Unix seconds) and for how long; `writing`, whether a
+    transaction is under way. Of the file alone: `busy`, `writing` and `troubles`."""
 
     pid: int
     at: float
     steady_s: float
     state: Literal["running", "stopping", "stopped"] = "running"
     busy: tuple[str, float, float] | None = None
+    writing: bool = False
     troubles: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def hangs_at(self) -> str | None:
+        """The part that the rounds do not come out of."""
+        if self.busy is None or self.busy[2] <= (WRITING_S if self.writing else STUCK_S):
+            return None
+        return self.busy[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +102,7 @@ def unpacked(fields: Mapping[str, Any] | None) -> Beat | None:
             steady_s=float(fields["steady_s"]),
             state=fields["state"] if fields["state"] in ("stopping", "stopped") else "running",
             busy=None if busy is None else (str(busy[0]), float(busy[1]), float(busy[2])),
+            writing=bool(fields.get("writing")),
             troubles=tuple(fields.get("troubles") or ()),
         )
     return None
@@ -187,10 +197,11 @@ def _heard(row: Beat | None, file: Beat | None, last: Beat, now: float, steady_s
         return "running", last.at, None
     if file.state == "stopping":
         return "stopping", file.at, "the daemon is being stopped"
-    if file.busy is not None and file.busy[2] > STUCK_S:
-        part, since, _ = file.busy
+    if file.busy is not None and (part := file.hangs_at) is not None:
+        since = file.busy[1]
         return "stuck", since, f"the daemon (pid {file.pid}) hangs: it is at “{part}” since {clock(since, now)}"
-    if row is None or row.pid != file.pid or not _is_fresh(row, steady_s):
+    patience_s = WRITING_S if file.writing else SILENT_S
+    if row is None or row.pid != file.pid or not _is_fresh(row, steady_s, patience_s):
         since = file.at if row is None else row.at
         why = next((str(t.get("message")) for t in file.troubles if t.get("part") == "heartbeat"), None)
         says = f"the daemon runs (pid {file.pid}), but the catalogue takes nothing since {clock(since, now)}"
@@ -210,5 +221,5 @@ def _age_s(beat: Beat, now: float, steady_s: float) -> float:
     return age_s if age_s >= 0.0 else max(0.0, now - beat.at)
 
 
-def _is_fresh(beat: Beat, steady_s: float) -> bool:
-    return 0.0 <= steady_s - beat.steady_s <= SILENT_S  # under none: from before the machine was started anew
+def _is_fresh(beat: Beat, steady_s: float, longest_s: float = SILENT_S) -> bool:
+    return 0.0 <= steady_s - beat.steady_s <= longest_s  # under none: from before the machine was started anew

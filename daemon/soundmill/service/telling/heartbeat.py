@@ -17,8 +17,10 @@ FILE_MODE = 0o640
 
 
 class Board(Protocol):
-    """What the heartbeat needs of the catalogue."""
+    """What the heartbeat needs of the catalogue; `writing`: a transaction of some thread is under way."""
 
+    @property
+    def writing(self) -> bool: ...
     def beat(self, *, pid: int, at: float, steady_s: float, doing: str) -> None: ...
 
 
@@ -60,12 +62,6 @@ class Heartbeat:
         """What the main thread is at from now on; None between its rounds."""
         self._busy = None if part is None else (part, self._steady())
 
-    @property
-    def hangs_at(self) -> str | None:
-        """The part that the main thread does not come out of."""
-        busy = self._busy
-        return busy[0] if busy is not None and self._steady() - busy[1] > pulse.STUCK_S else None
-
     def check(self) -> None:
         """Write the row where it is due. Raises StorageUnavailable, CatalogError."""
         if not self._thread.alive:
@@ -102,7 +98,7 @@ class Heartbeat:
 
     def _step(self) -> None:
         self._outlive("heartbeat file", self._write_file)
-        self._look(self.hangs_at)
+        self._look(self._beat().hangs_at)
         self._ended.wait(self._every_s)
 
     def _beat(self) -> Beat:
@@ -114,6 +110,7 @@ class Heartbeat:
             steady_s=steady_s,
             state=self._state,
             busy=None if busy is None else (busy[0], now - took_s, took_s),
+            writing=self._board.writing,
             troubles=tuple(self._troubles()),
         )
 
