@@ -80,12 +80,15 @@ class Catalog:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], float]) -> Catalog:
-        """Open the catalogue, making or migrating it as needed; an older one is copied first. Raises CatalogTooNew."""
+    def open(
+        cls, path: Path, *, clock: Callable[[], float], before_upgrade: Callable[[], None] = lambda: None
+    ) -> Catalog:
+        """Open the catalogue, making or migrating it as needed; an older one is copied first, which may take minutes
+        and is told to `before_upgrade`. Raises CatalogTooNew."""
         with translated(path):
             connection = connect_writer(path)
             try:
-                _bring_up_to_date(connection, path, clock())
+                _bring_up_to_date(connection, path, clock(), before_upgrade)
             except BaseException:
                 connection.close()
                 raise
@@ -189,13 +192,16 @@ class Catalog:
             state.set_setting(db, "heartbeat", value)
 
 
-def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float) -> None:
+def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float, before_upgrade: Callable[[], None]) -> None:
     try:
         had, lacking = known(db), pending(db)
     except CatalogTooNew as error:
         copy = copies.latest(path)
         raise CatalogTooNew(f"{path}: {error}" + (f", or go back to its copy {copy}" if copy else "")) from error
-    copy = copies.copy_before(db, path, lacking[0], now=now).name if had and lacking else None
+    copy = None
+    if had and lacking:
+        before_upgrade()
+        copy = copies.copy_before(db, path, lacking[0], now=now).name
     migrate(db)
     if copy is not None:
         message = f"by {', '.join(lacking)}; as it was before, it is in {copies.FOLDER}/{copy}"

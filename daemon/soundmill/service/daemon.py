@@ -39,7 +39,6 @@ STOP_GRACE_S = 10.0  # how long running clips may take to end after the first si
 LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
-START_S = 120.0  # for the rest of the start
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
@@ -97,9 +96,8 @@ class Service:
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
-            systemd.notify(f"EXTEND_TIMEOUT_USEC={UPGRADE_S * 1_000_000:.0f}")
-            self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
-            systemd.notify(f"EXTEND_TIMEOUT_USEC={START_S * 1_000_000:.0f}")
+            catalog = Catalog.open(home.catalog, clock=clock, before_upgrade=lambda: systemd.extend(UPGRADE_S))
+            self.catalog = opened.enter_context(contextlib.closing(catalog))
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
             self._telling = Telling(home, self.catalog, config.alerts, self._troubles, clock=clock, steady=steady)
             opened.callback(self._say_goodbye)

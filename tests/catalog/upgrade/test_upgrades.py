@@ -109,11 +109,13 @@ def test_a_catalogue_of_every_schema_opens_and_works(tmp_path: Path, last: str) 
     path = tmp_path / "catalog.db"
     catalogue_of(path, last)
     before = content(path)
-    Catalog.open(path, clock=time.time).close()
+    told: list[list[Path]] = []
+    Catalog.open(path, clock=time.time, before_upgrade=lambda: told.append(copied(tmp_path))).close()
     whole(path)
     if last == NAMES[-1]:
-        assert copied(tmp_path) == []
+        assert copied(tmp_path) == told == []
         return
+    assert told == [[]], "once, before there is a copy"
     (copy,) = copied(tmp_path)
     following = NAMES[NAMES.index(last) + 1]
     assert copy.name.startswith(f"before-{following[1:5]}-") and content(copy) == before
