@@ -94,6 +94,13 @@ def test_a_date_that_is_set_back_makes_nothing_of_the_future(tmp_path: Path) -> 
     assert "days_left" not in json.loads(disk.board.settings["storage"])["places"][0]
 
 
+def test_a_disk_that_is_not_mounted_is_left_out(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "gone")
+    disk.room.check()
+    (place,) = json.loads(disk.board.settings["storage"])["places"]
+    assert place["place"] == "catalogue"
+
+
 def test_it_is_measured_once_a_minute_and_little_is_kept(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     disk.after(72, used=GB)

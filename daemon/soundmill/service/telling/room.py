@@ -80,7 +80,7 @@ class Room:
         self._due = steady()
 
     def check(self) -> None:
-        """Raises OSError, StorageUnavailable, CatalogError."""
+        """Raises StorageUnavailable, CatalogError."""
         if self._steady() < self._due:
             return
         self._due = self._steady() + EVERY_S
@@ -89,10 +89,13 @@ class Room:
         now = self._clock()
         found, warning, disks = [], None, set[int]()
         for name, folder in self._places.items():
-            if (disk := folder.stat().st_dev) in disks:
+            try:
+                if (disk := folder.stat().st_dev) in disks:
+                    continue
+                free, whole = self._measure(folder)
+            except OSError:  # a disk that is not mounted is the storage's trouble
                 continue
             disks.add(disk)
-            free, whole = self._measure(folder)
             samples = self._samples.get(name, [])
             self._samples[name] = samples = [one for one in samples if now - REMEMBERED_S <= one[0] <= now]
             fills = rate([*samples, (now, free)])
