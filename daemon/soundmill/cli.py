@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from soundmill import __version__
+from soundmill import __version__, logs
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
@@ -75,9 +74,7 @@ class Group(click.Group):
 def main(ctx: click.Context, home: str | None, debug: bool) -> None:
     """An audio factory fed by dropping files: every row of a CSV or YAML job file becomes a clip,
     measured, judged and catalogued."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(debug=debug)
     ctx.obj = find_home(home)
 
 
@@ -103,7 +100,7 @@ def run(home: Home, once: bool, no_web: bool) -> None:
     """Watch the inbox and run its jobs until stopped."""
     from soundmill.commands import run as command
 
-    command.run(home, once=once, site=not (no_web or once), say=click.echo)
+    command.run(home, once=once, site=not (no_web or once), say=logs.teller(click.echo))
 
 
 @main.command()
@@ -135,7 +132,7 @@ def web(home: Home, port: int | None, link: bool) -> None:
         return
     from soundmill.commands import look
 
-    look.web(home, port, click.echo)
+    look.web(home, port, logs.teller(click.echo))
 
 
 @main.command()
@@ -359,6 +356,20 @@ def models_verify(name: str, as_json: bool) -> None:
     from soundmill.commands.doctor import verify_model
 
     verify_model(name, as_json=as_json)
+
+
+@main.group()
+def alerts() -> None:
+    """Tell somebody what happens: alerts of soundmill.yaml."""
+
+
+@alerts.command("test")
+@click.pass_obj
+def alerts_test(home: Home) -> None:
+    """Send an alert now; 1 if it did not arrive."""
+    from soundmill.commands.telling import alerts as command
+
+    command.test(home, click.echo)
 
 
 @main.command()

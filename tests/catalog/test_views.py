@@ -22,6 +22,7 @@ VIEWS = [
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
     "labelled_jobs",
+    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
 ]  # fmt: skip
 
 
@@ -69,6 +70,10 @@ def busy(mill: Any) -> Any:
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
     mill.catalog.set_setting("troubles", json.dumps([trouble]))
+    mill.catalog.beat(pid=1, at=mill.clock.now, steady_s=7.0, doing="running")
+    place = {"place": "outputs", "free_bytes": 4, "size_bytes": 9}
+    mill.catalog.set_setting("storage", json.dumps({"at": mill.clock.now, "places": [place]}))
+    mill.catalog.set_setting("alerts webhook", json.dumps({"sent": 3, "failed": 1, "outbox": []}))
     return mill
 
 

@@ -248,6 +248,10 @@ def fill(home: Home) -> None:
     home.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": f"{HOSTILE}: cannot be read", "since": home.now[0]}
     home.catalog.set_setting("troubles", json.dumps([trouble]))
+    home.catalog.beat(pid=1, at=home.now[0], steady_s=1e12, doing="running")  # and nothing since
+    place = {"place": "outputs", "free_bytes": 4_000_000_000, "size_bytes": 9_000_000_000, "per_day_bytes": 10**9}
+    home.catalog.set_setting("storage", json.dumps({"at": home.now[0], "places": [place | {"days_left": 4.0}]}))
+    home.catalog.set_setting("alerts webhook", json.dumps({"sent": 3, "failed": 1, "outbox": []}))
     home.catalog.record_rejection(
         "01JD0000000000000000000000",
         "broken.csv",

@@ -104,6 +104,18 @@ def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:
 
     Raises CatalogTooNew when it has steps this version does not know, and whatever sqlite3 raises.
     """
+    done = known(db)
+    names = [step.__name__ for step in STEPS]
+    wanted = STEPS[: len(names) if before is None else names.index(before)]
+    missing = [step for step in wanted if step.__name__ not in done]
+    if missing:
+        _apply(db, missing)
+    if before is None:
+        _refresh_views(db)
+
+
+def known(db: sqlite3.Connection) -> set[str]:
+    """The steps that a catalogue has. Raises CatalogTooNew when this version does not know one of them."""
     done = _applied(db)
     unknown = done - {step.__name__ for step in STEPS}
     if unknown:
@@ -111,13 +123,21 @@ def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:
             f"the catalogue has {', '.join(sorted(unknown))}, which this Soundmill does not know: "
             "install the newer Soundmill that wrote it"
         )
-    names = [step.__name__ for step in STEPS]
-    wanted = STEPS[: len(names) if before is None else names.index(before)]
-    pending = [step for step in wanted if step.__name__ not in done]
-    if pending:
-        _apply(db, pending)
-    if before is None:
-        _refresh_views(db)
+    return done
+
+
+def pending(db: sqlite3.Connection) -> list[str]:
+    """Names of the steps that a catalogue lacks, in their order. Raises CatalogTooNew."""
+    done = known(db)
+    return [step.__name__ for step in STEPS if step.__name__ not in done]
+
+
+def is_current(db: sqlite3.Connection) -> bool:
+    """Whether a catalogue has this version's tables and views. Raises CatalogTooNew."""
+    if pending(db):
+        return False
+    row = db.execute("SELECT value FROM settings WHERE key = 'views'").fetchone()
+    return row is not None and row[0] == _digest(_sql("views.sql"))
 
 
 def _applied(db: sqlite3.Connection) -> set[str]:
@@ -158,7 +178,7 @@ def _unneeded(*modules: str) -> Iterator[None]:
 
 def _refresh_views(db: sqlite3.Connection) -> None:
     sql = _sql("views.sql")
-    digest = hashlib.sha256(sql.encode()).hexdigest()
+    digest = _digest(sql)
     row = db.execute("SELECT value FROM settings WHERE key = 'views'").fetchone()
     if row is not None and row[0] == digest:
         return
@@ -170,6 +190,10 @@ def _refresh_views(db: sqlite3.Connection) -> None:
             "INSERT INTO settings (key, value) VALUES ('views', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             (digest,),
         )
+
+
+def _digest(sql: str) -> str:
+    return hashlib.sha256(sql.encode()).hexdigest()
 
 
 def _drop_views(db: sqlite3.Connection) -> None:

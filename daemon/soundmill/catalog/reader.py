@@ -14,8 +14,9 @@ from pathlib import Path
 from soundmill.catalog.asking.shortlists import find as find_shortlist
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
+from soundmill.catalog.migrations import is_current
 from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
-from soundmill.errors import CatalogError, InvalidControl
+from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 
 Row = dict[str, object]
 
@@ -31,19 +32,25 @@ class Reader:
 
     @classmethod
     def open(cls, path: Path) -> Reader:
-        """Raises CatalogError when there is no catalogue yet."""
+        """Raises CatalogError when there is no catalogue of this version, CatalogTooNew when a newer one wrote it."""
         if not path.is_file():
             raise CatalogError(f"{path}: no catalogue here yet: run `soundmill init`, or `soundmill run`")
         with translated(path):
             connection = connect_reader(path)
             try:
-                ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job_list'").fetchone()
+                ready = is_current(connection)
+            except CatalogTooNew as error:
+                connection.close()
+                raise CatalogTooNew(f"{path}: {error}") from error
             except BaseException:
                 connection.close()
                 raise
-        if ready is None:
+        if not ready:
             connection.close()
-            raise CatalogError(f"{path}: not a catalogue of this Soundmill: start `soundmill run` once to prepare it")
+            raise CatalogError(
+                f"{path}: not yet a catalogue of this Soundmill: start `soundmill run` once, which copies an older one "
+                "and brings it up to date"
+            )
         return cls(connection, path)
 
     def close(self) -> None:
@@ -327,6 +334,23 @@ class Reader:
     def troubles(self) -> list[Row]:
         """What of the daemon does not work at present, the oldest first."""
         return self._rows("SELECT * FROM troubles ORDER BY began_at")
+
+    def heartbeat(self) -> Row | None:
+        """The daemon's last sign of life in the catalogue; there is another in a file beside it."""
+        rows = self._rows("SELECT * FROM heartbeat")
+        return rows[0] if rows else None
+
+    def storage(self) -> list[Row]:
+        """The room on the home's disks, as the daemon measured it last."""
+        return self._rows("SELECT * FROM storage")
+
+    def upkeep(self) -> Row:
+        """What an operator looks at beside the totals: reports owed, dead workers, troubles, files rejected."""
+        return self._rows("SELECT * FROM upkeep")[0]
+
+    def alert_posts(self) -> list[Row]:
+        """How many alerts were sent, could not be, and wait, for each way they go."""
+        return self._rows("SELECT * FROM alert_posts")
 
     def rejections(self, limit: int = 100) -> list[Row]:
         """The latest refused files, newest first."""

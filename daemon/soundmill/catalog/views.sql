@@ -229,6 +229,9 @@ JOIN batches b ON b.id = j.batch_id
 WHERE j.status = 'queued'
 ORDER BY j.model, j.priority DESC, j.id;
 
+CREATE VIEW queue_totals AS
+SELECT model, count(*) AS queued FROM jobs WHERE status = 'queued' GROUP BY model;
+
 CREATE VIEW worker_board AS
 SELECT name AS worker, device, model, status, slots, running, restarts, error,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
@@ -253,6 +256,36 @@ SELECT json_extract(t.value, '$.part') AS part, json_extract(t.value, '$.message
        strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(t.value, '$.since'), 'unixepoch') AS began_at
 FROM settings s, json_each(s.value) t
 WHERE s.key = 'troubles';
+
+-- The daemon's last sign of life; steady_s is on the machine's clock that no change of the date moves.
+CREATE VIEW heartbeat AS
+SELECT json_extract(value, '$.state') AS state, json_extract(value, '$.pid') AS pid,
+       json_extract(value, '$.at') AS unix_s, json_extract(value, '$.steady_s') AS steady_s,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(value, '$.at'), 'unixepoch') AS beat_at
+FROM settings WHERE key = 'heartbeat';
+
+-- Room on the disks: per_day_bytes is what was used up lately, days_left what follows from it.
+CREATE VIEW storage AS
+SELECT json_extract(p.value, '$.place') AS place, json_extract(p.value, '$.free_bytes') AS free_bytes,
+       json_extract(p.value, '$.size_bytes') AS size_bytes, json_extract(p.value, '$.per_day_bytes') AS per_day_bytes,
+       json_extract(p.value, '$.days_left') AS days_left,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(s.value, '$.at'), 'unixepoch') AS measured_at
+FROM settings s, json_each(s.value, '$.places') p
+WHERE s.key = 'storage';
+
+CREATE VIEW alert_posts AS
+SELECT substr(key, 8) AS target, json_extract(value, '$.sent') AS sent, json_extract(value, '$.failed') AS failed,
+       json_array_length(value, '$.outbox') AS waiting
+FROM settings WHERE key IN ('alerts webhook', 'alerts command') AND value <> '';
+
+-- One row: what an operator looks at that is not among the totals. The first is said as its partial index says it.
+CREATE VIEW upkeep AS
+SELECT (SELECT count(*) FROM batches
+        WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_at)) AS reports_owed,
+       (SELECT count(*) FROM workers WHERE status = 'dead') AS workers_dead,
+       (SELECT count(*) FROM settings s, json_each(s.value) WHERE s.key = 'troubles') AS troubles,
+       (SELECT count(*) FROM rejections) AS files_rejected,
+       (SELECT coalesce(max(id), 0) FROM attempts) AS attempts;
 
 CREATE VIEW label_values AS
 SELECT name, value, jobs FROM label_totals;

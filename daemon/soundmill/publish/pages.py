@@ -1,4 +1,4 @@
-"""The pages of our own: the front page, the live board, a batch with its players, and the health check."""
+"""The pages of our own: the front page, the live board, and a batch with its players."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from datasette.utils.asgi import Response
 from markupsafe import Markup
 
 from soundmill.publish import cells, reads
+from soundmill.publish.health.state import health
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
 
@@ -50,20 +51,27 @@ async def front_page(datasette: Any, database: str, request: Any) -> Response:
 
 
 async def board_page(datasette: Any, database: str, request: Any) -> Response:
-    context = {**helpers(datasette, database), "board": await reads.board(datasette.databases[database])}
+    context = {**helpers(datasette, database), "board": await _board(datasette, database)}
     html = await datasette.render_template("soundmill_board.html", context, request=request, view_name="soundmill")
     return Response.html(html, headers=LIVE)
 
 
 async def board_json(datasette: Any, database: str) -> Response:
     """The board as data, and each of its sections as the HTML that stands on the page."""
-    board = await reads.board(datasette.databases[database])
+    board = await _board(datasette, database)
     context = {**helpers(datasette, database), "board": board, "urls": datasette.urls}
     html = {
         name: await datasette.jinja_env.get_template(f"soundmill_board_{name}.html").render_async(context)
         for name in SECTIONS
     }
     return Response.json({**board, "html": html}, headers=LIVE)
+
+
+async def _board(datasette: Any, database: str) -> dict[str, Any]:
+    source = datasette.databases[database]
+    found = await health(source)
+    daemon = {**found.life.as_json(), "lines": found.lines}
+    return {**await reads.board(source), "troubles": list(found.troubles), "daemon": daemon}
 
 
 def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
@@ -151,14 +159,3 @@ def _link(wanted: reads.Filter, **changes: Any) -> str:
         **changes,
     }
     return "?" + urllib.parse.urlencode({key: value for key, value in values.items() if value not in ("", None, 1)})
-
-
-async def health(datasette: Any, database: str | None) -> Response:
-    """200 with the totals while the catalogue can be read, else 503 with the reason."""
-    if database is None:
-        return Response.json({"ok": False, "reason": "no Soundmill catalogue is attached"}, status=503, headers=LIVE)
-    try:
-        totals = await reads.overview(datasette.databases[database])
-    except Exception as error:  # whatever it is, the answer to "are you well?" is no, and why
-        return Response.json({"ok": False, "reason": str(error)}, status=503, headers=LIVE)
-    return Response.json({"ok": True, "catalog": database, **totals}, headers=LIVE)

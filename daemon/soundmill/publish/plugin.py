@@ -22,6 +22,7 @@ from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
+from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
@@ -111,7 +112,20 @@ def extra_css_urls(database: str | None, view_name: str, datasette: Any) -> list
 
 @hookimpl
 def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
-    return _asset_urls("soundmill.js", database, view_name, datasette)
+    names = ("soundmill.js", "daemon.js")
+    return [url for name in names for url in _asset_urls(name, database, view_name, datasette)]
+
+
+@hookimpl
+def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def of_the_daemon() -> dict[str, Any]:
+        catalog = served_by(datasette).catalog
+        if catalog is None or request is None:
+            return {}
+        allowed = await datasette.permission_allowed(request.actor, "view-database", catalog, default=True)
+        return await answers.banner(datasette, catalog) if allowed else {}
+
+    return of_the_daemon
 
 
 def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
@@ -155,6 +169,8 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
+        (r"/-/soundmill/daemon\.json$", daemon_route),
+        (r"/-/soundmill/metrics$", metrics_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
         *ASKING,
         *REVIEW,
@@ -206,8 +222,17 @@ async def report_route(datasette: Any, request: Any, send: Send, receive: Receiv
     )
 
 
-async def health_route(datasette: Any) -> Response:
-    return await pages.health(datasette, served_by(datasette).catalog)
+async def health_route(datasette: Any, request: Any) -> Response:
+    of_daemon = request.args.get("daemon") not in (None, "", "0")
+    return await answers.healthz(datasette, served_by(datasette).catalog, of_daemon=of_daemon)
+
+
+async def daemon_route(datasette: Any, request: Any) -> Response:
+    return await answers.daemon(datasette, await visible_catalog(datasette, request))
+
+
+async def metrics_route(datasette: Any, request: Any) -> Response:
+    return await answers.metrics(datasette, await visible_catalog(datasette, request))
 
 
 async def static_route(datasette: Any, request: Any) -> Response:

@@ -9,7 +9,8 @@ from typing import Any
 
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
-    "event_log", "inbox_notices", "troubles",
+    "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
+    "model_speed",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -85,7 +86,6 @@ async def board(database: Any) -> dict[str, Any]:
         "running": await ask(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": await ask(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
         "inbox": await ask(database, "SELECT * FROM inbox_notices LIMIT 20"),
-        "troubles": await ask(database, "SELECT * FROM troubles ORDER BY began_at LIMIT 20"),
         "events": await ask(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
     }
 

@@ -27,6 +27,7 @@ from typing import IO, Any
 
 import yaml
 
+from soundmill import logs
 from soundmill.errors import CatalogError, ConfigError, SoundmillError
 from soundmill.publish.asking import keys
 
@@ -135,6 +136,7 @@ def quieten() -> None:
 
     # The board asks every two seconds: a line for each request would bury the daemon's own.
     LOGGING_CONFIG["loggers"]["uvicorn.access"]["handlers"] = []
+    LOGGING_CONFIG["formatters"]["default"] = {"()": "soundmill.logs.formatter"}
     # Where rich is installed, Datasette prints pages of local variables for every address it does not know.
     handle_exception.rich = None
 
@@ -314,6 +316,7 @@ def main(arguments: list[str]) -> int:
         arguments = arguments[1:]
     if arguments[0].startswith(BASE_URL):
         base_url, arguments = arguments[0].removeprefix(BASE_URL), arguments[1:]
+    logs.set_up(debug=False)
     catalog, outputs, host, port, wait_s, *hosts = arguments
     try:
         serve(Path(catalog), Path(outputs), host, int(port), hosts=hosts, wait_s=float(wait_s), base_url=base_url)

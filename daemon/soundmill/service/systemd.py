@@ -22,6 +22,11 @@ def notify(message: str) -> None:
         log.warning("systemd was not told %s: %s", message, error)
 
 
+def extend(seconds: float) -> None:
+    """Ask for so much time for what is under way, the start or the stop."""
+    notify(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000:.0f}")
+
+
 def tell(message: str) -> None:
     """Does nothing outside a unit, and never waits. Raises OSError when nobody takes the notice."""
     address = os.environ.get("NOTIFY_SOCKET")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from soundmill.config import WebConfig
@@ -12,8 +11,6 @@ from soundmill.publish import site
 from soundmill.publish.site import Site
 from soundmill.schedule.loop import LoopThread
 from soundmill.service.survive import Outlive
-
-log = logging.getLogger(__name__)
 
 RESTART_S = 5.0  # after the last start
 AGAIN_S = 30.0  # the same where it could not be started at all
@@ -105,7 +102,6 @@ class WatchedSite:
             if str(error) != self._unavailable:
                 self._unavailable = str(error)
                 self._record("site unavailable", self._unavailable)
-                log.error("%s", error)
 
     def _watch(self) -> None:
         """See that there is a thread that asks: a site that hangs may not hold up the daemon that watches it."""

@@ -12,7 +12,7 @@ from soundmill.publish.asking import keys
 from soundmill.words import span
 
 
-def offer(home: Home, url: str, say: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> None:
+def offer(home: Home, url: str, say: Callable[[str], object], environ: Mapping[str, str] = os.environ) -> None:
     """Say a fresh link to a site that is at `url`; to a journal, which more people read, only how to get one."""
     if "JOURNAL_STREAM" in environ:
         say("to mark, pick and steer on the site, make a link: soundmill web --link")
