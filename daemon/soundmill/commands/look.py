@@ -61,7 +61,7 @@ def status(home: Home, *, as_json: bool) -> None:
     for line in health.lines:
         print(line)
     print()
-    show.table(batches, BATCHES, "No batch yet.")
+    show.table([row for row in batches if row["archived_at"] is None], BATCHES, "No batch yet.")
     print()
     show.table(workers, WORKERS, "No worker yet.")
 

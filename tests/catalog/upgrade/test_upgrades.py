@@ -69,10 +69,11 @@ def catalogue_of(path: Path, last: str) -> None:
             )
             if last not in NAMES[:2]:
                 db.execute("UPDATE jobs SET final_attempt = 1 WHERE id = ? AND status = 'succeeded'", (n,))
-        who = ["who"] if NAMES.index(last) >= NAMES.index("m0008_wishes") else []  # before, nobody was told apart
+        # Before, nobody was told apart.
+        who = {"who": OWNER} if NAMES.index(last) >= NAMES.index("m0008_wishes") else {}
+        rating = {"output_id": 1, "stars": 5, "note": "this one", "rated_at": 4.0, **who}
         db.execute(
-            f"INSERT INTO ratings ({', '.join(['output_id', 'stars', 'note', 'rated_at', *who])})"
-            f" VALUES ({', '.join(['1', '5', "'this one'", '4.0', *(repr(OWNER) for _ in who)])})"
+            f"INSERT INTO ratings ({', '.join(rating)}) VALUES ({', '.join('?' * len(rating))})", tuple(rating.values())
         )
 
 
