@@ -52,7 +52,7 @@ def status(home: Home, *, as_json: bool) -> None:
     for notice in notices:
         print(f"inbox: {notice['kind']}: {notice['file']} {notice['message']}")
     print()
-    show.table(batches, BATCHES, "No batch yet.")
+    show.table([row for row in batches if row["archived_at"] is None], BATCHES, "No batch yet.")
     print()
     show.table(workers, WORKERS, "No worker yet.")
 

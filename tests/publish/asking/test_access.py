@@ -39,6 +39,12 @@ def test_a_link_is_used_once_and_makes_its_user_the_owner(room: Room) -> None:
     assert status == 403 and "soundmill web --link" in found["error"] and "set-cookie" not in headers
 
 
+def test_behind_a_proxy_with_tls_the_cookie_goes_over_tls_alone(room: Room) -> None:
+    entrance = path_of(link(HomeFolder(room.home.root)))
+    headers = room.ask(entrance, X_Forwarded_Proto="https")[2]
+    assert "; Secure" in headers["set-cookie"]
+
+
 @pytest.mark.parametrize("token", ["", "x", "../secret", "%ED%A0%80", "a" * 5000])
 def test_no_other_token_opens(room: Room, token: str) -> None:
     assert room.ask(f"/-/soundmill/enter?token={token}")[0] == 403
