@@ -95,7 +95,8 @@ def test_columns_are_explained_when_asked(page: Page, seen: Seen, mill: tuple[Ho
     ("scheme", "ground", "paths"),
     [
         ("light", "rgb(247, 247, 245)", ["", "-/soundmill", "-/soundmill/batch/forest", "catalog", "catalog/takes"]),
-        ("dark", "rgb(21, 24, 27)", ["", "-/soundmill", "catalog/best_takes"]),
+        ("light", "rgb(247, 247, 245)", ["-/soundmill/review?batch=forest", "-/soundmill/take/forest/clip-004.wav"]),
+        ("dark", "rgb(21, 24, 27)", ["", "-/soundmill", "catalog/best_takes", "-/soundmill/take/forest/clip-006.wav"]),
     ],
 )
 def test_pages_fit_a_phone_in_light_and_dark(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -171,3 +172,20 @@ def test_the_page_holds_what_was_asked_and_no_markup_of_a_prompt(get: Get) -> No
 
 def test_a_page_of_data_is_small(get: Get) -> None:
     assert len(json.dumps(ask(get, "batch=forest")["takes"])) < 11 * 1500
+
+
+def test_below_a_path_everything_is_found_there(home: Home) -> None:
+    datasette = open_site([home.database], settings={"base_url": "/mill/"})
+    for path in ("review?batch=forest", "take/forest/clip-006.wav"):
+        page = asyncio.run(datasette.client.get(f"/-/soundmill/{path}")).text
+        assert '"audio": "/mill/-/soundmill/audio/"' in page and "/mill/-/soundmill/static/player.js?" in page
+        assert not re.findall(r"""(?:href|src)="/(?!mill/)|"/-/soundmill""", page)
+    close_site(datasette)
+
+
+def test_what_a_page_needs_before_its_audio_is_small(get: Get) -> None:
+    page = get("/-/soundmill/review?batch=forest").text
+    fetched = set(re.findall(r'(?:href|src)="([^"]+\.(?:js|css)\?[^"]*)"', page))
+    assert any("review.js" in path for path in fetched) and any("app.css" in path for path in fetched)
+    parts = [len(get(path.replace("&amp;", "&")).content) for path in fetched]
+    assert len(page) + sum(parts) + len(get(f"{PATH}?batch=forest&limit=1").content) * 100 < 300_000

@@ -119,6 +119,7 @@ def test_forty_takes_are_reviewed_by_keyboard_alone(
     reviewing: Page, working: Mill, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page, order = reviewing, names(working)
+    assert working.found("SELECT count(*) FROM take_peaks WHERE length(data) <= 4096") == [(TAKES,)]
     began = time.monotonic()
     page.keyboard.press(" ")
     for n, name in enumerate(order):
