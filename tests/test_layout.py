@@ -45,7 +45,7 @@ MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__":
 # A part of a room may import itself and the parts before it.
 INSIDE: dict[str, list[str]] = {
     "inbox": [
-        "control", "watch", "jobfile", "names", "whole", "notices", "bystanders", "arrivals", "aftermath",
+        "control", "watch", "jobfile", "names", "filing", "whole", "notices", "bystanders", "arrivals", "aftermath",
         "spool", "rest", "intake",
     ],
     "inbox/jobfile": [

@@ -191,10 +191,11 @@ def test_a_rest_belongs_to_the_batch_it_completes(mill: Any) -> None:
         spec = BatchSpec(name=name, jobs=[mill.spec(1, prompt=name)], job_count=1)
         return mill.catalog.ingest(spec, mill.source(**source))
 
-    first = take("a", kept_as="a.csv")
+    first = take("a", kept_as="2026-01/a.csv")
+    flat = take("b", kept_as="b.csv")  # from before they were filed by month
     take("other")
-    take("a-rest", kept_as="a.rest.csv", rest_of=first)
-    assert mill.catalog.kept_as("a.csv") == first
+    take("a-rest", kept_as="2026-02/a.rest.csv", rest_of=first)
+    assert (mill.catalog.kept_as("a.csv"), mill.catalog.kept_as("b.csv")) == (first, flat)
     told: list[str] = []
     mill.catalog.tell_jobs(first.id, lambda job: told.append(job.prompt))
     assert told == ["a", "a-rest"]

@@ -83,8 +83,14 @@ def m0007_files(db: Database) -> None:
     _run(db, "0007_files.sql")
 
 
+def m0008_keeping(db: Database) -> None:
+    """Accepted files are found by their names, whatever their month."""
+    _run(db, "0008_keeping.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
+    m0008_keeping,
 )  # fmt: skip
 
 

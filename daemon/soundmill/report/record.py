@@ -151,6 +151,7 @@ class BatchRecord:
     name: str
     kind: str  # list, template or experiment
     file_name: str
+    kept_as: str  # where in inbox/accepted/ it lies
     sha256: str
     ulid: str
     on_qc_fail: str
@@ -203,6 +204,7 @@ def read_record(rows: Row, folder: Path, looked_at_by: Looking) -> BatchRecord:
     return _from_row(
         BatchRecord,
         rows["batch"],
+        kept_as=rows["batch"].get("kept_as") or rows["batch"]["file_name"],  # it was not always recorded
         extends=rows["batch"]["extends_name"],
         paused=bool(rows["batch"]["paused"]),
         jobs=jobs,
