@@ -1,8 +1,8 @@
 """Inbox: accepted/ and rejected/, filed by month, so that no folder holds a year's files.
 
 A file belongs to the month of its claim, which its ulid tells: however often its move is tried again, it is the same
-one. A name stands for one file in all months, and in the folder itself, where files lay before there were months: by its
-name alone a file is asked the rest of.
+one. A name stands for one file in all months, and in the folder itself, where files lay before there were months,
+because the rest of a file is asked for by its name alone.
 """
 
 from __future__ import annotations

@@ -185,7 +185,8 @@ class Spool:
         return target
 
     def place_for(self, claimed: Claimed, name: Literal["accepted", "rejected"]) -> Path:
-        """A path in that folder's month whose name nothing in the folder has; a half-finished reject of the same claim is not in the way."""
+        """A path in that folder's month whose name nothing in the folder has; a half-finished reject of the
+        same claim is not in the way."""
         filed = self._filed[name]
         folder = filed.folder / month_of(claimed.ulid)
         folder.mkdir(parents=True, exist_ok=True)
