@@ -68,7 +68,7 @@ INSIDE: dict[str, list[str]] = {
     "audio": ["announced", "lengths", "channels", "fade", "tags", "true_peak", "decode", "encode", "loudness"],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
-        "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
+        "connection", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest", "outputs", "state",
         "scores", "selection", "claims", "wishes", "catalog", "reader",
     ],
     "publish": [
@@ -77,7 +77,7 @@ INSIDE: dict[str, list[str]] = {
     ],
     "service": [
         "systemd", "signals", "date", "survive", "settings", "wiring", "output_folder", "best_of_n", "controls",
-        "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "keeping", "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

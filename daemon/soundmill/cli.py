@@ -268,6 +268,17 @@ def score(home: Home) -> None:
     click.echo(command(home))
 
 
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and how many bytes.")
+@AS_JSON
+@click.pass_obj
+def prune(home: Home, dry_run: bool, as_json: bool) -> None:
+    """Let the takes go that soundmill.yaml's retention lets go; never one that a person rated."""
+    from soundmill.commands.keeping import prune as command
+
+    command.prune(home, dry_run=dry_run, as_json=as_json, say=click.echo)
+
+
 @main.group()
 def models() -> None:
     """List, download and verify models."""

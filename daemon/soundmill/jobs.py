@@ -355,6 +355,7 @@ class Output:
     normalization: Normalization
     normalization_target: float  # as in GenerationRequest
     quarantined: bool = False
+    fade_s: float | None = None  # as in GenerationRequest; None: not recorded
 
 
 def derive_seed(*parts: str | int) -> int:

@@ -17,7 +17,7 @@ VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
     "model_speed",
-    "experiment_family", "scores_by_scorer",
+    "experiment_family", "scores_by_scorer", "takes_a_person_touched",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
 from soundmill.catalog.connection import connect_writer, transaction, translated
+from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import migrate
 
 P = ParamSpec("P")
@@ -152,6 +153,13 @@ class Catalog:
     moves_arrived = WritingAt(selection.arrived)
     moves_settled = Writing(selection.settled)
     move_given_up = WritingAt(selection.gone)
+
+    # --- what need not be kept ---
+    stored = Reading(retention.stored)
+    needed_takes = Reading(retention.needed)
+    prune = WritingAt(retention.prune)
+    files_to_go = Reading(retention.files_to_go)
+    pruned = Writing(retention.pruned)
 
     # --- what the service keeps ---
     rejudge = WritingAt(outputs.rejudge)

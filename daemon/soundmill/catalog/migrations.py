@@ -84,7 +84,7 @@ def m0007_files(db: Database) -> None:
 
 
 def m0008_keeping(db: Database) -> None:
-    """Accepted files are found by their names, whatever their month."""
+    """Takes whose file was pruned, the fade of a take, and accepted files found by name, whatever their month."""
     _run(db, "0008_keeping.sql")
 
 

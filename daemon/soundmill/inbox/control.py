@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
 from soundmill.errors import InvalidControl
 
-Action = Literal["cancel", "pause", "resume", "retry", "rate"]
+Action = Literal["cancel", "pause", "resume", "retry", "rate", "prune"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 MOST_BYTES = 65_536
 LONGEST_NOTE = 2_000  # characters
@@ -20,7 +20,8 @@ LONGEST_NOTE = 2_000  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One change asked for. `target` is a batch or a job as the command names it; only `rate` has stars (1 to 5)."""
+    """One change asked for. `target` is a batch or a job as the command names it, of `prune` what it goes by; only
+    `rate` has stars (1 to 5)."""
 
     action: Action
     target: str

@@ -64,6 +64,7 @@ class TakeRecord:
     kept: bool | None  # of the best of n: None where nothing was chosen
     final: bool  # the take its job ended with
     created_at: float
+    pruned_at: float | None  # when retention let its file go
 
     @property
     def kind(self) -> str:
@@ -248,6 +249,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path, looking: Looking) -
         device=attempt["device"],
         device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
         row_steps=row.get("row_steps"),
+        pruned_at=row.get("pruned_at"),
         verdict=Verdict(row["verdict"]),
         scores={scorer: score for scorer, score in row["scores"].items() if scorer != OWN_SCORER},
         checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),

@@ -92,6 +92,6 @@ def _take_row(job: JobRecord, take: TakeRecord, pictures: Mapping[str, str]) -> 
         del about[name]
     about["job"] = about.pop("name")
     row = about | asdict(take) | {"picture": pictures.get(take.file)}
-    for name in ("queued_at", "started_at", "finished_at", "created_at"):
+    for name in ("queued_at", "started_at", "finished_at", "created_at", "pruned_at"):
         row[name] = iso(row[name])
     return row

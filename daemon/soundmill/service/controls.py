@@ -13,7 +13,7 @@ from soundmill.inbox.control import Control
 
 class Controls:
     """Those of one folder. `cancelled(job_ids)` and `rated(batch_ids)` hear of what the catalogue has done already;
-    `record(kind, message)` writes an event."""
+    `prune()` begins what goes on for longer; `record(kind, message)` writes an event."""
 
     def __init__(
         self,
@@ -22,12 +22,14 @@ class Controls:
         *,
         cancelled: Callable[[list[int]], None],
         rated: Callable[[set[int]], None],
+        prune: Callable[[], None],
         record: Callable[[str, str], None],
     ) -> None:
         self._folder = folder
         self._catalog = catalog
         self._cancelled = cancelled
         self._rated = rated
+        self._prune = prune
         self._record = record
         self._done: set[Path] = set()  # but they can't be removed: applied again, a rating or a retry would do harm
 
@@ -77,6 +79,8 @@ class Controls:
                 self._catalog.resume(wish.target)
             case "retry":
                 self._catalog.retry(wish.target)
+            case "prune":
+                self._prune()
             case "rate":
                 assert wish.stars is not None
                 self._rated(self._catalog.rate(wish.target, wish.stars, wish.note))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
+from soundmill.catalog.keeping.retention import Rules as Retention
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
@@ -165,6 +166,10 @@ def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapp
         "licence": clip.licence,
         "versions": dict(clip.versions),
     }
+
+
+def retention_of(config: Config) -> Retention:
+    return Retention(**config.retention.model_dump())
 
 
 def limits_of(config: Config, kind: QualityKind) -> Limits:
