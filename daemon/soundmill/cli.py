@@ -279,6 +279,55 @@ def prune(home: Home, dry_run: bool, as_json: bool) -> None:
     command.prune(home, dry_run=dry_run, as_json=as_json, say=click.echo)
 
 
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="Remove the oldest backups beyond so many.")
+@click.pass_obj
+def backup(home: Home, folder: Path, keep: int | None) -> None:
+    """Back the home up into DIR, also while the daemon runs; only what is new is copied."""
+    import time
+
+    from soundmill.commands.keeping import backup as command
+
+    command.backup(home, folder, keep=keep, now=time.time, say=click.echo)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--backup", "name", metavar="NAME", help="Which backup [default: the newest].")
+@click.option("--force", is_flag=True, help="Also into a home in use, whose catalogue is then moved aside.")
+@click.option("--missing", is_flag=True, help="Only put back the takes that this home lacks, or has damaged.")
+@click.pass_obj
+def restore(home: Home, folder: Path, name: str | None, force: bool, missing: bool) -> None:
+    """Restore the home from its backups in DIR, every file checked."""
+    from soundmill.commands.keeping import restore as command
+
+    if missing:
+        if name or force:
+            raise UsageError("--missing looks into all backups and replaces nothing that is whole; give it alone")
+        command.restore_missing(home, folder, click.echo)
+    else:
+        command.restore(home, folder, name, force=force, say=click.echo)
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Go by sizes, and read no audio.")
+@click.option("--backups", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Read all files of the backups in DIR instead.")  # fmt: skip
+@AS_JSON
+@click.pass_obj
+def verify(home: Home, quick: bool, backups: Path | None, as_json: bool) -> None:
+    """Say whether every take's row has its file with its hash, and every file its row; 1 if not."""
+    import time
+
+    from soundmill.commands.keeping import verify as command
+
+    if backups is not None:
+        command.verify_backups(backups, as_json=as_json, say=click.echo)
+    else:
+        command.verify(home, quick=quick, as_json=as_json, now=time.time, say=click.echo)
+
+
 @main.group()
 def models() -> None:
     """List, download and verify models."""
