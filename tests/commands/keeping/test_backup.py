@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
 import random
 import shutil
 import signal
@@ -20,7 +20,10 @@ from click.testing import Result
 from commands.conftest import Command, parsed
 from service.conftest import config, drop, quick_engine, serving, until
 from service.test_crash import daemon, environment, rows, run_to_the_end
-from soundmill.commands.keeping.store import BadBackup, Store
+from soundmill.commands.keeping.backup import backup as back_up
+from soundmill.commands.keeping.store import Store
+from soundmill.disk import sha256_of
+from soundmill.errors import UsageError
 from soundmill.home import Home, lock_home
 from soundmill.inbox.control import Control
 from soundmill.inbox.control import drop as leave_word
@@ -137,11 +140,9 @@ def test_the_oldest_backups_go_with_what_no_other_has(home: Home, soundmill: Com
 
 
 def test_two_backups_in_one_second_are_two_and_a_date_set_back_is_no_trouble(home: Home, folder: Path) -> None:
-    from soundmill.commands.keeping.backup import backup
-
     work(home, "songs.csv", 1)
     for now in (1_800_000_000.0, 1_800_000_000.0, 1_700_000_000.0, 1_800_000_001.0):
-        backup(home, folder, keep=None, now=lambda now=now: now, say=lambda _: None)  # type: ignore[misc]
+        back_up(home, folder, keep=None, now=lambda now=now: now, say=lambda _: None)  # type: ignore[misc]
     names = [each.name for each in Store(folder).backups()]
     assert names[0] == "2027-01-15T080000Z" and names == sorted(names) and len(set(names)) == 4
 
@@ -294,13 +295,11 @@ def test_a_list_that_leads_out_of_the_home_is_refused(
     place = backup.folder / "files.jsonl"
     place.write_text(place.read_text().replace('"outputs/songs/', '"outputs/../../songs/'))
     about = json.loads((backup.folder / "backup.json").read_text())
-    from soundmill.disk import sha256_of
-
     about["sha256"]["files.jsonl"] = sha256_of(place)
     (backup.folder / "backup.json").write_text(json.dumps(about))
     refused = on(other, soundmill, "restore", str(folder))
     assert refused.exit_code == 1 and "no file of a home" in refused.output
-    assert not (other.root.parent / "songs").exists()
+    assert not (other.root.parent / "songs").exists() and not other.root.exists()
 
 
 def test_a_restore_that_was_broken_off_keeps_daemons_out_and_goes_on(
@@ -327,7 +326,7 @@ def test_kill_9_while_a_backup_is_made_leaves_a_half_one_that_the_next_removes(
     """And every backup that is whole restores."""
     work(home, "songs.csv", 150)
     moments = random.Random(3)
-    for _ in range(8):
+    for _ in range(5):
         with soundmill_process(home, "backup", str(folder)) as process:
             while not any(folder.glob(".*.part")) and process.poll() is None:
                 time.sleep(0.002)
@@ -363,7 +362,7 @@ def test_kill_9_while_a_home_is_restored_and_again_ends_with_all_of_it(home: Hom
     told(home, "backup", str(folder))
     moments = random.Random(4)
     broken_off = 0
-    for _ in range(8):
+    for _ in range(5):
         with soundmill_process(other, "restore", str(folder)) as process:
             while not other.half_restored.exists() and process.poll() is None:
                 time.sleep(0.002)
@@ -381,31 +380,33 @@ def test_kill_9_while_a_home_is_restored_and_again_ends_with_all_of_it(home: Hom
     told(other, "verify")
 
 
-def test_backups_of_a_home_that_works_restore_to_homes_that_are_whole(home: Home, tmp_path: Path, folder: Path) -> None:
+def test_backups_of_a_home_that_works_restore_to_homes_that_are_whole(
+    home: Home, soundmill: Command, tmp_path: Path, folder: Path
+) -> None:
     """While takes are filed, chosen among and moved, pruned, and job files dropped and accepted: each backup is of one
     moment, and a daemon goes on from it and makes every job of every file that was dropped before."""
     home.create()
     (home.root / "soundmill.yaml").write_text("retention: {failed_after_d: 0.00000001}\n")
     dropped: list[int] = []
     with daemon(home, "--max-attempts", "20"):
-        for number in range(5):
+        for number in range(3):
             part = home.inbox / ".part"
             prompts = "".join(f'"clip {number} {row}",3,1\n' for row in range(8))
             part.write_text(f"prompt,count,keep_best\n{prompts}")
             part.rename(home.inbox / f"batch-{number}.csv")
             leave_word(home.control, Control(action="prune", target="retention"), f"01P{number}")
             dropped.append(number + 1)
-            told(home, "backup", str(folder))
+            assert soundmill("backup", str(folder)).exit_code == 0
     backups = Store(folder).backups()
-    assert len(backups) == 5
+    assert len(backups) == 3
     for backup, files in zip(backups, dropped, strict=True):
         other = Home(tmp_path / f"restored-{files}")
-        told(other, "restore", str(folder), "--backup", backup.name)
-        told(other, "verify")
+        assert on(other, soundmill, "restore", str(folder), "--backup", backup.name).exit_code == 0
+        assert on(other, soundmill, "verify").exit_code == 0
         run_to_the_end(other)
         assert rows(other, "SELECT count(*), sum(status = 'succeeded') FROM jobs") == [(24 * files, 24 * files)]
         assert rows(other, "SELECT count(*), count(DISTINCT sha256) FROM batches") == [(files, files)]
-        told(other, "verify")
+        assert on(other, soundmill, "verify").exit_code == 0
 
 
 def test_missing_and_damaged_takes_come_back_while_the_daemon_runs(
@@ -436,8 +437,6 @@ def test_a_catalogue_of_an_earlier_release_is_backed_up_as_it_is(
     home: Home, other: Home, soundmill: Command, folder: Path
 ) -> None:
     """Before an upgrade is when a backup is wanted most."""
-    import gzip
-
     home.create()
     data = Path(__file__).resolve().parents[2] / "data" / "catalogue-d948915.db.gz"
     home.catalog.write_bytes(gzip.decompress(data.read_bytes()))
@@ -452,10 +451,7 @@ def test_a_catalogue_of_an_earlier_release_is_backed_up_as_it_is(
 
 
 def test_a_store_of_a_newer_format_is_refused(folder: Path) -> None:
-    from soundmill.errors import UsageError
-
     Store.create(folder)
     (folder / "soundmill-backup.json").write_text('{"format": 2}')
     with pytest.raises(UsageError, match="newer Soundmill"):
         Store(folder)
-    assert issubclass(BadBackup, Exception) and os.path.isdir(folder)

@@ -69,7 +69,7 @@ class Backup:
                 yield entry
 
     def check(self) -> None:
-        """Raises BadBackup where catalogue or list are not what they were when it was made, or name what they may not."""
+        """Raises BadBackup where catalogue or list are not what they were, or name what they may not."""
         for name, wanted in self.about["sha256"].items():
             try:
                 found = sha256_of(self.folder / name)
