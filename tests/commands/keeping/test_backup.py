@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from click.testing import Result
 
 from commands.conftest import Command, parsed
 from service.conftest import config, drop, quick_engine, serving, until
-from service.test_crash import daemon, environment, rows, run_to_the_end
+from service.test_crash import daemon, environment, rows, run_to_the_end, wait_until
 from soundmill.commands.keeping.backup import backup as back_up
 from soundmill.commands.keeping.store import Store
 from soundmill.disk import sha256_of
@@ -380,6 +381,10 @@ def test_kill_9_while_a_home_is_restored_and_again_ends_with_all_of_it(home: Hom
     told(other, "verify")
 
 
+def has_takes(home: Home, least: int) -> bool:
+    return int(str((rows(home, "SELECT count(*) FROM outputs") or [(0,)])[0][0])) >= least
+
+
 def test_backups_of_a_home_that_works_restore_to_homes_that_are_whole(
     home: Home, soundmill: Command, tmp_path: Path, folder: Path
 ) -> None:
@@ -396,6 +401,7 @@ def test_backups_of_a_home_that_works_restore_to_homes_that_are_whole(
             part.rename(home.inbox / f"batch-{number}.csv")
             leave_word(home.control, Control(action="prune", target="retention"), f"01P{number}")
             dropped.append(number + 1)
+            wait_until(partial(has_takes, home, 24 * number + 5))
             assert soundmill("backup", str(folder)).exit_code == 0
     backups = Store(folder).backups()
     assert len(backups) == 3
