@@ -50,7 +50,7 @@ MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__":
 # A part of a room may import itself and the parts before it.
 INSIDE: dict[str, list[str]] = {
     "inbox": [
-        "control", "watch", "jobfile", "names", "whole", "notices", "bystanders", "arrivals", "aftermath",
+        "control", "watch", "jobfile", "names", "filing", "whole", "notices", "bystanders", "arrivals", "aftermath",
         "spool", "rest", "intake",
     ],
     "inbox/jobfile": [
@@ -73,8 +73,8 @@ INSIDE: dict[str, list[str]] = {
     "audio": ["announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness"],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
-        "connection", "upgrade", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",
-        "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
+        "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
+        "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
     "commands/machine": [
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
@@ -91,7 +91,7 @@ INSIDE: dict[str, list[str]] = {
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
         "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",
-        "controls", "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "controls", "keeping", "inbox_loop", "reporter", "scoring", "watched_site", "sidecar", "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from soundmill import __version__, logs
+from soundmill.commands.upkeep import AS_JSON
+from soundmill.commands.upkeep import COMMANDS as OF_UPKEEP
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
@@ -34,7 +34,6 @@ SCHEMAS = {
 JOB_FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 
 
 class Group(click.Group):
@@ -358,20 +357,6 @@ def models_verify(name: str, as_json: bool) -> None:
     verify_model(name, as_json=as_json)
 
 
-@main.group()
-def alerts() -> None:
-    """Tell somebody what happens: alerts of soundmill.yaml."""
-
-
-@alerts.command("test")
-@click.pass_obj
-def alerts_test(home: Home) -> None:
-    """Send an alert now; 1 if it did not arrive."""
-    from soundmill.commands.telling import alerts as command
-
-    command.test(home, click.echo)
-
-
 @main.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)), default="job")
 def schema(what: str) -> None:
@@ -390,45 +375,6 @@ def doctor(home: Home, as_json: bool) -> None:
     command.doctor(home, as_json=as_json)
 
 
-@main.command("install-service")
-@click.option("--user", "own", is_flag=True, help="A service of your own, without root; it has your rights.")
-@click.option(
-    "--home",
-    "chosen",
-    metavar="DIR",
-    help="Its home [default: that of the service there is, or /var/lib/soundmill; with --user ~/soundmill].",
-)
-@click.option("--model", metavar="NAME", help="The model for rows that name none; asked for where it is not given.")
-@click.option("--droppers", metavar="GROUP", help="Who may drop files; made where there is none [default: soundmill].")
-@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
-@click.pass_context
-def install_service(
-    ctx: click.Context, own: bool, chosen: str | None, model: str | None, droppers: str | None, dry: bool
-) -> None:
-    """Have systemd run the daemon and the site, from now on and after every start of the machine."""
-    from soundmill.commands.machine import install_service as command
-
-    chosen = chosen or ctx.find_root().params["home"]
-    command.install(
-        chosen, own=own, model=model, droppers=droppers, dry=dry, say=click.echo, ask=_asked_on_a_terminal()
-    )
-
-
-@main.command("uninstall-service")
-@click.option("--user", "own", is_flag=True, help="The service of your own.")
-@click.option("--purge", is_flag=True, help="Delete the home with every take, too; asks before it does.")
-@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
-def uninstall_service(own: bool, purge: bool, dry: bool) -> None:
-    """Stop the service and take it off this machine; its home stays."""
-    from soundmill.commands.machine import uninstall_service as command
-
-    command.uninstall(own=own, purge=purge, dry=dry, say=click.echo, ask=_asked_on_a_terminal())
-
-
-def _asked_on_a_terminal() -> Callable[[str], str] | None:
-    return click.prompt if sys.stdin.isatty() else None
-
-
 @main.command()
 @click.option("--model", metavar="NAME", help="Which model [default: default_model of soundmill.yaml].")
 @click.option("--clips", type=click.IntRange(1), help="How many clips [default: three for each slot].")
@@ -440,3 +386,7 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     from soundmill.commands import bench as command
 
     command.bench(home, model, clips, duration, as_json=as_json)
+
+
+for of_upkeep in OF_UPKEEP:
+    main.add_command(of_upkeep)

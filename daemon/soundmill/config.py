@@ -200,6 +200,20 @@ else:
     )
 
 
+Days = Annotated[float, Field(gt=0, le=36_500)]
+
+
+class RetentionConfig(Section):
+    """Which takes go. Their rows stay; a take that a person rated stays too, whatever these say."""
+
+    after_d: Days | None = Field(None, description="takes older than so many days go; null: they stay")
+    failed_after_d: Days | None = Field(None, description="the same of takes that failed a check")
+    set_aside_after_d: Days | None = Field(None, description="the same of takes that keep_best set aside")
+    max_gb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="where takes are more than that together, the oldest go: set aside, then failed, then others"
+    )
+
+
 class WebConfig(Section):
     host: str = Field("127.0.0.1", description="address the site listens on")
     port: int = Field(8001, ge=0, le=65535, description="port of the site; 0 takes a free one")
@@ -260,6 +274,7 @@ class Config(Section):
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
     web: WebConfig = Field(default_factory=WebConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
+    retention: RetentionConfig = Field(default_factory=RetentionConfig)
 
 
 def schema() -> dict[str, Any]:

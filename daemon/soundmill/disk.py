@@ -164,6 +164,33 @@ def open_below(root: Path, names: Sequence[str]) -> int:
         os.close(folder)
 
 
+def sha256_of(path: Path) -> str:
+    """Of a regular file's content. Raises NotPlain, OSError."""
+    handle, _ = open_plain(path)
+    with os.fdopen(handle, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every regular file below a folder by its path from there, each folder's in the order of their names; no part
+    files, and no link is followed. What goes meanwhile is left out. Raises OSError where a folder cannot be read."""
+    folders = [""]
+    while folders:
+        inside = folders.pop()
+        try:
+            with os.scandir(root / inside) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(PART):
+                    yield path, entry.stat(follow_symlinks=False)
+
+
 def read_plain(path: Path, max_bytes: int) -> bytes:
     """The bytes of a regular file. Raises NotPlain, TooLarge, BlockingIOError if it changes meanwhile, OSError."""
     handle, before = open_plain(path)

@@ -44,6 +44,11 @@ class Home:
         return self.outputs / ".soundmill"
 
     @property
+    def half_restored(self) -> Path:
+        """There while a backup is being put back: what a restore that was broken off leaves."""
+        return self.root / ".restoring"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".lock"
 
@@ -82,8 +87,11 @@ def daemon_running(home: Home) -> bool:
     return False
 
 
-def lock_home(home: Home) -> IO[str]:
-    """Hold the home's lock for as long as the returned file is open; raises HomeInUse."""
+def lock_home(home: Home, *, to_restore: bool = False) -> IO[str]:
+    """Hold the home's lock for as long as the returned file is open.
+
+    Raises HomeInUse, also where a restore was broken off, but for one that goes on with it (`to_restore`).
+    """
     handle = home.lock.open("a+", encoding="utf-8")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,6 +100,9 @@ def lock_home(home: Home) -> IO[str]:
         holder = handle.read().strip() or "unknown"
         handle.close()
         raise HomeInUse(f"{home.root}: another daemon (process {holder}) works here; stop it first") from error
+    if home.half_restored.exists() and not to_restore:
+        handle.close()
+        raise HomeInUse(f"{home.root}: a restore was broken off here; run the same `soundmill restore` again")
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()

@@ -146,7 +146,7 @@ class Source:
     sha256: str
     size_bytes: int
     again: bool = False  # a person asked for the same content once more
-    kept_as: str | None = None  # the name it gets in inbox/accepted/
+    kept_as: str | None = None  # where in inbox/accepted/ it goes, "2026-11/themes.csv"
     modified_ns: int | None = None  # the file's own time, to see whether it was written to since
     rest_of: Batch | None = None  # only the rows that this batch lacks were taken of it
 
@@ -356,6 +356,7 @@ class Output:
     normalization: Normalization
     normalization_target: float  # as in GenerationRequest
     quarantined: bool = False
+    fade_s: float | None = None  # as in GenerationRequest; None: not recorded
 
 
 def derive_seed(*parts: str | int) -> int:

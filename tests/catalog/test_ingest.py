@@ -168,6 +168,14 @@ def test_an_experiment_is_kept_as_written(mill: Any) -> None:
     assert json.loads(mill.row("SELECT experiment FROM batches")["experiment"]) == {"factors": {"t": [1, None]}}
 
 
+def test_an_accepted_file_is_found_by_its_name_also_where_it_was_filed_before_there_were_months(mill: Any) -> None:
+    for place in ("2026-01/a.csv", "b.csv"):
+        batch = mill.catalog.ingest(
+            BatchSpec(name="x", jobs=[mill.spec(1)], job_count=1), mill.source(kept_as=place, sha256=place)
+        )
+        assert mill.catalog.kept_as(place.rpartition("/")[2]) == batch
+
+
 def test_the_columns_that_became_labels_are_kept_in_the_files_order(mill: Any) -> None:
     spec = BatchSpec(name="e", jobs=[mill.spec(1)], job_count=1, labels=("scene", "cue", "Ort"))
     mill.catalog.ingest(spec, mill.source())
@@ -191,9 +199,9 @@ def test_a_rest_belongs_to_the_batch_it_completes(mill: Any) -> None:
         spec = BatchSpec(name=name, jobs=[mill.spec(1, prompt=name)], job_count=1)
         return mill.catalog.ingest(spec, mill.source(**source))
 
-    first = take("a", kept_as="a.csv")
+    first = take("a", kept_as="2026-01/a.csv")
     take("other")
-    take("a-rest", kept_as="a.rest.csv", rest_of=first)
+    take("a-rest", kept_as="2026-02/a.rest.csv", rest_of=first)
     assert mill.catalog.kept_as("a.csv") == first
     told: list[str] = []
     mill.catalog.tell_jobs(first.id, lambda job: told.append(job.prompt))

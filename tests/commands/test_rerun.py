@@ -33,6 +33,19 @@ def test_a_take_is_faded_again_as_its_file_says_and_not_as_the_settings_say_now(
     assert request_of(ROW, settings, {"prompt": "calm piano"}).fade_s == 0.0
 
 
+def test_of_a_pruned_take_the_row_says_the_fade_and_the_hash_whether_it_is_the_same() -> None:
+    settings = Config.model_validate({"audio": {"fade_ms": 25}})
+    recorded = {**ROW, "output": {**ROW["output"], "fade_s": 0.0}}  # type: ignore[dict-item]
+    assert request_of(recorded, settings, None).fade_s == 0.0
+    assert request_of(ROW, settings, None).fade_s == 0.025
+    same, other = (
+        Comparison(job="a/b", identical=hit, same_file=hit, largest_difference=None, changed={}, pruned=True)
+        for hit in (True, False)
+    )
+    assert str(same) == "a/b: identical"
+    assert str(other).startswith("a/b: made again, but not the same file, and the pruned one cannot be compared")
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [

@@ -173,6 +173,9 @@ def spool(inbox: Path, clock: Clock, new_ulid: Callable[[], str]) -> Spool:
     return Spool(inbox, clock, new_ulid, settle_s=0.0, patience_s=0.0, command="soundmill")
 
 
+MONTH = "2024-06"  # of these ulids
+
+
 class Ledger:
     """The catalogue's part of the bargain, in memory; `fail` names the points that raise once."""
 
@@ -207,7 +210,9 @@ class Ledger:
         return [(self.batches[source.ulid].name, source) for source in self.sources.values()][-most:]
 
     def kept_as(self, name: str) -> Batch | None:
-        kept = [self.batches[source.ulid] for source in self.sources.values() if source.kept_as == name]
+        kept = [
+            self.batches[source.ulid] for source in self.sources.values() if str(source.kept_as).endswith(f"/{name}")
+        ]
         return kept[-1] if kept else None
 
     def tell_jobs(self, batch_id: int, tell: Callable[[Job], None]) -> None:

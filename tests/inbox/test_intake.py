@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from inbox.conftest import MONTH
 from soundmill.errors import CatalogError, InvalidJobFile, Problem
 from soundmill.inbox.intake import FIRST_WAIT_S, Intake
 from soundmill.inbox.spool import Spool
@@ -33,7 +34,7 @@ def test_a_good_file_becomes_a_batch_and_moves_to_accepted(intake: Intake, inbox
     (outcome,) = intake.scan()
     assert outcome.accepted and outcome.batch == ledger.batches[outcome.ulid]
     assert outcome.reason == ""
-    assert names(inbox / "accepted") == {"themes.csv"}
+    assert names(inbox / "accepted" / MONTH) == {"themes.csv"}
     assert [job.prompt for job in ledger.jobs[outcome.ulid]] == ["calm piano"]
     assert intake.scan() == []
 
@@ -79,7 +80,7 @@ def test_a_rejected_file_may_come_again(intake: Intake, inbox: Path) -> None:
     for _ in range(3):
         (inbox / "odd.csv").write_text(BAD)
         assert intake.scan()[0].rejected
-    assert names(inbox / "rejected") == {
+    assert names(inbox / "rejected" / MONTH) == {
         f"odd{number}.csv{suffix}" for number in ("", "-2", "-3") for suffix in ("", ".errors.txt")
     }
 
@@ -101,8 +102,8 @@ def test_after_a_crash_at_any_call_each_file_is_ingested_exactly_once(
     again = restarted(inbox, clock, new_ulid, ledger, rules_with).scan()
     assert len(again) == 1
     assert len(ledger.batches) == 1 and len(ledger.rejections) == 1
-    assert names(inbox / "accepted") == {"b-good.csv"}
-    assert names(inbox / "rejected") == {"a-bad.csv", "a-bad.csv.errors.txt"}
+    assert names(inbox / "accepted" / MONTH) == {"b-good.csv"}
+    assert names(inbox / "rejected" / MONTH) == {"a-bad.csv", "a-bad.csv.errors.txt"}
     assert names(inbox / ".claimed") == set()
 
 
@@ -133,7 +134,7 @@ def test_after_a_crash_at_the_move_each_file_is_ingested_exactly_once(
     (outcome,) = restarted(inbox, clock, new_ulid, ledger, rules_with).scan()
     assert (outcome.accepted, outcome.rejected) == (where == "accepted", where == "rejected")
     assert len(ledger.batches) + len(ledger.rejections) == 1
-    assert (inbox / where / "file.csv").exists()
+    assert (inbox / where / MONTH / "file.csv").exists()
 
 
 def test_an_errors_file_left_by_a_crash_is_used_again(
@@ -142,9 +143,9 @@ def test_an_errors_file_left_by_a_crash_is_used_again(
     (inbox / "odd.csv").write_text(BAD)
     (outcome,) = intake.scan()
     # as if the crash had come between the explanation and the move
-    (inbox / "rejected" / "odd.csv").rename(inbox / ".claimed" / f"{outcome.ulid}__odd.csv")
+    (inbox / "rejected" / MONTH / "odd.csv").rename(inbox / ".claimed" / f"{outcome.ulid}__odd.csv")
     restarted(inbox, clock, new_ulid, ledger, rules_with).scan()
-    assert names(inbox / "rejected") == {"odd.csv", "odd.csv.errors.txt"}
+    assert names(inbox / "rejected" / MONTH) == {"odd.csv", "odd.csv.errors.txt"}
     assert len(ledger.rejections) == 1
 
 
@@ -166,7 +167,7 @@ def test_problems_found_while_ingesting_reject_the_file(intake: Intake, inbox: P
     ledger.fail["before ingest"] = InvalidJobFile([Problem(message="there is no such file", line=2, field="melody")])
     (outcome,) = intake.scan()
     assert outcome.rejected and outcome.reason == "line 2: melody: there is no such file"
-    assert names(inbox / "rejected") == {"jobs.csv", "jobs.csv.errors.txt"}
+    assert names(inbox / "rejected" / MONTH) == {"jobs.csv", "jobs.csv.errors.txt"}
 
 
 def test_an_unexpected_error_is_tried_again_later_and_ever_more_seldom(
@@ -281,7 +282,7 @@ def test_an_accepted_file_that_grows_is_said_once_with_the_command_that_makes_it
     for _ in range(5):
         assert intake.scan() == []
         clock.now += 5
-    path = inbox / "accepted" / "p1.csv"
+    path = inbox / "accepted" / MONTH / "p1.csv"
     assert ledger.events == [
         (
             "file changed after it was accepted",
@@ -299,7 +300,7 @@ def test_an_accepted_file_that_grows_is_said_once_with_the_command_that_makes_it
 def test_a_touched_accepted_file_is_no_news(intake: Intake, inbox: Path, ledger: Any, clock: Any) -> None:
     (inbox / "a.csv").write_text(GOOD)
     intake.scan()
-    (inbox / "accepted" / "a.csv").touch()
+    (inbox / "accepted" / MONTH / "a.csv").touch()
     for _ in range(5):
         intake.scan()
         clock.now += 5
@@ -312,7 +313,7 @@ def test_a_burst_of_files_is_taken_in_whole(intake: Intake, inbox: Path, ledger:
         (inbox / f"drop-{number}.csv").write_text(f"prompt\npiano {number}\n")
     outcomes = intake.scan()
     assert sum(outcome.accepted for outcome in outcomes) == count == len(ledger.batches)
-    assert len(names(inbox / "accepted")) == count
+    assert len(names(inbox / "accepted" / MONTH)) == count
 
 
 def test_a_name_dropped_over_and_over_is_numbered_without_counting_from_one(
@@ -329,6 +330,6 @@ def test_a_name_dropped_over_and_over_is_numbered_without_counting_from_one(
     for number in range(50):
         (inbox / "drop.csv").write_text(f"prompt\npiano {number}\n")
         assert intake.scan()[0].accepted
-    assert {"drop.csv", "drop-2.csv", "drop-50.csv"} <= names(inbox / "accepted")
-    assert len(names(inbox / "accepted")) == 50
+    assert {"drop.csv", "drop-2.csv", "drop-50.csv"} <= names(inbox / "accepted" / MONTH)
+    assert len(names(inbox / "accepted" / MONTH)) == 50
     assert len(looks) < 3 * 50  # counting from one each time would take 1275

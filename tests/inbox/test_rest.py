@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from inbox.conftest import MONTH
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.reader import Reader
 from soundmill.inbox.intake import Intake, Outcome
@@ -67,7 +68,7 @@ class Mill:
         return [job for job in told if job.batch_id == batch.id]
 
     def rest(self, name: str) -> Outcome:
-        submit(self.inbox / "accepted" / name, self.inbox, rest=True)
+        submit(self.inbox / "accepted" / MONTH / name, self.inbox, rest=True)
         (outcome,) = self.intake.scan()
         return outcome
 
@@ -86,7 +87,7 @@ def mill(tmp_path: Path, clock: Any, new_ulid: Any, rules_with: Any) -> Iterator
 def test_growth_while_no_daemon_ran_is_said_once_and_shown_until_its_rows_are_made(mill: Mill) -> None:
     first = mill.accepted("list.csv", LIST)
     mill.catalog.close()
-    path = mill.inbox / "accepted" / "list.csv"
+    path = mill.inbox / "accepted" / MONTH / "list.csv"
     command = f"soundmill submit --rest {shlex.quote(str(path))}"
     with path.open("a") as late:
         late.write("bells,4,,c\n")
@@ -111,7 +112,7 @@ def test_growth_while_no_daemon_ran_is_said_once_and_shown_until_its_rows_are_ma
 
 def test_growth_that_was_seen_and_not_mended_is_still_shown_after_a_restart(mill: Mill) -> None:
     mill.accepted("list.csv", LIST)
-    with (mill.inbox / "accepted" / "list.csv").open("a") as late:
+    with (mill.inbox / "accepted" / MONTH / "list.csv").open("a") as late:
         late.write("bells,4,,c\n")
     seen = mill.look()
     assert [notice["kind"] for notice in seen] == [GREW]
@@ -122,8 +123,8 @@ def test_growth_that_was_seen_and_not_mended_is_still_shown_after_a_restart(mill
 def test_a_file_that_only_got_another_time_is_no_news_after_a_restart(mill: Mill) -> None:
     mill.accepted("list.csv", LIST)
     mill.accepted("gone.csv", "prompt\nx\n")
-    (mill.inbox / "accepted" / "list.csv").touch()
-    (mill.inbox / "accepted" / "gone.csv").unlink()
+    (mill.inbox / "accepted" / MONTH / "list.csv").touch()
+    (mill.inbox / "accepted" / MONTH / "gone.csv").unlink()
     mill.restart()
     assert mill.look() == [] and mill.said() == []
 
@@ -138,7 +139,7 @@ def test_unchanged_files_are_not_read_after_a_restart(mill: Mill, monkeypatch: p
 
 def test_a_same_sized_change_is_said(mill: Mill) -> None:
     mill.accepted("list.csv", LIST)
-    (mill.inbox / "accepted" / "list.csv").write_text(LIST.replace("drums", "bells"))
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(LIST.replace("drums", "bells"))
     mill.restart()
     assert [notice["kind"] for notice in mill.look()] == [GREW]
     made = mill.rest("list.csv").batch
@@ -150,7 +151,7 @@ def test_rows_are_missing_by_what_they_ask_for_wherever_they_stand(mill: Mill) -
     """One put in between, a third of a kind of which there were two, one with another seed, and one that was cut."""
     mill.accepted("list.csv", LIST + "rain on a ro\n")
     grown = LIST.replace("drums", "wind,9,,w\ndrums") + "harp,2,,a\ndrums,3,8,b\nrain on a roof,,,\n"
-    (mill.inbox / "accepted" / "list.csv").write_text(grown)
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(grown)
     made = mill.rest("list.csv").batch
     assert made is not None
     assert [(job.prompt, job.position) for job in mill.jobs(made)] == [
@@ -165,7 +166,7 @@ def test_rows_are_missing_by_what_they_ask_for_wherever_they_stand(mill: Mill) -
 def test_the_rest_gets_the_seeds_it_would_have_had(mill: Mill) -> None:
     grown = LIST + "bells,4,,c\n"
     first = mill.accepted("list.csv", LIST)
-    (mill.inbox / "accepted" / "list.csv").write_text(grown)
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(grown)
     made = mill.rest("list.csv").batch
     assert made is not None
     whole = list(read_jobs(grown.encode(), "list.csv", mill.rules_with(mill.root, first.ulid)).jobs)
@@ -174,7 +175,7 @@ def test_the_rest_gets_the_seeds_it_would_have_had(mill: Mill) -> None:
 
 def test_more_takes_of_a_row_are_its_missing_ones(mill: Mill) -> None:
     mill.accepted("list.yaml", "jobs:\n- {prompt: harp, count: 2}\n")
-    (mill.inbox / "accepted" / "list.yaml").write_text("jobs:\n- {prompt: harp, count: 4}\n")
+    (mill.inbox / "accepted" / MONTH / "list.yaml").write_text("jobs:\n- {prompt: harp, count: 4}\n")
     made = mill.rest("list.yaml").batch
     assert made is not None and [job.replicate for job in mill.jobs(made)] == [3, 4]
 
@@ -188,7 +189,7 @@ def test_the_rest_of_every_kind_of_file_is_made_also_a_second_time(kind: str, mi
 
     mill.accepted(f"list.{kind}", written("harp"))
     for number, prompts in enumerate([("harp", "drums"), ("bells", "harp", "drums")], 1):
-        (mill.inbox / "accepted" / f"list.{kind}").write_bytes(written(*prompts))
+        (mill.inbox / "accepted" / MONTH / f"list.{kind}").write_bytes(written(*prompts))
         made = mill.rest(f"list.{kind}").batch
         assert made is not None and made.name == ("list-rest" if number == 1 else "list-rest-2")
         assert [job.prompt for job in mill.jobs(made)] == [("drums", "bells")[number - 1]]
@@ -197,7 +198,7 @@ def test_the_rest_of_every_kind_of_file_is_made_also_a_second_time(kind: str, mi
 def test_the_rest_of_an_experiment_goes_on_with_it(mill: Mill) -> None:
     plan = "experiment:\n  prompt: harp\n  factors: {temperature: [0.5, 1.0]}\n"
     first = mill.accepted("settings.yaml", plan)
-    (mill.inbox / "accepted" / "settings.yaml").write_text(plan.replace("1.0", "1.0, 1.5"))
+    (mill.inbox / "accepted" / MONTH / "settings.yaml").write_text(plan.replace("1.0", "1.0, 1.5"))
     made = mill.rest("settings.yaml").batch
     assert made is not None
     (job,) = mill.jobs(made)
@@ -210,7 +211,7 @@ def test_where_nothing_is_missing_nothing_is_made_and_the_reason_is_said(mill: M
     mill.accepted("list.csv", LIST)
     refused = mill.rest("list.csv")
     assert refused.rejected and "has the same content as batch list" in refused.reason
-    (mill.inbox / "accepted" / "list.csv").write_text(LIST + "\n\n")
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(LIST + "\n\n")
     refused = mill.rest("list.csv")
     assert refused.rejected and "has no row that batch list lacks" in refused.reason
 
@@ -225,9 +226,9 @@ def test_of_two_files_of_one_name_each_has_its_own_rest(mill: Mill) -> None:
     for prompt in ("harp", "drums"):
         mill.accepted("list.csv", f"prompt\n{prompt}\n")
     for name, prompt in (("list.csv", "harp"), ("list-2.csv", "drums")):
-        (mill.inbox / "accepted" / name).write_text(f"prompt\n{prompt}\nmore {prompt}\n")
+        (mill.inbox / "accepted" / MONTH / name).write_text(f"prompt\n{prompt}\nmore {prompt}\n")
     for name in ("list-2.csv", "list.csv"):
-        submit(mill.inbox / "accepted" / name, mill.inbox, rest=True)
+        submit(mill.inbox / "accepted" / MONTH / name, mill.inbox, rest=True)
     made = [outcome.batch for outcome in mill.intake.scan()]
     assert {batch.name: [job.prompt for job in mill.jobs(batch)] for batch in made if batch} == {
         "list-2-rest": ["more drums"],
@@ -237,9 +238,9 @@ def test_of_two_files_of_one_name_each_has_its_own_rest(mill: Mill) -> None:
 
 def test_a_rest_handed_in_twice_is_taken_for_what_it_is_both_times(mill: Mill) -> None:
     mill.accepted("list.csv", LIST)
-    (mill.inbox / "accepted" / "list.csv").write_text(LIST + "bells,,,\n")
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(LIST + "bells,,,\n")
     for _ in range(2):
-        submit(mill.inbox / "accepted" / "list.csv", mill.inbox, rest=True)
+        submit(mill.inbox / "accepted" / MONTH / "list.csv", mill.inbox, rest=True)
     first, second = sorted(mill.intake.scan(), key=lambda outcome: outcome.rejected)
     assert first.batch is not None and first.batch.job_count == 1
     assert "has the same content as batch list-rest" in second.reason

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inbox.conftest import MONTH
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.names import is_candidate, numbered, tidy
 from soundmill.inbox.spool import Spool, submit
@@ -103,7 +104,7 @@ def test_a_deleted_inbox_is_made_again(spool: Spool, inbox: Path) -> None:
     assert spool.settled() == []
     (inbox / "a.csv").write_text("prompt\n")
     claimed = spool.claim(inbox / "a.csv")
-    assert claimed is not None and spool.accept(claimed) == inbox / "accepted" / "a.csv"
+    assert claimed is not None and spool.accept(claimed) == inbox / "accepted" / MONTH / "a.csv"
 
 
 def test_an_earlier_file_of_the_same_name_is_never_overwritten(spool: Spool, inbox: Path) -> None:
@@ -112,7 +113,7 @@ def test_an_earlier_file_of_the_same_name_is_never_overwritten(spool: Spool, inb
         claimed = spool.claim(inbox / "a.again.csv")
         assert claimed is not None
         spool.reject(claimed, [Problem(message="odd")])
-    rejected = inbox / "rejected"
+    rejected = inbox / "rejected" / MONTH
     assert (rejected / "a.again.csv").read_text() == "one"
     assert (rejected / "a-2.again.csv").read_text() == "two"
 

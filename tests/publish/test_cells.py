@@ -60,6 +60,13 @@ def test_nothing_in_a_value_becomes_markup(column: str, value: str) -> None:
     assert seen.attributes <= {"class", "href", "src", "title", "controls", "preload", "download"}
 
 
+def test_a_pruned_output_has_its_name_in_place_of_a_player() -> None:
+    row = {"pruned_at": "2026-11-28T10:00:00Z"}
+    html = str(cell("audio", "songs/<calm>.wav", row, "catalog", lambda path: path))
+    assert "<audio" not in html and "&lt;calm&gt;.wav (pruned)" in html
+    assert "<audio" in str(cell("audio", "songs/calm.wav", {"pruned_at": None}, "catalog", lambda path: path))
+
+
 def test_labels_are_chips_that_lead_to_all_that_have_them() -> None:
     html = show("labels", '{"scene": "dark & deep/cave", "take": 3}')
     assert html is not None

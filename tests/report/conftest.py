@@ -71,6 +71,7 @@ TAKE = TakeRecord(
     verdict=Verdict.PASSED, ruleset="music-2-58f211b6", score=80.0, scores={},
     measurements={"loudness_lufs": -14.0}, checks=(), defects=(),
     stars=None, rejected=False, note=None, quarantined=False, kept=None, final=True, created_at=1_760_000_010.0,
+    pruned_at=None,
 )  # fmt: skip
 JOB = JobRecord(
     id=1, position=1, name="clip", prompt="a bell", model="tiny", duration=1.0, temperature=1.0, top_k=250, top_p=0.0,
@@ -79,9 +80,9 @@ JOB = JobRecord(
     started_at=1_760_000_001.0, finished_at=1_760_000_010.0, takes=(TAKE,),
 )  # fmt: skip
 BATCH = BatchRecord(
-    name="bells", kind="list", file_name="bells.csv", sha256="cd" * 32, ulid="01JC", on_qc_fail="keep", priority=0,
-    experiment=None, extends=None, paused=False, created_at=1_760_000_000.0, started_at=1_760_000_001.0,
-    finished_at=1_760_000_010.0, jobs=(JOB,), attempts=(),
+    name="bells", kind="list", file_name="bells.csv", kept_as="2026-01/bells.csv", sha256="cd" * 32, ulid="01JC",
+    on_qc_fail="keep", priority=0, experiment=None, extends=None, paused=False,
+    created_at=1_760_000_000.0, started_at=1_760_000_001.0, finished_at=1_760_000_010.0, jobs=(JOB,), attempts=(),
 )  # fmt: skip
 
 

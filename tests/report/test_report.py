@@ -344,7 +344,8 @@ def written(folder: Path, jobs: tuple[JobRecord, ...]) -> dict[str, str]:
             (folder / take.file).write_bytes(tone(0.1))
     record = replace(BATCH, jobs=jobs)
     write_report(record, folder, earlier=(), later=(), made_at=0.0, processes=1, progress=lambda _: None)
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("report.html", "README.md", "summary.json")}
+    names = ("report.html", "README.md", "summary.json", "takes.jsonl")
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
 
 
 def of_prompts(*sizes: int) -> tuple[JobRecord, ...]:
@@ -359,6 +360,30 @@ def of_prompts(*sizes: int) -> tuple[JobRecord, ...]:
             for n in range(size)
         ]
     )
+
+
+def test_the_whole_batch_again_is_asked_for_by_its_file_where_it_lies(tmp_path: Path) -> None:
+    assert "soundmill submit --again inbox/accepted/2026-01/bells.csv" in written(tmp_path, (JOB,))["report.html"]
+
+
+def test_a_pruned_take_is_said_to_be(tmp_path: Path) -> None:
+    jobs = jobs_with([({}, {"present": False, "pruned_at": 1_790_000_000.0}), ({}, {"present": False})])
+    files = written(tmp_path, jobs)
+    assert files["report.html"].count("pruned on 2026-09-21") == files["report.html"].count("the file is gone") == 1
+    assert [json.loads(line)["pruned_at"] for line in files["takes.jsonl"].splitlines()] == [
+        "2026-09-21T14:13:20Z",
+        None,
+    ]
+
+
+def test_a_check_that_passed_needs_no_sentence(tmp_path: Path) -> None:
+    checks = tuple(
+        Check(name=name, passed=name == "a", value=1.0, threshold=2.0, unit="s", message=f"{name} has a word to say.")
+        for name in "ab"
+    )
+    files = written(tmp_path, jobs_with([({}, {"checks": checks})]))
+    told = json.loads(files["takes.jsonl"])["checks"]
+    assert [check.get("message") for check in told] == [None, "b has a word to say."]
 
 
 def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None:

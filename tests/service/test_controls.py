@@ -36,7 +36,14 @@ def folder(tmp_path: Path) -> Path:
 
 def controls(mill: Mill, folder: Path, told: list[Any] | None = None) -> Controls:
     heard = [] if told is None else told
-    return Controls(folder, mill.catalog, cancelled=heard.append, rated=heard.append, clock=mill.clock)
+    return Controls(
+        folder,
+        mill.catalog,
+        cancelled=heard.append,
+        rated=heard.append,
+        prune=lambda: heard.append("prune"),
+        clock=mill.clock,
+    )
 
 
 def answers(mill: Mill) -> list[tuple[str, str, str]]:

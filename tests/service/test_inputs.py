@@ -83,6 +83,6 @@ def test_inputs_come_from_the_inbox_the_outputs_and_the_folders_that_the_setting
             (home.inbox / f"{name}.csv").write_text(f"prompt,duration,continue_from\none clip,{1 + number},{path}\n")
         for number in range(3):
             wait_until(done(home, f"good{number}"))
-        wait_until(lambda: len(list((home.inbox / "rejected").glob("*.errors.txt"))) == 3)
-    for errors in (home.inbox / "rejected").glob("*.errors.txt"):
+        wait_until(lambda: len(list((home.inbox / "rejected").glob("*/*.errors.txt"))) == 3)
+    for errors in (home.inbox / "rejected").glob("*/*.errors.txt"):
         assert "name its folder under inbox.input_folders in soundmill.yaml" in errors.read_text()

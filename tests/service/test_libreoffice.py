@@ -193,7 +193,7 @@ def test_a_merged_title_and_an_error_are_told_in_each(office: LibreOffice, books
     for file in (*both, *office.convert(both, "xlsx", "fr-FR"), *office.csv(both, "fr-FR", ";")):
         drop(home, file, file.stem)
     assert once(home, config()).run(once=True).rejected == 6
-    for path in (home.inbox / "rejected").glob("*.errors.txt"):
+    for path in (home.inbox / "rejected").glob("*/*.errors.txt"):
         text = path.read_text()
         place = "line" if ".csv" in path.name else "sheet jobs, row"
         assert "one problem" in text
@@ -209,5 +209,5 @@ def test_the_alphabets_of_single_countries_are_refused_with_the_mend(
     drop(home, *office.csv([books["list"]], "ja-JP", ",", SHIFT_JIS), "japan")
     drop(home, *office.csv([books["list"]], "de-DE", ";", WINDOWS_1252), "germany")
     assert once(home, config()).run(once=True).rejected == 2
-    for path in (home.inbox / "rejected").glob("*.errors.txt"):
+    for path in (home.inbox / "rejected").glob("*/*.errors.txt"):
         assert "save the file as UTF-8" in path.read_text()

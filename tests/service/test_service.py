@@ -42,7 +42,7 @@ def test_a_dropped_file_becomes_audio_and_rows(home: Home) -> None:
         drop(home, "a.csv", 5)
         until(service, lambda: count(home, "succeeded") == 5)
     assert len(takes(home)) == 5
-    assert (home.inbox / "accepted" / "a.csv").exists()
+    assert list((home.inbox / "accepted").glob("*/a.csv"))
     recorded = {row[0] for row in rows(home, "SELECT path FROM outputs")}
     assert recorded == takes(home)
 
@@ -51,8 +51,11 @@ def test_a_bad_file_is_rejected_and_the_daemon_goes_on(home: Home) -> None:
     with serving(home) as service:
         drop(home, "bad.csv", 2, column="promptt")
         drop(home, "good.csv", 1)
-        until(service, lambda: count(home, "succeeded") == 1 and (home.inbox / "rejected" / "bad.csv").exists())
-    assert "prompt" in (home.inbox / "rejected" / "bad.csv.errors.txt").read_text()
+        until(
+            service, lambda: count(home, "succeeded") == 1 and list((home.inbox / "rejected").glob("*/bad.csv")) != []
+        )
+    (errors,) = (home.inbox / "rejected").glob("*/bad.csv.errors.txt")
+    assert "prompt" in errors.read_text()
 
 
 def test_two_devices_share_the_work(home: Home) -> None:

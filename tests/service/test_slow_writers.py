@@ -99,7 +99,7 @@ read -r ready <&3
 [ "$ready" = ready ]
 "$python" -c "$writers" "$behind" 1.5
 for _ in $(seq 400); do
-    [ "$(ls "$home/inbox/accepted" "$home/inbox/rejected" | grep -c csv)" = 5 ] && break
+    [ "$(find "$home/inbox/accepted" "$home/inbox/rejected" -name "*.csv" | wc -l)" = 5 ] && break
     sleep 0.1
 done
 kill -INT $running
@@ -149,4 +149,5 @@ def test_run_once_waits_for_an_empty_file_no_longer_than_its_patience(home: Home
     ended = once(home, patient(0.1, 1.0)).run(once=True)
     assert ended.rejected == 1
     assert 1.0 <= time.monotonic() - began < 15.0
-    assert "empty" in Path(home.inbox / "rejected" / "empty.csv.errors.txt").read_text()
+    (errors,) = (home.inbox / "rejected").glob("*/empty.csv.errors.txt")
+    assert "empty" in errors.read_text()

@@ -18,6 +18,7 @@ from soundmill.catalog import claims, experiments, outputs, reports, rows, score
 from soundmill.catalog import ingest as ingesting
 from soundmill.catalog.asking import answers, ratings
 from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
+from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
 from soundmill.catalog.upgrade import copies
 from soundmill.errors import CatalogTooNew
@@ -159,6 +160,13 @@ class Catalog:
     moves_arrived = WritingAt(selection.arrived)
     moves_settled = Writing(selection.settled)
     move_given_up = WritingAt(selection.gone)
+
+    # --- what need not be kept ---
+    stored = Reading(retention.stored)
+    needed_takes = Reading(retention.needed)
+    prune = WritingAt(retention.prune)
+    files_to_go = Reading(retention.files_to_go)
+    pruned = Writing(retention.pruned)
 
     # --- what the service keeps ---
     rejudge = WritingAt(outputs.rejudge)

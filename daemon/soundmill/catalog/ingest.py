@@ -172,7 +172,7 @@ def by_sha256(db: sqlite3.Connection, sha256: str) -> Batch | None:
 
 
 def kept_files(db: sqlite3.Connection, most: int) -> list[tuple[str, Source]]:
-    """The files of the newest batches as they were when they were accepted, each with its batch's name; of a name in
+    """The files of the newest batches as they were when they were accepted, each with its batch's name; of a place in
     accepted/ that was used again, the last."""
     rows = db.execute(
         "SELECT name, ulid, file_name, sha256, size_bytes, kept_as, modified_ns, max(id) FROM"
@@ -196,8 +196,10 @@ def kept_files(db: sqlite3.Connection, most: int) -> list[tuple[str, Source]]:
 
 
 def kept_as(db: sqlite3.Connection, name: str) -> Batch | None:
-    """The latest batch whose file lies in accepted/ under this name."""
-    row = db.execute("SELECT * FROM batches WHERE kept_as = ? ORDER BY id DESC LIMIT 1", (name,)).fetchone()
+    """The latest batch whose file lies in accepted/ under this name, whatever its month."""
+    row = db.execute(
+        "SELECT * FROM batches WHERE substr(kept_as, instr(kept_as, '/') + 1) = ? ORDER BY id DESC LIMIT 1", (name,)
+    ).fetchone()
     return None if row is None else batch_of(row)
 
 

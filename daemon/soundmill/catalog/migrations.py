@@ -93,9 +93,14 @@ def m0009_peaks(db: Database) -> None:
     _run(db, "0009_peaks.sql")
 
 
+def m0010_keeping(db: Database) -> None:
+    """Takes whose file was pruned, the fade of a take, and accepted files found by name, whatever their month."""
+    _run(db, "0010_keeping.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks,
+    m0008_wishes, m0009_peaks, m0010_keeping,
 )  # fmt: skip
 
 

@@ -25,9 +25,9 @@ def add_output(
     clip = output.clip
     cursor = db.execute(
         "INSERT INTO outputs (job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes,"
-        " sha256, generation_s, device_s, row_steps, normalization, normalization_target, licence, versions,"
+        " sha256, generation_s, device_s, row_steps, normalization, normalization_target, fade_s, licence, versions,"
         " defects, verdict, score, ruleset, quarantined, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.job.id,
             attempt.job.batch_id,
@@ -44,6 +44,7 @@ def add_output(
             clip.row_steps,
             output.normalization.value,
             output.normalization_target,
+            output.fade_s,
             clip.licence,
             to_json(clip.versions),
             to_json(clip.defects),

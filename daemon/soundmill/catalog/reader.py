@@ -14,7 +14,9 @@ from pathlib import Path
 from soundmill.catalog.asking.shortlists import find as find_shortlist
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
+from soundmill.catalog.keeping.retention import Rules, Stored, needed, plan, stored
 from soundmill.catalog.migrations import is_current
+from soundmill.catalog.state import get_setting
 from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
 from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 
@@ -279,6 +281,17 @@ class Reader:
             ),
             "outputs": outputs,
         }
+
+    def to_be_pruned(self, rules: Rules, now: float) -> list[Stored]:
+        """The takes that would go by these rules of retention."""
+        with self._db() as db:
+            takes = plan(lambda after: stored(db, after), rules, needed(db), now)
+            return [take for some in takes for take in some]
+
+    def setting(self, key: str) -> str | None:
+        """What the daemon noted under this name."""
+        with self._db() as db:
+            return get_setting(db, key)
 
     def workers(self) -> list[Row]:
         return self._rows("SELECT * FROM worker_board ORDER BY worker")

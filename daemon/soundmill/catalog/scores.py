@@ -47,7 +47,10 @@ def unscored(db: sqlite3.Connection, scorer: str, limit: int) -> list[Unscored]:
     heard = _heard(db, scorer)
     if heard is None:
         return []
-    query = "SELECT o.id, o.path, j.prompt FROM outputs o JOIN jobs j ON j.id = o.job_id WHERE o.id {} LIMIT ?"
+    query = (
+        "SELECT o.id, o.path, j.prompt FROM outputs o JOIN jobs j ON j.id = o.job_id"
+        " WHERE o.pruned_at IS NULL AND o.id {} LIMIT ?"
+    )
     rows = db.execute(query.format("> ? ORDER BY o.id"), (heard["newest"], limit)).fetchall()
     if not rows:
         rows = db.execute(query.format("< ? ORDER BY o.id DESC"), (heard["oldest"], limit)).fetchall()

@@ -33,7 +33,7 @@ FROM jobs j
 JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt
 LEFT JOIN scores s ON s.output_id = o.id AND s.scorer = ?
 LEFT JOIN moves m ON m.output_id = o.id
-WHERE j.batch_id = ? AND j.position = ? AND j.keep_best IS NOT NULL
+WHERE j.batch_id = ? AND j.position = ? AND j.keep_best IS NOT NULL AND o.pruned_at IS NULL
 ORDER BY j.position, j.replicate, j.id
 """
 
@@ -147,7 +147,7 @@ def place_of(path: str, *, kept: bool) -> str:
 def better_take(db: sqlite3.Connection, job_id: int, judgement: Judgement) -> int | None:
     """The number of the attempt whose take is the best of a job's so far, if it is better than one so judged."""
     row = db.execute(
-        "SELECT attempt FROM outputs WHERE job_id = :job AND"
+        "SELECT attempt FROM outputs WHERE job_id = :job AND pruned_at IS NULL AND"
         " (verdict = 'passed', coalesce(score, 0)) > (:verdict = 'passed', :score)"
         " AND NOT EXISTS (SELECT 1 FROM ratings WHERE output_id = outputs.id AND rejected)"
         " ORDER BY verdict = 'passed' DESC, score DESC, attempt LIMIT 1",

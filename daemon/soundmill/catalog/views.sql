@@ -76,6 +76,7 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.quarantined AS quarantined,
        (o.attempt IS j.final_attempt) AS is_final,
        o.kept AS kept,
+       strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at,
        (SELECT json_group_object(scorer, score) FROM scores WHERE output_id = o.id) AS scores,
        o.licence AS licence, o.versions AS versions, o.defects AS defects, o.sha256 AS sha256,
        o.ruleset AS ruleset, a.worker AS worker, a.device AS device,
@@ -163,6 +164,13 @@ FROM answers;
 -- What players draw of a take at once, as audio/peaks.py packs it.
 CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
 
+-- The takes that retention never lets go: whatever else a person can do to a take is another SELECT here.
+CREATE VIEW takes_a_person_touched AS
+SELECT output_id FROM ratings
+UNION ALL SELECT output_id FROM picks
+UNION ALL SELECT first_output_id FROM comparisons
+UNION ALL SELECT second_output_id FROM comparisons;
+
 CREATE VIEW job_list AS
 SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j.status AS status,
        j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
@@ -174,7 +182,8 @@ SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j
        strftime('%Y-%m-%dT%H:%M:%SZ', j.not_before, 'unixepoch') AS not_before,
        strftime('%Y-%m-%dT%H:%M:%SZ', j.queued_at, 'unixepoch') AS queued_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', j.started_at, 'unixepoch') AS started_at,
-       strftime('%Y-%m-%dT%H:%M:%SZ', j.finished_at, 'unixepoch') AS finished_at
+       strftime('%Y-%m-%dT%H:%M:%SZ', j.finished_at, 'unixepoch') AS finished_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at
 FROM jobs j
 JOIN batches b ON b.id = j.batch_id
 LEFT JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt;
@@ -200,7 +209,8 @@ WHERE j.status = 'failed';
 CREATE VIEW failed_checks AS
 SELECT b.name AS batch, j.name AS job, o.job_id AS job_id, o.path AS audio, c.name AS check_name,
        c.value AS value, c.threshold AS threshold, c.unit AS unit, c.message AS message,
-       (o.attempt IS j.final_attempt) AS is_final, o.id AS output_id
+       (o.attempt IS j.final_attempt) AS is_final,
+       strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at, o.id AS output_id
 FROM checks c
 JOIN outputs o ON o.id = c.output_id
 JOIN batches b ON b.id = o.batch_id
@@ -212,7 +222,8 @@ CREATE VIEW scores_by_scorer AS
 SELECT s.scorer AS scorer, s.score AS score, o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id,
        j.prompt AS prompt, o.verdict AS verdict, o.kept AS kept,
        (o.attempt IS j.final_attempt) AS is_final,
-       strftime('%Y-%m-%dT%H:%M:%SZ', s.scored_at, 'unixepoch') AS scored_at, s.output_id AS output_id
+       strftime('%Y-%m-%dT%H:%M:%SZ', s.scored_at, 'unixepoch') AS scored_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at, s.output_id AS output_id
 FROM scores s
 JOIN outputs o ON o.id = s.output_id
 JOIN batches b ON b.id = o.batch_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,19 +24,23 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`identical`: every delivered sample is the same. `largest_difference`: of full scale, None when
-    the shapes differ. `changed`: what differs between then and now, as {name: (then, now)}; "" is unknown."""
+    """`identical`: every delivered sample is the same; of a take whose file was `pruned` the hash alone can tell.
+    `largest_difference`: of full scale, None when the shapes differ or nobody can know. `changed`: what differs between
+    then and now, as {name: (then, now)}; "" is unknown."""
 
     job: str
     identical: bool
     same_file: bool
     largest_difference: float | None
     changed: Mapping[str, tuple[str, str]]
+    pruned: bool = False
 
     def __str__(self) -> str:
         if self.identical:
             return f"{self.job}: identical" + ("" if self.same_file else " samples (only the tags differ)")
-        if self.largest_difference is None:
+        if self.pruned:
+            what = "made again, but not the same file, and the pruned one cannot be compared sample by sample"
+        elif self.largest_difference is None:
             what = "another length or sample rate"
         else:
             what = f"samples differ by up to {self.largest_difference:.2g} of full scale"
@@ -83,8 +88,9 @@ def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
         raise SoundmillError("the samples are not the same")
 
 
-def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> GenerationRequest:
-    """The request that made the take of a row of Reader.attempt_for_rerun, whose file holds `file_tags`."""
+def request_of(row: Row, config: Config, file_tags: Mapping[str, str] | None) -> GenerationRequest:
+    """The request that made the take of a row of Reader.attempt_for_rerun, whose file holds `file_tags`; None where it
+    was pruned."""
     output = _mapping(row["output"])
     request = wiring.request_of(
         config,
@@ -97,18 +103,28 @@ def request_of(row: Row, config: Config, file_tags: Mapping[str, str]) -> Genera
         continue_from=_path(row["continue_from"]),
         tags={"batch": str(row["batch"]), "job": str(row["name"])},
     )
+    fade_s = _faded(output, file_tags)
     return replace(  # finished as it was then, whatever soundmill.yaml says now
         request,
         normalization=Normalization(str(output["normalization"])),
         normalization_target=_number(output["normalization_target"]),
-        fade_s=float(file_tags.get("fade_s", 0.0)),  # files without the tag were made without a fade
+        fade_s=request.fade_s if fade_s is None else fade_s,
     )
 
 
-def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Comparison, bytes]:
-    """Generate the take of `row` on `engine`; the comparison with the file on disk, and the new audio.
+def _faded(output: Row, file_tags: Mapping[str, str] | None) -> float | None:
+    if output.get("fade_s") is not None:
+        return _number(output["fade_s"])
+    if file_tags is None:
+        return None  # made before it was recorded, and pruned
+    return float(file_tags.get("fade_s", 0.0))  # files without the tag were made without a fade
 
-    Raises SoundmillError when the file is gone or generation fails.
+
+def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Comparison, bytes]:
+    """Generate the take of `row` on `engine`; the comparison with the file on disk, or with its hash where it was
+    pruned, and the new audio.
+
+    Raises SoundmillError when the file is gone otherwise or generation fails.
     """
     from soundmill.audio.tags import read_tags
 
@@ -118,17 +134,31 @@ def again(row: Row, config: Config, home: Home, engine: Engine) -> tuple[Compari
     try:
         former = file.read_bytes()
     except OSError as error:
-        raise SoundmillError(
-            f"{file}: cannot be read ({error.strerror}), so there is nothing to compare with"
-        ) from error
+        if output["pruned_at"] is None:
+            raise SoundmillError(
+                f"{file}: cannot be read ({error.strerror}), so there is nothing to compare with"
+            ) from error
+        former = b""
     engine.load(str(row["model"]))
-    engine.submit([request_of(row, config, read_tags(former))])
+    engine.submit([request_of(row, config, read_tags(former) if former else None)])
     while True:
         for event in engine.poll(1.0):
             if isinstance(event, GenerationFailed):
                 raise SoundmillError(f"{label}: {event.message}")
             if isinstance(event, Generated):
-                return compare(label, former, event, _texts(output["versions"])), event.audio
+                then = _texts(output["versions"])
+                if former:
+                    return compare(label, former, event, then), event.audio
+                same = hashlib.sha256(event.audio).hexdigest() == output["sha256"]
+                found = Comparison(
+                    job=label,
+                    identical=same,
+                    same_file=same,
+                    largest_difference=None,
+                    changed=_changed(then, event.versions),
+                    pruned=True,
+                )
+                return found, event.audio
 
 
 def compare(label: str, former: bytes, clip: Generated, then: Mapping[str, str]) -> Comparison:
@@ -138,18 +168,18 @@ def compare(label: str, former: bytes, clip: Generated, then: Mapping[str, str])
 
     (old, old_rate), (new, new_rate) = decode(former), decode(clip.audio)
     comparable = old.shape == new.shape and old_rate == new_rate
-    names = sorted(then.keys() | clip.versions.keys())
     return Comparison(
         job=label,
         identical=comparable and bool(np.array_equal(old, new)),
         same_file=former == clip.audio,
         largest_difference=float(np.abs(old - new).max(initial=0.0)) if comparable else None,
-        changed={
-            name: (then.get(name, ""), clip.versions.get(name, ""))
-            for name in names
-            if then.get(name) != clip.versions.get(name)
-        },
+        changed=_changed(then, clip.versions),
     )
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    names = sorted(then.keys() | now.keys())
+    return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
 
 def _mapping(value: object) -> Row:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.inbox import bystanders
+from soundmill.inbox.filing import Filed
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 from soundmill.inbox.names import asks_again, is_candidate, rest_of, tidy
 from soundmill.inbox.notices import Notice
@@ -54,6 +55,7 @@ class Arrivals:
         self, inbox: Path, clock: Callable[[], float], *, settle_s: float, patience_s: float, command: str
     ) -> None:
         self._inbox = inbox
+        self._accepted = Filed(inbox / "accepted")
         self._clock = clock
         self._settle_s = settle_s
         self._patience_s = patience_s
@@ -154,9 +156,7 @@ class Arrivals:
             return None
         return bystanders.original_of(
             name,
-            lambda other: (
-                bystanders.same_name(other) in names or os.path.lexists(self._inbox / "accepted" / tidy(other))
-            ),
+            lambda other: bystanders.same_name(other) in names or self._accepted.holds(tidy(other)),
         )
 
     def _mention(self, entry: os.DirEntry[str], rested: float) -> None:

@@ -19,14 +19,16 @@ from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
 from soundmill.errors import InvalidControl
 
 Action = Literal[
-    "cancel", "pause", "resume", "retry", "rate",
+    "cancel", "pause", "resume", "retry", "rate", "prune",
     "priority", "archive", "unarchive",
     "reject", "unreject", "note", "pick", "unpick", "compare",
     "create_list", "rename_list", "archive_list", "unarchive_list", "delete_list",
 ]  # fmt: skip
 ACTIONS: tuple[str, ...] = get_args(Action)
 # What steers the mill; all others only say what somebody thinks.
-STEERING: frozenset[str] = frozenset({"cancel", "pause", "resume", "retry", "priority", "archive", "unarchive"})
+STEERING: frozenset[str] = frozenset(
+    {"cancel", "pause", "resume", "retry", "priority", "archive", "unarchive", "prune"}
+)
 ANSWERS = ("first", "second", "tie")
 DEFAULT_LIST = "picks"
 OWNER = "owner"  # whoever uses the command line of this machine
@@ -44,7 +46,8 @@ ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One change asked for, by `who`. `target` is a batch, a job, a take or a shortlist as the command names it.
+    """One change asked for, by `who`. `target` is a batch, a job, a take or a shortlist as the command names it, of
+    `prune` what it goes by.
 
     rate: `stars` 1 to 5, or 0 to take them back, and `rejected` where that is said too. rate, pick and note replace a
     note with `note`, unless `keep_note`. pick, unpick: `shortlist`. rename_list: `name`. priority: `priority`.

@@ -205,7 +205,7 @@ class Intake:
             sha256=content.sha256,
             size_bytes=len(content.data),
             again=asks_again(claimed.file_name),
-            kept_as=self._spool.place_for(claimed, "accepted").name,
+            kept_as=str(self._spool.place_for(claimed, "accepted").relative_to(self._spool.inbox / "accepted")),
             modified_ns=content.state[1],
             rest_of=self._completed_by(claimed),
         )

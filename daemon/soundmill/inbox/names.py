@@ -33,7 +33,7 @@ def asks_again(file_name: str) -> bool:
 
 
 def rest_of(file_name: str) -> str | None:
-    """The name in accepted/ of the file whose missing rows are wanted alone: `themes.csv` for `themes.rest.csv`, also
+    """The name, in accepted/, of the file whose missing rows are wanted alone: `themes.csv` for `themes.rest.csv`, also
     where that was numbered; None for any other name."""
     path = Path(file_name)
     found = _REST.fullmatch(path.stem)

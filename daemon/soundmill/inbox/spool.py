@@ -21,6 +21,7 @@ from typing import Literal
 from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
+from soundmill.inbox.filing import Filed, month_of
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 from soundmill.inbox.names import AGAIN, REST, asks_again, numbered, rest_of, tidy
 from soundmill.inbox.notices import Notice
@@ -73,7 +74,8 @@ class Spool:
         self.command = command
         self._new_ulid = new_ulid
         self._arrivals = Arrivals(inbox, clock, settle_s=settle_s, patience_s=patience_s, command=command)
-        self._numbers: dict[tuple[Path, str], int] = {}  # last number a name got, so that no one counts from 1 again
+        self._filed = {name: Filed(inbox / name) for name in ("accepted", "rejected")}
+        self._numbers: dict[tuple[str, str], int] = {}  # last number a name got, so that no one counts from 1 again
         with contextlib.suppress(OSError):  # the first look says what is wrong
             self._make_folders()
 
@@ -169,13 +171,13 @@ class Spool:
         return now == content
 
     def accept(self, claimed: Claimed) -> Path:
-        """Move to accepted/. Raises OSError."""
+        """Move to accepted/, into its month. Raises OSError."""
         target = self.place_for(claimed, "accepted")
         claimed.path.rename(target)
         return target
 
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
-        """Move to rejected/ beside `<name>.errors.txt`. Raises OSError."""
+        """Move to rejected/, into its month, beside `<name>.errors.txt`. Raises OSError."""
         target = self.place_for(claimed, "rejected")
         # The explanation first: a file in rejected/ always has one.
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
@@ -183,14 +185,17 @@ class Spool:
         return target
 
     def place_for(self, claimed: Claimed, name: Literal["accepted", "rejected"]) -> Path:
-        """A path in that folder that nothing has; a half-finished reject of the same claim is not in the way."""
-        folder = self._folder(name)
+        """A path in that folder's month whose name nothing in the folder has; a half-finished reject of the
+        same claim is not in the way."""
+        filed = self._filed[name]
+        folder = filed.folder / month_of(claimed.ulid)
         folder.mkdir(parents=True, exist_ok=True)
-        key = folder, claimed.file_name.lower()
+        key = name, claimed.file_name.lower()
         number = self._numbers.get(key, 1)
         while True:
             target = folder / numbered(claimed.file_name, number)
-            if not os.path.lexists(target) and _is_free_or_of(_errors_of(target), claimed.ulid):
+            taken = os.path.lexists(target) or filed.holds(target.name, beside=folder)
+            if not taken and _is_free_or_of(_errors_of(target), claimed.ulid):
                 self._numbers[key] = number
                 return target
             number += 1

@@ -40,7 +40,7 @@ def cell(column: str, value: object, row: Mapping[str, object], database: str, u
 
 def _text(column: str, value: str, row: Mapping[str, object], database: str, url: Url) -> Markup | None:
     if column in ("audio", "path") and looks_like_audio(value):
-        return player(value, url)
+        return pruned(value) if row.get("pruned_at") else player(value, url)
     if column in CHIP_COLUMNS:
         return chips(value, database if column in ("labels", "condition") else None, url)
     if column in BADGE_COLUMNS:
@@ -101,6 +101,12 @@ def player(path: str, url: Url) -> Markup:
         '<span class="sm-links"><a href="{source}" download="{name}">{suffix}</a> '
         '<a href="{details}">details</a></span></span>'
     ).format(source=source, details=details, name=name, suffix=PurePosixPath(path).suffix.lstrip(".").upper())
+
+
+def pruned(path: str) -> Markup:
+    """In place of the player of a take whose file retention let go."""
+    why = "retention let the file go; soundmill rerun makes it again"
+    return Markup('<span class="sm-faint" title="{}">{} (pruned)</span>').format(why, PurePosixPath(path).name)
 
 
 def badge(value: str) -> Markup:

@@ -74,6 +74,7 @@ NEWEST_TAKES = """
 SELECT audio, batch, job, job_id, prompt, verdict, score, stars, licence
 FROM takes
 WHERE output_id > (SELECT output_id FROM takes ORDER BY output_id DESC LIMIT 1) - 1000 AND is_final AND kept IS NOT 0
+    AND pruned_at IS NULL
 ORDER BY output_id DESC LIMIT 6
 """
 

@@ -65,6 +65,7 @@ class TakeRecord:
     kept: bool | None  # of the best of n: None where nothing was chosen
     final: bool  # the take its job ended with
     created_at: float
+    pruned_at: float | None  # when retention let its file go
 
     @property
     def kind(self) -> str:
@@ -152,6 +153,7 @@ class BatchRecord:
     name: str
     kind: str  # list, template or experiment
     file_name: str
+    kept_as: str  # where in inbox/accepted/ it lies
     sha256: str
     ulid: str
     on_qc_fail: str
@@ -204,6 +206,7 @@ def read_record(rows: Row, folder: Path, looked_at_by: Looking) -> BatchRecord:
     return _from_row(
         BatchRecord,
         rows["batch"],
+        kept_as=rows["batch"].get("kept_as") or rows["batch"]["file_name"],  # it was not always recorded
         extends=rows["batch"]["extends_name"],
         paused=bool(rows["batch"]["paused"]),
         jobs=jobs,
@@ -247,6 +250,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path, looking: Looking) -
         device=attempt["device"],
         device_s=row.get("device_s"),  # a catalogue that no daemon of this version has opened has neither
         row_steps=row.get("row_steps"),
+        pruned_at=row.get("pruned_at"),
         verdict=Verdict(row["verdict"]),
         scores={scorer: score for scorer, score in row["scores"].items() if scorer != OWN_SCORER},
         checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),

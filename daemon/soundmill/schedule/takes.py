@@ -45,5 +45,6 @@ def output_of(clip: Generated, filed: Filed, request: GenerationRequest, *, quar
         sha256=filed.sha256,
         normalization=request.normalization,
         normalization_target=request.normalization_target,
+        fade_s=request.fade_s,
         quarantined=quarantined,
     )

@@ -24,7 +24,8 @@ UNREADABLE = "?"  # the action of a wish that makes no sense
 
 
 class Controls:
-    """Those of one folder. `cancelled(job_ids)` and `rated(batch_ids)` hear of what the catalogue has done already."""
+    """Those of one folder. `cancelled(job_ids)` and `rated(batch_ids)` hear of what the catalogue has done already;
+    `prune()` begins what goes on for longer."""
 
     def __init__(
         self,
@@ -33,12 +34,14 @@ class Controls:
         *,
         cancelled: Callable[[list[int]], None],
         rated: Callable[[set[int]], None],
+        prune: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._catalog = catalog
         self._cancelled = cancelled
         self._rated = rated
+        self._prune = prune
         self._clock = clock
         self._done: set[Path] = set()  # but they can't be removed, and need not be read again
 
@@ -96,7 +99,7 @@ class Controls:
             who=who,
             asked_at=self._asked_at(ulid),
             told=action in STEERING,
-            effect=lambda db, now: _apply(db, now, ulid, wish),
+            effect=lambda db, now: self._prune() if action == "prune" else _apply(db, now, ulid, wish),
         )
 
     def _asked_at(self, ulid: str) -> float:

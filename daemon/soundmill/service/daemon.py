@@ -24,6 +24,7 @@ from soundmill.service import systemd, wiring
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
+from soundmill.service.keeping.pruning import Pruning
 from soundmill.service.output_folder import MARKED, OutputFolder
 from soundmill.service.reporter import Reporter, report_command
 from soundmill.service.scoring import ScoringThread
@@ -137,8 +138,21 @@ class Service:
                 )
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
+            self._pruning = Pruning(
+                self.catalog,
+                home.outputs,
+                wiring.retention_of(config),
+                record=self._record,
+                clock=clock,
+                steady=steady,
+            )
             self._controls = Controls(
-                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, clock=clock
+                home.control,
+                self.catalog,
+                cancelled=self._pool.cancel,
+                rated=self._expect,
+                prune=self._pruning.ask,
+                clock=clock,
             )
             self._parts = tuple(self._every_part())
             if self._telling.died is not None:
@@ -213,6 +227,7 @@ class Service:
         yield "scoring process", self._scoring.check
         yield "outputs", self._mind_the_outputs
         yield "choosing", self._choose
+        yield "retention", self._prune
         if self._reporter is not None:
             yield "reports", self._report
         yield "inbox thread", self.inbox.check
@@ -229,7 +244,7 @@ class Service:
         limits, scored and chosen among as far as that can be done, and no report of what this run did is owed."""
         if not self.inbox.quiet or self.inbox.stuck:
             return False
-        if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0:
+        if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0 or not self._pruning.idle:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
         if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
@@ -267,6 +282,7 @@ class Service:
         self.inbox.use(config, self._rules())
         self.catalog.use_ranking(config.scoring.rank_by)
         self._scoring.use(config, devices)
+        self._pruning.use(wiring.retention_of(config))
         if self._site is not None:
             self._site.use(config.web)
         self._telling.use(config.alerts)
@@ -284,6 +300,10 @@ class Service:
     def _choose(self) -> None:
         if self._storage_is_open():
             choosing.step(self.catalog, self.home.outputs)
+
+    def _prune(self) -> None:
+        if self._shelf.is_there:
+            self._pruning.step()
 
     def _report(self) -> None:
         if self._reporter is None or not self._storage_is_open():

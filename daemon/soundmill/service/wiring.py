@@ -9,6 +9,7 @@ from pathlib import Path
 
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
+from soundmill.catalog.keeping.retention import Rules as Retention
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
@@ -20,6 +21,7 @@ from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
 from soundmill.jobs import (
     Attempt,
     AudioFormat,
+    Check,
     Generated,
     GenerationRequest,
     Judge,
@@ -159,12 +161,24 @@ def sidecar_for(attempt: Attempt, clip: Generated, judgement: Judgement) -> Mapp
         "verdict": judgement.verdict,
         "score": judgement.score,
         "ruleset": judgement.ruleset,
-        "checks": [asdict(check) for check in judgement.checks],
+        "checks": [_told(check) for check in judgement.checks],
         "measurements": dict(clip.measurements),
         "defects": [dict(defect) for defect in clip.defects],
         "licence": clip.licence,
         "versions": dict(clip.versions),
     }
+
+
+def _told(check: Check) -> dict[str, object]:
+    """A check that passed has nothing to say that its numbers do not: a third of the file would be such sentences."""
+    told = asdict(check)
+    if check.passed:
+        del told["message"]
+    return told
+
+
+def retention_of(config: Config) -> Retention:
+    return Retention(**config.retention.model_dump())
 
 
 def limits_of(config: Config, kind: QualityKind) -> Limits:

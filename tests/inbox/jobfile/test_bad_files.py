@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from inbox.conftest import MONTH
 from soundmill.errors import InvalidJobFile, Problem
 from soundmill.inbox.intake import Intake
 from soundmill.inbox.jobfile.context import Rules
@@ -90,8 +91,8 @@ def test_what_is_no_plain_small_file_is_rejected_unread_and_kept(name: str, inta
     make(inbox / name)
     (outcome,) = intake.scan()
     assert [problem.message for problem in outcome.problems] == [message]
-    assert os.path.lexists(inbox / "rejected" / name)
-    assert message in (inbox / "rejected" / f"{name}.errors.txt").read_text(encoding="utf-8")
+    assert os.path.lexists(inbox / "rejected" / MONTH / name)
+    assert message in (inbox / "rejected" / MONTH / f"{name}.errors.txt").read_text(encoding="utf-8")
 
 
 def test_ten_megabytes_in_one_cell_are_refused(tmp_path: Path, rules: Rules) -> None:
@@ -117,7 +118,7 @@ def test_all_bad_files_at_once_leave_room_for_a_good_one(intake: Intake, inbox: 
 def test_the_errors_file_lists_line_field_value_and_mend(intake: Intake, inbox: Path) -> None:
     (inbox / "odd.csv").write_text("prompt,temperature\ncalm piano,hot\n,0,7\n")
     intake.scan()
-    text = (inbox / "rejected" / "odd.csv.errors.txt").read_text(encoding="utf-8")
+    text = (inbox / "rejected" / MONTH / "odd.csv.errors.txt").read_text(encoding="utf-8")
     assert "line 2: temperature = hot: must be a number from 0 to 4\n" in text
     assert "line 3: has 3 cells but the header names 2" in text
     assert "odd.csv was rejected: 2 problems. Nothing of it was queued." in text

@@ -72,7 +72,7 @@ class Room:
     def work_off(self) -> None:
         """What the daemon does with control files."""
         catalog = self.home.catalog
-        Controls(self.control, catalog, cancelled=self.told.append, rated=self.told.append).work_off()
+        Controls(self.control, catalog, cancelled=self.told.append, rated=self.told.append, prune=list).work_off()
 
     @property
     def control(self) -> Path:

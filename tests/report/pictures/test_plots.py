@@ -75,7 +75,11 @@ def test_an_experiment_has_every_plot(of_sweep: list[Plot]) -> None:
 
 
 def test_a_batch_without_factors_leaves_out_the_plots_that_need_them() -> None:
-    assert {plot.name for plot in drawn(BATCH)} == {"scores", "durations"}
+    assert {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {})] * 3)))} == {"scores", "durations"}
+
+
+def test_of_one_or_two_takes_the_table_says_all() -> None:
+    assert drawn(BATCH) == drawn(replace(BATCH, jobs=jobs_with([({}, {})] * 2))) == []
 
 
 def test_a_batch_without_takes_has_no_plots() -> None:
@@ -86,7 +90,7 @@ def test_takes_without_a_score_are_drawn_around() -> None:
     assert "durations" in {plot.name for plot in drawn(replace(BATCH, jobs=jobs_with([({}, {"score": None})] * 3)))}
 
 
-@pytest.mark.parametrize("times", [[0.979, 0.981, 0.984, 0.986, 0.996], [1000.0001, 1000.0014, 1000.0027], [0.0, 0.0]])
+@pytest.mark.parametrize("times", [[0.979, 0.981, 0.984, 0.986, 0.996], [1000.0001, 1000.0014, 1000.0027], [0.0] * 3])
 def test_the_numbers_under_a_histogram_keep_apart(times: list[float]) -> None:
     record = replace(BATCH, jobs=jobs_with([({}, {"generation_s": time}) for time in times]))
     plot = plot_of(record, "durations")

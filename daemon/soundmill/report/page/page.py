@@ -57,7 +57,7 @@ View = Material | Head | Use | Matters | Takes | Ends | Sheet | Style | Script
 
 
 def report_html(material: Material) -> str:
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = _bare((TEMPLATES / "report.js").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _render("report.html", material, *sections(material), _style(), Script(script=script, script_digest=digest))
 
@@ -96,7 +96,14 @@ def _sheet(material: Material) -> Sheet:
 
 
 def _style() -> Style:
-    return Style(css=Markup(f"{THEME}\n{(TEMPLATES / 'report.css').read_text(encoding='utf-8')}"))
+    css = f"{THEME}\n{(TEMPLATES / 'report.css').read_text(encoding='utf-8')}"
+    return Style(css=Markup(_bare(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))))
+
+
+def _bare(text: str) -> str:
+    """Without indentation, blank lines and lines of comment: every report has its own copy, to open wherever it is."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _render(template: str, *views: View, escape: bool = True) -> str:

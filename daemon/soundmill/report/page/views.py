@@ -266,7 +266,7 @@ def _commands(record: BatchRecord) -> Pairs:
     commands.append(
         (
             "the whole batch with new seeds, in the home folder",
-            f"soundmill submit --again {shlex.quote(f'inbox/accepted/{record.file_name}')}",
+            f"soundmill submit --again {shlex.quote(f'inbox/accepted/{record.kept_as}')}",
         )
     )
     if any(job.status in (JobStatus.FAILED, JobStatus.CANCELLED) for job in record.jobs):

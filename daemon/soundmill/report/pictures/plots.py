@@ -34,6 +34,7 @@ from soundmill.words import count, number, one_decimal, shortened, span
 
 MOST_FACTORS = 12  # each has a plot of its own
 MOST_AXES = 8  # of the parallel coordinates
+FEWEST = 3  # takes: of fewer the table says all, and a year has many such batches
 LEAST_SPREAD = 0.1  # of a histogram's axis, as a share of its largest value: what differs less looks alike
 # From low to high, of middling lightness so that both ends show on a light and on a dark ground.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low-to-high", ["#c8791e", "#9a8f8a", "#2b86c5"])
@@ -52,11 +53,11 @@ def plots(
             yield by_factor(at, effect, factors, takes, analysis.response)
     if len(factors.names) >= 2 and takes:
         yield parallel_coordinates(factors, takes)
-    if finals:
+    if len(finals) >= FEWEST:
         yield score_histogram(finals)
         yield duration_histogram(finals)
     ended = [attempt for attempt in record.attempts if attempt.finished_at is not None]
-    if ended:
+    if len(ended) >= FEWEST:
         yield timeline(ended)
 
 

@@ -49,7 +49,7 @@ def picture(samples: NDArray[np.float32], sample_rate: int) -> bytes:
     image = Image.fromarray(np.concatenate((_wave(channels), _spectrogram(mono, sample_rate))))
     image.putpalette(_palette())
     file = BytesIO()
-    image.save(file, "PNG", compress_level=4)
+    image.save(file, "PNG", compress_level=6)  # more takes seven times as long for a fiftieth
     return file.getvalue()
 
 
