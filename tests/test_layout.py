@@ -24,19 +24,21 @@ TOP_LEVEL = {
 }  # fmt: skip
 LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
 GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins"}
-STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "publish"}
+STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "deliver", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(STAGES, GROUND),
     "home": GROUND,
-    "config": GROUND | {"home", "quality/limits", "quality/check", "engine/scorers/registry"},
+    "config": GROUND | {"home", "deliver/profile", "quality/limits", "quality/check", "engine/scorers/registry"},
     "service": GROUND | STAGES | {"home", "config"},
     "commands": GROUND | STAGES | {"home", "config", "service/wiring"},
     "cli": GROUND | STAGES | {"home", "config", "commands", "service/wiring"},
     "__main__": {"cli"},
-    # The composition roots: the engine process's, and the two commands that do what the daemon does.
+    # The composition roots: the engine process's, that of the processes which make delivered files, and the two
+    # commands that do what the daemon does.
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
+    "deliver/making": GROUND | {"deliver", "audio"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
 }
@@ -65,7 +67,14 @@ INSIDE: dict[str, list[str]] = {
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
-    "audio": ["announced", "lengths", "channels", "fade", "tags", "true_peak", "decode", "encode", "loudness"],
+    "audio": [
+        "announced", "lengths", "channels", "fade", "tags", "true_peak", "decode", "encode", "loudness", "trim",
+        "resample", "quantize", "limiter", "master", "marks",
+    ],
+    "audio/marks": ["nouns", "xml", "wave", "vorbis", "write"],
+    "deliver": [
+        "profile", "takes", "ucs", "names", "making", "orders", "manifest", "journal", "tables", "archive", "work",
+    ],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "experiments", "migrations", "reports", "rows", "shelf", "ingest", "outputs", "state",

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_core import core_schema
 
+from soundmill.deliver.profile import Profile, merged
 from soundmill.engine.scorers.registry import BUILT_IN, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
 from soundmill.errors import BadParameter, ConfigError
@@ -224,6 +225,17 @@ class Config(Section):
     quality: QualityConfig = Field(default_factory=QualityConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
     web: WebConfig = Field(default_factory=WebConfig)
+    profiles: dict[Annotated[str, Field(pattern=r"^[\w-]{1,50}$")], Profile] = Field(
+        {}, description="how deliveries are made, by name; those built in can be changed under their own"
+    )
+    delivery_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="where a job file's deliver may write beside the home's deliveries; absolute, or from ~"
+    )
+
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _profiles_take_over(cls, written: object) -> object:
+        return merged(written) if isinstance(written, dict) else written
 
 
 def schema() -> dict[str, Any]:

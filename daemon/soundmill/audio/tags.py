@@ -32,7 +32,7 @@ def player_fields(tags: Mapping[str, str]) -> dict[str, str]:
         return {}
     licence = tags.get("licence") or tags.get("license") or ""
     fields = {
-        "title": _shorten(tags.get("prompt", "")),
+        "title": shorten(tags.get("prompt", "")),
         "artist": f"Soundmill ({tags['model']})" if tags.get("model") else "Soundmill",
         "software": "Soundmill",
         "copyright": licence,
@@ -42,7 +42,7 @@ def player_fields(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: _plain(text) for name, text in fields.items() if text}
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
@@ -54,25 +54,35 @@ def _plain(text: str) -> str:
 
 def add_info_list(wav: bytes, fields: Mapping[str, str]) -> bytes:
     """The RIFF file with a LIST/INFO chunk of the fields at its end (Multimedia Programming Interface 1.0, 1991)."""
-    body = b"INFO"
-    for name, chunk in INFO_CHUNKS.items():
-        if name in fields:
-            body += _chunk(chunk, fields[name].encode() + b"\0")
-    content = wav[8:] + b"\0" * (len(wav) % 2) + _chunk(b"LIST", body)
+    content = wav[8:] + b"\0" * (len(wav) % 2) + info_list(fields)
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def info_list(fields: Mapping[str, str]) -> bytes:
+    """The LIST/INFO chunk of the fields."""
+    texts = (chunk(ident, fields[name].encode() + b"\0") for name, ident in INFO_CHUNKS.items() if name in fields)
+    return chunk(b"LIST", b"INFO" + b"".join(texts))
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A RIFF chunk, padded to an even length."""
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
-def id3_tag(fields: Mapping[str, str]) -> bytes:
-    """An ID3v2.3 tag of the fields (id3.org, informal standard of 1999); 2.3 with UTF-16 is what every player reads."""
+def id3_tag(fields: Mapping[str, str], more: Mapping[str, str] | None = None, xmp: bytes = b"") -> bytes:
+    """An ID3v2.3 tag of the fields (id3.org, informal standard of 1999); 2.3 with UTF-16 is what every player reads.
+
+    `more` become frames that name themselves (TXXX), an XMP packet the private frame XMP (XMP Specification Part 3).
+    """
     frames = b"".join(_frame(name, b"\1" + _utf16(fields[key])) for key, name in ID3_FRAMES.items() if key in fields)
     if "comment" in fields:
         end = b"\0\0"
         frames += _frame(b"COMM", b"\1eng" + _utf16("") + end + _utf16(fields["comment"]))
         frames += _frame(b"TXXX", b"\1" + _utf16(JSON_FRAME) + end + _utf16(fields["comment"]))
+    for name, text in (more or {}).items():
+        frames += _frame(b"TXXX", b"\1" + _utf16(name) + b"\0\0" + _utf16(text))
+    if xmp:
+        frames += _frame(b"PRIV", b"XMP\0" + xmp)
     size = len(frames)
     synchsafe = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
     return b"ID3\3\0\0" + synchsafe + frames

@@ -49,7 +49,11 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
            AS failed_checks,
        o.score AS score, r.stars AS stars, r.note AS note,
-       m.loudness_lufs AS loudness_lufs, m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
+       m.loudness_lufs AS loudness_lufs,
+       -- How far under the target of normalisation: its peak allowed no more gain.
+       CASE WHEN o.normalization = 'loudness'
+            THEN round(max(0.0, o.normalization_target - m.loudness_lufs), 2) END AS loudness_short_lu,
+       m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
        m.clipping_share AS clipping_share, m.repetition_correlation AS repetition_correlation,
        m.spectral_range_db AS spectral_range_db,
        m.spectral_tilt_db_per_octave AS spectral_tilt_db_per_octave,

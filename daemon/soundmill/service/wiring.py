@@ -12,11 +12,12 @@ from soundmill.audio.lengths import length_s
 from soundmill.config import Config
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
-from soundmill.errors import ConfigError, UnknownModel
+from soundmill.errors import ConfigError, SoundmillError, UnknownModel
 from soundmill.home import Home
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
 from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
+from soundmill.inbox.jobfile.naming.safe import safe_name
 from soundmill.jobs import (
     Attempt,
     AudioFormat,
@@ -30,6 +31,7 @@ from soundmill.jobs import (
 from soundmill.quality.judging import judge
 from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
+from soundmill.words import closest, did_you_mean
 
 
 def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
@@ -71,6 +73,32 @@ def rules_for(
         )
 
     return rules
+
+
+def pattern_of(text: str) -> Callable[[Mapping[str, str]], str]:
+    """What a pattern makes of fields by their names, as delivered files and folders are called. A pattern without
+    fields is a name. Raises ConfigError where it is none; what it returns, SoundmillError where a field is missing or
+    leaves no name."""
+    try:
+        if "{" not in text and "}" not in text:
+            fixed = safe_name(text)
+            return lambda _: fixed
+        pattern = Pattern(text)
+    except Wrong as wrong:
+        raise ConfigError(f"pattern {text}: {wrong}") from wrong
+
+    def render(fields: Mapping[str, str]) -> str:
+        missing = next((each for each in pattern.fields if each.key not in fields), None)
+        if missing is not None:
+            guess = did_you_mean(closest(missing.key, fields))
+            raise SoundmillError(f"has no {missing.name}, which {text} names{guess}")
+        try:
+            pieces = (p if isinstance(p, str) else p.render(fields[p.key]) for p in pattern.pieces)
+            return safe_name("".join(pieces))
+        except Wrong as wrong:
+            raise SoundmillError(f"{text}: {wrong}") from wrong
+
+    return render
 
 
 def input_folders(config: Config, home: Home) -> tuple[Path, ...]:
