@@ -119,7 +119,8 @@ def find(profiles: Mapping[str, Profile], name: str) -> Profile:
     if name not in BUILT_IN:
         guess = did_you_mean(closest(name, known)) or f": there are {', '.join(known)}"
         raise UsageError(f"profile {name}: there is none of that name{guess}")
-    return Profile.model_validate(_whole(name, {}, ()))
+    written = {each: profile.model_dump(exclude={"like"}) for each, profile in profiles.items()}
+    return Profile.model_validate(_whole(name, written, ()))
 
 
 def _whole(name: str, written: Mapping[str, object], seen: tuple[str, ...]) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LATELY_SHORT_LU = 0.3  # less is no shortfall
 BYTES_PER_SAMPLE = 60  # of a process's memory, at the rate of the delivered file
 PROCESS_BYTES = 150e6
+FILES_PER_PROCESS = 4  # fewer do not pay for starting one
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Progress = Callable[[int, int], None]  # files finished, files due
@@ -118,44 +119,64 @@ def digest(path: Path) -> str | None:
 
 
 def at_once(takes: Sequence[Take], profile: Profile, processes: int, free_bytes: float) -> int:
-    """How many processes: as many as half of the free memory holds, each with the longest clip, up to `processes`."""
+    """How many processes: as many as half of the free memory holds, each with the longest clip, up to `processes`; and
+    none that would end before it has begun."""
     longest = max((take.duration_s * max(take.channels, 2) for take in takes), default=0.0) * profile.sample_rate
-    return max(1, min(processes, len(takes), int(free_bytes / 2 / (PROCESS_BYTES + BYTES_PER_SAMPLE * longest))))
+    return max(
+        1,
+        min(
+            processes,
+            len(takes) // FILES_PER_PROCESS,
+            int(free_bytes / 2 / (PROCESS_BYTES + BYTES_PER_SAMPLE * longest)),
+        ),
+    )
 
 
 def _make(
     due: Mapping[str, Order], journal: Journal, processes: int, total: int, progress: Progress
 ) -> dict[str, Mapping[str, Any]]:
-    from soundmill.deliver.making import make
-
     results, failed, done = dict[str, Mapping[str, Any]](), list[str](), total - len(due)
     progress(done, total)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_process) as pool:
-        waiting = {pool.submit(make, order): path for path, order in due.items()}
-        try:
-            for future in as_completed(waiting):
-                path = waiting[future]
-                try:
-                    made: Made = future.result()
-                except BrokenProcessPool as error:
-                    raise SoundmillError(
-                        "a process that makes files was ended, perhaps for want of memory; the same command goes on"
-                    ) from error
-                except SoundmillError as error:
-                    failed.append(str(error))
-                    continue
-                results[path] = asdict(made)
-                journal.finished(due[path].recipe, results[path])
-                done += 1
-                progress(done, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for path, made in _each(due, processes):
+        if isinstance(made, SoundmillError):
+            failed.append(str(made))
+            continue
+        results[path] = asdict(made)
+        journal.finished(due[path].recipe, results[path])
+        done += 1
+        progress(done, total)
     if failed:
         more = f"; {count(len(failed) - 1, 'more take')} could not be delivered either" if len(failed) > 1 else ""
         raise SoundmillError(f"{min(failed)}{more}; the others are there, and the same command goes on")
     return results
+
+
+def _each(due: Mapping[str, Order], processes: int) -> Iterator[tuple[str, Made | SoundmillError]]:
+    """What became of each order, as it comes; in this process where one is enough."""
+    if processes == 1:
+        for path, order in due.items():
+            yield path, _tried(order)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_start_process) as pool:
+        waiting = {pool.submit(_tried, order): path for path, order in due.items()}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BrokenProcessPool as error:
+            raise SoundmillError(
+                "a process that makes files was ended, perhaps for want of memory; the same command goes on"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _tried(order: Order) -> Made | SoundmillError:
+    from soundmill.deliver.making import make
+
+    try:
+        return make(order)
+    except SoundmillError as error:
+        return error
 
 
 def _start_process() -> None:
