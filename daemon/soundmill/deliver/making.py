@@ -100,7 +100,7 @@ def make(order: Order) -> Made:
     data, mastered = _encoded(part, order, history)
     try:
         order.target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(order.target, data)
+        write_whole(order.target, data, durable=False)  # the manifest waits until all of them are on the disk
     except OSError as error:
         raise unavailable(order.target, error) from error
     asked = profile.loudness_lufs if profile.level == "each" else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -21,7 +21,7 @@ from soundmill.deliver.orders import Plan, orders_of
 from soundmill.deliver.profile import Profile
 from soundmill.deliver.tables import tables
 from soundmill.deliver.takes import Take
-from soundmill.disk import PART, write_whole
+from soundmill.disk import PART, sync_folder, write_whole
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.words import count
 
@@ -75,6 +75,7 @@ def deliver(plan: Plan, folder: Path, *, processes: int, replace: bool, progress
             results |= _make(due, journal, processes, len(orders), progress)
         entries = [_entry(each, orders[each.path], results[each.path]) for each in plan.files]
         removed, left = _remove_former(folder, was, {each.path for each in plan.files})
+        _settle(folder / path for path in due)
         _write_lists(folder, plan, entries)
         remove_journal(folder)
     return Delivered(entries=entries, made=made, removed=removed, left=left)
@@ -252,6 +253,18 @@ def _remove_former(folder: Path, was: Mapping[str, Mapping[str, Any]], planned: 
             with suppress(OSError):  # it is not empty
                 (folder / parent).rmdir()
     return removed, left
+
+
+def _settle(files: Iterable[Path]) -> None:
+    """Have files and their names outlive a power cut, all of them at once: the disk takes them together, where one by
+    one each would wait for it."""
+    folders = set[Path]()
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        folders.add(path.parent)
+    for folder in folders:
+        sync_folder(folder)
 
 
 def _write_lists(folder: Path, plan: Plan, entries: Sequence[Mapping[str, Any]]) -> None:
