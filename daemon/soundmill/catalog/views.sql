@@ -31,11 +31,12 @@ SELECT name AS batch,
        n_flagged AS flagged,
        n_outputs AS outputs,
        round(audio_s, 3) AS audio_s,
-       kind, priority, on_qc_fail, experiment, labels, file_name, ulid, sha256,
+       kind, priority, on_qc_fail, experiment, json_extract(deliver, '$.profile') AS deliver, labels, file_name, ulid, sha256,
        (SELECT name FROM batches first WHERE first.id = batches.rest_of) AS rest_of,
        strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', delivered_at, 'unixepoch') AS delivered_at,
        CASE WHEN ended_at > started_at AND n_succeeded > 0
             THEN round((n_succeeded + n_failed) * 3600.0 / (ended_at - started_at), 1) END AS jobs_per_hour,
        id AS batch_id

@@ -10,6 +10,8 @@ from pathlib import Path
 from soundmill import __version__
 from soundmill.audio.lengths import length_s
 from soundmill.config import Config
+from soundmill.deliver.names import check_patterns
+from soundmill.deliver.profile import BUILT_IN
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.errors import ConfigError, SoundmillError, UnknownModel
@@ -45,16 +47,23 @@ def rules_for(
     folder: Path,
     find_experiment: Callable[[str], EarlierExperiment] = no_experiments,
     folders: tuple[Path, ...] | None = None,
+    deliveries: Path | None = None,
 ) -> Callable[[str], Rules]:
     """The rules a job file is read by; melody files are looked for in `folder`, and allowed in `folders`, None for
-    anywhere; batches to extend by `find_experiment`. Raises ConfigError where soundmill.yaml's pattern of names is
-    none."""
+    anywhere; batches to extend by `find_experiment`; deliveries go below `deliveries` or where soundmill.yaml allows,
+    None for anywhere. Raises ConfigError where a pattern of names in soundmill.yaml is none."""
     naming = None
     if config.name:
         try:
             naming = Naming(pattern=Pattern(config.name), key="name", line=None)
         except Wrong as wrong:
             raise ConfigError(f"soundmill.yaml: name: {wrong}") from wrong
+
+    for profile in config.profiles.values():
+        check_patterns(profile, pattern_of)
+    profiles = frozenset((*BUILT_IN, *config.profiles))
+    others = tuple(Path(each).expanduser() for each in config.delivery_folders)
+    allowed = () if deliveries is None else (deliveries, *others)
 
     def rules(ulid: str) -> Rules:
         return Rules(
@@ -69,6 +78,8 @@ def rules_for(
             find_experiment=find_experiment,
             length_of=length_s,
             input_folders=folders,
+            profiles=profiles,
+            delivery_folders=allowed,
             naming=naming,
         )
 
