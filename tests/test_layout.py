@@ -73,7 +73,8 @@ INSIDE: dict[str, list[str]] = {
     ],
     "audio/marks": ["nouns", "xml", "wave", "vorbis", "write"],
     "deliver": [
-        "profile", "takes", "ucs", "names", "making", "orders", "manifest", "journal", "tables", "archive", "work",
+        "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",
+        "work",
     ],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [

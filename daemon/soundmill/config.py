@@ -207,6 +207,17 @@ class WebConfig(Section):
     hosts: tuple[str, ...] = Field((), description="further names it is reached by, as a proxy's; others are refused")
 
 
+class C2paConfig(Section):
+    """Whose Content Credentials (C2PA) the files of profiles with sign: true carry."""
+
+    certificate: str | None = Field(None, description="PEM file with the certificate and those it hangs by")
+    key: str | None = Field(None, description="PEM file (PKCS 8) with its private key")
+    algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = Field(
+        "es256", description="how the key signs"
+    )
+    timestamp_url: str | None = Field(None, description="authority that vouches for the time (RFC 3161), for each file")
+
+
 class Config(Section):
     """The whole of soundmill.yaml."""
 
@@ -228,6 +239,7 @@ class Config(Section):
     profiles: dict[Annotated[str, Field(pattern=r"^[\w-]{1,50}$")], Profile] = Field(
         {}, description="how deliveries are made, by name; those built in can be changed under their own"
     )
+    c2pa: C2paConfig = Field(default_factory=C2paConfig)
     delivery_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="where a job file's deliver may write beside the home's deliveries; absolute, or from ~"
     )

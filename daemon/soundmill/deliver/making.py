@@ -23,6 +23,7 @@ from soundmill.audio.master import Mastered, master
 from soundmill.audio.resample import resample
 from soundmill.audio.trim import sounding
 from soundmill.deliver.profile import Profile
+from soundmill.deliver.signing import Signing, sign
 from soundmill.disk import unavailable, write_whole
 from soundmill.errors import SoundmillError
 from soundmill.jobs import derive_seed
@@ -49,6 +50,8 @@ class Order:
     project: str
     identifier: str
     created_at: str
+    model: str
+    signing: Signing | None
     tags: Mapping[str, str]
     aswg: Mapping[str, str]
 
@@ -98,6 +101,8 @@ def make(order: Order) -> Made:
         _coding(profile.sample_rate, profile.bits, len(part), "soxr VHQ"),
     )
     data, mastered = _encoded(part, order, history)
+    if order.signing is not None:
+        data = sign(data, profile.format, order.signing, title=order.title, model=order.model)
     try:
         order.target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(order.target, data, durable=False)  # the manifest waits until all of them are on the disk

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from soundmill.deliver.names import Named
 from soundmill.deliver.profile import Profile
+from soundmill.deliver.signing import Signing
 from soundmill.deliver.takes import Take
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Plan:
     files: Sequence[Named]
     outputs: Path
     music: frozenset[int]  # output ids of takes of music
+    signing: Signing | None = None
 
 
 def orders_of(plan: Plan, folder: Path) -> dict[str, Order]:
@@ -60,6 +62,7 @@ def orders_of(plan: Plan, folder: Path) -> dict[str, Order]:
             "project": take.batch,
             "identifier": take.identifier,
             "created_at": take.created_at,
+            "model": take.model,
             "tags": tags_of(take),
             "aswg": {
                 "contentType": "music" if music else "sfx",
@@ -71,13 +74,15 @@ def orders_of(plan: Plan, folder: Path) -> dict[str, Order]:
             },
         }
         gain = gains.get(take.output_id, 0.0)
-        made_of = [MADE_ANEW, take.sha256, plan.profile.model_dump(mode="json"), gain, each.path, about]
+        settings = plan.profile.model_dump(mode="json")
+        made_of = [MADE_ANEW, take.sha256, settings, gain, each.path, about, str(plan.signing)]
         orders[each.path] = Order(
             source=plan.outputs / take.file,
             target=folder / each.path,
             sha256=take.sha256,
             profile=plan.profile,
             gain_db=gain,
+            signing=plan.signing,
             recipe=hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32],
             **about,
         )

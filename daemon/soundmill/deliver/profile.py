@@ -70,6 +70,7 @@ class Profile(Part):
         "\\Actor-Mixer Hierarchy\\Default Work Unit", max_length=400, description="where Wwise's table puts the sounds"
     )
     content_path: str = Field("/Game/Audio", max_length=400, description="where Unreal's table looks for the sounds")
+    sign: bool = Field(False, description="sign the files by the certificate under c2pa (wav, bwf, flac, mp3)")
     commercial: bool = Field(False, description="refuse takes whose model's licence does not allow selling them")
 
     @model_validator(mode="after")
@@ -79,6 +80,8 @@ class Profile(Part):
             raise ValueError(f"{self.format} has no {self.sample_rate} Hz; it has {', '.join(map(str, rates))}")
         if self.bits == 32 and self.format == "flac":
             raise ValueError("flac holds no floats; 24 bits lose nothing one could hear, or take bwf")
+        if self.sign and self.format in ("ogg", "opus"):
+            raise ValueError(f"{self.format} cannot carry a signature; wav, bwf, flac and mp3 can")
         engines = {"wwise": ("wav", "bwf"), "unreal": ("wav", "bwf"), "unity": ("wav", "bwf", "ogg", "mp3")}
         for table in self.tables:
             if self.format not in engines[table]:

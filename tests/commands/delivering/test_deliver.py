@@ -15,6 +15,7 @@ import pytest
 from commands.conftest import Command, parsed
 from service.conftest import serving, until
 from soundmill.home import Home
+from support.certificates import own_signing
 
 
 def test_a_batch_goes_into_a_folder_with_a_manifest(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
@@ -158,3 +159,16 @@ def test_a_take_that_fell_short_of_its_loudness_says_so(worked_home: Home) -> No
         db.execute("UPDATE outputs SET normalization = 'none' WHERE id = 3")
         short = db.execute("SELECT loudness_short_lu FROM takes ORDER BY output_id").fetchall()
     assert short == [(2.5,), (0.0,), (None,)]
+
+
+def test_the_settings_say_whose_certificate_signs(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
+    signing = own_signing(tmp_path)
+    profiles = "profiles: {signed: {like: game, sign: true}}\n"
+    worked_home.config_file.write_text(profiles)
+    to = ("--to", str(tmp_path / "out"), "--profile", "signed")
+    refused = soundmill("deliver", "songs", *to)
+    assert refused.exit_code == 2
+    assert "needs c2pa: certificate and key" in refused.output
+    worked_home.config_file.write_text(f"{profiles}c2pa: {{certificate: {signing.certificate}, key: {signing.key}}}\n")
+    assert soundmill("deliver", "songs", *to).exit_code == 0
+    assert signing.key.read_text() not in (tmp_path / "out" / "manifest.json").read_text()

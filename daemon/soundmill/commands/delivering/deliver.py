@@ -10,11 +10,12 @@ from pathlib import Path
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.commands.delivering.selecting import Selection, select
-from soundmill.config import load
+from soundmill.config import Config, load
 from soundmill.deliver import manifest
 from soundmill.deliver.names import named
 from soundmill.deliver.orders import Plan
 from soundmill.deliver.profile import Profile, find
+from soundmill.deliver.signing import Signing, check
 from soundmill.deliver.takes import Take, is_non_commercial
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home
@@ -51,7 +52,8 @@ def deliver(
     with Reader.open(home.catalog) as reader:
         selection = select(reader, targets)
     _licences_allow(selection.takes, profile_name, commercial or profile.commercial, allowed=allow_non_commercial)
-    plan = planned(home, selection, profile_name, profile)
+    signing = _signing(config, profile_name, profile)
+    plan = planned(home, selection, profile_name, profile, signing)
     if dry_run:
         rows = [{"file": each.path, "take": each.take.name, "licence": each.take.licence} for each in plan.files]
         show.table(rows, SHOWN, "")
@@ -74,7 +76,7 @@ def deliver(
         say(_zip(to))
 
 
-def planned(home: Home, selection: Selection, profile_name: str, profile: Profile) -> Plan:
+def planned(home: Home, selection: Selection, profile_name: str, profile: Profile, signing: Signing | None) -> Plan:
     """Which file each take becomes. Raises ConfigError for a pattern that is none, SoundmillError where a take lacks
     what one names."""
 
@@ -90,7 +92,27 @@ def planned(home: Home, selection: Selection, profile_name: str, profile: Profil
         files=files,
         outputs=home.outputs,
         music=frozenset(take.output_id for take in selection.takes if is_music(take)),
+        signing=signing,
     )
+
+
+def _signing(config: Config, profile_name: str, profile: Profile) -> Signing | None:
+    """Whose signature the files get; it is tried first, for a wrong one would be found out file by file."""
+    if not profile.sign:
+        return None
+    c2pa = config.c2pa
+    if c2pa.certificate is None or c2pa.key is None:
+        raise UsageError(
+            f"profile {profile_name}: its files are to be signed; soundmill.yaml needs c2pa: certificate and key"
+        )
+    signing = Signing(
+        certificate=Path(c2pa.certificate).expanduser(),
+        key=Path(c2pa.key).expanduser(),
+        algorithm=c2pa.algorithm,
+        timestamp_url=c2pa.timestamp_url,
+    )
+    check(signing)
+    return signing
 
 
 def _licences_allow(takes: Sequence[Take], profile: str, commercial: bool, *, allowed: bool) -> None:
