@@ -1,6 +1,7 @@
 """How long a delivery takes, what memory it needs, and that one which was killed ends with the same folder.
 
     python benchmarks/deliver.py [--takes 300] [--seconds 10] [--profile game] [--processes 2]
+    python benchmarks/deliver.py --published 200
 
 Fills a catalogue with synthetic takes (mono WAV, 32 kHz, peaks far above the mean), delivers them with `soundmill
 deliver` as a person does, and prints wall time, processor time and the largest process; then the same again, which only
@@ -56,13 +57,52 @@ def killed(words: list[str], to: Path, at_files: int) -> int:
     return len(list(to.rglob("*.wav")))
 
 
+def arrive(pieces: int) -> None:
+    """What arrives of published pieces, and what it took."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    import numpy as np
+
+    from soundmill.audio.decode import read_audio
+    from soundmill.audio.master import master
+    from soundmill.audio.resample import resample
+    from support.published import cache, published
+
+    files = published(cache())
+    sounds = []
+    for path in files[:: max(1, len(files) // (2 * pieces))]:
+        sound, rate = read_audio(path)
+        sound = resample(np.nan_to_num(sound[:2, : 6 * rate]), rate, 48_000)
+        if sound.shape[1] >= 24_000 and float(np.sqrt(np.mean(sound**2))) >= 0.01 and len(sounds) < pieces:
+            sounds.append(sound)
+    print(f"{len(sounds)} pieces of {len(files)} files")
+    for target in (-23.0, -18.0, -14.0):
+        made = [
+            master(sound, 48_000, target_lufs=target, ceiling_dbtp=-1.0, most_reduction_db=12.0) for sound in sounds
+        ]
+        short = np.array([each.short_by_lu for each in made], dtype=float)
+        bounded = np.array([each.bounded for each in made])
+        peaks = np.array([each.true_peak_dbtp for each in made], dtype=float)
+        taken = np.array([each.reduction_db for each in made])
+        shares = np.array([each.worked_share for each in made])
+        print(
+            f"{target:g} LUFS: {int((np.abs(short) <= 0.3).sum())} within 0.3 LU, {int(bounded.sum())} short for want of "
+            f"limiting, by up to {short.max():.1f} LU; highest true peak {peaks.max():.2f} dBTP; limiter at work in "
+            f"{int((taken > 0.1).sum())}, median {np.median(taken[taken > 0.1]) if (taken > 0.1).any() else 0:.1f} dB at "
+            f"most, for {100 * shares.mean():.1f} % of the time"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--takes", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--profile", default="game")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--published", type=int, default=0)
     chosen = parser.parse_args()
+    if chosen.published:
+        arrive(chosen.published)
+        return
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         (home / "outputs").mkdir(parents=True)

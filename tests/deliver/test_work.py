@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from dataclasses import replace
@@ -149,15 +150,37 @@ def test_what_cannot_be_delivered_is_told_and_the_rest_is_there(takes: Takes, tm
     assert run(plan, out).made == 1
 
 
-def test_a_delivery_in_the_making_is_not_joined(takes: Takes, tmp_path: Path) -> None:
-    import fcntl
-
-    plan, out = plan_of(takes(1), tmp_path / "outputs"), tmp_path / "out"
+def test_a_delivery_in_the_making_is_waited_for(takes: Takes, tmp_path: Path) -> None:
+    """Two at once end with one delivery, which only one of them made."""
+    plan, out = plan_of(takes(2), tmp_path / "outputs"), tmp_path / "out"
     out.mkdir()
-    with (out / NAME).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(SoundmillError, match="another delivery is being written"):
-            run(plan, out)
+    first_may_end, second_waits = threading.Event(), threading.Event()
+    made = list[int]()
+
+    def first(done: int, due: int) -> None:
+        assert first_may_end.wait(60)
+
+    def run_second() -> None:
+        second = deliver(
+            plan, out, processes=1, replace=False, progress=lambda done, due: None, waiting=second_waits.set
+        )
+        made.append(second.made)
+
+    def run_first() -> None:
+        made.append(deliver(plan, out, processes=1, replace=False, progress=first).made)
+
+    threads = [threading.Thread(target=run_first)]
+    threads[0].start()
+    while not (out / NAME).exists() or not (out / NAME).read_text().strip():
+        time.sleep(0.005)
+    threads.append(threading.Thread(target=run_second))
+    threads[1].start()
+    assert second_waits.wait(60)
+    first_may_end.set()
+    for thread in threads:
+        thread.join()
+    assert made == [2, 0]
+    assert not (out / NAME).exists()
 
 
 @pytest.mark.parametrize("killed_after", [0, 3, 11])

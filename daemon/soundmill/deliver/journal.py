@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
-
-from soundmill.errors import SoundmillError
 
 NAME = ".soundmill-delivery"
 
@@ -51,15 +50,28 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(folder: Path) -> Iterator[Journal]:
-    """Raises SoundmillError while another delivery writes there, OSError."""
+def open_journal(folder: Path, waiting: Callable[[], None]) -> Iterator[Journal]:
+    """While another delivery writes there, calls `waiting` and waits for its end: what it made need not be made again.
+    Raises OSError."""
     path = folder / NAME
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SoundmillError(f"{folder}: another delivery is being written there; wait for it to end") from error
-        yield Journal(file)
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_there(file, path):  # the other one took it away at its end
+                continue
+            yield Journal(file)
+            return
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def remove_journal(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,6 +33,7 @@ LATELY_SHORT_LU = 0.3  # less is no shortfall
 BYTES_PER_SAMPLE = 60  # of a process's memory, at the rate of the delivered file
 PROCESS_BYTES = 150e6
 FILES_PER_PROCESS = 4  # fewer do not pay for starting one
+PART_NAME = re.compile(rf"\.[0-9a-f]{{24}}{re.escape(PART)}")  # as disk.part_of makes them
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Progress = Callable[[int, int], None]  # files finished, files due
@@ -48,20 +50,26 @@ class Delivered:
     left: Sequence[str]
 
 
-def deliver(plan: Plan, folder: Path, *, processes: int, replace: bool, progress: Progress) -> Delivered:
+def deliver(
+    plan: Plan,
+    folder: Path,
+    *,
+    processes: int,
+    replace: bool,
+    progress: Progress,
+    waiting: Callable[[], None] = lambda: None,
+) -> Delivered:
     """Bring the folder to what the plan says: files that are there as they should be stay, others are made, those of an
-    earlier delivery that this one has no place for go. The manifest comes last.
+    earlier delivery that this one has no place for go. The manifest comes last. Where another delivery is being written
+    there, `waiting` is called, and its end waited for.
 
     Raises UsageError where the folder holds another delivery or files of others are in the way, SoundmillError where
     takes could not be delivered: what could be done stays, and the same command goes on with the rest.
     """
-    former = manifest.read(folder)
-    if former is not None and not replace and (other := _other(former, plan)):
-        raise UsageError(
-            f"{folder}: holds the delivery of {other}; deliver into another folder, or --replace it with this one"
-        )
+    _must_be_ours(folder, plan, replace)
     folder.mkdir(parents=True, exist_ok=True)
-    with open_journal(folder) as journal:
+    with open_journal(folder, waiting) as journal:
+        former = _must_be_ours(folder, plan, replace)
         was = {str(entry["file"]): entry for entry in (former or {}).get("files", [])}
         known = {str(entry["recipe"]): entry for entry in was.values()} | journal.done
         orders = orders_of(plan, folder)
@@ -79,6 +87,16 @@ def deliver(plan: Plan, folder: Path, *, processes: int, replace: bool, progress
         _write_lists(folder, plan, entries)
         remove_journal(folder)
     return Delivered(entries=entries, made=made, removed=removed, left=left)
+
+
+def _must_be_ours(folder: Path, plan: Plan, replace: bool) -> Mapping[str, Any] | None:
+    """The manifest of the delivery that stands there, None where there is none. Raises UsageError for another one's."""
+    former = manifest.read(folder)
+    if former is not None and not replace and (other := _other(former, plan)):
+        raise UsageError(
+            f"{folder}: holds the delivery of {other}; deliver into another folder, or --replace it with this one"
+        )
+    return former
 
 
 def _other(former: Mapping[str, Any], plan: Plan) -> str | None:
@@ -99,7 +117,8 @@ def _sweep(folder: Path, plan: Plan) -> None:
     for inner in {(folder / each.path).parent for each in plan.files} | {folder}:
         if inner.is_dir():
             for part in inner.glob(f".*{PART}"):
-                part.unlink(missing_ok=True)
+                if PART_NAME.fullmatch(part.name):
+                    part.unlink(missing_ok=True)
 
 
 def _stands(order: Order, known: Mapping[str, Mapping[str, Any]]) -> bool:

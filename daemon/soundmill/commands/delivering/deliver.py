@@ -62,10 +62,13 @@ def deliver(
     from soundmill.deliver.work import at_once
     from soundmill.deliver.work import deliver as work
 
+    def waiting() -> None:
+        say(f"{to}: another delivery is being written there; waiting for it to end")
+
     free = _free_bytes()
     workers = at_once(selection.takes, profile, processes or _processors(), free)
     with _progress(to) as progress:
-        done = work(plan, to, processes=workers, replace=replace, progress=progress)
+        done = work(plan, to, processes=workers, replace=replace, progress=progress, waiting=waiting)
     for line in summary(done.entries, done.made, profile):
         say(line)
     if done.removed:
@@ -148,12 +151,12 @@ def summary(entries: Sequence[manifest.Entry], made: int, profile: Profile) -> I
     yield f"{len(reached)} of {len(entries)} at {number(profile.loudness_lufs)} LUFS"
     short = sorted((entry for entry in entries if entry["short_by_lu"] > 0), key=lambda entry: -entry["short_by_lu"])
     for entry in short[:MOST_NAMED]:
-        yield (
-            f"{entry['file']}: {number(entry['short_by_lu'])} LU under it; more would take more than "
-            f"{number(profile.most_limiting_db)} dB of limiting"
-            if entry["limited_db"] > 0
-            else f"{entry['file']}: {number(entry['short_by_lu'])} LU under it: too quiet to be brought up"
-        )
+        why = f"more would take more than {number(profile.most_limiting_db)} dB of limiting"
+        if entry["gain_db"] == 0:
+            why = "too quiet to be brought up"
+        yield f"{entry['file']}: {number(entry['short_by_lu'])} LU under it; {why}"
+    if silent := [entry["file"] for entry in entries if entry["loudness_lufs"] is None]:
+        yield f"silent: {listed(silent[:MOST_NAMED])}" + (" and more" if len(silent) > MOST_NAMED else "")
     if len(short) > MOST_NAMED:
         yield f"and {len(short) - MOST_NAMED} more, by how much each: {manifest.CSV_NAME}"
 

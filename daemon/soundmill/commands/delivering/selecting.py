@@ -40,6 +40,7 @@ def select(reader: Reader, targets: Sequence[str]) -> Selection:
     elif len(targets) == 1 and (batch := _batch(reader, targets[0])) is not None:
         picked = _ids([pick for pick in reader.picks() or [] if pick["batch"] == batch])
         rows, why = choose(reader.deliverable(batch=batch), picked)
+        asked = batch  # however it was named, it is the same delivery
     else:
         files = [reader.find_take(target) for target in targets]
         rows, why = reader.deliverable(output_ids=_outputs(reader, files)), "named"
