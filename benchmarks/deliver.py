@@ -65,12 +65,16 @@ def arrive(pieces: int) -> None:
     from soundmill.audio.decode import read_audio
     from soundmill.audio.master import master
     from soundmill.audio.resample import resample
+    from soundmill.errors import MissingInput
     from support.published import cache, published
 
     files = published(cache())
     sounds = []
     for path in files[:: max(1, len(files) // (2 * pieces))]:
-        sound, rate = read_audio(path)
+        try:
+            sound, rate = read_audio(path)
+        except MissingInput:
+            continue
         sound = resample(np.nan_to_num(sound[:2, : 6 * rate]), rate, 48_000)
         if sound.shape[1] >= 24_000 and float(np.sqrt(np.mean(sound**2))) >= 0.01 and len(sounds) < pieces:
             sounds.append(sound)
@@ -84,11 +88,11 @@ def arrive(pieces: int) -> None:
         peaks = np.array([each.true_peak_dbtp for each in made], dtype=float)
         taken = np.array([each.reduction_db for each in made])
         shares = np.array([each.worked_share for each in made])
+        median = np.median(taken[taken > 0.1]) if (taken > 0.1).any() else 0.0
         print(
-            f"{target:g} LUFS: {int((np.abs(short) <= 0.3).sum())} within 0.3 LU, {int(bounded.sum())} short for want of "
-            f"limiting, by up to {short.max():.1f} LU; highest true peak {peaks.max():.2f} dBTP; limiter at work in "
-            f"{int((taken > 0.1).sum())}, median {np.median(taken[taken > 0.1]) if (taken > 0.1).any() else 0:.1f} dB at "
-            f"most, for {100 * shares.mean():.1f} % of the time"
+            f"{target:g} LUFS: {int((np.abs(short) <= 0.3).sum())} within 0.3 LU, {int(bounded.sum())} short for want "
+            f"of limiting, by up to {short.max():.1f} LU; highest true peak {peaks.max():.2f} dBTP; the limiter worked "
+            f"in {int((taken > 0.1).sum())}, half of them under {median:.1f} dB, in {100 * shares.mean():.1f} % of time"
         )
 
 
