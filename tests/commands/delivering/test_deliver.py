@@ -37,6 +37,15 @@ def test_outputs_stay_as_they_are(soundmill: Command, worked_home: Home, tmp_pat
     assert {path: path.read_bytes() for path in worked_home.outputs.rglob("*") if path.is_file()} == before
 
 
+def test_a_batch_is_the_same_by_its_ulid(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
+    """The daemon names it so, a person by its name: into the same folder."""
+    with sqlite3.connect(worked_home.catalog) as db:
+        (ulid,) = db.execute("SELECT ulid FROM batches").fetchone()
+    assert soundmill("deliver", ulid, "--to", str(tmp_path / "out")).exit_code == 0
+    again = soundmill("deliver", "songs", "--to", str(tmp_path / "out"))
+    assert "3 stood already" in again.output
+
+
 def test_a_dry_run_names_the_files_and_writes_none(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
     done = soundmill("deliver", "songs", "--to", str(tmp_path / "out"), "--dry-run")
     assert done.exit_code == 0
