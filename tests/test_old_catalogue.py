@@ -126,6 +126,10 @@ def test_its_reports_say_what_they_said(home: Home, batch: str) -> None:
     make_report(home, batch, lambda _: None)
     then = json.loads((DATA / "summaries-d948915" / f"{batch}.json").read_text())
     now = json.loads((home.outputs / batch / "summary.json").read_text())
+    with sqlite3.connect(home.catalog) as db:
+        too_quiet = "SELECT count(*) FROM takes WHERE batch = ? AND is_final AND loudness_short_lu > 1"
+        quiet = db.execute(too_quiet, (batch,)).fetchone()[0]
+    assert now["quality"].pop("too_quiet") == quiet  # was not said then
     assert rounded(now) == rounded(then)
 
 

@@ -324,6 +324,63 @@ def score(home: Home) -> None:
     click.echo(command(home))
 
 
+@main.command()
+@click.argument("targets", nargs=-1, required=True, metavar="BATCH|SHORTLIST|QUERY|TAKE...")
+@click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to fill.")
+@click.option("--profile", default="game", show_default=True, help="A profile, built in or of soundmill.yaml.")
+@click.option("--zip", "zipped", is_flag=True, help="Pack the folder into a zip file beside it, too.")
+@click.option("--commercial", is_flag=True, help="Refuse takes whose model's licence does not allow selling them.")
+@click.option("--allow-non-commercial", is_flag=True, help="Deliver them nevertheless.")
+@click.option("--replace", is_flag=True, help="Put this delivery in place of another one in the folder.")
+@click.option("--dry-run", is_flag=True, help="Only say which files it would make.")
+@click.option("--processes", type=click.IntRange(1, 256), help="At most so many at a time [default: the processors].")
+@click.pass_obj
+def deliver(
+    home: Home,
+    targets: tuple[str, ...],
+    to: Path,
+    profile: str,
+    zipped: bool,
+    commercial: bool,
+    allow_non_commercial: bool,
+    replace: bool,
+    dry_run: bool,
+    processes: int | None,
+) -> None:
+    """Make takes into the files a game, film or site takes: rate, level, names, marks, import tables, manifest.
+
+    Of a BATCH the takes that were picked; else those rated four stars or more; else those kept. QUERY is SQL with a
+    column output_id or audio, as in "SELECT * FROM takes WHERE score > 80". The same command again goes on where it was
+    cut short, and leaves what stands.
+    """
+    from soundmill.commands.delivering import deliver as command
+
+    command.deliver(
+        home,
+        targets,
+        to,
+        profile,
+        commercial=commercial,
+        allow_non_commercial=allow_non_commercial,
+        zipped=zipped,
+        replace=replace,
+        dry_run=dry_run,
+        processes=processes,
+        say=click.echo,
+    )
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@AS_JSON
+@click.pass_obj
+def identify(home: Home, file: Path, as_json: bool) -> None:
+    """Say which take a delivered FILE was made from."""
+    from soundmill.commands.delivering import identify as command
+
+    command.identify(home, file, as_json=as_json)
+
+
 @main.group()
 def models() -> None:
     """List, download and verify models."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_core import core_schema
 
+from soundmill.deliver.profile import Profile, merged
 from soundmill.engine.scorers.registry import BUILT_IN, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
 from soundmill.errors import BadParameter, ConfigError
@@ -255,6 +256,17 @@ class AlertsConfig(Section):
         return {"on" if key is True else key: each for key, each in value.items()} if isinstance(value, dict) else value
 
 
+class C2paConfig(Section):
+    """Whose Content Credentials (C2PA) the files of profiles with sign: true carry."""
+
+    certificate: str | None = Field(None, description="PEM file with the certificate and those it hangs by")
+    key: str | None = Field(None, description="PEM file (PKCS 8) with its private key")
+    algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = Field(
+        "es256", description="how the key signs"
+    )
+    timestamp_url: str | None = Field(None, description="authority that vouches for the time (RFC 3161), for each file")
+
+
 class Config(Section):
     """The whole of soundmill.yaml."""
 
@@ -275,6 +287,18 @@ class Config(Section):
     web: WebConfig = Field(default_factory=WebConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     retention: RetentionConfig = Field(default_factory=RetentionConfig)
+    profiles: dict[Annotated[str, Field(pattern=r"^[\w-]{1,50}$")], Profile] = Field(
+        {}, description="how deliveries are made, by name; those built in can be changed under their own"
+    )
+    c2pa: C2paConfig = Field(default_factory=C2paConfig)
+    delivery_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="where a job file's deliver may write beside the home's deliveries; absolute, or from ~"
+    )
+
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _profiles_take_over(cls, written: object) -> object:
+        return merged(written) if isinstance(written, dict) else written
 
 
 def schema() -> dict[str, Any]:

@@ -39,6 +39,10 @@ class Home:
         return self.root / "outputs"
 
     @property
+    def deliveries(self) -> Path:
+        return self.root / "deliveries"
+
+    @property
     def marker(self) -> Path:
         """What tells the outputs folder from the place where its disk is to be mounted."""
         return self.outputs / ".soundmill"

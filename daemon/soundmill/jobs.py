@@ -123,6 +123,15 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAsked:
+    """What a job file wants of its takes when the batch ends. `to` is a folder, None for one of the batch's name."""
+
+    profile: str
+    to: str | None = None
+    zipped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSpec:
     """One readable job file. `jobs` may be iterated more than once and is not held in memory."""
 
@@ -134,6 +143,7 @@ class BatchSpec:
     kind: str = "list"  # list, template or experiment
     experiment: Mapping[str, object] | None = None  # the experiment section as written
     extends: str | None = None  # name of the earlier batch whose experiment this one goes on with
+    deliver: DeliveryAsked | None = None
     labels: tuple[str, ...] = ()  # the columns and keys that set nothing and are kept beside the jobs
 
 

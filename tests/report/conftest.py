@@ -66,7 +66,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 TAKE = TakeRecord(
     file="clip.wav", present=True, attempt=1, seed=1, worker="cpu", device="cpu", format="wav", sample_rate=8000,
-    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, generation_s=0.5, device_s=0.1,
+    channels=1, duration_s=1.0, size_bytes=16044, sha256="ab" * 32, normalization="loudness",
+    normalization_target=-14.0, generation_s=0.5, device_s=0.1,
     row_steps=100, licence="MIT", versions={},
     verdict=Verdict.PASSED, ruleset="music-2-58f211b6", score=80.0, scores={},
     measurements={"loudness_lufs": -14.0}, checks=(), defects=(),

@@ -481,6 +481,16 @@ def test_a_loudness_below_0_has_a_minus_sign(tmp_path: Path) -> None:
     assert "<div>−14.0 LUFS</div>" in written(tmp_path, jobs_with([({}, {})]))["report.html"]
 
 
+def test_takes_that_normalisation_left_too_quiet_are_told() -> None:
+    """Of three, one is 0.4 LU under its target, which nobody notices, one 2.5, and one has no target."""
+    measured = ({"loudness_lufs": level} for level in (-14.4, -16.5, -30.0))
+    jobs = jobs_with([({}, {"measurements": each}) for each in measured])
+    (unlevelled,) = (replace(jobs[2].takes[0], normalization="none"),)
+    record = replace(BATCH, jobs=(*jobs[:2], replace(jobs[2], takes=(unlevelled,))))
+    assert "1 take is quieter than the target, by up to 2.5 LU" in lead(record, passed_of(record.jobs))
+    assert [take.loudness_short_lu for _, take in record.finals] == [pytest.approx(0.4), 2.5, None]
+
+
 def test_the_lead_counts_in_plain_words() -> None:
     assert lead(BATCH, passed_of(BATCH.jobs)) == "1 of 1 job has a take; 1 passed every check (100 %)."
     two = replace(BATCH, jobs=jobs_with([({}, {}), ({}, {"verdict": "failed"})]))

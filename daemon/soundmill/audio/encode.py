@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -28,6 +29,7 @@ SUBTYPES = {
 }
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # MPEG-1, 2 and 2.5, layer III
 MP3_CHANNELS = 2
+MP3_BEST: Mapping[str, object] = {"compression_level": 0.0, "bitrate_mode": "VARIABLE"}
 
 
 def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, tags: Mapping[str, str]) -> bytes:
@@ -52,27 +54,13 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, 
 
     fields = player_fields(tags)
     data = _frames(samples[to_vorbis(channels)] if format is AudioFormat.OGG else samples, format)
-    file = io.BytesIO()
-    options: dict[str, object] = {}
+    options: Mapping[str, object] = {}
     if format is AudioFormat.OGG:
         options = {"compression_level": 1 - VORBIS_QUALITY}
     elif format is AudioFormat.MP3:
-        options = {"compression_level": 0.0, "bitrate_mode": "VARIABLE"}
-    try:
-        with soundfile.SoundFile(
-            file, "w", sample_rate, channels, SUBTYPES[format], format=format.value.upper(), **options
-        ) as sound:
-            if format in (AudioFormat.FLAC, AudioFormat.OGG):
-                for name in VORBIS_FIELDS:
-                    if name in fields:
-                        setattr(sound, name, fields[name])
-            for at in range(0, length, BLOCK_FRAMES):
-                sound.write(data[at : at + BLOCK_FRAMES])
-    except soundfile.LibsndfileError as error:
-        raise BadParameter(
-            f"{format} cannot hold {channels} channels at {sample_rate} Hz ({error.error_string})"
-        ) from error
-    encoded = file.getvalue()
+        options = MP3_BEST
+    comments = fields if format in (AudioFormat.FLAC, AudioFormat.OGG) else {}
+    encoded = contained(data, sample_rate, format.value.upper(), SUBTYPES[format], options, comments)
     if format is AudioFormat.OGG:
         return with_ogg_serial(encoded, OGG_SERIAL)
     if format is AudioFormat.WAV and fields:
@@ -80,6 +68,31 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, 
     if format is AudioFormat.MP3 and fields:
         return id3_tag(fields) + encoded
     return encoded
+
+
+def contained(
+    data: NDArray[Any],
+    sample_rate: int,
+    container: str,
+    subtype: str,
+    options: Mapping[str, object],
+    comments: Mapping[str, str],
+) -> bytes:
+    """The bytes of a file of libsndfile's `container` and `subtype` with samples [time, channels] and those of the
+    comments it has a field for. Raises BadParameter when it cannot hold such samples."""
+    file = io.BytesIO()
+    try:
+        with soundfile.SoundFile(file, "w", sample_rate, data.shape[1], subtype, format=container, **options) as sound:
+            for name in VORBIS_FIELDS:
+                if name in comments:
+                    setattr(sound, name, comments[name])
+            for at in range(0, len(data), BLOCK_FRAMES):
+                sound.write(data[at : at + BLOCK_FRAMES])
+    except soundfile.LibsndfileError as error:
+        raise BadParameter(
+            f"{container.lower()} cannot hold {data.shape[1]} channels at {sample_rate} Hz ({error.error_string})"
+        ) from error
+    return file.getvalue()
 
 
 def _frames(samples: NDArray[np.float32], format: AudioFormat) -> NDArray[np.int16] | NDArray[np.float32]:
@@ -96,7 +109,7 @@ def _frames(samples: NDArray[np.float32], format: AudioFormat) -> NDArray[np.int
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _ogg_crc(page: bytes) -> int:
+def ogg_crc(page: bytes) -> int:
     """The checksum of an Ogg page (RFC 3533, section 6): CRC-32 with the bits the other way round, starting from 0.
 
     Reversing the bits of every byte turns it into zlib's, whose inversions at start and end are undone.
@@ -114,6 +127,6 @@ def with_ogg_serial(data: bytes, serial: int) -> bytes:
         end = header + sum(pages[at + 27 : header])
         struct.pack_into("<I", pages, at + 14, serial)
         struct.pack_into("<I", pages, at + 22, 0)
-        struct.pack_into("<I", pages, at + 22, _ogg_crc(bytes(pages[at:end])))
+        struct.pack_into("<I", pages, at + 22, ogg_crc(bytes(pages[at:end])))
         at = end
     return bytes(pages)

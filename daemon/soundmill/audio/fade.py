@@ -22,9 +22,26 @@ def fade(samples: NDArray[np.float32], sample_rate: int, seconds: float, *, star
     length = min(round(seconds * sample_rate), samples.shape[1] // 2)
     if length < 1:
         return samples
-    rise = ((1 - np.cos(np.pi * np.arange(length) / length)) / 2).astype(np.float32)
+    rise = _rise(length)
     faded = samples.astype(np.float32, copy=True)
     faded[:, -length:] *= rise[::-1]
     if start and not (np.abs(samples[:, 0]) <= NEAR_ZERO).all():
         faded[:, :length] *= rise
     return faded
+
+
+def fade_ends(samples: NDArray[np.float32], sample_rate: int, start_s: float, end_s: float) -> NDArray[np.float32]:
+    """The samples [channels, time] with the same curve over their first `start_s` and their last `end_s`, each no
+    longer than the clip; 0 leaves an end as it is."""
+    first, last = (min(round(seconds * sample_rate), samples.shape[1]) for seconds in (start_s, end_s))
+    if not (first or last):
+        return samples
+    faded = samples.astype(np.float32, copy=True)
+    faded[:, :first] *= _rise(first)
+    faded[:, faded.shape[1] - last :] *= _rise(last)[::-1]
+    return faded
+
+
+def _rise(length: int) -> NDArray[np.float32]:
+    made: NDArray[np.float32] = ((1 - np.cos(np.pi * np.arange(length) / max(1, length))) / 2).astype(np.float32)
+    return made

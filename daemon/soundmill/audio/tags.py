@@ -20,6 +20,7 @@ JSON_FRAME = "soundmill"  # description of the ID3 TXXX frame that holds the JSO
 
 INFO_CHUNKS = {"title": b"INAM", "artist": b"IART", "software": b"ISFT", "copyright": b"ICOP", "comment": b"ICMT"}
 ID3_FRAMES = {"title": b"TIT2", "artist": b"TPE1", "software": b"TSSE", "copyright": b"TCOP"}
+ID3_ENCODINGS = {b"\0": "latin-1", b"\1": "utf-16", b"\2": "utf-16-be", b"\3": "utf-8"}
 VORBIS_FIELDS = ("title", "artist", "software", "copyright", "license", "comment")
 
 
@@ -32,7 +33,7 @@ def player_fields(tags: Mapping[str, str]) -> dict[str, str]:
         return {}
     licence = tags.get("licence") or tags.get("license") or ""
     fields = {
-        "title": _shorten(tags.get("prompt", "")),
+        "title": shorten(tags.get("prompt", "")),
         "artist": f"Soundmill ({tags['model']})" if tags.get("model") else "Soundmill",
         "software": "Soundmill",
         "copyright": licence,
@@ -42,7 +43,7 @@ def player_fields(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: _plain(text) for name, text in fields.items() if text}
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
@@ -54,25 +55,35 @@ def _plain(text: str) -> str:
 
 def add_info_list(wav: bytes, fields: Mapping[str, str]) -> bytes:
     """The RIFF file with a LIST/INFO chunk of the fields at its end (Multimedia Programming Interface 1.0, 1991)."""
-    body = b"INFO"
-    for name, chunk in INFO_CHUNKS.items():
-        if name in fields:
-            body += _chunk(chunk, fields[name].encode() + b"\0")
-    content = wav[8:] + b"\0" * (len(wav) % 2) + _chunk(b"LIST", body)
+    content = wav[8:] + b"\0" * (len(wav) % 2) + info_list(fields)
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def info_list(fields: Mapping[str, str]) -> bytes:
+    """The LIST/INFO chunk of the fields."""
+    texts = (chunk(ident, fields[name].encode() + b"\0") for name, ident in INFO_CHUNKS.items() if name in fields)
+    return chunk(b"LIST", b"INFO" + b"".join(texts))
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A RIFF chunk, padded to an even length."""
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
-def id3_tag(fields: Mapping[str, str]) -> bytes:
-    """An ID3v2.3 tag of the fields (id3.org, informal standard of 1999); 2.3 with UTF-16 is what every player reads."""
+def id3_tag(fields: Mapping[str, str], more: Mapping[str, str] | None = None, xmp: bytes = b"") -> bytes:
+    """An ID3v2.3 tag of the fields (id3.org, informal standard of 1999); 2.3 with UTF-16 is what every player reads.
+
+    `more` become frames that name themselves (TXXX), an XMP packet the private frame XMP (XMP Specification Part 3).
+    """
     frames = b"".join(_frame(name, b"\1" + _utf16(fields[key])) for key, name in ID3_FRAMES.items() if key in fields)
     if "comment" in fields:
         end = b"\0\0"
         frames += _frame(b"COMM", b"\1eng" + _utf16("") + end + _utf16(fields["comment"]))
         frames += _frame(b"TXXX", b"\1" + _utf16(JSON_FRAME) + end + _utf16(fields["comment"]))
+    for name, text in (more or {}).items():
+        frames += _frame(b"TXXX", b"\1" + _utf16(name) + b"\0\0" + _utf16(text))
+    if xmp:
+        frames += _frame(b"PRIV", b"XMP\0" + xmp)
     size = len(frames)
     synchsafe = bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
     return b"ID3\3\0\0" + synchsafe + frames
@@ -102,12 +113,11 @@ def read_tags(source: bytes | Path) -> dict[str, str]:
 def _comment(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return dict(_info_fields(data))[b"ICMT"]
-    if data[:3] == b"ID3":
-        return _id3_json(data)
-    if data[:4] in (b"fLaC", b"OggS"):
+    start = _id3_end(data)  # FLAC files that were signed begin with an ID3 tag, too
+    if data[start : start + 4] in (b"fLaC", b"OggS"):
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             return str(file.comment)
-    return ""
+    return _id3_json(data) if start else ""
 
 
 def _info_fields(data: bytes) -> Iterator[tuple[bytes, str]]:
@@ -124,15 +134,28 @@ def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
         at += 8 + size + size % 2
 
 
+def _id3_end(data: bytes) -> int:
+    """Where what follows an ID3v2 tag begins; 0 where there is none."""
+    return 10 + _synchsafe(data[6:10]) if data[:3] == b"ID3" and len(data) >= 10 else 0
+
+
+def _synchsafe(four: bytes) -> int:
+    """A number of seven bits to a byte (ID3v2.4, section 6.2)."""
+    return sum((byte & 0x7F) << shift for byte, shift in zip(four, (21, 14, 7, 0), strict=True))
+
+
 def _id3_json(data: bytes) -> str:
-    end = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    """The JSON of an ID3 tag of version 2.3, as written here, or 2.4, as other programs write it anew."""
+    end = _id3_end(data)
     at = 10
     while at + 10 <= min(end, len(data)):
         name, size, _ = struct.unpack_from(">4sIH", data, at)
+        if data[3] >= 4:
+            size = _synchsafe(data[at + 4 : at + 8])
         body = data[at + 10 : at + 10 + size]
-        if name == b"TXXX" and body[:1] == b"\1":
-            description, _, text = body[3:].decode("utf-16-le").partition("\0\ufeff")
-            if description == JSON_FRAME:
-                return text
+        if name == b"TXXX" and body[:1] in ID3_ENCODINGS:
+            description, _, text = body[1:].decode(ID3_ENCODINGS[body[:1]], "replace").partition("\0")
+            if description.strip("\ufeff") == JSON_FRAME:
+                return text.strip("\ufeff\0")
         at += 10 + size
     return ""

@@ -20,6 +20,7 @@ _HALF = (
 )  # fmt: skip
 PHASES = np.array([_QUARTER, _HALF, _HALF[::-1], _QUARTER[::-1]], dtype=np.float32)
 TAPS = PHASES.shape[1]
+MIDDLE = TAPS // 2  # what is interpolated from a stretch lies between its two middle samples
 GROUP = 16  # samples interpolated by one row of a matrix product
 REACH = float(np.abs(PHASES).sum(axis=1).max())  # no interpolated value exceeds this times the samples around it
 FINE_ENOUGH_HZ = 192_000  # sampled as finely as 48 kHz four times oversampled
@@ -49,11 +50,37 @@ def true_peak_dbtp(samples: NDArray[np.float32], sample_rate: int) -> float | No
     return 20 * math.log10(peak) if peak > 0 else None
 
 
+def peak_envelope(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """How high the wave of samples [channels, time] reaches at and around each of them [time]: the highest of all
+    channels, of the sample and of what `true_peak_dbtp` interpolates on both sides of it. Non-finite samples must have
+    been removed."""
+    levels: NDArray[np.float32] = np.abs(samples).max(axis=0, initial=0.0).astype(np.float32, copy=False)
+    if sample_rate >= FINE_ENOUGH_HZ or levels.size == 0:
+        return levels
+    between = np.zeros(levels.size + 2 * TAPS + 2 * GROUP, dtype=np.float32)  # [i + MIDDLE]: between i and i + 1
+    for channel in samples:
+        padded = _padded(channel)
+        stretches = sliding_window_view(padded, GROUP + TAPS - 1)[::GROUP]
+        for start in range(0, len(stretches), AT_ONCE):
+            values = np.abs(stretches[start : start + AT_ONCE] @ MATRIX).reshape(-1, len(PHASES)).max(axis=1)
+            part = between[start * GROUP : start * GROUP + values.size]
+            np.maximum(part, values[: part.size], out=part)
+    after = between[MIDDLE : MIDDLE + levels.size]
+    before = between[MIDDLE - 1 : MIDDLE - 1 + levels.size]
+    highest: NDArray[np.float32] = np.maximum(levels, np.maximum(before, after))
+    return highest
+
+
+def _padded(channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded = np.zeros((-(-(channel.size + TAPS) // GROUP) + 1) * GROUP, dtype=np.float32)
+    padded[TAPS - 1 : TAPS - 1 + channel.size] = channel
+    return padded
+
+
 def _true_peak(channel: NDArray[np.float32], sample_rate: int) -> float:
     if channel.size == 0:
         return 0.0
-    padded = np.zeros((-(-(channel.size + TAPS) // GROUP) + 1) * GROUP, dtype=np.float32)
-    padded[TAPS - 1 : TAPS - 1 + channel.size] = channel
+    padded = _padded(channel)
     levels = np.abs(padded)
     peak = float(levels.max())
     if peak == 0.0 or not math.isfinite(peak) or sample_rate >= FINE_ENOUGH_HZ:

@@ -182,6 +182,8 @@ class Catalog:
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)
     mark_reported = Writing(reports.mark_reported)
+    undelivered = Reading(reports.undelivered)
+    mark_delivered = Writing(reports.mark_delivered)
     get_setting = Reading(state.get_setting)
     set_setting = Writing(state.set_setting)
 

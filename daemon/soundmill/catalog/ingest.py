@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from operator import attrgetter
 
 from soundmill.catalog.rows import JOB, PARAMETERS, add_event, batch_of, job_of, texts_to_json, to_json
@@ -36,8 +37,8 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
     name = free_name(db, spec.name)
     cursor = db.execute(
         "INSERT INTO batches (ulid, name, file_name, sha256, size_bytes, kept_as, modified_ns, kind, priority,"
-        " on_qc_fail, experiment, labels, rest_of, extends, job_count, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), 0, ?)",
+        " on_qc_fail, experiment, labels, deliver, rest_of, extends, job_count, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM batches WHERE name = ?), 0, ?)",
         (
             source.ulid,
             name,
@@ -51,6 +52,7 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
             str(spec.on_qc_fail),
             None if spec.experiment is None else to_json(spec.experiment),
             to_json(spec.labels),
+            None if spec.deliver is None else to_json(asdict(spec.deliver)),
             None if source.rest_of is None else source.rest_of.id,
             spec.extends,
             now,

@@ -98,9 +98,16 @@ def m0010_keeping(db: Database) -> None:
     _run(db, "0010_keeping.sql")
 
 
+def m0011_deliveries(db: Database) -> None:
+    """What a job file wants of its takes when the batch ends, and of which end they were delivered."""
+    db.execute("ALTER TABLE batches ADD COLUMN deliver TEXT")
+    db.execute("ALTER TABLE batches ADD COLUMN delivered_at REAL")
+    db.execute("CREATE INDEX batches_to_deliver ON batches (id) WHERE deliver IS NOT NULL")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks, m0010_keeping,
+    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries,
 )  # fmt: skip
 
 

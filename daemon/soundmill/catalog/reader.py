@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -164,6 +164,38 @@ class Reader:
             return self._rows("SELECT * FROM takes ORDER BY output_id DESC LIMIT ?", limit)
         name = self.batch(batch)["batch"]
         return self._rows("SELECT * FROM takes WHERE batch = ? ORDER BY output_id DESC LIMIT ?", name, limit)
+
+    def deliverable(self, *, batch: str | None = None, output_ids: Iterable[int] = ()) -> list[Row]:
+        """Rows of takes with their `peak_before_dbfs`, in the order of their files: a batch's, or those named."""
+        which, value = ("t.batch = ?", batch) if batch else ("t.output_id IN (SELECT value FROM json_each(?))", "")
+        return self._rows(
+            "SELECT t.*, m.peak_before_dbfs FROM takes t LEFT JOIN measurements m ON m.output_id = t.output_id"
+            f" WHERE {which} ORDER BY t.batch, t.position, t.job_id, t.attempt",
+            value or json.dumps(sorted(output_ids)),
+        )
+
+    def picked(self, shortlist: str | None = None) -> list[Row] | None:
+        """Rows of picks_list: a shortlist's, or those of all that are in use. None where there is no such shortlist."""
+        if shortlist is None:
+            return self._rows("SELECT * FROM picks_list WHERE archived_at IS NULL")
+        if not self._rows("SELECT 1 FROM shortlist_overview WHERE shortlist = ? COLLATE NOCASE", shortlist):
+            return None
+        return self._rows("SELECT * FROM picks_list WHERE shortlist = ? COLLATE NOCASE", shortlist)
+
+    def takes_of_query(self, sql: str) -> list[int]:
+        """The output ids that a query of somebody's answers with: in its column `output_id`, or of the files in its
+        column `audio`. Raises CatalogError for what is no such query."""
+        rows = self._rows(sql)
+        if not rows or "output_id" in rows[0]:
+            return [row["output_id"] for row in rows if isinstance(row["output_id"], int)]
+        if "audio" not in rows[0]:
+            raise CatalogError(
+                f"the query answers with {', '.join(rows[0])}; it must have a column output_id or audio, as in: "
+                "SELECT * FROM takes WHERE score > 80"
+            )
+        paths = json.dumps([row["audio"] for row in rows])
+        found = self._rows("SELECT id FROM outputs WHERE path IN (SELECT value FROM json_each(?))", paths)
+        return [int(str(row["id"])) for row in found]
 
     def job(self, ref: str | int) -> Row:
         """All that is known of one job: its row, and under `attempts` every attempt, oldest first, each with

@@ -1,4 +1,5 @@
-"""Which reports are owed: those of batches that have ended, and those that something was changed under since.
+"""Which reports and deliveries are owed. Reports: those of batches that have ended, and those that something was
+changed under since.
 
 A batch's `changed_at` is when what its report tells last changed other than by a job's end: a rating, a score, a
 verdict, a take kept or set aside, the first report of a later batch of its experiment. `reported_at` is the moment that
@@ -8,11 +9,13 @@ than whatever the batch knows, also where the clock was set back in between.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from soundmill.catalog.experiments import family
+from soundmill.jobs import DeliveryAsked
 
 # As the partial index batches_report_owed says it, word for word: this is asked several times a second.
 OWED = """
@@ -46,6 +49,48 @@ class Owed:
     known_at: float
     changed_at: float | None
     again: bool
+
+
+# As the partial index batches_to_deliver says it.
+UNDELIVERED = """
+SELECT id, ulid, name, job_count, finished_at, deliver FROM batches b
+WHERE deliver IS NOT NULL AND finished_at IS NOT NULL AND (delivered_at IS NULL OR delivered_at < finished_at)
+    AND NOT EXISTS (SELECT 1 FROM selections_due WHERE batch_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM moves WHERE batch_id = b.id)
+ORDER BY id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered:
+    """A batch that has ended, and whose job file wants its takes delivered."""
+
+    id: int
+    ulid: str
+    name: str
+    job_count: int
+    finished_at: float
+    asked: DeliveryAsked
+
+
+def undelivered(db: sqlite3.Connection, limit: int = -1) -> list[Undelivered]:
+    """The oldest batch first; one whose jobs ran again after its delivery is owed another."""
+    return [
+        Undelivered(
+            id=row["id"],
+            ulid=row["ulid"],
+            name=row["name"],
+            job_count=row["job_count"],
+            finished_at=row["finished_at"],
+            asked=DeliveryAsked(**json.loads(row["deliver"])),
+        )
+        for row in db.execute(f"{UNDELIVERED} LIMIT ?", (limit,))
+    ]
+
+
+def mark_delivered(db: sqlite3.Connection, batch_id: int, read_at: float) -> None:
+    """The batch's takes as they were when it ended at `read_at` are delivered."""
+    db.execute("UPDATE batches SET delivered_at = ? WHERE id = ?", (read_at, batch_id))
 
 
 def changed(db: sqlite3.Connection, now: float, batch_ids: Iterable[int]) -> set[int]:

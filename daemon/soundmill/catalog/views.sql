@@ -31,11 +31,12 @@ SELECT name AS batch,
        n_flagged AS flagged,
        n_outputs AS outputs,
        round(audio_s, 3) AS audio_s,
-       kind, priority, on_qc_fail, experiment, labels, file_name, ulid, sha256,
+       kind, priority, on_qc_fail, experiment, json_extract(deliver, '$.profile') AS deliver, labels, file_name, ulid, sha256,
        (SELECT name FROM batches first WHERE first.id = batches.rest_of) AS rest_of,
        strftime('%Y-%m-%dT%H:%M:%SZ', created_at, 'unixepoch') AS created_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', delivered_at, 'unixepoch') AS delivered_at,
        CASE WHEN ended_at > started_at AND n_succeeded > 0
             THEN round((n_succeeded + n_failed) * 3600.0 / (ended_at - started_at), 1) END AS jobs_per_hour,
        strftime('%Y-%m-%dT%H:%M:%SZ', archived_at, 'unixepoch') AS archived_at,
@@ -60,7 +61,11 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        (SELECT group_concat(note, char(10)) FROM ratings WHERE output_id = o.id) AS note,
        (SELECT group_concat(s.name, ', ') FROM picks p JOIN shortlists s ON s.id = p.shortlist_id
             WHERE p.output_id = o.id AND s.archived_at IS NULL) AS picks,
-       m.loudness_lufs AS loudness_lufs, m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
+       m.loudness_lufs AS loudness_lufs,
+       -- How far under the target of normalisation: its peak allowed no more gain.
+       CASE WHEN o.normalization = 'loudness'
+            THEN round(max(0.0, o.normalization_target - m.loudness_lufs), 2) END AS loudness_short_lu,
+       m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
        m.clipping_share AS clipping_share, m.repetition_correlation AS repetition_correlation,
        m.spectral_range_db AS spectral_range_db,
        m.spectral_tilt_db_per_octave AS spectral_tilt_db_per_octave,

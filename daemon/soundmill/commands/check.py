@@ -60,7 +60,7 @@ def preview_of(
         if (len(content) if size is None else size) > _most_bytes(config):
             raise InvalidJobFile([Problem(message=f"larger than {config.inbox.max_file_mb:g} MB; split the file")])
         allowed = (folder, *input_folders(config, home))  # the folder stands for the inbox
-        rules = rules_for(config, folder, _experiments_of(home), allowed)("check")
+        rules = rules_for(config, folder, _experiments_of(home), allowed, home.deliveries)("check")
         spec = read_jobs(content, Path(name).name, rules)
     except InvalidJobFile as error:
         lines = [f"{name}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
@@ -106,6 +106,7 @@ def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str
     lines = [
         f"{name}: {count(spec.job_count, 'job')}, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
+        *_delivery(spec, home),
         *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {need}" for need in found),
         *([f"  {takes}"] if takes else []),
@@ -125,9 +126,16 @@ def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str
         "experiment": None if spec.experiment is None else dict(spec.experiment),
         "extends": spec.extends,
         "labels": list(spec.labels),
+        "deliver": None if spec.deliver is None else asdict(spec.deliver),
         "first": first,
         "text": "\n".join(lines),
     }
+
+
+def _delivery(spec: BatchSpec, home: Home) -> list[str]:
+    if spec.deliver is None:
+        return []
+    return [f"  delivered when it ends, by {spec.deliver.profile}, to {spec.deliver.to or home.deliveries / spec.name}"]
 
 
 def _experiment(spec: BatchSpec) -> Iterator[str]:

@@ -68,6 +68,8 @@ def conclude(home: Home, ended: Ended, say: Callable[[str], object]) -> None:
     """Say what came of a `run --once`; raises SoundmillError when anything failed."""
     for batch in ended.reports:
         say(f"report: {home.outputs / batch / 'report.html'}")
+    for folder in ended.deliveries:
+        say(f"delivery: {folder}")
     if ended.outdated:
         which = (
             "report of 1 earlier batch is"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from soundmill.jobs import AttemptStatus, Check, JobStatus, Parameters, Verdict
+from soundmill.jobs import AttemptStatus, Check, JobStatus, Normalization, Parameters, Verdict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +46,8 @@ class TakeRecord:
     duration_s: float
     size_bytes: int
     sha256: str
+    normalization: str  # none, peak, rms or loudness
+    normalization_target: float  # LUFS for loudness, dBFS for peak and rms
     generation_s: float  # this and the next two as in jobs.Generated
     device_s: float | None  # None, as row_steps: made before it was recorded
     row_steps: int | None
@@ -75,6 +77,15 @@ class TakeRecord:
     @property
     def passed(self) -> bool:
         return self.verdict is Verdict.PASSED
+
+    @property
+    def loudness_short_lu(self) -> float | None:
+        """How far under the target of loudness normalisation it is, because its peak allowed no more gain; None where
+        it has no such target."""
+        loudness = self.measurements.get("loudness_lufs")
+        if self.normalization != Normalization.LOUDNESS or loudness is None:
+            return None
+        return max(0.0, self.normalization_target - loudness)
 
     @property
     def failed_checks(self) -> tuple[str, ...]:

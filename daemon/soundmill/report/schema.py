@@ -21,6 +21,7 @@ KINDS: Mapping[str, object] = {
     "timing.processing_s": float,
     "timing.generation_s": float,
     "quality.rated": int,
+    "quality.too_quiet": int,
     "quality.failed_checks": dict[str, int],
     "quality.measurements": dict[str, float],
     "models": dict[str, ModelNumbers],

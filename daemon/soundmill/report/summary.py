@@ -58,6 +58,8 @@ KEYS: Mapping[str, str] = {
     "quality.score_high": "highest score",
     "quality.rated": "final takes with a person's stars",
     "quality.stars_mean": "mean of the stars, 1 to 5",
+    "quality.too_quiet": "final takes that are more than 1 LU under the target of loudness normalisation: their peaks "
+    "allowed no more gain",
     "quality.failed_checks": "check name to number of final takes that failed it",
     "quality.measurements": "measurement name to its median over the final takes (units in the names)",
     "models": "model name to jobs, takes, audio_s, generation_s and device_s, as under timing",
@@ -76,6 +78,7 @@ KEYS: Mapping[str, str] = {
     "licences": "licences of the takes",
 }
 
+NOTICED_LU = 1.0  # what a listener notices between two pieces
 WITHOUT = frozenset({"sentence"})  # of a finding: sentences stand together under their own key
 
 
@@ -229,9 +232,15 @@ def _quality(finals: Sequence[TakeRecord]) -> dict[str, object]:
         "score_high": max(scores, default=None),
         "rated": len(stars),
         "stars_mean": statistics.fmean(stars) if stars else None,
+        "too_quiet": len(too_quiet(finals)),
         "failed_checks": failed_checks(finals),
         "measurements": {name: statistics.median(values) for name, values in measured.items()},
     }
+
+
+def too_quiet(finals: Iterable[TakeRecord]) -> list[TakeRecord]:
+    """The takes that normalisation left noticeably under its target."""
+    return [take for take in finals if (take.loudness_short_lu or 0.0) > NOTICED_LU]
 
 
 def failed_checks(finals: Iterable[TakeRecord]) -> dict[str, int]:

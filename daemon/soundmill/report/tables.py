@@ -42,6 +42,7 @@ def _job_row(record: BatchRecord, job: JobRecord, pictures: Mapping[str, str]) -
         "status": str(job.status),
         "verdict": str(take.verdict) if take else None,
         "score": take.score if take else None,
+        "loudness_short_lu": take.loudness_short_lu if take else None,
         "stars": take.stars if take else None,
         "rejected": int(take.rejected) if take else None,
         "note": take.note if take else None,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, load
@@ -21,6 +22,7 @@ from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
+from soundmill.service.aside.deliveries import Deliveries, deliver_command
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
@@ -53,6 +55,7 @@ class Ended:
     failed: int
     problem: str | None = None
     reports: tuple[str, ...] = ()  # batches whose report was made
+    deliveries: tuple[Path, ...] = ()  # folders that were filled
     outdated: int = 0  # reports of earlier batches that are left to the daemon
 
     @property
@@ -137,6 +140,8 @@ class Service:
                     generating=lambda: self._pool.running > 0,
                 )
                 opened.callback(self._reporter.stop)
+            self._deliveries = Deliveries(self.catalog, home, deliver_command(home), steady)
+            opened.callback(self._deliveries.stop)
             opened.callback(self.inbox.stop)
             self._pruning = Pruning(
                 self.catalog,
@@ -201,9 +206,12 @@ class Service:
             reports, outdated = tuple(dict.fromkeys(self._reporter.made)), self._reporter.outdated
             if once and problem is None and (missing := self._reporter.given_up):
                 problem = f"no report of {', '.join(missing)}; the reason: soundmill report {missing[0]}"
+        if once and problem is None and (missing := self._deliveries.given_up):
+            problem = f"no delivery of {', '.join(missing)}; the reason: soundmill deliver {missing[0]} --to DIR"
         if self._signals.stops and once:
             problem = "stopped by a signal before the queue was empty"
-        return Ended(self.inbox.accepted, self.inbox.rejected, failed, problem, reports, outdated)
+        made = tuple(self._deliveries.made)
+        return Ended(self.inbox.accepted, self.inbox.rejected, failed, problem, reports, made, outdated)
 
     # -- one round --------------------------------------------------------------------------
 
@@ -230,6 +238,7 @@ class Service:
         yield "retention", self._prune
         if self._reporter is not None:
             yield "reports", self._report
+        yield "deliveries", self._deliver
         yield "inbox thread", self.inbox.check
         if self._site is not None:
             yield "site", self._site.check
@@ -249,7 +258,7 @@ class Service:
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
         if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
             return False
-        return self._reporter is None or self._reporter.worked_off
+        return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
 
     def _hopeless(self) -> str | None:
         if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
@@ -323,6 +332,10 @@ class Service:
         else:
             self._troubles.end("hanging")
 
+    def _deliver(self) -> None:
+        if self._storage_is_open():
+            self._deliveries.tick()
+
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
             systemd.tell("WATCHDOG=1")
@@ -365,7 +378,9 @@ class Service:
 
     def _rules(self) -> Callable[[str], Rules]:
         folders = wiring.input_folders(self.config, self.home)
-        return wiring.rules_for(self.config, self.home.inbox, self.catalog.find_experiment, folders)
+        return wiring.rules_for(
+            self.config, self.home.inbox, self.catalog.find_experiment, folders, self.home.deliveries
+        )
 
     def _hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         return Worker(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from soundmill.catalog.reports import Owed
 from soundmill.home import Home
+from soundmill.service.aside.process import Aside, start
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +21,10 @@ QUIET_S = 15.0  # after a change, before the report is made again: who rates one
 PATIENCE_S = 300.0  # but no longer than this while changes keep coming
 DEADLINE_S = 600.0
 DEADLINE_PER_JOB_S = 0.5
-LOWEST_PRIORITY = 19
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the cores are engines'
 LONGEST_REST_S = 60.0  # after a report, while clips are made
 MOST_LOOKED_AT = 200  # of the reports owed, at a time
 BEHIND = 20  # reports owed are many
 BEHIND_FOR_S = 600.0  # and this long is no burst
-SAID_BYTES = 2000  # of what a failed report said
 
 
 class Ledger(Protocol):
@@ -44,24 +37,10 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A report in the making. `said` holds what its process writes to standard error."""
+    """A report in the making."""
 
     owed: Owed
-    process: subprocess.Popen[bytes]
-    said: IO[bytes]
-    started_at: float
-    due: float
-
-    def kill(self) -> None:
-        """End the process with those it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def last_words(self) -> str:
-        self.said.seek(0)
-        lines = self.said.read()[-SAID_BYTES:].decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+    aside: Aside
 
 
 def report_command(home: Home) -> Callable[[str], list[str]]:
@@ -183,8 +162,8 @@ class Reporter:
     def stop(self) -> None:
         """End the report in the making; the next start of the daemon makes it anew."""
         if self._running is not None:
-            self._running.kill()
-            self._running.said.close()
+            self._running.aside.kill()
+            self._running.aside.close()
             self._running = None
 
     def _owed(self) -> list[Owed]:
@@ -220,34 +199,18 @@ class Reporter:
         self._waiting.pop(owed.id, None)
         if not owed.again:
             self._expected.add(owed.id)
-        said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
-        process = subprocess.Popen(
-            self._command(owed.name),
-            env=os.environ | ONE_THREAD,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            start_new_session=True,  # so that it can be ended with its children, and no Ctrl-C reaches it
-        )
-        with contextlib.suppress(OSError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
-        due = now + DEADLINE_S + DEADLINE_PER_JOB_S * owed.job_count
-        return Running(owed=owed, process=process, said=said, started_at=now, due=due)
+        deadline = DEADLINE_S + DEADLINE_PER_JOB_S * owed.job_count
+        return Running(owed=owed, aside=start(self._command(owed.name), now, deadline))
 
     def _look_after(self, running: Running, now: float) -> None:
-        status = running.process.poll()
-        if status is None and now <= running.due:
+        if not running.aside.ended(now):
             return
-        if status is None:
-            running.kill()
-            trouble = f"took longer than {running.due - running.started_at:.0f} s"
-        else:
-            trouble = running.last_words()
-        running.said.close()
+        trouble = running.aside.trouble(now)
+        running.aside.close()
         self._running = None
-        self._rest_until = now + min(now - running.started_at, LONGEST_REST_S)
+        self._rest_until = now + min(now - running.aside.started_at, LONGEST_REST_S)
         owed = running.owed
-        if status == 0:
+        if trouble is None:
             self._failed.pop(owed.id, None)
             self.made.append(owed.name)
             self._ledger.mark_reported(owed.id, read_at=owed.known_at)

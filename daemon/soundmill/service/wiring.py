@@ -11,13 +11,16 @@ from soundmill import __version__
 from soundmill.audio.lengths import length_s
 from soundmill.catalog.keeping.retention import Rules as Retention
 from soundmill.config import Config
+from soundmill.deliver.names import check_patterns
+from soundmill.deliver.profile import BUILT_IN
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
-from soundmill.errors import ConfigError, UnknownModel
+from soundmill.errors import ConfigError, SoundmillError, UnknownModel
 from soundmill.home import Home
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import EarlierExperiment, Rules, no_experiments
 from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
+from soundmill.inbox.jobfile.naming.safe import safe_name
 from soundmill.jobs import (
     Attempt,
     AudioFormat,
@@ -32,6 +35,7 @@ from soundmill.jobs import (
 from soundmill.quality.judging import judge
 from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
+from soundmill.words import closest, did_you_mean
 
 
 def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
@@ -45,16 +49,23 @@ def rules_for(
     folder: Path,
     find_experiment: Callable[[str], EarlierExperiment] = no_experiments,
     folders: tuple[Path, ...] | None = None,
+    deliveries: Path | None = None,
 ) -> Callable[[str], Rules]:
     """The rules a job file is read by; melody files are looked for in `folder`, and allowed in `folders`, None for
-    anywhere; batches to extend by `find_experiment`. Raises ConfigError where soundmill.yaml's pattern of names is
-    none."""
+    anywhere; batches to extend by `find_experiment`; deliveries go below `deliveries` or where soundmill.yaml allows,
+    None for anywhere. Raises ConfigError where a pattern of names in soundmill.yaml is none."""
     naming = None
     if config.name:
         try:
             naming = Naming(pattern=Pattern(config.name), key="name", line=None)
         except Wrong as wrong:
             raise ConfigError(f"soundmill.yaml: name: {wrong}") from wrong
+
+    for profile in config.profiles.values():
+        check_patterns(profile, pattern_of)
+    profiles = frozenset((*BUILT_IN, *config.profiles))
+    others = tuple(Path(each).expanduser() for each in config.delivery_folders)
+    allowed = () if deliveries is None else (deliveries, *others)
 
     def rules(ulid: str) -> Rules:
         return Rules(
@@ -69,10 +80,38 @@ def rules_for(
             find_experiment=find_experiment,
             length_of=length_s,
             input_folders=folders,
+            profiles=profiles,
+            delivery_folders=allowed,
             naming=naming,
         )
 
     return rules
+
+
+def pattern_of(text: str) -> Callable[[Mapping[str, str]], str]:
+    """What a pattern makes of fields by their names, as delivered files and folders are called. A pattern without
+    fields is a name. Raises ConfigError where it is none; what it returns, SoundmillError where a field is missing or
+    leaves no name."""
+    try:
+        if "{" not in text and "}" not in text:
+            fixed = safe_name(text)
+            return lambda _: fixed
+        pattern = Pattern(text)
+    except Wrong as wrong:
+        raise ConfigError(f"pattern {text}: {wrong}") from wrong
+
+    def render(fields: Mapping[str, str]) -> str:
+        missing = next((each for each in pattern.fields if each.key not in fields), None)
+        if missing is not None:
+            guess = did_you_mean(closest(missing.key, fields))
+            raise SoundmillError(f"has no {missing.name}, which {text} names{guess}")
+        try:
+            pieces = (p if isinstance(p, str) else p.render(fields[p.key]) for p in pattern.pieces)
+            return safe_name("".join(pieces))
+        except Wrong as wrong:
+            raise SoundmillError(f"{text}: {wrong}") from wrong
+
+    return render
 
 
 def input_folders(config: Config, home: Home) -> tuple[Path, ...]:

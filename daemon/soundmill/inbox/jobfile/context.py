@@ -89,4 +89,8 @@ class Rules:
     draw: Callable[[Draw], Points] = draw_apart
     length_of: Callable[[Path], float | None] = untold
     input_folders: tuple[Path, ...] | None = None  # melody and continue_from may be in these alone; None: anywhere
+    profiles: frozenset[str] | None = None  # that a file may be delivered by; None: any
+    delivery_folders: tuple[
+        Path, ...
+    ] = ()  # deliveries go below these alone, the first is the usual one; none: anywhere
     naming: Naming | None = None  # of clips, where neither the row nor the file says

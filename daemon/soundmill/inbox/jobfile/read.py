@@ -77,6 +77,7 @@ def read_jobs(data: bytes, file_name: str, rules: Rules) -> BatchSpec:
         kind=source.kind,
         experiment=source.experiment,
         extends=source.extends,
+        deliver=source.deliver if isinstance(source, Document) else None,
         labels=tuple(labels),
     )
 

@@ -165,6 +165,18 @@ class Experiment(BaseModel):
     )
 
 
+class Deliver(BaseModel):
+    """What becomes of the takes when the batch ends, as by soundmill deliver."""
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", title="Delivery")
+
+    profile: str = Field(min_length=1, max_length=50, description="game, wwise, unity, unreal, film, web or your own")
+    to: str | None = Field(
+        None, max_length=1000, description="folder below the home's deliveries; one of the batch's name where not given"
+    )
+    zip: bool = Field(False, description="pack the folder into a zip file beside it, too")
+
+
 class JobFile(BaseModel):
     """A YAML job file: `jobs`, `template` with `variables`, `experiment`, or several of them."""
 
@@ -182,6 +194,9 @@ class JobFile(BaseModel):
     )
     priority: int = Field(0, ge=-1000, le=1000, description="for jobs that give none; higher runs earlier")
     on_qc_fail: QcAction | None = Field(None, description="what happens to a clip whose quality checks fail")
+    deliver: str | Deliver | None = Field(
+        None, description="the profile that the takes are delivered by when the batch ends, or a mapping with profile"
+    )
     defaults: Defaults = Field(default_factory=lambda: Defaults(), description="values for jobs that give none")
     jobs: list[str | JobRow] = Field(default=[], description="a list of prompts, or of jobs with their own fields")
     template: str | None = Field(

@@ -10,8 +10,8 @@ from soundmill.report.family import Earlier
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import BatchRecord
 from soundmill.report.statistics.findings import PassRate
-from soundmill.report.summary import jobs_per_hour, wall_s
-from soundmill.words import count, have, listed, moment, percent, percents, span
+from soundmill.report.summary import jobs_per_hour, too_quiet, wall_s
+from soundmill.words import count, have, listed, moment, one_decimal, percent, percents, span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,12 @@ def lead(record: BatchRecord, passed: PassRate) -> str:
         whole += f" {count(again, 'job')} {'was' if again == 1 else 'were'} tried again."
     if chosen := record.chosen:
         whole += f" The best {sum(chosen):,} of {len(chosen):,} takes are kept, the others set aside."
+    if quiet := too_quiet([take for _, take in record.finals]):
+        farthest = max(take.loudness_short_lu or 0.0 for take in quiet)
+        whole += (
+            f" {count(len(quiet), 'take')} {'is' if len(quiet) == 1 else 'are'} quieter than the target, by up to "
+            f"{one_decimal(farthest)} LU: the peaks allow no more gain, and soundmill deliver has a limiter."
+        )
     return whole
 
 

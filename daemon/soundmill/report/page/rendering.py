@@ -17,6 +17,7 @@ from soundmill.report.factors import PARAMETERS
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import Defect, TakeRecord
 from soundmill.report.statistics.findings import InteractionCell
+from soundmill.report.summary import NOTICED_LU
 from soundmill.report.wording.level_names import spoken
 from soundmill.words import moment, number, one_decimal, p_value, percent, span
 
@@ -105,7 +106,9 @@ def _numbers(take: TakeRecord) -> list[str]:
     loudness, peak = take.measurements.get("loudness_lufs"), take.measurements.get("peak_dbfs")
     found = [f"{number(round(take.duration_s, 2))} s long", f"start to end {span(take.generation_s)}"]
     if loudness is not None:
-        found.append(f"{one_decimal(loudness)} LUFS")
+        short = take.loudness_short_lu or 0.0
+        under = f", {one_decimal(short)} LU under the target" if short > NOTICED_LU else ""
+        found.append(f"{one_decimal(loudness)} LUFS{under}")
     if peak is not None:
         found.append(f"peak {one_decimal(peak)} dBFS")
     return found

@@ -10,11 +10,12 @@ from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.rows import Row, RowReader
 from soundmill.inbox.jobfile.written import Defaults, Experiment, JobFile
+from soundmill.inbox.jobfile.yaml.delivery import read_delivery
 from soundmill.inbox.jobfile.yaml.experiment import ExperimentSection, read_experiment
 from soundmill.inbox.jobfile.yaml.nodes import Items, Node, Pairs, read_yaml
 from soundmill.inbox.jobfile.yaml.sections import JobList, TemplateSection
 from soundmill.inbox.jobfile.yaml.values import cell, is_told, items, pairs, unknown_key, value, words
-from soundmill.jobs import QcAction
+from soundmill.jobs import DeliveryAsked, QcAction
 
 
 class Document:
@@ -29,6 +30,7 @@ class Document:
         self.kind = "list"
         self.experiment: Mapping[str, object] | None = None
         self.extends: str | None = None
+        self.deliver: DeliveryAsked | None = None
         self._sections: list[JobList | TemplateSection | ExperimentSection] = []
         root = read_yaml(data, problems)
         if isinstance(root, Pairs):
@@ -58,6 +60,8 @@ class Document:
             self.on_qc_fail = value(entries["on_qc_fail"][1], FILE_FIELDS["on_qc_fail"], problems)
         if "priority" in entries:
             self.priority = value(entries["priority"][1], FILE_FIELDS["priority"], problems) or 0
+        if "deliver" in entries:
+            self.deliver = read_delivery(*entries["deliver"], rules, problems)
         base, prompt = _defaults(entries, problems)
         reader = RowReader(rules, self.priority)
         self._add_jobs(entries, base, reader, problems)
