@@ -129,6 +129,8 @@ class Catalog:
     fail = WritingAt(claims.fail)
     release = WritingAt(claims.release)
     recover = WritingAt(claims.recover)
+    unswept = Reading(claims.unswept)
+    swept = Writing(claims.swept)
     progress = Writing(state.progress)
     worker_state = WritingAt(state.set_worker)
     workers_gone = Writing(state.stop_workers)
@@ -139,6 +141,23 @@ class Catalog:
     resume = WritingAt(wishes.resume)
     retry = WritingAt(wishes.retry)
     rate = WritingAt(wishes.rate)
+
+    def once(
+        self,
+        control: str,
+        wish: Callable[Concatenate[sqlite3.Connection, float, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Do what a control file asks and note in the same transaction that the file of that name is done with."""
+        with self.connected() as db, transaction(db):
+            done = wish(db, self.clock(), *args, **kwargs)
+            wishes.note_applied(db, control)
+            return done
+
+    note_applied = Writing(wishes.note_applied)
+    applied = Reading(wishes.applied)
+    forget_applied = Writing(wishes.forget_applied)
 
     # --- scores and the choice among takes ---
     use_scorer = WritingAt(scores.use_scorer)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from soundmill.catalog.outputs import batches_of
 from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event, close_finished_batches
 from soundmill.catalog.selection import note_rating
+from soundmill.catalog.state import get_setting, set_setting
 from soundmill.errors import InvalidControl
 from soundmill.jobs import AudioFormat
 from soundmill.words import closest, composed
@@ -132,6 +135,24 @@ def _nearest(db: sqlite3.Connection, wanted: str) -> str | None:
         wanted = batch
     close = closest(wanted, names)
     return f"did you mean {close}?" if close else None
+
+
+APPLIED = "controls applied"  # a setting: names of control files that may still lie there, or again after a power cut
+
+
+def applied(db: sqlite3.Connection) -> list[str]:
+    """The control files that are done with, and whose removal may not have reached the disk yet."""
+    return [str(name) for name in json.loads(get_setting(db, APPLIED) or "[]")]
+
+
+def note_applied(db: sqlite3.Connection, control: str) -> None:
+    """In the transaction that does what a control file asks: found again, it must not be done once more."""
+    set_setting(db, APPLIED, json.dumps([*applied(db), control]))
+
+
+def forget_applied(db: sqlite3.Connection, controls: Collection[str]) -> None:
+    """Their removal has reached the disk."""
+    set_setting(db, APPLIED, json.dumps([name for name in applied(db) if name not in controls]))
 
 
 def cancel(db: sqlite3.Connection, now: float, target: str) -> list[int]:

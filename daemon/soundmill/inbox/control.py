@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
+from soundmill.disk import NotPlain, TooLarge, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidControl
 
 Action = Literal["cancel", "pause", "resume", "retry", "rate"]
@@ -29,12 +29,16 @@ class Control:
 
 
 def drop(folder: Path, control: Control, ulid: str) -> Path:
-    """Leave a control file for the daemon; it appears whole or not at all. Raises InvalidControl, OSError."""
+    """Leave a control file for the daemon; it appears whole or not at all, and outlives a power cut from then on.
+
+    Raises InvalidControl, OSError.
+    """
     data = {"action": control.action, "target": control.target, "stars": control.stars, "note": control.note}
     check(data)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, json.dumps(data, ensure_ascii=False).encode("utf-8"))
+    sync_folder(folder)
     return path
 
 
