@@ -4,14 +4,17 @@
 # make lease  pack what a lent GPU's machine lacks, and rehearse benchmarks/lease/ on the CPU with that alone
 # make release  dist/: the wheel, and the lock that it is installed with
 # make fuzz   read 100,000 damaged job files
+# make simulate  100,000 simulated jobs under kills, power cuts, full disks and clock changes; JOBS=1000000 for more
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+JOBS   ?= 100000
+SEED   ?= 1
 
-.PHONY: demo test fuzz check lint lease release lock clean
+.PHONY: demo test fuzz simulate check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -22,6 +25,10 @@ test: $(READY)
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000
+
+# RESULTS=file writes what was found as JSON; SEED is the first of the seeds.
+simulate: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m simulate --jobs $(JOBS) --seed $(SEED) $(if $(RESULTS),--json $(RESULTS))
 
 check: lint test
 

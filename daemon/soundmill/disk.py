@@ -104,6 +104,15 @@ def copy_whole(source: Path, target: Path) -> None:
         part.replace(target)
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a regular file that somebody else wrote outlive a power cut. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder outlive a power cut. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -249,6 +249,18 @@ def test_what_a_dead_daemon_left_running_is_queued_again(mill: Any) -> None:
     assert mill.catalog.recover() == []
 
 
+def test_what_interrupted_attempts_may_have_filed_is_looked_for_until_somebody_has(mill: Any) -> None:
+    """A daemon may be killed again between giving the jobs back and looking."""
+    mill.ingest(2)
+    mill.claim(limit=1)
+    mill.catalog.recover()
+    mill.claim(limit=2)
+    mill.catalog.recover()
+    assert [attempt.key for attempt in mill.catalog.unswept()] == [(1, 1), (1, 2), (2, 1)]
+    mill.catalog.swept()
+    assert mill.catalog.unswept() == []
+
+
 def test_a_daemon_that_ends_again_and_again_under_a_job_runs_it_alone_and_at_last_gives_it_up(mill: Any) -> None:
     mill.ingest(1)
     for number in range(1, GIVEN_UP_AFTER):

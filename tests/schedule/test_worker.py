@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from schedule.conftest import Mill
-from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, UnknownModel
+from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, StorageUnavailable, UnknownModel
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
@@ -276,3 +276,25 @@ def test_a_draining_worker_claims_nothing_more(mill: Mill) -> None:
     for _ in range(5):
         worker.step(claiming=False)
     assert statuses(mill) == {"succeeded": 1, "queued": 1}
+
+
+def test_a_take_that_was_filed_and_not_recorded_goes_with_its_worker(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next attempt's file may have another name."""
+    mill.batch("silence", on_qc_fail=QcAction.QUARANTINE)
+    worker = mill.worker(mill.engine())
+
+    def no_room(*_: object, **__: object) -> bool:
+        raise StorageUnavailable("catalog.db: the disk is full: make room")
+
+    with monkeypatch.context() as full:
+        full.setattr(type(mill.catalog), "succeed", no_room)
+        worker.step()
+        worker.step()
+    assert paths(mill) == {"batch-1/quarantine/0001-clip.take1.wav"}
+    worker.close("its thread ended")
+    assert paths(mill) == set()
+    assert not list(mill.outputs.rglob("*.json"))
+    mill.run(mill.worker(mill.engine()))
+    assert paths(mill) == {"batch-1/quarantine/0001-clip.take2.wav"}

@@ -136,6 +136,8 @@ class Catalog:
     fail = WritingAt(claims.fail)
     release = WritingAt(claims.release)
     recover = WritingAt(claims.recover)
+    unswept = Reading(claims.unswept)
+    swept = Writing(claims.swept)
     progress = Writing(state.progress)
     worker_state = WritingAt(state.set_worker)
     workers_gone = Writing(state.stop_workers)

@@ -7,6 +7,7 @@ attempts that speak against the job; the attempt number counts them all and neve
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from dataclasses import replace
 from soundmill.catalog.outputs import add_output
 from soundmill.catalog.rows import JOB, JOB_COLUMNS, add_event, close_finished_batches, job_of
 from soundmill.catalog.selection import take_out_of_quarantine
+from soundmill.catalog.state import get_setting, set_setting
 from soundmill.jobs import (
     Attempt,
     AttemptStatus,
@@ -53,6 +55,7 @@ SELECT {JOB_COLUMNS} FROM jobs j INDEXED BY jobs_claimable JOIN batches b ON b.i
 WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?
 """
 
+UNSWEPT = "attempts unswept"  # a setting: the keys of attempts whose files are still to be looked for
 DAEMON_ENDED = "the daemon ended while this attempt ran"
 # A daemon that is killed, or loses its power, says nothing against the jobs that ran. One that ends again and again
 # under the same job may be ended by it: then the job runs without neighbours, and at last it is given up, or the two
@@ -242,12 +245,11 @@ def release(db: sqlite3.Connection, now: float, attempts: Sequence[Attempt], rea
 def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
     """At start: end every attempt that a dead daemon left running. Its job is queued again, without a strike, unless
     the daemon has ended GIVEN_UP_AFTER times in a row while it ran."""
-    found = []
-    for row in db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall():
-        job = job_of(db.execute(JOB + "WHERE j.id = ?", (row["job_id"],)).fetchone())
-        found.append(
-            Attempt(job=job, number=row["number"], seed=row["seed"], worker=row["worker"], started_at=row["started_at"])
-        )
+    running = db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall()
+    found = [_attempt(db, row) for row in running]
+    if found:
+        left = [*json.loads(get_setting(db, UNSWEPT) or "[]"), *(attempt.key for attempt in found)]
+        set_setting(db, UNSWEPT, json.dumps(left))
     for attempt in found:
         values = {"job": attempt.job.id, "number": attempt.number, "ended": DAEMON_ENDED}
         in_a_row = int(db.execute(ENDED_IN_A_ROW, values).fetchone()[0])
@@ -263,6 +265,24 @@ def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
             _end(db, now, attempt, AttemptStatus.INTERRUPTED, message=DAEMON_ENDED)
     close_finished_batches(db, now, {attempt.job.batch_id for attempt in found})
     return found
+
+
+def unswept(db: sqlite3.Connection) -> list[Attempt]:
+    """The attempts that daemons left running, and of whose files something may lie among the outputs still: a daemon
+    may end again before it has looked."""
+    keys = json.loads(get_setting(db, UNSWEPT) or "[]")
+    rows = [db.execute("SELECT * FROM attempts WHERE job_id = ? AND number = ?", key).fetchone() for key in keys]
+    return [_attempt(db, row) for row in rows]
+
+
+def swept(db: sqlite3.Connection) -> None:
+    """Nothing of theirs is left."""
+    set_setting(db, UNSWEPT, "[]")
+
+
+def _attempt(db: sqlite3.Connection, row: sqlite3.Row) -> Attempt:
+    job = job_of(db.execute(JOB + "WHERE j.id = ?", (row["job_id"],)).fetchone())
+    return Attempt(job=job, number=row["number"], seed=row["seed"], worker=row["worker"], started_at=row["started_at"])
 
 
 def _requeue(

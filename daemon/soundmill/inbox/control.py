@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
+from soundmill.disk import NotPlain, TooLarge, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidControl
 
 Action = Literal[
@@ -88,7 +88,10 @@ def plain(control: Control) -> dict[str, Any]:
 
 
 def drop(folder: Path, control: Control, ulid: str) -> Path:
-    """Leave a control file for the daemon; it appears whole or not at all. Raises InvalidControl, OSError."""
+    """Leave a control file for the daemon; it appears whole or not at all, and outlives a power cut from then on.
+
+    Raises InvalidControl, OSError.
+    """
     data = plain(control)
     check(data)
     return _write(folder, ulid, data)
@@ -117,6 +120,7 @@ def _write(folder: Path, ulid: str, data: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, _json(data))
+    sync_folder(folder)
     return path
 
 

@@ -119,6 +119,11 @@ class Intake:
         """Whether the last scan left settled files for the next one."""
         return self._more
 
+    @property
+    def postponed(self) -> frozenset[str]:
+        """The ulids of claimed files and the names of others that could not be taken in and are tried again."""
+        return frozenset(self._waits)
+
     def scan(self) -> list[Outcome]:
         """Resume what was claimed before, then take in what has settled, up to FILES_PER_SCAN files or for SCAN_S.
 
@@ -129,7 +134,9 @@ class Intake:
         """
         if not self._recalled:
             self._recall()
-        pending = [claimed for claimed in self._spool.pending() if self._is_due(claimed.ulid)]
+        pending = self._spool.pending()
+        self._forget_gone(pending)
+        pending = [claimed for claimed in pending if self._is_due(claimed.ulid)]
         fresh = [path for path in self._spool.settled() if self._is_due(path.name)]
         self._more = len(pending) + len(fresh) > FILES_PER_SCAN
         until = self._spool.clock() + SCAN_S
@@ -180,6 +187,9 @@ class Intake:
         if batch is not None:
             self._spool.accept(claimed)
             return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
+        if resumed and self._spool.is_back(claimed):
+            return None
+        self._spool.keep(claimed)
         recorded = resumed and self._catalog.rejection_exists(claimed.ulid)
         content = None
         try:
@@ -260,6 +270,12 @@ class Intake:
     def _is_due(self, key: str) -> bool:
         wait = self._waits.get(key)
         return wait is None or self._spool.clock() >= wait.until
+
+    def _forget_gone(self, pending: Sequence[Claimed]) -> None:
+        """Somebody may have taken away what was waited for."""
+        ulids = {claimed.ulid for claimed in pending}
+        for key in [key for key in self._waits if key not in ulids and not self._spool.has(key)]:
+            del self._waits[key]
 
     def _postpone(self, key: str) -> None:
         before = self._waits.get(key)

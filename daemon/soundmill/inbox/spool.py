@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, write_whole
+from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, sync_file, sync_folder, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
 from soundmill.inbox.filing import Filed, month_of
@@ -106,6 +106,10 @@ class Spool:
         ulid = self._new_ulid()
         file_name = tidy(path.name)
         target = self._folder(".claimed") / f"{ulid}__{file_name}"
+        # Whoever wrote it may not have: what is claimed is read again after a power cut, and must be whole then.
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            if stat.S_ISREG(path.lstat().st_mode):
+                sync_file(path)
         try:
             path.rename(target)
         except FileNotFoundError:
@@ -121,6 +125,23 @@ class Spool:
             return None
         return claimed
 
+    def keep(self, claimed: Claimed) -> None:
+        """See that a power cut does not take the claim back: under another ulid the file would be taken in once more.
+        Raises OSError."""
+        sync_folder(claimed.path.parent)
+
+    def is_back(self, claimed: Claimed) -> bool:
+        """Whether a daemon died while it gave this file back: it has its name in the inbox, and loses this one. Raises
+        OSError."""
+        status = claimed.path.lstat()
+        number = 1
+        while status.st_nlink > 1 and os.path.lexists(name := self.inbox / numbered(claimed.file_name, number)):
+            if os.path.samestat(name.lstat(), status):
+                claimed.path.unlink()
+                return True
+            number += 1
+        return False
+
     def give_back(self, claimed: Claimed) -> Path:
         """Put a file that was not whole after all back where it was. Raises OSError."""
         number = 1
@@ -134,6 +155,10 @@ class Spool:
             claimed.path.unlink(missing_ok=True)
             self._arrivals.still_there(target)
             return target
+
+    def has(self, name: str) -> bool:
+        """Whether something of that name lies in the inbox."""
+        return os.path.lexists(self.inbox / name)
 
     def pending(self) -> list[Claimed]:
         """What was claimed and not finished, oldest first."""
@@ -179,8 +204,9 @@ class Spool:
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
         """Move to rejected/, into its month, beside `<name>.errors.txt`. Raises OSError."""
         target = self.place_for(claimed, "rejected")
-        # The explanation first: a file in rejected/ always has one.
+        # The explanation first, and on the disk: a file in rejected/ always has one.
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
+        sync_folder(target.parent)
         claimed.path.rename(target)
         return target
 
@@ -209,7 +235,9 @@ class Spool:
 
 
 def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) -> Path:
-    """Copy a job file into the inbox so that it appears there whole. Raises UsageError, OSError.
+    """Copy a job file into the inbox so that it appears there whole, and is kept through a power cut.
+
+    Raises UsageError, OSError.
 
     With `again`, under a name ending `.again`, which says that the same content is wanted once more; with `rest`,
     under one ending `.rest`, which says that only the rows are wanted that the batch of the accepted file of its name
@@ -240,6 +268,7 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
             target = inbox / numbered(name, number)
             try:
                 _move_without_overwriting(part, target)
+                sync_folder(inbox)
                 return target
             except FileExistsError:
                 number += 1

@@ -78,6 +78,7 @@ class Worker:
         self._in_flight: dict[tuple[int, int], Attempt] = {}
         self._alone = False
         self._unsettled: deque[Event] = deque()
+        self._begun: dict[tuple[int, int], str] = {}  # paths of takes whose files may be there and whose rows are not
         self._progress: dict[tuple[int, int], Progress] = {}
         self._reported_at = -REPORT_INTERVAL_S
         self._reported: tuple[object, ...] = ()
@@ -115,11 +116,14 @@ class Worker:
         if mine:
             self._engine.cancel(key[0] for key in mine)
             for key in mine:
+                self._take_back(key)
                 self._forget(key)
 
     def close(self, reason: str) -> None:
         """Give back what is in flight and end the engine."""
         self._engine.close()
+        for key in list(self._begun):
+            self._take_back(key)  # before the job may be another worker's
         self._ledger.release(self.in_flight, reason)
         self._in_flight.clear()
         self._unsettled.clear()
@@ -260,6 +264,7 @@ class Worker:
 
     def _finish(self, attempt: Attempt, clip: Generated) -> None:
         if not self._is_current(attempt):
+            self._take_back(attempt.key)
             return
         job = attempt.job
         judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
@@ -267,11 +272,13 @@ class Worker:
             attempt, judgement, qc_retries=self._trade.policy.qc_retries, better_take=self._ledger.better_take
         )
         relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
+        self._begun[attempt.key] = relative
         try:
             filed = self._shelf.file(relative, clip.audio, self._trade.sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
             if self._gate.close(self._steady()):
                 raise
+            self._take_back(attempt.key)  # where that cannot be done, this comes again
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
         done = self._ledger.succeed(
@@ -281,8 +288,20 @@ class Worker:
             retry_for_quality=then.retry,
             final_attempt=then.final_attempt,
         )
-        if not done and not self._ledger.knows_output(filed.path):
-            self._shelf.discard(filed.path)  # cancelled while it was being filed
+        if not done:
+            self._take_back(attempt.key)  # cancelled while it was being filed
+        self._begun.pop(attempt.key, None)
+
+    def _take_back(self, key: tuple[int, int]) -> None:
+        """Remove what was filed of an attempt that has come to nothing. Raises StorageUnavailable, CatalogError."""
+        path = self._begun.get(key)
+        if path is None:
+            return
+        job = self._ledger.job(key[0])
+        overtaken = job.status is JobStatus.RUNNING and job.attempt != key[1]  # its file may have the name by now
+        if not overtaken and not self._ledger.knows_output(path):
+            self._shelf.discard(path)
+        del self._begun[key]
 
     def _is_current(self, attempt: Attempt) -> bool:
         """False once the job was cancelled or taken up by another attempt: its file is not ours to write."""

@@ -362,11 +362,11 @@ class Service:
 
     def _recover(self) -> OutputFolder:
         """Give back what the last run left running; the outputs folder, which is yet to be rid of its files."""
-        interrupted = self.catalog.recover()
+        self.catalog.recover()
         self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
         in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
         self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
-        return OutputFolder(self.home, self.catalog, interrupted, self._record)
+        return OutputFolder(self.home, self.catalog, self.catalog.unswept(), self._record)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(CatalogError, StorageUnavailable):

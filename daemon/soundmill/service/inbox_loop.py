@@ -28,7 +28,7 @@ class InboxLoop:
 
     `record(kind, message)` writes an event, `outlive` is that of survive.py, `steady` gives seconds that no change of
     the date moves. `accepted` and `rejected` count the files of this run; `stuck` maps the ulid of a claimed file that
-    cannot be taken in yet to why.
+    cannot be taken in yet, or the name of one that cannot be claimed, to why.
     """
 
     def __init__(
@@ -117,6 +117,7 @@ class InboxLoop:
         waiting = self._intake.waiting or not scanned
         for outcome in outcomes:
             self._note(outcome)
+        self.stuck = {key: why for key, why in self.stuck.items() if key in self._intake.postponed}
         if self._intake.more:
             self.quiet = False
             return
@@ -132,10 +133,10 @@ class InboxLoop:
 
     def _note(self, outcome: Outcome) -> None:
         if outcome.error is not None:
-            self.stuck[outcome.ulid] = f"{outcome.file_name}: {outcome.reason}"
-            self._record("file stuck", self.stuck[outcome.ulid])
+            key = outcome.ulid or outcome.file_name
+            self.stuck[key] = f"{outcome.file_name}: {outcome.reason}"
+            self._record("file stuck", self.stuck[key])
             return
-        self.stuck.pop(outcome.ulid, None)
         if outcome.batch is not None:
             self.accepted += 1
         else:

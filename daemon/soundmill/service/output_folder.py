@@ -22,7 +22,7 @@ ABOUT = b"Soundmill's takes are filed in this folder. Without this file it takes
 
 
 class OutputFolder:
-    """`interrupted` are the attempts that the last daemon left running: what they had filed is removed when the folder
+    """`interrupted` are the attempts that former daemons left running: what they had filed is removed when the folder
     is first seen, like half-written files. `record(kind, message)` writes an event."""
 
     def __init__(
@@ -86,6 +86,8 @@ class OutputFolder:
                 path = self.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
                 if not self._catalog.knows_output(path):
                     self.discard(path)
+        if interrupted:
+            self._catalog.swept()
         self._swept = True
         if interrupted or swept:
             self._record("recovered", f"{interrupted} interrupted attempts, {swept} half-written files removed")

@@ -1,0 +1,81 @@
+"""Deliberate breakage: a rule of the product is switched off, and the simulator must see it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+from unittest import mock
+
+from simulate.scenario import Drop, Item, Wish, scenario
+from simulate.world import Fault, World
+from soundmill.catalog import claims
+from soundmill.catalog.catalog import Catalog, WritingAt
+from soundmill.jobs import Attempt
+
+Spoil = Callable[[World], AbstractContextManager[object]]
+
+
+def without_the_fence(world: World) -> AbstractContextManager[object]:
+    """A finish changes its job whoever runs it by now, and whatever has become of it."""
+    world.rewritten = {
+        " AND attempt = ? AND status = 'running'": " AND ? IS NOT NULL",
+        " AND attempt = :attempt AND status = 'running'": "",
+    }
+    return nullcontext()
+
+
+def without_fsync(world: World) -> AbstractContextManager[object]:
+    """Files are renamed before their content is on the disk, and names are never kept."""
+    world.disk.syncs = False
+    return nullcontext()
+
+
+@contextmanager
+def without_the_claim(world: World) -> Iterator[None]:
+    """Work begins before it is on record."""
+
+    def unclaimed(db: sqlite3.Connection, now: float, **asked: Any) -> list[Attempt]:
+        db.execute("SAVEPOINT unclaimed")
+        attempts = claims.claim(db, now, **asked)
+        db.execute("ROLLBACK TO unclaimed")
+        db.execute("RELEASE unclaimed")
+        world.on_rollback()
+        return attempts
+
+    with mock.patch.object(Catalog, "claim", WritingAt(unclaimed)):
+        yield
+
+
+def without_the_ulid(world: World) -> AbstractContextManager[object]:
+    """A claimed file that was taken in before the crash is taken in as if it were new."""
+    world.rewritten = {"SELECT * FROM batches WHERE ulid = ?": "SELECT * FROM batches WHERE ulid = ? AND 0"}
+    return nullcontext()
+
+
+def whole(_: World) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+BREAKAGES: dict[str, Spoil] = {
+    "fence": without_the_fence,
+    "fsync": without_fsync,
+    "claim": without_the_claim,
+    "ulid": without_the_ulid,
+}
+
+
+def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
+    """A history in which that rule is needed often."""
+    rng = random.Random(f"provoking {kind} {seed}")
+    items = [item for item in scenario(seed, jobs) if not isinstance(item, Fault | Wish)]
+    if kind == "fence":
+        items += [Fault(rng.randrange(jobs * 30), "cancel meanwhile", 0, rng.getrandbits(32)) for _ in range(jobs)]
+    elif kind in ("fsync", "ulid"):
+        # Files of one row: most of the time one of them is between its claim and its end.
+        items = [Drop(number / 2, number, "whole", 1, rng.getrandbits(32)) for number in range(jobs // 4)]
+        death = "kill" if kind == "ulid" else "power cut"
+        items += [Fault(rng.randrange(jobs * 20), death, 0, rng.getrandbits(32)) for _ in range(20)]
+    return items
