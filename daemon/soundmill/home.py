@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from soundmill.errors import HomeInUse, UsageError
+from soundmill.faults import passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,13 @@ class Home:
     def create(self) -> None:
         """Make the folders that are not there yet; what is there is left alone."""
         self.create_inbox()
+        passing("home.outputs")
         self.outputs.mkdir(exist_ok=True)
 
     def create_inbox(self) -> None:
         """The same, but for the outputs folder: of a home in use it is missing while its disk is not mounted."""
         for folder in ("accepted", "rejected", ".claimed", ".control"):
+            passing("home.folder")
             (self.inbox / folder).mkdir(parents=True, exist_ok=True)
 
 
@@ -84,6 +87,7 @@ def daemon_running(home: Home) -> bool:
 
 def lock_home(home: Home) -> IO[str]:
     """Hold the home's lock for as long as the returned file is open; raises HomeInUse."""
+    passing("home.lock")
     handle = home.lock.open("a+", encoding="utf-8")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,7 +96,9 @@ def lock_home(home: Home) -> IO[str]:
         holder = handle.read().strip() or "unknown"
         handle.close()
         raise HomeInUse(f"{home.root}: another daemon (process {holder}) works here; stop it first") from error
+    passing("home.lock.clear")
     handle.truncate(0)
+    passing("home.lock.write")
     handle.write(str(os.getpid()))
     handle.flush()
     return handle

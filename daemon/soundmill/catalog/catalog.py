@@ -18,6 +18,7 @@ from soundmill.catalog import claims, experiments, outputs, reports, rows, score
 from soundmill.catalog import ingest as ingesting
 from soundmill.catalog.connection import connect_writer, transaction, translated
 from soundmill.catalog.migrations import migrate
+from soundmill.faults import passing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,10 +42,17 @@ class Reading(Generic[P, R]):
 class Writing(Reading[P, R]):
     """A method that calls `function(db, …)` in a transaction."""
 
+    def __set_name__(self, _: type[Catalog], name: str) -> None:
+        self._name = name.lstrip("_")
+
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with catalog.connected() as db, transaction(db):
-                return self._function(db, *args, **kwargs)
+            with catalog.connected() as db:
+                with transaction(db):
+                    result = self._function(db, *args, **kwargs)
+                    passing(f"catalog.{self._name}")
+                passing(f"catalog.{self._name}.done")
+            return result
 
         return call
 
@@ -56,10 +64,17 @@ class WritingAt(Generic[P, R]):
         self._function = function
         self.__doc__ = function.__doc__
 
+    def __set_name__(self, _: type[Catalog], name: str) -> None:
+        self._name = name.lstrip("_")
+
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with catalog.connected() as db, transaction(db):
-                return self._function(db, catalog.clock(), *args, **kwargs)
+            with catalog.connected() as db:
+                with transaction(db):
+                    result = self._function(db, catalog.clock(), *args, **kwargs)
+                    passing(f"catalog.{self._name}")
+                passing(f"catalog.{self._name}.done")
+            return result
 
         return call
 
@@ -116,8 +131,9 @@ class Catalog:
         due = self.next_due()
         if due is None or due > now:  # asked many times a minute, and nearly always for nothing
             return 0
-        with self.connected() as db, transaction(db):
-            return claims.wake_due(db, now)
+        return self._wake_due(now)
+
+    _wake_due = Writing(claims.wake_due)
 
     clock_moved = Writing(claims.clock_moved)
     limit_waits = WritingAt(claims.limit_waits)

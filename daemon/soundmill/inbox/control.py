@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
 from soundmill.errors import InvalidControl
+from soundmill.faults import passing
 
 Action = Literal["cancel", "pause", "resume", "retry", "rate"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -32,6 +33,7 @@ def drop(folder: Path, control: Control, ulid: str) -> Path:
     """Leave a control file for the daemon; it appears whole or not at all. Raises InvalidControl, OSError."""
     data = {"action": control.action, "target": control.target, "stars": control.stars, "note": control.note}
     check(data)
+    passing("control.leave")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, json.dumps(data, ensure_ascii=False).encode("utf-8"))

@@ -20,6 +20,7 @@ from typing import Literal
 
 from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
+from soundmill.faults import passing
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 from soundmill.inbox.names import AGAIN, REST, asks_again, numbered, rest_of, tidy
@@ -104,13 +105,16 @@ class Spool:
         ulid = self._new_ulid()
         file_name = tidy(path.name)
         target = self._folder(".claimed") / f"{ulid}__{file_name}"
+        passing("spool.claim")
         try:
             path.rename(target)
         except FileNotFoundError:
             if not os.path.lexists(path):
                 return None
             self._make_folders()
+            passing("spool.claim.again")
             path.rename(target)
+        passing("spool.claim.done")
         claimed = Claimed(path=target, ulid=ulid, file_name=file_name)
         seen = self._arrivals.taken(path.name)
         status = target.lstat()
@@ -129,6 +133,7 @@ class Spool:
             except FileExistsError:
                 number += 1
                 continue
+            passing("spool.back.clear")
             claimed.path.unlink(missing_ok=True)
             self._arrivals.still_there(target)
             return target
@@ -171,20 +176,26 @@ class Spool:
     def accept(self, claimed: Claimed) -> Path:
         """Move to accepted/. Raises OSError."""
         target = self.place_for(claimed, "accepted")
+        passing("spool.accept")
         claimed.path.rename(target)
+        passing("spool.accept.done")
         return target
 
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
         """Move to rejected/ beside `<name>.errors.txt`. Raises OSError."""
         target = self.place_for(claimed, "rejected")
         # The explanation first: a file in rejected/ always has one.
+        passing("spool.explain")
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
+        passing("spool.reject")
         claimed.path.rename(target)
+        passing("spool.reject.done")
         return target
 
     def place_for(self, claimed: Claimed, name: Literal["accepted", "rejected"]) -> Path:
         """A path in that folder that nothing has; a half-finished reject of the same claim is not in the way."""
         folder = self._folder(name)
+        passing("spool.place")
         folder.mkdir(parents=True, exist_ok=True)
         key = folder, claimed.file_name.lower()
         number = self._numbers.get(key, 1)
@@ -200,6 +211,7 @@ class Spool:
 
     def _make_folders(self) -> None:
         for name in (".claimed", "accepted", "rejected"):
+            passing("spool.folder")
             self._folder(name).mkdir(parents=True, exist_ok=True)
 
 
@@ -223,11 +235,13 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
         name = f"{Path(name).stem}{AGAIN}{Path(name).suffix}"
     if rest and rest_of(name) is None:
         name = f"{Path(name).stem}{REST}{Path(name).suffix}"
+    passing("submit.inbox")
     inbox.mkdir(parents=True, exist_ok=True)
     if again and file.parent.resolve() == inbox.resolve():
         return _rename_within(file, name)
     number = 1
     with file.open("rb") as source, part_file(inbox / name, by=f"-{os.getpid()}") as (part, copy):
+        passing("submit.copy")
         shutil.copyfileobj(source, copy)
     try:
         mark_as_whole(part)
@@ -239,6 +253,7 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
             except FileExistsError:
                 number += 1
     finally:
+        passing("submit.clear")
         part.unlink(missing_ok=True)
 
 
@@ -252,6 +267,7 @@ def _rename_within(file: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
             continue
+        passing("submit.rename.clear")
         file.unlink(missing_ok=True)
         return target
 
@@ -289,6 +305,7 @@ def _is_free_or_of(errors: Path, ulid: str) -> bool:
 
 def _move_without_overwriting(source: Path, target: Path) -> None:
     """Raises FileExistsError. A link is made or not; file systems without links get the small race of a rename."""
+    passing("spool.name")
     try:
         os.link(source, target)
     except OSError as error:
@@ -296,4 +313,5 @@ def _move_without_overwriting(source: Path, target: Path) -> None:
             raise
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        passing("spool.rename")
         source.rename(target)

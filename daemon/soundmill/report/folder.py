@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from soundmill.disk import write_whole
+from soundmill.faults import passing
 
 
 def write(path: Path, content: bytes) -> None:
@@ -17,6 +18,7 @@ def write(path: Path, content: bytes) -> None:
     """
     if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
+    passing("report.write")
     path.parent.mkdir(parents=True, exist_ok=True)
     # By process, because a person and the daemon may report on the same batch at the same time.
     write_whole(path, content, by=f"-{os.getpid()}", durable=False)
@@ -26,4 +28,5 @@ def keep_only(folder: Path, suffix: str, wanted: Collection[Path]) -> None:
     """Remove from a folder that is the report's own every file of that suffix that is not `wanted`."""
     for path in sorted(folder.rglob(f"*{suffix}")):
         if path not in wanted and path.is_file():
+            passing("report.remove")
             path.unlink(missing_ok=True)

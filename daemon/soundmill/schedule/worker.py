@@ -20,6 +20,7 @@ from soundmill.errors import (
     StorageUnavailable,
     UnknownModel,
 )
+from soundmill.faults import passing
 from soundmill.jobs import (
     Attempt,
     FailureKind,
@@ -113,12 +114,14 @@ class Worker:
         dropped = set(job_ids)
         mine = [key for key in self._in_flight if key[0] in dropped]
         if mine:
+            passing("worker.cancel")
             self._engine.cancel(key[0] for key in mine)
             for key in mine:
                 self._forget(key)
 
     def close(self, reason: str) -> None:
         """Give back what is in flight and end the engine."""
+        passing("worker.close")
         self._engine.close()
         self._ledger.release(self.in_flight, reason)
         self._in_flight.clear()
@@ -158,6 +161,7 @@ class Worker:
             return
         self._alone = any(attempt.alone for attempt in attempts)
         self._hold(attempts)
+        passing("worker.submit")
         try:
             self._engine.submit([self._trade.request_for(attempt) for attempt in attempts])
         except EngineDied as error:
@@ -168,6 +172,7 @@ class Worker:
         self._state("loading", model=model)
         self._allow_s(self._trade.policy.load_deadline_s)
         try:
+            passing("worker.load")
             self._model = self._engine.load(model)
         except EngineNotStarted:
             self._model = None
@@ -254,6 +259,7 @@ class Worker:
             return
         self._reduced_with = frozenset(self._in_flight)
         try:
+            passing("worker.reduce")
             self._model = self._engine.reduce_slots()
         except EngineDied:
             self._model = None
@@ -268,6 +274,7 @@ class Worker:
         )
         relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
         try:
+            passing("worker.file")
             filed = self._shelf.file(relative, clip.audio, self._trade.sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
             if self._gate.close(self._steady()):
@@ -282,6 +289,7 @@ class Worker:
             final_attempt=then.final_attempt,
         )
         if not done and not self._ledger.knows_output(filed.path):
+            passing("worker.discard")
             self._shelf.discard(filed.path)  # cancelled while it was being filed
 
     def _is_current(self, attempt: Attempt) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from soundmill.catalog.catalog import Catalog
 from soundmill.errors import InvalidControl
+from soundmill.faults import passing
 from soundmill.inbox import control
 from soundmill.inbox.control import Control
 
@@ -46,9 +47,11 @@ class Controls:
                 trouble = trouble or wish
                 continue
             if path not in self._done:
+                passing("control.apply")
                 self._work_off(wish)
                 self._done.add(path)
             try:
+                passing("control.remove")
                 path.unlink(missing_ok=True)
             except OSError as error:
                 trouble = trouble or error

@@ -13,6 +13,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, load
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, StorageUnavailable
+from soundmill.faults import passing
 from soundmill.home import Home, lock_home
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
@@ -92,6 +93,7 @@ class Service:
         self._finished = False
         self._problem: str | None = None
         self._trade = wiring.trade_of(config, self.home)
+        passing("home.root")
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))

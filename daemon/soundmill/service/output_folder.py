@@ -13,6 +13,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf import files
 from soundmill.disk import unavailable
 from soundmill.errors import StorageUnavailable
+from soundmill.faults import passing
 from soundmill.home import Home
 from soundmill.jobs import Attempt, Job
 
@@ -47,6 +48,7 @@ class OutputFolder:
         return files.file_take(self._root, relative, audio, sidecar)
 
     def discard(self, relative: str) -> None:
+        passing("outputs.discard")
         files.discard(self._root, relative)
 
     def probe(self) -> None:
@@ -63,6 +65,7 @@ class OutputFolder:
         try:
             if self._catalog.has_takes() and not any(self._root.iterdir()):
                 raise self._not_there()
+            passing("outputs.mark")
             self._marker.write_bytes(ABOUT)
         except OSError as error:
             raise unavailable(self._root, error) from error

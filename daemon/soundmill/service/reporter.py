@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from soundmill.catalog.reports import Owed
+from soundmill.faults import passing
 from soundmill.home import Home
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Running:
     def kill(self) -> None:
         """End the process with those it has started."""
         with contextlib.suppress(ProcessLookupError):
+            passing("report.end")
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -220,6 +222,7 @@ class Reporter:
         self._waiting.pop(owed.id, None)
         if not owed.again:
             self._expected.add(owed.id)
+        passing("report.start")
         said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
         process = subprocess.Popen(
             self._command(owed.name),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from soundmill.config import WebConfig
 from soundmill.errors import SoundmillError
+from soundmill.faults import passing
 from soundmill.home import Home
 from soundmill.publish import site
 from soundmill.publish.site import Site
@@ -54,6 +55,7 @@ class WatchedSite:
             self._record("site restarted", f"the site ended with exit status {self._site.process.returncode}")
         elif now - self._answered_at > SILENT_S:
             self._record("site restarted", f"the site did not answer for {SILENT_S:g} s")
+            passing("site.kill")
             self._site.process.kill()
         else:
             return
@@ -78,6 +80,7 @@ class WatchedSite:
         self._answered_at = self._started_at + STARTING_S
         self._site: Site | None = None
         try:
+            passing("site.start")
             self._site = site.start(
                 self._home.catalog, self._home.outputs, self._web.host, self._web.port, hosts=self._web.hosts
             )
