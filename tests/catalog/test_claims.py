@@ -304,3 +304,17 @@ def test_what_is_left_to_do_leaves_out_paused_queues(mill: Any) -> None:
     assert mill.catalog.unfinished() == 5
     mill.catalog.pause("a")
     assert mill.catalog.unfinished() == 3
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 3600.0])
+def test_a_date_that_moved_moves_the_waits_of_before_and_not_those_of_after(mill: Any, by_s: float) -> None:
+    """A job may fail between the moment in which the date is set and the one in which the daemon sees it."""
+    mill.ingest(2)
+    before, after = mill.claim(limit=2)
+    mill.fail(before, retry_in=8)
+    mill.clock.now += by_s
+    mill.fail(after, retry_in=8)
+    mill.catalog.clock_moved(by_s, 300.0)
+    waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
+    assert waits[0] == 8.0
+    assert waits[1] == (8.0 if by_s > 0 else 8.0 + by_s)  # one that is due too early is only tried early

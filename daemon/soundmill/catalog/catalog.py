@@ -135,7 +135,7 @@ class Catalog:
 
     _wake_due = Writing(claims.wake_due)
 
-    clock_moved = Writing(claims.clock_moved)
+    clock_moved = WritingAt(claims.clock_moved)
     limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
     model_queues = Reading(claims.model_queues)
@@ -177,6 +177,8 @@ class Catalog:
     unfinished = Reading(state.unfinished)
     failed_count = Reading(state.failed_count)
     has_takes = Reading(state.has_takes)
+    newest_attempt = Reading(state.newest_attempt)
+    unfiled = Reading(state.unfiled)
     knows_output = Reading(state.knows_output)
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)

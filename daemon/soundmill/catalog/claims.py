@@ -78,9 +78,16 @@ def wake_due(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE jobs SET not_before = NULL WHERE not_before <= ?", (now,)).rowcount
 
 
-def clock_moved(db: sqlite3.Connection, by_s: float) -> None:
-    """Waits end when they would have ended, though the date was set anew."""
-    db.execute("UPDATE jobs SET not_before = not_before + ? WHERE not_before IS NOT NULL", (by_s,))
+def clock_moved(db: sqlite3.Connection, now: float, by_s: float, longest_s: float) -> None:
+    """Waits end when they would have ended, though the date was set anew.
+
+    Those that began after it was, before anybody noticed, go by the new date already: a wait that would become longer
+    than any is, `longest_s`, is one of them.
+    """
+    db.execute(
+        "UPDATE jobs SET not_before = not_before + :by WHERE not_before + :by <= :latest",
+        {"by": by_s, "latest": now + longest_s},
+    )
 
 
 def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from soundmill.disk import NotPlain, TooLarge, read_plain, write_whole
+from soundmill.disk import NotPlain, TooLarge, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidControl
 from soundmill.faults import passing
 
@@ -30,13 +30,15 @@ class Control:
 
 
 def drop(folder: Path, control: Control, ulid: str) -> Path:
-    """Leave a control file for the daemon; it appears whole or not at all. Raises InvalidControl, OSError."""
+    """Leave a control file for the daemon; it appears whole or not at all, and outlives a power cut. Raises
+    InvalidControl, OSError."""
     data = {"action": control.action, "target": control.target, "stars": control.stars, "note": control.note}
     check(data)
     passing("control.leave")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, json.dumps(data, ensure_ascii=False).encode("utf-8"))
+    sync_folder(folder)
     return path
 
 

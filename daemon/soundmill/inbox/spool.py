@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, write_whole
+from soundmill.disk import NO_LINKS, PART, NotPlain, TooLarge, part_file, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.faults import passing
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
@@ -77,6 +77,7 @@ class Spool:
         self._numbers: dict[tuple[Path, str], int] = {}  # last number a name got, so that no one counts from 1 again
         with contextlib.suppress(OSError):  # the first look says what is wrong
             self._make_folders()
+            self._sweep()
 
     def use(self, *, settle_s: float, patience_s: float) -> None:
         """Wait by other numbers from the next look on."""
@@ -114,6 +115,9 @@ class Spool:
             self._make_folders()
             passing("spool.claim.again")
             path.rename(target)
+        passing("spool.claim.sync")
+        # Or a power cut would give the inbox a file back whose batch is in the catalogue: it would be ingested twice.
+        sync_folder(target.parent)
         passing("spool.claim.done")
         claimed = Claimed(path=target, ulid=ulid, file_name=file_name)
         seen = self._arrivals.taken(path.name)
@@ -133,10 +137,25 @@ class Spool:
             except FileExistsError:
                 number += 1
                 continue
-            passing("spool.back.clear")
-            claimed.path.unlink(missing_ok=True)
+            self.let_go(claimed)
             self._arrivals.still_there(target)
             return target
+
+    def let_go(self, claimed: Claimed) -> None:
+        """Of a file that has its name in the inbox again. Raises OSError."""
+        passing("spool.back.clear")
+        claimed.path.unlink(missing_ok=True)
+
+    def is_back(self, claimed: Claimed) -> bool:
+        """Whether a claimed file has its name in the inbox already: the daemon ended while it was giving it back."""
+        status = claimed.path.lstat()
+        if status.st_nlink == 1:
+            return False
+        with os.scandir(self.inbox) as entries:
+            return any(
+                entry.inode() == status.st_ino and entry.stat(follow_symlinks=False).st_dev == status.st_dev
+                for entry in entries
+            )
 
     def pending(self) -> list[Claimed]:
         """What was claimed and not finished, oldest first."""
@@ -187,6 +206,7 @@ class Spool:
         # The explanation first: a file in rejected/ always has one.
         passing("spool.explain")
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
+        sync_folder(target.parent)
         passing("spool.reject")
         claimed.path.rename(target)
         passing("spool.reject.done")
@@ -214,9 +234,15 @@ class Spool:
             passing("spool.folder")
             self._folder(name).mkdir(parents=True, exist_ok=True)
 
+    def _sweep(self) -> None:
+        """Lists of problems that a killed daemon left half-written. In the inbox itself other processes write, too."""
+        for part in self._folder("rejected").glob(f"*{PART}"):
+            passing("spool.sweep")
+            part.unlink(missing_ok=True)
+
 
 def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) -> Path:
-    """Copy a job file into the inbox so that it appears there whole. Raises UsageError, OSError.
+    """Copy a job file into the inbox so that it appears there whole, safe from a power cut. Raises UsageError, OSError.
 
     With `again`, under a name ending `.again`, which says that the same content is wanted once more; with `rest`,
     under one ending `.rest`, which says that only the rows are wanted that the batch of the accepted file of its name
@@ -249,6 +275,7 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
             target = inbox / numbered(name, number)
             try:
                 _move_without_overwriting(part, target)
+                sync_folder(inbox)
                 return target
             except FileExistsError:
                 number += 1
@@ -269,6 +296,7 @@ def _rename_within(file: Path, name: str) -> Path:
             continue
         passing("submit.rename.clear")
         file.unlink(missing_ok=True)
+        sync_folder(target.parent)
         return target
 
 

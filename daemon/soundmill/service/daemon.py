@@ -107,7 +107,13 @@ class Service:
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
-            self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
+            self._date = Date(
+                self.catalog,
+                self._record,
+                clock=clock,
+                steady=steady,
+                longest_wait_s=lambda: self.config.schedule.backoff_max_s,
+            )
             self._failed_before = self.catalog.failed_count()
             self._site = WatchedSite(home, config.web, self._record, steady) if with_site else None
             if self._site is not None:
@@ -314,7 +320,7 @@ class Service:
         self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
         in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
         self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
-        return OutputFolder(self.home, self.catalog, interrupted, self._record)
+        return OutputFolder(self.home, self.catalog, len(interrupted), self._record)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(CatalogError, StorageUnavailable):

@@ -86,6 +86,15 @@ def discard(outputs: Path, relative: str) -> None:
         raise unavailable(outputs / relative, error) from error
 
 
+def is_of(outputs: Path, relative: str, attempt: int) -> bool:
+    """Whether what lies there is this attempt's, by its sidecar: nothing that somebody else put there is."""
+    try:
+        details = json.loads((outputs / f"{relative}.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(details, dict) and details.get("attempt") == attempt
+
+
 def sweep_parts(outputs: Path) -> int:
     """Remove the part files a dead daemon left; how many. Call it before anything is written."""
     swept = 0
