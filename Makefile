@@ -4,6 +4,8 @@
 # make lease  pack what a lent GPU's machine lacks, and rehearse benchmarks/lease/ on the CPU with that alone
 # make release  dist/: the wheel, and the lock that it is installed with
 # make fuzz   read 100,000 damaged job files
+# make torture  the long run behind docs/RELIABILITY.md, an hour or two; a part is left out with CRASHPOINTS=, SIMULATE=,
+#             FUZZ=, SOAK= or MUTATE=
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test fuzz check lint lease release lock clean
+.PHONY: demo test fuzz torture check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -22,6 +24,24 @@ test: $(READY)
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000
+
+# What each part is asked for; empty leaves it out. MUTATE is a command that takes --json FILE, where there is one.
+CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 500
+SIMULATE    ?= --jobs 1000000
+FUZZ        ?= 100000
+SOAK        ?= --jobs 100000
+MUTATE      ?=
+RESULTS     := docs/reliability
+
+torture: $(READY)
+	mkdir -p $(RESULTS)
+	$(if $(CRASHPOINTS),PYTHONPATH=tests $(BIN)/python -m crashpoints $(CRASHPOINTS) --json $(RESULTS)/crashpoints.json)
+	$(if $(SIMULATE),$(if $(wildcard tests/simulate),PYTHONPATH=tests $(BIN)/python -m simulate $(SIMULATE) --json $(RESULTS)/simulator.json && \
+		$(BIN)/python docs/reliability.py --stamp $(RESULTS)/simulator.json))
+	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(RESULTS)/fuzz.json)
+	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(RESULTS)/soak.json)
+	$(if $(MUTATE),$(MUTATE) --json $(RESULTS)/mutation.json)
+	$(BIN)/python docs/reliability.py
 
 check: lint test
 

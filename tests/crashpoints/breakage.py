@@ -90,7 +90,7 @@ def _part_files() -> None:
             half = len(content) // 2
             file.write(content[:half])
             file.flush()
-            passing("part.write")
+            passing("shelf.half")
             file.write(content[half:])
         return target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +29,8 @@ WORLDS = (
 )  # the cheapest first
 # The points of what the lives here have not: the site, in publish/, is another process's matter.
 ELSEWHERE = frozenset({"site.start", "site.kill"})
+# Signals, and the end of an engine: no disk has a say in them.
+NEVER_FAIL = frozenset({"engine.kill", "report.end", "worker.close"})
 TRIES = 4  # to have a fault happen at a pass that a life need not come to
 
 # What has to happen before a point is passed: in the same life, or in one before.
@@ -47,6 +49,8 @@ class Tally:
     power: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     failed_points: set[str] = field(default_factory=set)
+    runs_of: Counter[str] = field(default_factory=Counter)  # by kind of fault
+    wrong: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # by kind and promise
     pairs: int = 0
     runs: int = 0
     lives: int = 0
@@ -70,8 +74,21 @@ class Tally:
             self.pairs += 1
         if sum(map(len, result.fired)) < sum(map(len, plan.lives)):
             self.missed += 1
+        kind = kind_of(result)
+        self.runs_of[kind] += 1
+        self.wrong[kind].update(each.partition(":")[0] for each in result.violations)
         if result.violations:
             self.violations.append({"plan": plan.to_json(), "found": list(result.violations), "log": result.log})
+
+
+def kind_of(result: Result) -> str:
+    """What happened in a run, as the page calls it."""
+    happened = [fault.what for life in result.fired for fault in life]
+    if set(happened) - {KILL, POWER}:
+        return "a step fails"
+    if len(happened) > 1:
+        return "killed, and again while it recovers"
+    return {KILL: "killed", POWER: "the power is cut"}[happened[0]] if happened else "no fault"
 
 
 def profiled(crashes: Crashes, seeds: Sequence[int]) -> dict[str, dict[str, int]]:
@@ -130,7 +147,7 @@ def pairs(points: Sequence[str], profile: Profile, count: int, seed: int) -> Ite
 def errors(points: Iterable[str], profile: Profile, words: int, seed: int) -> Iterator[Plan]:
     """Each step fails, once or several times on end, with `words` of the errors that it may have."""
     for point in points:
-        if point.endswith(DONE):
+        if point.endswith(DONE) or point in NEVER_FAIL:
             continue
         chance = random.Random(f"{seed} {point}")
         known = CATALOGUE_ERRORS if point.startswith("catalog.") else SYSTEM_ERRORS

@@ -1,4 +1,7 @@
-"""What must be true of a home, looked at from outside: after every death, and in the end."""
+"""What must be true of a home, looked at from outside: after every death, and in the end.
+
+Each sentence begins with the promise that is broken, one of support/results.py's.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import json
 import sqlite3
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from crashpoints import world
@@ -21,8 +25,16 @@ REPORT_FILES = {"README.md", "summary.json", "report.html"}
 COUNTS = ("queued", "running", "succeeded", "failed", "cancelled")
 
 
+def _of(promise: str, found: Iterable[str]) -> Iterator[str]:
+    return (f"{promise}: {each}" for each in found)
+
+
 def half_files(home: Home) -> Iterator[str]:
     """At any moment: nothing is half there under its own name, and a rejected file has its reasons."""
+    return _of("nothing half", _half_files(home))
+
+
+def _half_files(home: Home) -> Iterator[str]:
     for path in sorted(home.outputs.rglob("*")):
         name = path.relative_to(home.outputs).as_posix()
         if path.suffix == ".wav":
@@ -67,15 +79,10 @@ def in_the_end(home: Home, there: World, seed: int, diary: Diary) -> Iterator[st
     db.row_factory = sqlite3.Row
     with contextlib.closing(db):
         yield from half_files(home)
-        yield from _catalogue(db)
-        yield from _files(db, home, there, seed)
-        yield from _jobs(db, there)
-        yield from _work(db, diary)
-        yield from _takes(db, home, diary)
-        yield from _counts(db)
-        yield from _wishes(db, home, there)
-        if there.reports:
-            yield from _reports(db, home)
+        yield from _of("ingested once", _files(db, home, there, seed))
+        yield from _of("finished once", chain(_jobs(db, there), _work(db, diary)))
+        lost = chain(_catalogue(db), _takes(db, home, diary), _counts(db), _wishes(db, home, there))
+        yield from _of("nothing lost", chain(lost, _reports(db, home) if there.reports else ()))
 
 
 def _catalogue(db: sqlite3.Connection) -> Iterator[str]:

@@ -34,6 +34,11 @@ class Plan:
     lives: tuple[tuple[Fault, ...], ...] = ()
     broken: str | None = None
 
+    @property
+    def has_errors(self) -> bool:
+        """Then a life without faults follows: what could not be removed is, at the next start."""
+        return any(not fault.ends_the_life for life in self.lives for fault in life)
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 

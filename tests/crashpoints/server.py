@@ -58,16 +58,18 @@ class Server:
             begun_ns = time.time_ns()
             status = self._live(plan, number, home, aside)
             if status == life.BROKE or status in (1, -signal.SIGALRM) or status > 100:
-                violations.append(f"life {number} ended by itself ({status}): {_last(diary, 'error', number)}")
+                violations.append(
+                    f"never ends: life {number} ended by itself ({status}): {_last(diary, 'error', number)}"
+                )
             for note in diary.notes("power"):
                 if note["life"] == number:
                     power.cut(home.root, note, begun_ns, random.Random(f"{plan.seed} {number}"))
-            violations += [f"after life {number}: {each}" for each in invariants.half_files(home)]
-            if status == life.ENDED and number >= len(plan.lives):
+            violations += [f"{each}, after life {number}" for each in invariants.half_files(home)]
+            if status == life.ENDED and number >= len(plan.lives) + plan.has_errors:
                 break
             if number >= len(plan.lives) + MOST_LIVES:
                 why = _last(diary, "problem", number) or _last(diary, "error", number)
-                violations.append(f"it does not come to an end: {why}")
+                violations.append(f"never ends: it does not come to an end: {why}")
         if not violations:
             violations += invariants.in_the_end(home, there, plan.seed, diary)
         fired = tuple(

@@ -276,3 +276,21 @@ def test_a_draining_worker_claims_nothing_more(mill: Mill) -> None:
     for _ in range(5):
         worker.step(claiming=False)
     assert statuses(mill) == {"succeeded": 1, "queued": 1}
+
+
+def test_an_engine_that_cannot_be_asked_holds_up_no_job_for_ever(mill: Mill) -> None:
+    """It does not know of the clips then, so nothing would come of them, and no deadline runs."""
+    mill.batch("a", "b")
+    engine = mill.engine()
+    asking, engine.submit = engine.submit, no_memory  # type: ignore[method-assign]
+    worker = mill.worker(engine)
+    with pytest.raises(MemoryError):
+        worker.step()
+    engine.submit = asking  # type: ignore[method-assign]
+    mill.run(worker)
+    assert [job.status for job in mill.jobs()] == [JobStatus.SUCCEEDED] * 2
+    assert [kind for _, _, _, kind in attempts(mill)] == ["internal", "internal", None, None]
+
+
+def no_memory(_: object) -> None:
+    raise MemoryError

@@ -28,6 +28,7 @@ from soundmill.inbox.notices import Notice
 from soundmill.inbox.whole import Writers, ask_for_lease
 
 _CLAIM = re.compile(r"([0-9A-Za-z]{26})__(.+)", re.DOTALL)
+GIVEN_BACK_AS = 100  # names with a number that a file is looked for under after it was given back
 _KINDS = (
     (stat.S_ISLNK, "is a link, and links are not followed; put the file itself into the inbox"),
     (stat.S_ISDIR, "is a folder; put the job files themselves into the inbox"),
@@ -125,6 +126,7 @@ class Spool:
         if seen is not None and not _is_as_seen(target, status, seen):
             self.give_back(claimed)
             return None
+        self.is_back(claimed)  # removes what it was claimed as before
         return claimed
 
     def give_back(self, claimed: Claimed) -> Path:
@@ -147,15 +149,19 @@ class Spool:
         claimed.path.unlink(missing_ok=True)
 
     def is_back(self, claimed: Claimed) -> bool:
-        """Whether a claimed file has its name in the inbox already: the daemon ended while it was giving it back."""
+        """Whether a claimed file has its name in the inbox already, or a later claim: the daemon ended while it was
+        giving it back, or the claim could not be removed then. Its earlier claims are. Raises OSError."""
         status = claimed.path.lstat()
         if status.st_nlink == 1:
             return False
-        with os.scandir(self.inbox) as entries:
-            return any(
-                entry.inode() == status.st_ino and entry.stat(follow_symlinks=False).st_dev == status.st_dev
-                for entry in entries
-            )
+        for other in self.pending():
+            same = {claimed.file_name, other.file_name}
+            if other.ulid != claimed.ulid and other.path.lstat().st_ino == status.st_ino and _given_back(same):
+                if other.ulid > claimed.ulid:
+                    return True
+                self.let_go(other)
+        names = (self.inbox / numbered(claimed.file_name, number) for number in range(1, GIVEN_BACK_AS))
+        return any(os.path.lexists(path) and path.lstat().st_ino == status.st_ino for path in names)
 
     def pending(self) -> list[Claimed]:
         """What was claimed and not finished, oldest first."""
@@ -314,6 +320,11 @@ def _is_as_seen(path: Path, status: os.stat_result, seen: Ripe) -> bool:
     if (status.st_size, status.st_mtime_ns) != (seen.state[0], seen.state[1]):
         return False
     return seen.writers is not Writers.NOBODY or ask_for_lease(path) is not Writers.SOMEBODY
+
+
+def _given_back(names: set[str]) -> bool:
+    """Whether these are one name, or one is the other with the number that it got in the inbox."""
+    return any(names <= {name, numbered(name, number)} for name in names for number in range(1, GIVEN_BACK_AS))
 
 
 def _errors_of(target: Path) -> Path:

@@ -161,11 +161,14 @@ class Worker:
             return
         self._alone = any(attempt.alone for attempt in attempts)
         self._hold(attempts)
-        passing("worker.submit")
         try:
+            passing("worker.submit")
             self._engine.submit([self._trade.request_for(attempt) for attempt in attempts])
         except EngineDied as error:
             self._all_failed(attempts, FailureKind.ENGINE_DIED, str(error))
+        except (OSError, MemoryError) as error:  # the engine does not know of them, so nothing would come of them
+            self._all_failed(attempts, FailureKind.INTERNAL, f"the engine could not be asked: {error}")
+            raise
 
     def _load(self, model: str) -> bool:
         """Make `model` the engine's; on failure the job at the head of its queue answers for it."""

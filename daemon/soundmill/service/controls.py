@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soundmill.catalog.catalog import Catalog
+from soundmill.disk import sync_folder
 from soundmill.errors import InvalidControl
 from soundmill.faults import passing
 from soundmill.inbox import control
@@ -40,6 +41,7 @@ class Controls:
     def work_off(self) -> None:
         """Raises OSError for the first that can't be read or removed now, when all others are done."""
         trouble: OSError | None = None
+        removed = False
         found = control.pending(self._folder)
         self._done &= {path for path, _ in found}
         for path, wish in found:
@@ -56,7 +58,10 @@ class Controls:
             except OSError as error:
                 trouble = trouble or error
             else:
+                removed = True
                 self._done.discard(path)
+        if removed:
+            sync_folder(self._folder)  # or a power cut brings them back: a retry would be done again
         if trouble is not None:
             raise trouble
 

@@ -228,7 +228,9 @@ class Service:
         if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
-        if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
+        if not self._scoring.worked_off or (
+            self.catalog.undecided() and not self._troubles.lasting("choosing", PATIENCE_S)
+        ):
             return False
         return self._reporter is None or self._reporter.worked_off
 
