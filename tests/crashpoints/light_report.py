@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from soundmill.faults import fault, listen
-from soundmill.report.folder import keep_only, write
+from soundmill.report.folder import keep_only, settle, write
 
 
 def sealed(text: str) -> bytes:
@@ -44,6 +44,7 @@ def main(home: Path, batch: str) -> None:
     write(folder / "README.md", sealed(f"# {batch}"))
     write(folder / "summary.json", sealed(json.dumps(rows)))
     write(folder / "report.html", sealed(f"<html>{rows}</html>"))
+    settle(folder)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,25 @@ Each life is a process forked from one that has imported everything, so that all
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from crashpoints.campaign import BEFORE_IN_A_LIFE, ELSEWHERE, LIFE_BEFORE, PASSED_BY_REPORTS, WORLDS
-from crashpoints.client import Crashes
+from crashpoints.client import TESTS, Crashes
+from crashpoints.invariants import half_files
 from crashpoints.plan import KILL, POWER, Fault, Plan
+from crashpoints.world import put
+from soundmill.faults import VARIABLE
+from soundmill.home import Home
 from support.points import points
 
 
@@ -137,3 +148,22 @@ def test_a_safeguard_that_is_switched_off_is_missed(crashes: Crashes, safeguard:
     assert not crashes.run(whole).violations
     broken = replace(whole, broken=safeguard)
     assert crashes.run(broken).violations, f"without {safeguard} all seemed well"
+
+
+def test_the_variable_kills_a_daemon_that_was_started_as_any_program(tmp_path: Path) -> None:
+    """With an engine in a process of its own, which ends with it."""
+    home = Home(tmp_path)
+    home.create()
+    put(home.inbox, "a.csv", "prompt\none clip\nanother clip\n")
+
+    def started(fault: str) -> int:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), VARIABLE: fault}
+        command = [sys.executable, str(TESTS / "support" / "light_daemon.py"), str(home.root), "--once"]
+        return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, timeout=90, check=False).returncode
+
+    assert started("catalog.succeed:2=kill") == -signal.SIGKILL
+    assert started("catalog.recover.done:1=kill") == -signal.SIGKILL
+    assert started("shelf.audio:1=ENOSPC") == 0
+    with contextlib.closing(sqlite3.connect(home.catalog)) as db:
+        assert db.execute("SELECT status, count(*) FROM jobs GROUP BY status").fetchall() == [("succeeded", 2)]
+    assert not list(half_files(home))
