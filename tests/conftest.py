@@ -34,6 +34,7 @@ sys.dont_write_bytecode = False
 LONGEST_FIRST = (
     "quality/test_labelled.py",
     "engine/test_conformance.py",
+    "crashpoints/test_crashpoints.py",
     "test_end_to_end.py",
     "quality/test_published.py",
     "service/test_crash.py",

@@ -43,7 +43,7 @@ DATE = 1_700_000_000.0
 DATE_JUMP_S = 3600.0
 LATE_S = 3.0
 ENDED, PROBLEM, NOT_STARTED, BROKE = 0, 3, 5, 4  # exit statuses of a life
-OF_REPORTS = ("report.write", "report.remove")  # the points that the reports' process passes
+OF_REPORTS = ("report.write", "report.remove", "report.settle")  # the points that the reports' process passes
 
 
 class Listener:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import count
@@ -43,6 +42,8 @@ def failure(word: str) -> Exception:
     """The error that an errno's name (ENOSPC) or SQLite's (SQLITE_FULL) stands for. Raises ValueError."""
     if isinstance(number := getattr(errno, word, None), int):
         return OSError(number, os.strerror(number))
+    import sqlite3  # here: commands without a catalogue import this module, too
+
     if not word.startswith("SQLITE_") or not isinstance(code := getattr(sqlite3, word, None), int):
         raise ValueError(f"{word}: neither kill nor the name of an error, as ENOSPC or SQLITE_FULL")
     error = sqlite3.OperationalError(f"made to fail: {word}")

@@ -27,6 +27,7 @@ def settle(folder: Path) -> None:
     """Make a report outlive a power cut: the catalogue is about to know that it is made, and nobody would make it
     again. Raises OSError."""
     for each in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        passing("report.settle")
         sync_folder(each)
 
 
