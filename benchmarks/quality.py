@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from soundmill.audio.loudness import integrated_loudness, k_weighting, meter
+from soundmill.audio.peaks import peaks
 from soundmill.audio.true_peak import PHASES, true_peak_dbtp
 from soundmill.quality.measure import measure
 
@@ -146,6 +147,8 @@ def main() -> None:
     ]
     print(f"{options.seconds:g} s stereo at {RATE} Hz, one core, median of {options.runs} runs")
     print(f"{'':10} {'ours: wall':>12} {'processor':>12} {'loop: wall':>12} {'processor':>12} {'ratio':>7}")
+    wall, core = median_ms(lambda: peaks(samples, RATE), options.runs)
+    print(f"{'peaks':10} {wall:9.1f} ms {core:9.1f} ms ({len(peaks(samples, RATE)):,} bytes)")
     for name, fast, slow in rows:
         times = (*median_ms(fast, options.runs), *median_ms(slow, options.runs))
         print(f"{name:10} " + " ".join(f"{each:9.1f} ms" for each in times) + f" {times[3] / times[1]:6.1f}×")

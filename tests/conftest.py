@@ -32,6 +32,7 @@ sys.dont_write_bytecode = False
 
 # Half a minute of work each: where modules run side by side, a long one that starts last is waited for.
 LONGEST_FIRST = (
+    "commands/machine/test_installed.py",
     "quality/test_labelled.py",
     "engine/test_conformance.py",
     "crashpoints/test_crashpoints.py",

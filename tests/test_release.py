@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, made of a copy of what git tracks."""
     tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
     for name in tracked():
-        if name.startswith(("daemon/", "inbox_examples/")) or "/" not in name:
+        if name.startswith(("daemon/", "inbox_examples/", "systemd/")) or "/" not in name:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
@@ -43,10 +43,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel: Path) -> None:
     package = "daemon/soundmill/"
+    links = {"examples": "inbox_examples/", "commands/machine/units": "systemd/"}  # folders of the top level
     wanted = {
-        name.removeprefix("daemon/") for name in tracked() if name.startswith(package) and name != f"{package}examples"
+        name.removeprefix("daemon/")
+        for name in tracked()
+        if name.startswith(package) and name.removeprefix(package) not in links
     }
-    wanted |= {f"soundmill/examples/{Path(n).name}" for n in tracked() if n.startswith("inbox_examples/")}
+    for inside, outside in links.items():
+        wanted |= {f"soundmill/{inside}/{Path(n).name}" for n in tracked() if n.startswith(outside)}
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == wanted

@@ -55,3 +55,5 @@ def test_the_daemon_runs_as_its_own_user_and_is_watched() -> None:
     service = parser["Service"]
     assert service["Type"] == "notify" and service["User"] == "soundmill"
     assert int(service["WatchdogSec"]) > 60  # a round may take a minute before it counts as stuck
+    assert service["Restart"] == "always"  # also what ends as if it had done its work
+    assert service["OOMPolicy"] == "continue"  # the default ends the daemon with its engine

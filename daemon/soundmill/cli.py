@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from soundmill import __version__
+from soundmill import __version__, logs
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home, find_home
 from soundmill.jobs import QualityKind
@@ -73,9 +74,7 @@ class Group(click.Group):
 def main(ctx: click.Context, home: str | None, debug: bool) -> None:
     """An audio factory fed by dropping files: every row of a CSV or YAML job file becomes a clip,
     measured, judged and catalogued."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(debug=debug)
     ctx.obj = find_home(home)
 
 
@@ -101,7 +100,7 @@ def run(home: Home, once: bool, no_web: bool) -> None:
     """Watch the inbox and run its jobs until stopped."""
     from soundmill.commands import run as command
 
-    command.run(home, once=once, site=not (no_web or once), say=click.echo)
+    command.run(home, once=once, site=not (no_web or once), say=logs.teller(click.echo))
 
 
 @main.command()
@@ -122,12 +121,18 @@ def demo(folder: Path) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), help="Another port than soundmill.yaml's; 0 takes a free one.")
+@click.option("--link", is_flag=True, help="Only print a link by which you may mark and steer on the site that runs.")
 @click.pass_obj
-def web(home: Home, port: int | None) -> None:
+def web(home: Home, port: int | None, link: bool) -> None:
     """Serve the catalogue's site, without the daemon."""
+    if link:
+        from soundmill.commands.asking.link import link as new_link
+
+        click.echo(new_link(home))
+        return
     from soundmill.commands import look
 
-    look.web(home, port, click.echo)
+    look.web(home, port, logs.teller(click.echo))
 
 
 @main.command()
@@ -187,7 +192,7 @@ def _control_command(action: Action, target: str, help_text: str) -> None:
     @click.argument("target", metavar=target)
     @click.pass_obj
     def command(home: Home, target: str) -> None:
-        from soundmill.commands.ask import ask
+        from soundmill.commands.asking.ask import ask
 
         click.echo(ask(home, action, target))
 
@@ -201,19 +206,71 @@ _control_command("retry", "BATCH|JOB", "Queue failed and cancelled jobs of a bat
 
 
 @main.command()
-@click.argument("take", metavar="JOB|FILE")
-@click.argument("stars", type=click.IntRange(1, 5))
-@click.option("--note", help="A word about it.")
+@click.argument("target", metavar="BATCH|JOB")
+@click.argument("priority", type=click.IntRange(-1000, 1000))
 @click.pass_obj
-def rate(home: Home, take: str, stars: int, note: str | None) -> None:
-    """Give a take one to five STARS, by its JOB or by the FILE you heard.
+def priority(home: Home, target: str, priority: int) -> None:
+    """Set the PRIORITY of a batch or a job; higher runs earlier (put -- before a negative one)."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.prioritise(home, target, priority))
+
+
+@main.command()
+@click.argument("batch")
+@click.option("--undo", is_flag=True, help="Take it out of the archive.")
+@click.pass_obj
+def archive(home: Home, batch: str, undo: bool) -> None:
+    """Put a BATCH that has ended out of the way of lists; nothing of it is lost."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.archive(home, batch, archived=not undo))
+
+
+@main.command()
+@click.argument("take", metavar="JOB|FILE")
+@click.argument("stars", type=click.IntRange(1, 5), required=False)
+@click.option("--note", help="A word about it.")
+@click.option("--reject", is_flag=True, help="It is not to be used, however good its score.")
+@click.option("--clear", is_flag=True, help="Take back what you said.")
+@click.pass_obj
+def rate(home: Home, take: str, stars: int | None, note: str | None, reject: bool, clear: bool) -> None:
+    """Give a take one to five STARS, or reject it, by its JOB or by the FILE you heard.
 
     JOB is a number or batch/job, and means the take that counts. FILE is a path to an audio file in the
     outputs folder, from wherever you are, or batch/file as it stands there.
     """
-    from soundmill.commands import ask
+    from soundmill.commands.asking import ask
 
-    click.echo(ask.rate(home, take, stars, note))
+    if clear == (stars is not None or reject) or (clear and note is not None):
+        raise UsageError("say one to five STARS, --reject or both; or only --clear, to take them back")
+    click.echo(ask.rate(home, take, stars, note, reject=reject))
+
+
+@main.command()
+@click.argument("takes", metavar="JOB|FILE…", nargs=-1, required=True)
+@click.option("--list", "shortlist", default="picks", show_default=True, metavar="NAME", help="Of which shortlist.")
+@click.option("--note", help="A word about them.")
+@click.option("--remove", is_flag=True, help="Take them off the shortlist.")
+@click.pass_obj
+def pick(home: Home, takes: tuple[str, ...], shortlist: str, note: str | None, remove: bool) -> None:
+    """Put takes on a shortlist, named as for rate; a new name begins a new list."""
+    from soundmill.commands.asking import ask
+
+    click.echo(ask.pick(home, takes, shortlist, note, remove=remove))
+
+
+@main.command()
+@click.argument("shortlist", metavar="NAME", required=False)
+@click.option("--missing", metavar="BATCH", help="Which rows of a batch's file have no pick yet.")
+@AS_JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_obj
+def picks(home: Home, shortlist: str | None, missing: str | None, as_json: bool, as_csv: bool) -> None:
+    """List the shortlists, or the picks on the one of that NAME."""
+    from soundmill.commands.asking import picks as command
+
+    command.picks(home, shortlist, missing, as_json=as_json, as_csv=as_csv)
 
 
 @main.command()
@@ -301,6 +358,20 @@ def models_verify(name: str, as_json: bool) -> None:
     verify_model(name, as_json=as_json)
 
 
+@main.group()
+def alerts() -> None:
+    """Tell somebody what happens: alerts of soundmill.yaml."""
+
+
+@alerts.command("test")
+@click.pass_obj
+def alerts_test(home: Home) -> None:
+    """Send an alert now; 1 if it did not arrive."""
+    from soundmill.commands.telling import alerts as command
+
+    command.test(home, click.echo)
+
+
 @main.command()
 @click.argument("what", type=click.Choice(list(SCHEMAS)), default="job")
 def schema(what: str) -> None:
@@ -317,6 +388,45 @@ def doctor(home: Home, as_json: bool) -> None:
     from soundmill.commands import doctor as command
 
     command.doctor(home, as_json=as_json)
+
+
+@main.command("install-service")
+@click.option("--user", "own", is_flag=True, help="A service of your own, without root; it has your rights.")
+@click.option(
+    "--home",
+    "chosen",
+    metavar="DIR",
+    help="Its home [default: that of the service there is, or /var/lib/soundmill; with --user ~/soundmill].",
+)
+@click.option("--model", metavar="NAME", help="The model for rows that name none; asked for where it is not given.")
+@click.option("--droppers", metavar="GROUP", help="Who may drop files; made where there is none [default: soundmill].")
+@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
+@click.pass_context
+def install_service(
+    ctx: click.Context, own: bool, chosen: str | None, model: str | None, droppers: str | None, dry: bool
+) -> None:
+    """Have systemd run the daemon and the site, from now on and after every start of the machine."""
+    from soundmill.commands.machine import install_service as command
+
+    chosen = chosen or ctx.find_root().params["home"]
+    command.install(
+        chosen, own=own, model=model, droppers=droppers, dry=dry, say=click.echo, ask=_asked_on_a_terminal()
+    )
+
+
+@main.command("uninstall-service")
+@click.option("--user", "own", is_flag=True, help="The service of your own.")
+@click.option("--purge", is_flag=True, help="Delete the home with every take, too; asks before it does.")
+@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
+def uninstall_service(own: bool, purge: bool, dry: bool) -> None:
+    """Stop the service and take it off this machine; its home stays."""
+    from soundmill.commands.machine import uninstall_service as command
+
+    command.uninstall(own=own, purge=purge, dry=dry, say=click.echo, ask=_asked_on_a_terminal())
+
+
+def _asked_on_a_terminal() -> Callable[[str], str] | None:
+    return click.prompt if sys.stdin.isatty() else None
 
 
 @main.command()

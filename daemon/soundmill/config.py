@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -204,6 +204,41 @@ class WebConfig(Section):
     host: str = Field("127.0.0.1", description="address the site listens on")
     port: int = Field(8001, ge=0, le=65535, description="port of the site; 0 takes a free one")
     hosts: tuple[str, ...] = Field((), description="further names it is reached by, as a proxy's; others are refused")
+    base_url: str = Field(
+        "/", pattern=r"^/([\w.~-]+/)*$", description="path below which a proxy shows the site, as /mill/"
+    )
+
+
+AlertKind = Literal[
+    "batch_finished", "batch_failed", "storage_closed", "storage_opened", "worker_died", "file_rejected",
+    "report_failed", "daemon_died", "trouble", "trouble_over",
+]  # fmt: skip
+
+
+class AlertsConfig(Section):
+    """Who is told, without asking, and of what."""
+
+    webhook: str | None = Field(
+        None,
+        pattern=r"^(https?://[^\s/]+\S*|env:\w+|file:.+)$",
+        description="address that alerts are posted to as JSON; env:NAME or file:PATH is where a secret one stands",
+    )
+    token: str | None = Field(
+        None,
+        pattern=r"^(env:\w+|file:.+)$",
+        description="env:NAME or file:PATH of a token that is sent along (Authorization: Bearer)",
+    )
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="a program and its arguments; it gets each alert as JSON on standard input"
+    )
+    on: tuple[AlertKind, ...] = Field(get_args(AlertKind), description="of what; leave out what nobody wants to hear")
+    repeat_s: float = Field(900.0, ge=0, le=604_800, description="of one cause no more than one alert in this time")
+    timeout_s: float = Field(10.0, gt=0, le=300, description="how long a receiver or the program may take")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_reads_on_as_true(cls, value: object) -> object:
+        return {"on" if key is True else key: each for key, each in value.items()} if isinstance(value, dict) else value
 
 
 class Config(Section):
@@ -224,6 +259,7 @@ class Config(Section):
     quality: QualityConfig = Field(default_factory=QualityConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
     web: WebConfig = Field(default_factory=WebConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
 
 
 def schema() -> dict[str, Any]:

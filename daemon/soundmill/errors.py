@@ -8,6 +8,7 @@ SoundmillError                  one line: what, where, the mend
 ├── InvalidControl              a control file cannot be applied
 ├── CatalogError                the catalogue cannot be used
 │   └── CatalogTooNew           written by a newer Soundmill
+├── AlertNotSent                nobody took an alert
 ├── StorageUnavailable          the disk is full, read-only or gone: no job's fault
 └── EngineError                 generation failed; the subclass is the kind of failure
     ├── BadParameter            permanent: this model cannot do what the row asks
@@ -82,6 +83,10 @@ class CatalogError(SoundmillError):
 
 class CatalogTooNew(CatalogError):
     """The catalogue was written by a newer Soundmill than this one."""
+
+
+class AlertNotSent(SoundmillError):
+    """Nobody took an alert. The message tells no address and no token."""
 
 
 class StorageUnavailable(SoundmillError):

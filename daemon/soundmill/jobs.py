@@ -283,6 +283,7 @@ class Generated:
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
     defects: tuple[Mapping[str, object], ...] = ()
+    peaks: bytes | None = None  # its outline and spectrogram, as audio/peaks.py packs them; None from an engine without
 
     @property
     def key(self) -> tuple[int, int]:

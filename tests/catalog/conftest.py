@@ -97,6 +97,7 @@ class Mill:
             versions={"torch": "2.11"},
             defects=({"kind": "silence", "start_s": 0.5},),
             measurements=measurements or {},
+            peaks=b"\x01drawn",
             quarantined=quarantined,
         )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -318,3 +319,13 @@ def test_a_date_that_moved_moves_the_waits_of_before_and_not_those_of_after(mill
     waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
     assert waits[0] == 8.0
     assert waits[1] == (8.0 if by_s > 0 else 8.0 + by_s)  # one that is due too early is only tried early
+
+
+def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> None:
+    mill.ingest(2)
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
+    undrawn = replace(output, clip=replace(output.clip, peaks=None))
+    assert mill.catalog.succeed(second, undrawn, judgement, retry_for_quality=False)
+    assert mill.rows("SELECT output_id, data FROM take_peaks") == [{"output_id": 1, "data": b"\x01drawn"}]

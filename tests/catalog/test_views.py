@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.asking import comparisons, shortlists
+from soundmill.catalog.asking.answers import Effect, Wish
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
 
@@ -16,8 +18,10 @@ BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
-    "model_speed",
-    "experiment_family", "scores_by_scorer",
+    "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
+    "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
+    "labelled_jobs",
+    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
 ]  # fmt: skip
 
 
@@ -35,12 +39,45 @@ def busy(mill: Any) -> Any:
     mill.fail(fourth, retry_in=0)
     mill.claim()
     mill.catalog.rate("a/job-0001", 4, "warm")
+    mill.catalog.answer(
+        [
+            wish(
+                "01A",
+                "pick",
+                lambda db, now: shortlists.pick(db, now, "a/job-0001", "picks", "ann", None, keep_note=True),
+            ),
+            wish(
+                "01B",
+                "compare",
+                lambda db, now: comparisons.compare(
+                    db,
+                    now,
+                    "01B",
+                    "ann",
+                    first="a/job-0001",
+                    second="a/job-0002",
+                    answer="tie",
+                    blind=True,
+                    attention=False,
+                    study=None,
+                ),
+            ),
+        ]
+    )
     mill.catalog.record_rejection("01R", "bad.csv", None, [])
     notice = {"kind": "held", "file": "x (1).csv", "message": "looks like a copy"}
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
     mill.catalog.set_setting("troubles", json.dumps([trouble]))
+    mill.catalog.beat(pid=1, at=mill.clock.now, steady_s=7.0, doing="running")
+    place = {"place": "outputs", "free_bytes": 4, "size_bytes": 9}
+    mill.catalog.set_setting("storage", json.dumps({"at": mill.clock.now, "places": [place]}))
+    mill.catalog.set_setting("alerts webhook", json.dumps({"sent": 3, "failed": 1, "outbox": []}))
     return mill
+
+
+def wish(ulid: str, action: str, effect: Effect) -> Wish:
+    return Wish(ulid=ulid, action=action, target="x", who="ann", asked_at=1.0, told=False, effect=effect)
 
 
 def plan(mill: Any, sql: str) -> list[str]:

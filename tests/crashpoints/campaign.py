@@ -25,12 +25,15 @@ WORLDS = (
     "stopped in a report",
     "taken",
     "folder gone",
+    "older",
     "process",
 )  # the cheapest first
-# The points of what the lives here have not: the site, in publish/, is another process's matter.
-ELSEWHERE = frozenset({"site.start", "site.kill"})
+# The points of what the lives here have not: the site, in publish/, is another process's matter; what people ask for
+# goes through `answer` and not by these methods, which tests call.
+ASKED = ("cancel", "pause", "resume", "retry", "rate")
+ELSEWHERE = frozenset({"site.start", "site.kill"}) | {f"catalog.{each}{end}" for each in ASKED for end in ("", DONE)}
 # Signals, and the end of an engine: no disk has a say in them.
-NEVER_FAIL = frozenset({"engine.kill", "report.end", "worker.close"})
+NEVER_FAIL = frozenset({"engine.kill", "report.end", "worker.close", "alert.end"})
 TRIES = 4  # to have a fault happen at a pass that a life need not come to
 
 # What has to happen before a point is passed: in the same life, or in one before.

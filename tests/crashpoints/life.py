@@ -25,7 +25,7 @@ from crashpoints.plan import POWER, Fault, Plan
 from crashpoints.power import Disk
 from crashpoints.world import WORLDS, World
 from soundmill import faults
-from soundmill.config import Config, InboxConfig, ScheduleConfig, ScoringConfig
+from soundmill.config import AlertsConfig, Config, InboxConfig, ScheduleConfig, ScoringConfig
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.engine.protocol import Engine
 from soundmill.engine.scorers.messages import Scored, Take
@@ -101,6 +101,7 @@ def config() -> Config:
         inbox=InboxConfig(settle_s=0.0, patience_s=0.5, scan_interval_s=0.02),
         schedule=ScheduleConfig(max_attempts=4, backoff_max_s=1.0),
         scoring=ScoringConfig(scorers=("clap",)),
+        alerts=AlertsConfig(command=("true",), on=("file_rejected",), repeat_s=0.0),
     )
 
 

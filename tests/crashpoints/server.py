@@ -24,6 +24,9 @@ from crashpoints import invariants, life, power, world
 from crashpoints.diary import Diary
 from crashpoints.plan import Fault, Plan, Result
 from crashpoints.world import WORLDS
+from soundmill.catalog.connection import connect_writer
+from soundmill.catalog.migrations import STEPS, migrate
+from soundmill.catalog.upgrade import copies
 from soundmill.home import Home
 from soundmill.inbox.control import Control, drop
 from soundmill.service.daemon import Service
@@ -49,6 +52,8 @@ class Server:
         shutil.copytree(self._template(there.prepared), home.root)
         for name, text in world.files_of(plan.seed).items():
             world.put(home.inbox, name, text)
+        if there.older:
+            _make_older(home)
         diary = Diary(aside / "diary")
         before = _children_cpu_s()
         violations, number = list[str](), 0
@@ -181,6 +186,17 @@ def _use(home: Home, folder: Path) -> None:
     devices.append("cpu")
     ended = service().run(once=True)
     assert ended.problem is None, ended
+
+
+def _make_older(home: Home) -> None:
+    """A catalogue that lacks a step, with copies from before that step, and too many of others."""
+    db = connect_writer(home.catalog)
+    migrate(db, before=STEPS[-1].__name__)
+    db.close()
+    folder = home.root / copies.FOLDER
+    folder.mkdir()
+    for number in (STEPS[-1].__name__[1:5], "0001", "0002", "0003"):
+        (folder / f"before-{number}-20260101T000000Z.db").touch()
 
 
 def _children_cpu_s() -> float:

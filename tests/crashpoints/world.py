@@ -55,6 +55,7 @@ class World:
     stopped_at: tuple[str, int] | None = None  # a point, and which pass of it
     taken: bool = False
     folder_gone: bool = False
+    older: bool = False  # the catalogue is a former Soundmill's, and copies of it lie about
 
     @property
     def somebody_cancels(self) -> bool:
@@ -71,6 +72,7 @@ WORLDS = {
     "stopped": World(stopped_at=("worker.submit", 2), reports=False),
     "stopped in a report": World(stopped_at=("report.start", 1)),
     "taken": World(taken=True, reports=False),
+    "older": World(prepared=False, reports=False, older=True),
     "folder gone": World(folder_gone=True, reports=False),
 }
 

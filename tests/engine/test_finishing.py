@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from soundmill.audio.decode import decode
+from soundmill.audio.peaks import peaks
 from soundmill.audio.tags import read_tags
 from soundmill.engine.backend import Clip
 from soundmill.engine.finishing import finish, tags_of
@@ -106,3 +107,16 @@ def test_a_file_says_how_it_was_faded() -> None:
     request = make_request(fade_s=0.0073)
     assert float(read_tags(finish(clip_of(request), INFO).audio)["fade_s"]) == request.fade_s
     assert "fade_s" not in read_tags(finish(clip_of(replace(request, fade_s=0.0)), INFO).audio)
+
+
+def test_the_peaks_are_those_of_the_file() -> None:
+    generated = finish(clip_of(make_request(duration=1.0)), INFO)
+    assert generated.peaks == peaks(*decode(generated.audio))
+
+
+def test_peaks_are_drawn_of_a_clip_with_broken_samples() -> None:
+    clip = clip_of(make_request(duration=1.0))
+    clip.samples[0, 100:200] = np.nan
+    generated = finish(clip, INFO)
+    assert generated.measurements["nonfinite_samples"] == 100
+    assert generated.peaks == peaks(*decode(generated.audio))

@@ -10,17 +10,19 @@ import math
 import struct
 import wave
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from datasette.app import Datasette
 from datasette.plugins import pm
 
+from soundmill.audio.decode import decode
+from soundmill.audio.peaks import peaks
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf.files import file_take, take_path
 from soundmill.errors import Problem
@@ -42,6 +44,9 @@ from soundmill.jobs import (
 from soundmill.publish import plugin, site
 from support.outputs import make_output
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 HOSTILE = "<script>alert('boo')</script> & \"drums\" <b>bold</b>"
 RATE = 8000
 
@@ -58,6 +63,11 @@ def tone(seconds: float = 1.0, hertz: float = 220.0) -> bytes:
         writer.setframerate(RATE)
         writer.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
     return file.getvalue()
+
+
+@cache
+def drawn(seconds: float, hertz: float) -> bytes:
+    return peaks(*decode(tone(seconds, hertz)))
 
 
 @dataclass
@@ -133,8 +143,11 @@ class Home:
             device_s=0.2 + job.position / 100,
             licence="CC-BY-NC 4.0",
             versions={"torch": "2.11.0"},
-            defects=({"kind": failing, "start_s": 0.2, "end_s": 0.4},) if failing else (),
+            defects=({"name": failing, "start_s": 0.2, "end_s": 0.4, "detail": "in the clip"},) if failing else (),
             measurements=measured,
+            peaks=drawn(seconds, 110.0 * (1 + job.position % 7))
+            if job.position % 5
+            else None,  # as before there were any
             size_bytes=filed.size_bytes,
             sha256=filed.sha256,
             quarantined=retry or quarantined,
@@ -235,6 +248,10 @@ def fill(home: Home) -> None:
     home.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": f"{HOSTILE}: cannot be read", "since": home.now[0]}
     home.catalog.set_setting("troubles", json.dumps([trouble]))
+    home.catalog.beat(pid=1, at=home.now[0], steady_s=1e12, doing="running")  # and nothing since
+    place = {"place": "outputs", "free_bytes": 4_000_000_000, "size_bytes": 9_000_000_000, "per_day_bytes": 10**9}
+    home.catalog.set_setting("storage", json.dumps({"at": home.now[0], "places": [place | {"days_left": 4.0}]}))
+    home.catalog.set_setting("alerts webhook", json.dumps({"sent": 3, "failed": 1, "outbox": []}))
     home.catalog.record_rejection(
         "01JD0000000000000000000000",
         "broken.csv",
@@ -312,3 +329,44 @@ def get(home: Home) -> Iterator[Get]:
 
     yield call
     close_site(datasette)
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A filled home whose catalogue goes on being written, and the address of its site."""
+    made = make_home(tmp_path_factory.mktemp("browsed"))
+    fill(made)
+    with Path(made.root / "site.log").open("wb") as log:
+        started = site.start(made.database, made.outputs, "127.0.0.1", 0, log=log)
+    assert site.wait_until_up("127.0.0.1", started.port, 20.0)
+    yield made, started.url
+    started.stop()
+    made.catalog.close()
+
+
+@dataclass
+class Seen:
+    """What a page did: its errors, and the answers it got."""
+
+    errors: list[str] = field(default_factory=list)
+    answers: list[tuple[int, str, str | None]] = field(default_factory=list)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def seen(page: Page) -> Seen:
+    noted = Seen()
+    page.on("console", lambda message: noted.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: noted.errors.append(str(error)))
+    page.on(
+        "response",
+        lambda answer: noted.answers.append((answer.status, answer.url, answer.request.headers.get("range"))),
+    )
+    return noted

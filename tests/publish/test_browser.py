@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
-from soundmill.publish import site
-
-from .conftest import Home, fill, job, make_home
-
-
-@pytest.fixture(scope="module")
-def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
-    """A filled home whose catalogue goes on being written, and the address of its site."""
-    made = make_home(tmp_path_factory.mktemp("browsed"))
-    fill(made)
-    with Path(made.root / "site.log").open("wb") as log:
-        started = site.start(made.database, made.outputs, "127.0.0.1", 0, log=log)
-    assert site.wait_until_up("127.0.0.1", started.port, 20.0)
-    yield made, started.url
-    started.stop()
-    made.catalog.close()
-
-
-@dataclass
-class Seen:
-    """What a page did: its errors, and the answers it got."""
-
-    errors: list[str] = field(default_factory=list)
-    answers: list[tuple[int, str, str | None]] = field(default_factory=list)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(10_000)
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def seen(page: Page) -> Seen:
-    noted = Seen()
-    page.on("console", lambda message: noted.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: noted.errors.append(str(error)))
-    page.on(
-        "response",
-        lambda answer: noted.answers.append((answer.status, answer.url, answer.request.headers.get("range"))),
-    )
-    return noted
+from .conftest import Home, Seen, job
 
 
 def element(page: Page, path: str) -> Any:
@@ -141,7 +95,8 @@ def test_columns_are_explained_when_asked(page: Page, seen: Seen, mill: tuple[Ho
     ("scheme", "ground", "paths"),
     [
         ("light", "rgb(247, 247, 245)", ["", "-/soundmill", "-/soundmill/batch/forest", "catalog", "catalog/takes"]),
-        ("dark", "rgb(21, 24, 27)", ["", "-/soundmill", "catalog/best_takes"]),
+        ("light", "rgb(247, 247, 245)", ["-/soundmill/review?batch=forest", "-/soundmill/take/forest/clip-004.wav"]),
+        ("dark", "rgb(21, 24, 27)", ["", "-/soundmill", "catalog/best_takes", "-/soundmill/take/forest/clip-006.wav"]),
     ],
 )
 def test_pages_fit_a_phone_in_light_and_dark(

@@ -101,6 +101,9 @@ def test_only_soundmills_own_score_is_out_of_100() -> None:
 def test_links_lead_from_a_batch_to_its_page_and_from_a_job_to_its_row() -> None:
     assert 'href="/base/-/soundmill/batch/a%20b"' in (show("batch", "a b") or "")
     assert 'href="/base/catalog/job_list?job_id=7"' in (show("job", "clip", job_id=7) or "")
+    assert 'href="/base/-/soundmill/take/a%26b/clip"' in (show("job", "clip", job_id=7, batch="a&b") or "")
+    audio = "a/quarantine/clip.take2.wav"
+    assert f'href="/base/-/soundmill/take/{audio}"' in (show("job", "clip", job_id=7, batch="a", audio=audio) or "")
     assert show("job", "clip") is None
 
 

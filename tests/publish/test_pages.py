@@ -14,6 +14,7 @@ from markupsafe import escape
 
 from soundmill.publish import pages, plugin, reads
 from soundmill.publish.assets import load_assets
+from soundmill.publish.health import pulse
 from soundmill.service import best_of_n as choosing
 
 from .conftest import HOSTILE, Get, Home, close_site, job, make_home, open_site
@@ -21,7 +22,8 @@ from .conftest import HOSTILE, Get, Home, close_site, job, make_home, open_site
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
-    "model_speed",
+    "model_speed", "attempt_list",
+    "model_speed", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
 ]  # fmt: skip
 
 
@@ -35,7 +37,8 @@ def test_every_view_has_a_page_and_is_data(get: Get, view: str) -> None:
 
 
 def test_a_database_is_a_catalogue_when_it_has_every_view_the_pages_read() -> None:
-    source = Path(reads.__file__).read_text(encoding="utf-8")
+    files = [Path(reads.__file__), *Path(pulse.__file__).parent.glob("*.py")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     assert set(re.findall(r"FROM (\w+)", source)) - {"sqlite_master", "jobs_fts"} == set(reads.VIEWS)
 
 

@@ -70,7 +70,7 @@ TAKE = TakeRecord(
     row_steps=100, licence="MIT", versions={},
     verdict=Verdict.PASSED, ruleset="music-2-58f211b6", score=80.0, scores={},
     measurements={"loudness_lufs": -14.0}, checks=(), defects=(),
-    stars=None, note=None, quarantined=False, kept=None, final=True, created_at=1_760_000_010.0,
+    stars=None, rejected=False, note=None, quarantined=False, kept=None, final=True, created_at=1_760_000_010.0,
 )  # fmt: skip
 JOB = JobRecord(
     id=1, position=1, name="clip", prompt="a bell", model="tiny", duration=1.0, temperature=1.0, top_k=250, top_p=0.0,

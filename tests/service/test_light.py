@@ -61,7 +61,9 @@ def finished(home: Home) -> bool:
 DAEMON = ("soundmill.service", "soundmill.schedule", "soundmill.publish", "sqlite_utils")
 
 
-@pytest.mark.parametrize(("command", "unneeded"), [("ask", (*DAEMON, "soundmill.inbox.jobfile")), ("submit", DAEMON)])
+@pytest.mark.parametrize(
+    ("command", "unneeded"), [("asking.ask", (*DAEMON, "soundmill.inbox.jobfile")), ("submit", DAEMON)]
+)
 def test_a_command_that_leaves_word_does_not_load_the_daemon(command: str, unneeded: tuple[str, ...]) -> None:
     probe = (
         f"import sys, soundmill.cli, soundmill.commands.{command}\n"

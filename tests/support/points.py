@@ -20,11 +20,12 @@ PLACES = (
     "home.py",
     "engine/process/child.py",
 )
-# Calls that do something to the world outside of the process; `replace` of a Path has one argument, of a text two.
+# Calls that do something to the world outside of the process, beside `rename` and `replace`: of a Path, which has one
+# argument, where the text's has two; and of os.
 METHODS = {
-    "rename", "unlink", "mkdir", "rmdir", "write_bytes", "write_text", "touch", "symlink_to", "hardlink_to", "link",
-    "fsync", "fdatasync", "setxattr", "truncate", "write", "copyfileobj", "copyfile", "copytree", "copy2", "move",
-    "rmtree", "Popen", "killpg", "sendall", "send_bytes", "executescript", "backup",
+    "unlink", "mkdir", "rmdir", "write_bytes", "write_text", "touch", "symlink_to", "hardlink_to", "link",
+    "fsync", "fdatasync", "setxattr", "truncate", "write", "pwrite", "copyfileobj", "copyfile", "copytree", "copy2",
+    "move", "rmtree", "Popen", "killpg", "sendall", "send_bytes", "executescript", "backup",
 }  # fmt: skip
 NAMES = {"Observer"}
 # These pass points inside; whoever calls them passes one as well, for what is written tells more than that it is.
@@ -98,7 +99,7 @@ def has_effect(call: ast.Call) -> bool:
     function, name = call.func, name_of(call)
     if isinstance(function, ast.Name):
         return name in NAMES
-    if name == "replace":
+    if name in ("rename", "replace"):
         on_os = (
             isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "os"
         )

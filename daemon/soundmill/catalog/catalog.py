@@ -16,8 +16,11 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
-from soundmill.catalog.connection import connect_writer, transaction, translated
-from soundmill.catalog.migrations import migrate
+from soundmill.catalog.asking import answers, ratings
+from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
+from soundmill.catalog.migrations import known, migrate, pending
+from soundmill.catalog.upgrade import copies
+from soundmill.errors import CatalogTooNew
 from soundmill.faults import passing
 
 P = ParamSpec("P")
@@ -93,12 +96,15 @@ class Catalog:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], float]) -> Catalog:
-        """Open the catalogue, making or migrating it as needed. Raises CatalogTooNew."""
+    def open(
+        cls, path: Path, *, clock: Callable[[], float], before_upgrade: Callable[[], None] = lambda: None
+    ) -> Catalog:
+        """Open the catalogue, making or migrating it as needed; an older one is copied first, which may take minutes
+        and is told to `before_upgrade`. Raises CatalogTooNew."""
         with translated(path):
             connection = connect_writer(path)
             try:
-                migrate(connection)
+                _bring_up_to_date(connection, path, clock(), before_upgrade)
             except BaseException:
                 connection.close()
                 raise
@@ -154,7 +160,8 @@ class Catalog:
     pause = WritingAt(wishes.pause)
     resume = WritingAt(wishes.resume)
     retry = WritingAt(wishes.retry)
-    rate = WritingAt(wishes.rate)
+    rate = WritingAt(ratings.rate)
+    answer = WritingAt(answers.answer)
 
     # --- scores and the choice among takes ---
     use_scorer = WritingAt(scores.use_scorer)
@@ -172,6 +179,8 @@ class Catalog:
     # --- what the service keeps ---
     rejudge = WritingAt(outputs.rejudge)
     event = WritingAt(rows.add_event)
+    last_event = Reading(rows.last_event)
+    events_after = Reading(rows.events_after)
     batch = Reading(state.batch)
     job = Reading(state.job)
     unfinished = Reading(state.unfinished)
@@ -185,3 +194,39 @@ class Catalog:
     mark_reported = Writing(reports.mark_reported)
     get_setting = Reading(state.get_setting)
     set_setting = Writing(state.set_setting)
+
+    last_beat = Reading(state.last_beat)
+
+    @property
+    def writing(self) -> bool:
+        """Whether a transaction is under way, in whichever thread; waits for none."""
+        try:
+            return self._connection.in_transaction
+        except sqlite3.ProgrammingError:  # closed
+            return False
+
+    def beat(self, *, pid: int, at: float, steady_s: float, doing: str) -> None:
+        """Note that the daemon lives: its process, Unix seconds, the machine's own seconds, running or stopped."""
+        value = rows.to_json({"pid": pid, "at": at, "steady_s": steady_s, "state": doing})
+        with self.connected() as db, not_durable(db), transaction(db):
+            state.set_setting(db, "heartbeat", value)
+            passing("catalog.beat")
+
+
+def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float, before_upgrade: Callable[[], None]) -> None:
+    try:
+        had, lacking = known(db), pending(db)
+    except CatalogTooNew as error:
+        copy = copies.latest(path)
+        raise CatalogTooNew(f"{path}: {error}" + (f", or go back to its copy {copy}" if copy else "")) from error
+    copy = None
+    if had and lacking:
+        before_upgrade()
+        copy = copies.copy_before(db, path, lacking[0], now=now).name
+    migrate(db)
+    if copy is not None:
+        message = f"by {', '.join(lacking)}; as it was before, it is in {copies.FOLDER}/{copy}"
+        with transaction(db):
+            rows.add_event(db, now, "catalogue brought up to date", message)
+            passing("catalog.upgraded")
+        copies.forget_old(path)

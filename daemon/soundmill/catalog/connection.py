@@ -73,6 +73,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def not_durable(db: sqlite3.Connection) -> Iterator[None]:
+    """For what need not outlive a power cut, and is written so often that it should not wait for the disk. What is
+    written after the block takes the log to the disk, and this with it."""
+    db.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA synchronous = FULL")
+
+
+@contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn what sqlite3 raises into StorageUnavailable or CatalogError."""
     try:

@@ -84,8 +84,19 @@ def m0007_files(db: Database) -> None:
     _run(db, "0007_files.sql")
 
 
+def m0008_wishes(db: Database) -> None:
+    """A rating for each person, shortlists, comparisons, what became of each wish, batches out of the way."""
+    _run(db, "0008_wishes.sql")
+
+
+def m0009_peaks(db: Database) -> None:
+    """What players draw of a take before they have its audio, and a batch's takes in the order of their scores."""
+    _run(db, "0009_peaks.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
+    m0008_wishes, m0009_peaks,
 )  # fmt: skip
 
 
@@ -94,6 +105,18 @@ def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:
 
     Raises CatalogTooNew when it has steps this version does not know, and whatever sqlite3 raises.
     """
+    done = known(db)
+    names = [step.__name__ for step in STEPS]
+    wanted = STEPS[: len(names) if before is None else names.index(before)]
+    missing = [step for step in wanted if step.__name__ not in done]
+    if missing:
+        _apply(db, missing)
+    if before is None:
+        _refresh_views(db)
+
+
+def known(db: sqlite3.Connection) -> set[str]:
+    """The steps that a catalogue has. Raises CatalogTooNew when this version does not know one of them."""
     done = _applied(db)
     unknown = done - {step.__name__ for step in STEPS}
     if unknown:
@@ -101,13 +124,21 @@ def migrate(db: sqlite3.Connection, *, before: str | None = None) -> None:
             f"the catalogue has {', '.join(sorted(unknown))}, which this Soundmill does not know: "
             "install the newer Soundmill that wrote it"
         )
-    names = [step.__name__ for step in STEPS]
-    wanted = STEPS[: len(names) if before is None else names.index(before)]
-    pending = [step for step in wanted if step.__name__ not in done]
-    if pending:
-        _apply(db, pending)
-    if before is None:
-        _refresh_views(db)
+    return done
+
+
+def pending(db: sqlite3.Connection) -> list[str]:
+    """Names of the steps that a catalogue lacks, in their order. Raises CatalogTooNew."""
+    done = known(db)
+    return [step.__name__ for step in STEPS if step.__name__ not in done]
+
+
+def is_current(db: sqlite3.Connection) -> bool:
+    """Whether a catalogue has this version's tables and views. Raises CatalogTooNew."""
+    if pending(db):
+        return False
+    row = db.execute("SELECT value FROM settings WHERE key = 'views'").fetchone()
+    return row is not None and row[0] == _digest(_sql("views.sql"))
 
 
 def _applied(db: sqlite3.Connection) -> set[str]:
@@ -150,7 +181,7 @@ def _unneeded(*modules: str) -> Iterator[None]:
 
 def _refresh_views(db: sqlite3.Connection) -> None:
     sql = _sql("views.sql")
-    digest = hashlib.sha256(sql.encode()).hexdigest()
+    digest = _digest(sql)
     row = db.execute("SELECT value FROM settings WHERE key = 'views'").fetchone()
     if row is not None and row[0] == digest:
         return
@@ -164,6 +195,10 @@ def _refresh_views(db: sqlite3.Connection) -> None:
         )
         passing("catalog.views")
     passing("catalog.views.done")
+
+
+def _digest(sql: str) -> str:
+    return hashlib.sha256(sql.encode()).hexdigest()
 
 
 def _drop_views(db: sqlite3.Connection) -> None:

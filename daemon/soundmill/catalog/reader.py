@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from soundmill.catalog.asking.shortlists import find as find_shortlist
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.catalog.experiments import Experiment, family, find_experiment
+from soundmill.catalog.migrations import is_current
 from soundmill.catalog.wishes import Prospect, prospect, resolve, take_of
-from soundmill.errors import CatalogError, InvalidControl
+from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 
 Row = dict[str, object]
 
@@ -30,19 +32,25 @@ class Reader:
 
     @classmethod
     def open(cls, path: Path) -> Reader:
-        """Raises CatalogError when there is no catalogue yet."""
+        """Raises CatalogError when there is no catalogue of this version, CatalogTooNew when a newer one wrote it."""
         if not path.is_file():
             raise CatalogError(f"{path}: no catalogue here yet: run `soundmill init`, or `soundmill run`")
         with translated(path):
             connection = connect_reader(path)
             try:
-                ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'job_list'").fetchone()
+                ready = is_current(connection)
+            except CatalogTooNew as error:
+                connection.close()
+                raise CatalogTooNew(f"{path}: {error}") from error
             except BaseException:
                 connection.close()
                 raise
-        if ready is None:
+        if not ready:
             connection.close()
-            raise CatalogError(f"{path}: not a catalogue of this Soundmill: start `soundmill run` once to prepare it")
+            raise CatalogError(
+                f"{path}: not yet a catalogue of this Soundmill: start `soundmill run` once, which copies an older one "
+                "and brings it up to date"
+            )
         return cls(connection, path)
 
     def close(self) -> None:
@@ -185,11 +193,11 @@ class Reader:
         checks = self._rows(
             "SELECT name, passed, value, threshold, unit, message FROM checks WHERE output_id = ?", row["id"]
         )
-        rating = self._rows("SELECT stars, note, rated_at FROM ratings WHERE output_id = ?", row["id"])
+        ratings = self._rows("SELECT * FROM ratings WHERE output_id = ?", row["id"])
         return _parsed(row) | {
             "measurements": measurements[0] if measurements else {},
             "checks": checks,
-            "rating": rating[0] if rating else None,
+            "rating": _rating(ratings),
         }
 
     def attempt_for_rerun(self, ref: str | int) -> Row:
@@ -253,8 +261,11 @@ class Reader:
             _list(by_id[one.pop("output_id")]["checks"]).append(one)
         for one in self._rows(f"SELECT x.* FROM scores x {of_batch} ORDER BY x.scorer", batch_id):
             _mapping(by_id[one["output_id"]]["scores"])[str(one["scorer"])] = one["score"]
+        ratings: dict[object, list[Row]] = {}
         for one in self._rows(f"SELECT x.* FROM ratings x {of_batch}", batch_id):
-            by_id[one.pop("output_id")]["rating"] = one
+            ratings.setdefault(one["output_id"], []).append(one)
+        for output_id, of_one in ratings.items():
+            by_id[output_id]["rating"] = _rating(of_one)
         return {
             "batch": _parsed(row),
             "jobs": [
@@ -285,6 +296,37 @@ class Reader:
         """The latest events, newest first."""
         return self._rows("SELECT * FROM event_log ORDER BY event_id DESC LIMIT ?", limit)
 
+    def answer(self, ulid: str) -> Row | None:
+        """The row of wish_answers of a wish, once the daemon has answered it."""
+        rows = self._rows("SELECT * FROM wish_answers WHERE ulid = ?", ulid)
+        return rows[0] if rows else None
+
+    def shortlists(self) -> list[Row]:
+        """Rows of shortlist_overview, by name."""
+        return self._rows("SELECT * FROM shortlist_overview ORDER BY shortlist")
+
+    def picks(self, shortlist: str) -> list[Row]:
+        """Rows of picks_list of one shortlist, in the order of the files. Raises InvalidControl with a suggestion."""
+        with self._db() as db:
+            name = find_shortlist(db, shortlist)
+        return self._rows("SELECT * FROM picks_list WHERE shortlist = ? ORDER BY batch, position, output_id", name)
+
+    def rows_without_pick(self, batch: str, shortlist: str | None) -> tuple[int, list[Row]]:
+        """How many rows the job file of a batch has, and those of them of which no take is on the shortlist, or where
+        none is named on any that is in use. Raises InvalidControl when there is no such batch or shortlist."""
+        batch_id = self.batch(batch)["batch_id"]
+        total = int(str(self._rows("SELECT file_rows FROM batch_picks WHERE batch_id = ?", batch_id)[0]["file_rows"]))
+        if shortlist is None:
+            return total, self._rows("SELECT * FROM rows_without_pick WHERE batch_id = ? ORDER BY position", batch_id)
+        with self._db() as db:
+            name = find_shortlist(db, shortlist)
+        return total, self._rows(
+            "SELECT * FROM file_rows WHERE batch_id = ? AND position NOT IN"
+            " (SELECT position FROM picks_list WHERE batch = file_rows.batch AND shortlist = ?) ORDER BY position",
+            batch_id,
+            name,
+        )
+
     def inbox_notices(self) -> list[Row]:
         """What lies in the inbox without being taken, and accepted files that changed, at the daemon's last look."""
         return self._rows("SELECT * FROM inbox_notices")
@@ -292,6 +334,23 @@ class Reader:
     def troubles(self) -> list[Row]:
         """What of the daemon does not work at present, the oldest first."""
         return self._rows("SELECT * FROM troubles ORDER BY began_at")
+
+    def heartbeat(self) -> Row | None:
+        """The daemon's last sign of life in the catalogue; there is another in a file beside it."""
+        rows = self._rows("SELECT * FROM heartbeat")
+        return rows[0] if rows else None
+
+    def storage(self) -> list[Row]:
+        """The room on the home's disks, as the daemon measured it last."""
+        return self._rows("SELECT * FROM storage")
+
+    def upkeep(self) -> Row:
+        """What an operator looks at beside the totals: reports owed, dead workers, troubles, files rejected."""
+        return self._rows("SELECT * FROM upkeep")[0]
+
+    def alert_posts(self) -> list[Row]:
+        """How many alerts were sent, could not be, and wait, for each way they go."""
+        return self._rows("SELECT * FROM alert_posts")
 
     def rejections(self, limit: int = 100) -> list[Row]:
         """The latest refused files, newest first."""
@@ -302,6 +361,22 @@ def _parsed(row: Row) -> Row:
     return {
         key: json.loads(value) if key in JSON_COLUMNS and isinstance(value, str) else value
         for key, value in row.items()
+    }
+
+
+def _rating(rows: list[Row]) -> Row | None:
+    """What people think of one take, all of them together: their mean stars, and their notes line by line."""
+    if not rows:
+        return None
+    stars = [float(str(row["stars"])) for row in rows if row["stars"] is not None]
+    notes = [str(row["note"]) for row in rows if row["note"] is not None]
+    mean = round(sum(stars) / len(stars), 2) if stars else None
+    return {
+        "stars": int(mean) if mean is not None and mean.is_integer() else mean,
+        "rejected": any(row.get("rejected") for row in rows),
+        "note": "\n".join(notes) or None,
+        "people": len(rows),
+        "rated_at": max(float(str(row["rated_at"])) for row in rows),
     }
 
 

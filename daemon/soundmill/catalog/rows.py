@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,23 @@ PARAMETERS = tuple(field.name for field in fields(Parameters))  # each has a col
 JOB_COLUMNS = "j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
 JOB = f"SELECT {JOB_COLUMNS} FROM jobs j JOIN batches b ON b.id = j.batch_id "
 
+COUNTS = ("jobs", "succeeded", "failed", "cancelled", "flagged")
 EVENTS_KEPT = 100_000
 EVENTS_SLACK = 1_000  # pruned once in this many, so that an event costs one insert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, as it is on record; `counts` are how the jobs of its batch stand now."""
+
+    id: int
+    at: float
+    kind: str
+    message: str
+    worker: str | None = None
+    batch: str | None = None
+    job: str | None = None
+    counts: Mapping[str, int] | None = None
 
 
 def batch_of(row: sqlite3.Row) -> Batch:
@@ -118,6 +133,29 @@ def add_event(
     newest = cursor.lastrowid or 0
     if newest % EVENTS_SLACK == 0:
         db.execute("DELETE FROM events WHERE id <= ?", (newest - EVENTS_KEPT,))
+
+
+def last_event(db: sqlite3.Connection) -> int:
+    """The number of the latest event; 0 where there is none."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
+def events_after(db: sqlite3.Connection, event_id: int, limit: int) -> list[Event]:
+    """The events after that one, oldest first."""
+    found = db.execute(
+        "SELECT e.id, e.at, e.kind, e.message, e.worker, b.name AS batch, j.name AS job, b.job_count AS jobs,"
+        " b.n_succeeded AS succeeded, b.n_failed AS failed, b.n_cancelled AS cancelled, b.n_flagged AS flagged"
+        " FROM events e LEFT JOIN batches b ON b.id = e.batch_id LEFT JOIN jobs j ON j.id = e.job_id"
+        " WHERE e.id > ? ORDER BY e.id LIMIT ?",
+        (event_id, limit),
+    )
+    return [
+        Event(
+            **{name: row[name] for name in ("id", "at", "kind", "message", "worker", "batch", "job")},
+            counts=None if row["batch"] is None else {name: row[name] for name in COUNTS},
+        )
+        for row in found
+    ]
 
 
 def close_finished_batches(db: sqlite3.Connection, now: float, batch_ids: set[int]) -> None:

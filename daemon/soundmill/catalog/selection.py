@@ -1,9 +1,10 @@
 """Best of n: which takes of a group are kept, and where each take is to lie because of it.
 
 A group is the jobs of one position of a batch that ask for `keep_best`. Once all of them have ended, the best n of
-their final takes are kept and the others set aside. The catalogue decides first, in one transaction, and notes the
-files to move; catalog/shelf/moves.py moves them. A choice stands until a job of the group is taken up again or, where
-stars count, a take of it is rated: thresholds that change later do not move files that somebody may use.
+their final takes that nobody rejected are kept and the others set aside. The catalogue decides first, in one
+transaction, and notes the files to move; catalog/shelf/moves.py moves them. A choice stands until a job of the group is
+taken up again, a take of it is rejected or, where stars count, rated: thresholds that change later do not move files
+that somebody may use.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ UNRATED = 3  # stars: better than a take somebody disliked, worse than one someb
 SET_ASIDE = "set_aside"
 
 CANDIDATES = """
-SELECT o.id, o.path, o.kept, o.quarantined, o.verdict, r.stars, j.keep_best, o.attempt, o.batch_id,
+SELECT o.id, o.path, o.kept, o.quarantined, o.verdict, j.keep_best, o.attempt, o.batch_id,
+       (SELECT avg(stars) FROM ratings WHERE output_id = o.id) AS stars,
+       EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
        s.output_id IS NOT NULL AS scored, s.score AS score, m.output_id IS NOT NULL AS moving
 FROM jobs j
 JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt
-LEFT JOIN ratings r ON r.output_id = o.id
 LEFT JOIN scores s ON s.output_id = o.id AND s.scorer = ?
 LEFT JOIN moves m ON m.output_id = o.id
 WHERE j.batch_id = ? AND j.position = ? AND j.keep_best IS NOT NULL
@@ -63,13 +65,15 @@ def use_ranking(db: sqlite3.Connection, rank_by: str) -> None:
     set_setting(db, "rank_by", rank_by)
 
 
-def note_rating(db: sqlite3.Connection, output_id: int) -> None:
-    """The group of a take that was just rated may have to be chosen among anew."""
+def note_rating(db: sqlite3.Connection, output_id: int, *, only_rated: bool) -> None:
+    """The group of a take that was just rated may have to be chosen among anew; of one that was rejected, or is no
+    longer, whatever decides: then it is not `only_rated`."""
     db.execute(
-        "INSERT OR IGNORE INTO selections_due (batch_id, position, only_rated)"
-        " SELECT j.batch_id, j.position, 1 FROM outputs o JOIN jobs j ON j.id = o.job_id"
-        " WHERE o.id = ? AND j.keep_best IS NOT NULL",
-        (output_id,),
+        "INSERT INTO selections_due (batch_id, position, only_rated)"
+        " SELECT j.batch_id, j.position, ? FROM outputs o JOIN jobs j ON j.id = o.job_id"
+        " WHERE o.id = ? AND j.keep_best IS NOT NULL"
+        " ON CONFLICT DO UPDATE SET only_rated = min(only_rated, excluded.only_rated)",
+        (int(only_rated), output_id),
     )
 
 
@@ -101,7 +105,8 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
         return True
     if any(take["moving"] for take in takes):
         return False
-    best = ranked(takes, by_stars=rank_by == STARS)[: takes[0]["keep_best"]]
+    wanted = [take for take in takes if not take["rejected"]]
+    best = ranked(wanted, by_stars=rank_by == STARS)[: takes[0]["keep_best"]]
     kept = {take["id"] for take in best}
     different = 0
     for take in takes:
@@ -144,6 +149,7 @@ def better_take(db: sqlite3.Connection, job_id: int, judgement: Judgement) -> in
     row = db.execute(
         "SELECT attempt FROM outputs WHERE job_id = :job AND"
         " (verdict = 'passed', coalesce(score, 0)) > (:verdict = 'passed', :score)"
+        " AND NOT EXISTS (SELECT 1 FROM ratings WHERE output_id = outputs.id AND rejected)"
         " ORDER BY verdict = 'passed' DESC, score DESC, attempt LIMIT 1",
         {"job": job_id, "verdict": judgement.verdict.value, "score": judgement.score},
     ).fetchone()

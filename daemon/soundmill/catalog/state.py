@@ -137,3 +137,9 @@ def set_setting(db: sqlite3.Connection, key: str, value: str) -> None:
         "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
         (key, value),
     )
+
+
+def last_beat(db: sqlite3.Connection) -> dict[str, object] | None:
+    """The row of the view heartbeat."""
+    row = db.execute("SELECT * FROM heartbeat").fetchone()
+    return None if row is None else dict(row)

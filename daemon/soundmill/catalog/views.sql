@@ -38,8 +38,13 @@ SELECT name AS batch,
        strftime('%Y-%m-%dT%H:%M:%SZ', finished_at, 'unixepoch') AS finished_at,
        CASE WHEN ended_at > started_at AND n_succeeded > 0
             THEN round((n_succeeded + n_failed) * 3600.0 / (ended_at - started_at), 1) END AS jobs_per_hour,
+       strftime('%Y-%m-%dT%H:%M:%SZ', archived_at, 'unixepoch') AS archived_at,
        id AS batch_id
 FROM batches;
+
+-- Asked several times a second, so from an index.
+CREATE VIEW unfinished_batches AS
+SELECT name AS batch, id AS batch_id FROM batches WHERE finished_at IS NULL;
 
 CREATE VIEW takes AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.position AS position,
@@ -48,7 +53,13 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.verdict AS verdict,
        coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
            AS failed_checks,
-       o.score AS score, r.stars AS stars, r.note AS note,
+       o.score AS score,
+       -- Of several people the mean; whoever rejects a take has a say of his own.
+       CAST((SELECT round(avg(stars), 2) FROM ratings WHERE output_id = o.id) AS REAL) AS stars,
+       EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
+       (SELECT group_concat(note, char(10)) FROM ratings WHERE output_id = o.id) AS note,
+       (SELECT group_concat(s.name, ', ') FROM picks p JOIN shortlists s ON s.id = p.shortlist_id
+            WHERE p.output_id = o.id AND s.archived_at IS NULL) AS picks,
        m.loudness_lufs AS loudness_lufs, m.peak_dbfs AS peak_dbfs, m.silence_share AS silence_share,
        m.clipping_share AS clipping_share, m.repetition_correlation AS repetition_correlation,
        m.spectral_range_db AS spectral_range_db,
@@ -74,8 +85,83 @@ FROM outputs o
 JOIN batches b ON b.id = o.batch_id
 JOIN jobs j ON j.id = o.job_id
 LEFT JOIN attempts a ON a.job_id = o.job_id AND a.number = o.attempt
-LEFT JOIN measurements m ON m.output_id = o.id
-LEFT JOIN ratings r ON r.output_id = o.id;
+LEFT JOIN measurements m ON m.output_id = o.id;
+
+CREATE VIEW ratings_list AS
+SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, r.who AS who, r.stars AS stars,
+       r.rejected AS rejected, r.note AS note, strftime('%Y-%m-%dT%H:%M:%SZ', r.rated_at, 'unixepoch') AS rated_at,
+       r.output_id AS output_id
+FROM ratings r
+JOIN outputs o ON o.id = r.output_id
+JOIN batches b ON b.id = o.batch_id
+JOIN jobs j ON j.id = o.job_id;
+
+CREATE VIEW shortlist_overview AS
+SELECT s.name AS shortlist, (SELECT count(*) FROM picks WHERE shortlist_id = s.id) AS picks, s.note AS note,
+       s.created_by AS created_by, strftime('%Y-%m-%dT%H:%M:%SZ', s.created_at, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', s.archived_at, 'unixepoch') AS archived_at, s.id AS shortlist_id
+FROM shortlists s;
+
+CREATE VIEW picks_list AS
+SELECT s.name AS shortlist, o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id,
+       j.position AS position, j.prompt AS prompt, o.duration_s AS duration_s, o.verdict AS verdict, o.score AS score,
+       CAST((SELECT round(avg(stars), 2) FROM ratings WHERE output_id = o.id) AS REAL) AS stars,
+       EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
+       j.labels AS labels, o.licence AS licence, p.who AS who, p.note AS note,
+       strftime('%Y-%m-%dT%H:%M:%SZ', p.picked_at, 'unixepoch') AS picked_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', s.archived_at, 'unixepoch') AS archived_at,
+       p.output_id AS output_id, p.shortlist_id AS shortlist_id
+FROM picks p
+JOIN shortlists s ON s.id = p.shortlist_id
+JOIN outputs o ON o.id = p.output_id
+JOIN batches b ON b.id = o.batch_id
+JOIN jobs j ON j.id = o.job_id;
+
+-- What a job file asked for, row by row: `name` is that of the row's first job.
+CREATE VIEW file_rows AS
+SELECT b.name AS batch, j.position AS position, j.name AS name, j.prompt AS prompt, j.labels AS labels,
+       (SELECT count(*) FROM jobs k JOIN outputs o ON o.job_id = k.id
+            WHERE k.batch_id = j.batch_id AND k.position = j.position) AS takes,
+       (SELECT count(DISTINCT o.id) FROM jobs k JOIN outputs o ON o.job_id = k.id
+            JOIN picks p ON p.output_id = o.id JOIN shortlists s ON s.id = p.shortlist_id
+            WHERE k.batch_id = j.batch_id AND k.position = j.position AND s.archived_at IS NULL) AS picked,
+       j.batch_id AS batch_id
+FROM jobs j
+JOIN batches b ON b.id = j.batch_id
+WHERE j.id = (SELECT min(id) FROM jobs WHERE batch_id = j.batch_id AND position = j.position);
+
+-- One take of each row is the usual aim.
+CREATE VIEW rows_without_pick AS
+SELECT batch, position, name, prompt, labels, takes, picked, batch_id FROM file_rows WHERE picked = 0;
+
+-- "31 of 50 themes have one."
+CREATE VIEW batch_picks AS
+SELECT b.name AS batch, (SELECT count(DISTINCT position) FROM jobs WHERE batch_id = b.id) AS file_rows,
+       (SELECT count(DISTINCT j.position) FROM jobs j JOIN outputs o ON o.job_id = j.id
+            JOIN picks p ON p.output_id = o.id JOIN shortlists s ON s.id = p.shortlist_id
+            WHERE j.batch_id = b.id AND s.archived_at IS NULL) AS picked,
+       b.id AS batch_id
+FROM batches b;
+
+CREATE VIEW comparisons_list AS
+SELECT c.who AS who, f.path AS first_audio, s.path AS second_audio, c.answer AS answer,
+       CASE c.answer WHEN 'first' THEN f.path WHEN 'second' THEN s.path END AS preferred,
+       c.blind AS blind, c.attention AS attention, c.study AS study,
+       strftime('%Y-%m-%dT%H:%M:%SZ', c.at, 'unixepoch') AS at,
+       c.first_output_id AS first_output_id, c.second_output_id AS second_output_id, c.id AS comparison_id
+FROM comparisons c
+JOIN outputs f ON f.id = c.first_output_id
+JOIN outputs s ON s.id = c.second_output_id;
+
+CREATE VIEW wish_answers AS
+SELECT action, target, who, state, reason,
+       strftime('%Y-%m-%dT%H:%M:%SZ', asked_at, 'unixepoch') AS asked_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', answered_at, 'unixepoch') AS answered_at,
+       answered_at AS answered_unix, ulid, id AS answer_id
+FROM answers;
+
+-- What players draw of a take at once, as audio/peaks.py packs it.
+CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
 
 CREATE VIEW job_list AS
 SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j.status AS status,
@@ -143,6 +229,9 @@ JOIN batches b ON b.id = j.batch_id
 WHERE j.status = 'queued'
 ORDER BY j.model, j.priority DESC, j.id;
 
+CREATE VIEW queue_totals AS
+SELECT model, count(*) AS queued FROM jobs WHERE status = 'queued' GROUP BY model;
+
 CREATE VIEW worker_board AS
 SELECT name AS worker, device, model, status, slots, running, restarts, error,
        strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at,
@@ -168,8 +257,40 @@ SELECT json_extract(t.value, '$.part') AS part, json_extract(t.value, '$.message
 FROM settings s, json_each(s.value) t
 WHERE s.key = 'troubles';
 
+-- The daemon's last sign of life; steady_s is on the machine's clock that no change of the date moves.
+CREATE VIEW heartbeat AS
+SELECT json_extract(value, '$.state') AS state, json_extract(value, '$.pid') AS pid,
+       json_extract(value, '$.at') AS unix_s, json_extract(value, '$.steady_s') AS steady_s,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(value, '$.at'), 'unixepoch') AS beat_at
+FROM settings WHERE key = 'heartbeat';
+
+-- Room on the disks: per_day_bytes is what was used up lately, days_left what follows from it.
+CREATE VIEW storage AS
+SELECT json_extract(p.value, '$.place') AS place, json_extract(p.value, '$.free_bytes') AS free_bytes,
+       json_extract(p.value, '$.size_bytes') AS size_bytes, json_extract(p.value, '$.per_day_bytes') AS per_day_bytes,
+       json_extract(p.value, '$.days_left') AS days_left,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(s.value, '$.at'), 'unixepoch') AS measured_at
+FROM settings s, json_each(s.value, '$.places') p
+WHERE s.key = 'storage';
+
+CREATE VIEW alert_posts AS
+SELECT substr(key, 8) AS target, json_extract(value, '$.sent') AS sent, json_extract(value, '$.failed') AS failed,
+       json_array_length(value, '$.outbox') AS waiting
+FROM settings WHERE key IN ('alerts webhook', 'alerts command') AND value <> '';
+
+-- One row: what an operator looks at that is not among the totals. The first is said as its partial index says it.
+CREATE VIEW upkeep AS
+SELECT (SELECT count(*) FROM batches
+        WHERE finished_at IS NOT NULL AND (reported_at IS NULL OR reported_at < changed_at)) AS reports_owed,
+       (SELECT count(*) FROM workers WHERE status = 'dead') AS workers_dead,
+       (SELECT count(*) FROM settings s, json_each(s.value) WHERE s.key = 'troubles') AS troubles,
+       (SELECT count(*) FROM rejections) AS files_rejected,
+       (SELECT coalesce(max(id), 0) FROM attempts) AS attempts;
+
 CREATE VIEW label_values AS
 SELECT name, value, jobs FROM label_totals;
+
+CREATE VIEW labelled_jobs AS SELECT name, value, job_id FROM job_labels;
 
 CREATE VIEW retries AS
 SELECT b.name AS batch, j.name AS job, a.job_id AS job_id, a.number AS attempt, a.worker AS worker,
@@ -191,6 +312,18 @@ JOIN batches b ON b.id = j.batch_id
 LEFT JOIN attempts p ON p.job_id = a.job_id AND p.number = a.number - 1
 WHERE a.number > 1;
 
+CREATE VIEW attempt_list AS
+SELECT b.name AS batch, j.name AS job, a.job_id AS job_id, a.number AS attempt, a.status AS status,
+       a.seed AS seed, a.worker AS worker, a.device AS device, a.error_kind AS error_kind, a.error AS error,
+       o.path AS audio, o.verdict AS verdict, o.score AS score, (a.number IS j.final_attempt) AS is_final,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at, 'unixepoch') AS started_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', a.finished_at, 'unixepoch') AS finished_at,
+       a.id AS attempt_id
+FROM attempts a
+JOIN jobs j ON j.id = a.job_id
+JOIN batches b ON b.id = j.batch_id
+LEFT JOIN outputs o ON o.job_id = a.job_id AND o.attempt = a.number;
+
 CREATE VIEW rejected_files AS
 SELECT file_name, problem_count,
        (SELECT group_concat(
@@ -201,7 +334,7 @@ SELECT file_name, problem_count,
         FROM json_each(problems)) AS problems,
        sha256,
        strftime('%Y-%m-%dT%H:%M:%SZ', rejected_at, 'unixepoch') AS rejected_at,
-       ulid
+       ulid, problems AS problem_list
 FROM rejections;
 
 CREATE VIEW model_speed AS

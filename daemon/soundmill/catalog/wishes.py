@@ -1,14 +1,13 @@
-"""What a person asks of the catalogue from outside: cancel, pause, resume, retry, rate."""
+"""What a person asks of batches and jobs from outside: cancel, pause, resume, retry, priority, archive; and what they
+name by it."""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
 
-from soundmill.catalog.outputs import batches_of
-from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event, close_finished_batches
-from soundmill.catalog.selection import note_rating
+from soundmill.catalog.selection import SET_ASIDE
 from soundmill.errors import InvalidControl
 from soundmill.jobs import AudioFormat
 from soundmill.words import closest, composed
@@ -189,7 +188,10 @@ def retry(db: sqlite3.Connection, now: float, target: str) -> int:
         (now, value),
     ).rowcount
     if count:
-        db.execute("UPDATE batches SET finished_at = NULL, reported_at = NULL WHERE id = ?", (found.batch_id,))
+        db.execute(
+            "UPDATE batches SET finished_at = NULL, reported_at = NULL, archived_at = NULL WHERE id = ?",
+            (found.batch_id,),
+        )
     _log(db, now, "retried", found, count)
     return count
 
@@ -199,7 +201,7 @@ def take_of(db: sqlite3.Connection, target: str, *, typed: bool = False) -> int:
 
     `typed` as for `resolve`. Raises InvalidControl with a suggestion.
     """
-    row = db.execute("SELECT id FROM outputs WHERE path = ?", (composed(target.strip()),)).fetchone()
+    row = _take_at(db, composed(target.strip()))
     if row is None:
         found = resolve(db, target, is_file=target.strip().lower().endswith(AUDIO_SUFFIXES), typed=typed)
         if found.job_id is None:
@@ -214,23 +216,41 @@ def take_of(db: sqlite3.Connection, target: str, *, typed: bool = False) -> int:
     return int(row["id"])
 
 
-def rate(db: sqlite3.Connection, now: float, target: str, stars: int, note: str | None) -> set[int]:
-    """Rate a take: by its file, or the latest take of a job. Another rating replaces the first.
+def _take_at(db: sqlite3.Connection, path: str) -> sqlite3.Row | None:
+    """The take whose file is there, or was until it was set aside or chosen after all."""
+    batch, _, rest = path.partition("/")
+    other = rest.removeprefix(f"{SET_ASIDE}/") if rest.startswith(f"{SET_ASIDE}/") else f"{SET_ASIDE}/{rest}"
+    row: sqlite3.Row | None = db.execute(
+        "SELECT id FROM outputs WHERE path IN (?, ?) ORDER BY path <> ? LIMIT 1", (path, f"{batch}/{other}", path)
+    ).fetchone()
+    return row
 
-    Where stars count, the takes that compete with it are chosen among anew.
 
-    The ids of the batches whose reports tell of it.
-    """
-    if not 1 <= stars <= 5:
-        raise InvalidControl(f"{target}: a rating is 1 to 5 stars, not {stars}")
-    take = take_of(db, target)
-    db.execute(
-        "INSERT INTO ratings (output_id, stars, note, rated_at) VALUES (?, ?, ?, ?) ON CONFLICT (output_id)"
-        " DO UPDATE SET stars = excluded.stars, note = excluded.note, rated_at = excluded.rated_at",
-        (take, stars, note, now),
-    )
-    note_rating(db, take)
-    return changed(db, now, batches_of(db, [take]))
+def prioritise(db: sqlite3.Connection, now: float, target: str, priority: int) -> None:
+    """Set the priority of a batch and all its jobs that have not succeeded, or of one such job."""
+    found = resolve(db, target)
+    where, value = found.where()
+    if found.job_id is None:
+        db.execute("UPDATE batches SET priority = ? WHERE id = ?", (priority, found.batch_id))
+    count = db.execute(
+        f"UPDATE jobs SET priority = ? WHERE {where} AND status <> 'succeeded'", (priority, value)
+    ).rowcount
+    if found.job_id is not None and not count:
+        raise InvalidControl(f"{found.label}: has succeeded already, so its priority means nothing")
+    _log(db, now, f"priority {priority}", found, count)
+
+
+def archive(db: sqlite3.Connection, now: float, target: str, *, archived: bool) -> None:
+    """Put a batch that has ended out of the way of lists, or back; nothing of it is lost."""
+    found = resolve(db, target)
+    if found.job_id is not None:
+        raise InvalidControl(f"{found.label}: is a job, and only a whole batch can be archived")
+    row = db.execute("SELECT finished_at, archived_at FROM batches WHERE id = ?", (found.batch_id,)).fetchone()
+    if archived and row["finished_at"] is None:
+        raise InvalidControl(f"{found.label}: is still at work; let it end, or cancel it, and archive it then")
+    if (row["archived_at"] is not None) != archived:
+        db.execute("UPDATE batches SET archived_at = ? WHERE id = ?", (now if archived else None, found.batch_id))
+        add_event(db, now, "archived" if archived else "unarchived", found.label, batch_id=found.batch_id)
 
 
 def _log(db: sqlite3.Connection, now: float, what: str, found: Target, count: int) -> None:

@@ -46,19 +46,31 @@ def preview(file: Path, config: Config, home: Home) -> dict[str, object]:
 
     Raises SoundmillError when the catalogue or a design cannot be read.
     """
-    limit = int(config.inbox.max_file_mb * 1024 * 1024)
+    limit = _most_bytes(config)
+    # A larger one need not be read to be refused.
+    content = b"" if (size := file.stat().st_size) > limit else file.read_bytes()
+    return preview_of(content, str(file), file.absolute().parent, config, home, size=size)
+
+
+def preview_of(
+    content: bytes, name: str, folder: Path, config: Config, home: Home, *, size: int | None = None
+) -> dict[str, object]:
+    """As `preview`, of a file that is called `name` and would lie in `folder`; `size` where there is more of it."""
     try:
-        if file.stat().st_size > limit:
+        if (len(content) if size is None else size) > _most_bytes(config):
             raise InvalidJobFile([Problem(message=f"larger than {config.inbox.max_file_mb:g} MB; split the file")])
-        folder = file.absolute().parent
         allowed = (folder, *input_folders(config, home))  # the folder stands for the inbox
         rules = rules_for(config, folder, _experiments_of(home), allowed)("check")
-        spec = read_jobs(file.read_bytes(), file.name, rules)
+        spec = read_jobs(content, Path(name).name, rules)
     except InvalidJobFile as error:
-        lines = [f"{file}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
+        lines = [f"{name}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"]
         lines += [f"  {problem}" for problem in error.problems]
-        return {"file": str(file), "problems": [asdict(p) for p in error.problems], "text": "\n".join(lines)}
-    return _summary(file, spec, config, home)
+        return {"file": name, "problems": [asdict(p) for p in error.problems], "text": "\n".join(lines)}
+    return _summary(name, spec, config, home)
+
+
+def _most_bytes(config: Config) -> int:
+    return int(config.inbox.max_file_mb * 1024 * 1024)
 
 
 def _experiments_of(home: Home) -> Callable[[str], EarlierExperiment]:
@@ -78,7 +90,7 @@ def _speeds(home: Home) -> dict[str, float]:
         return reader.speeds()
 
 
-def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[str, object]:
+def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str, object]:
     models: Counter[str] = Counter()
     audio_of: defaultdict[str, float] = defaultdict(float)
     for job in spec.jobs:
@@ -92,7 +104,7 @@ def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[st
         for job in islice(spec.jobs, PREVIEW_JOBS)
     ]
     lines = [
-        f"{file}: {count(spec.job_count, 'job')}, {span(round(audio_s))} of audio, batch {spec.name}",
+        f"{name}: {count(spec.job_count, 'job')}, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
         *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {need}" for need in found),
@@ -102,7 +114,7 @@ def _summary(file: Path, spec: BatchSpec, config: Config, home: Home) -> dict[st
     if spec.job_count > len(first):
         lines.append(f"  … and {spec.job_count - len(first)} more")
     return {
-        "file": str(file),
+        "file": name,
         "problems": [],
         "batch": spec.name,
         "jobs": spec.job_count,

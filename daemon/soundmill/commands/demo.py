@@ -16,7 +16,7 @@ from soundmill.inbox.spool import submit
 EXAMPLES = ("simple-list.csv", "labels-and-parameters.csv", "template.yaml", "factorial.yaml", "built-in-effects.csv")
 
 
-def demo(folder: Path, say: Callable[[str], None]) -> None:
+def demo(folder: Path, say: Callable[[str], object]) -> None:
     """Run the examples in a fresh home and say where everything is; on a terminal then serve the site.
 
     Raises as `run` does.

@@ -10,15 +10,18 @@ from pathlib import Path
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.home import Home, daemon_running, find_home
+from soundmill.publish.health import pulse
+from soundmill.publish.health.state import Health
 
 SITE_PATIENCE_S = 60.0  # how long the site waits for a daemon to make the catalogue
+TOLD_EVERY_S = 1.0  # of which systemd lets some sixty pass without (WatchdogSec of soundmill-web.service)
 COUNTS = ("queued", "running", "succeeded", "failed", "flagged")
 BATCHES = {
     "batch": "batch", "status": "status", "done": "done", "job_count": "of", "n_failed": "failed",
     "flagged": "flagged", "jobs_per_hour": "per hour",
 }  # fmt: skip
 WORKERS = {
-    "name": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
+    "worker": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
 }  # fmt: skip
 JOBS = {
     "batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",
@@ -39,22 +42,35 @@ def status(home: Home, *, as_json: bool) -> None:
     """Print what waits, runs and is done."""
     with Reader.open(home.catalog) as reader:
         overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
-        notices, troubles = reader.inbox_notices(), reader.troubles()
-    running = daemon_running(home)
+        notices, running = reader.inbox_notices(), daemon_running(home)
+        health = health_of(home, reader, gone=not running)
     if as_json:
         found = {"daemon_running": running, "overview": overview, "batches": batches, "workers": workers}
-        show.print_json(found | {"inbox": notices, "troubles": troubles if running else []})
+        told = health.as_json()
+        show.print_json(found | {"inbox": notices, "troubles": told.pop("troubles"), "daemon": told})
         return
     print(f"daemon: {'running' if running else 'not running'} on {home.root}")
+    if health.life.message is not None and health.life.state not in ("stopped", "unknown"):
+        print(f"daemon: {health.life.message}")
     print(", ".join(f"{overview[key]} {key}" for key in COUNTS))
-    for trouble in troubles if running else ():
-        print(f"trouble: {trouble['part']}: {trouble['message']} (since {trouble['began_at']})")
+    for trouble in health.troubles:
+        since = f" (since {trouble['began_at']})" if trouble["began_at"] else ""
+        print(f"trouble: {trouble['part']}: {trouble['message']}{since}")
     for notice in notices:
         print(f"inbox: {notice['kind']}: {notice['file']} {notice['message']}")
+    for line in health.lines:
+        print(line)
     print()
-    show.table(batches, BATCHES, "No batch yet.")
+    show.table([row for row in batches if row["archived_at"] is None], BATCHES, "No batch yet.")
     print()
     show.table(workers, WORKERS, "No worker yet.")
+
+
+def health_of(home: Home, reader: Reader, *, gone: bool) -> Health:
+    """How the daemon is, as the site tells it."""
+    row, file = pulse.unpacked(reader.heartbeat()), pulse.read(pulse.beside(home.catalog))
+    life = pulse.life(row, file, now=time.time(), steady_s=time.monotonic(), gone=gone)
+    return Health.of(life, reader.troubles(), reader.storage(), reader.alert_posts(), reader.upkeep())
 
 
 def watch(home: Home) -> None:
@@ -76,12 +92,37 @@ def jobs(home: Home, batch: str | None, wanted: str | None, limit: int, *, as_js
     show.table(rows, JOBS, "No such jobs.", as_json=as_json, names=2)
 
 
-def web(home: Home, port: int | None, say: Callable[[str], None]) -> None:
+def web(home: Home, port: int | None, say: Callable[[str], object]) -> None:
     """Serve the site until interrupted, on `port` or else that of soundmill.yaml; 0 takes a free one."""
+    from soundmill.commands.asking.link import offer
     from soundmill.config import load
-    from soundmill.publish.site import free_port, serve
+    from soundmill.publish.site import free_port, is_healthy, serve, url_of
+    from soundmill.schedule.loop import LoopThread
+    from soundmill.service import systemd
+
+    def tell() -> None:
+        """That the site answers, as a visitor would find out; where that stays away systemd starts another."""
+        with contextlib.suppress(OSError):
+            if is_healthy(settings.host, chosen):
+                systemd.tell("READY=1\nWATCHDOG=1")
+        pulse.pause(TOLD_EVERY_S)
 
     settings = load(home).web
+    if home.catalog.is_file():
+        Reader.open(home.catalog).close()  # raises where the pages could not read it
     chosen = (settings.port if port is None else port) or free_port(settings.host)
-    say(f"site: http://{settings.host}:{chosen}/ (Ctrl-C ends it)")
-    serve(home.catalog, home.outputs, settings.host, chosen, hosts=settings.hosts, wait_s=SITE_PATIENCE_S)
+    url = url_of(settings.host, chosen, settings.base_url)
+    say(f"site: {url} (Ctrl-C ends it)")
+    offer(home, url, say)
+    pulse = LoopThread("pulse", tell, clock=time.monotonic)
+    if systemd.listens():
+        pulse.start()
+    serve(
+        home.catalog,
+        home.outputs,
+        settings.host,
+        chosen,
+        hosts=settings.hosts,
+        wait_s=SITE_PATIENCE_S,
+        base_url=settings.base_url,
+    )

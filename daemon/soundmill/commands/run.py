@@ -6,9 +6,10 @@ import signal
 import time
 from collections.abc import Callable
 
-from soundmill import __version__
+from soundmill import __version__, logs
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
+from soundmill.commands.asking.link import offer
 from soundmill.config import load
 from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
@@ -18,7 +19,7 @@ from soundmill.service.daemon import Ended, Service
 SHOWN_EVERY_S = 0.5
 
 
-def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> None:
+def run(home: Home, *, once: bool, site: bool, say: Callable[[str], object]) -> None:
     """Work until stopped or, with `once`, until everything is worked off.
 
     `say` prints a line. Raises SoundmillError when the daemon cannot start or, with `once`, when anything failed.
@@ -26,7 +27,7 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> No
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it
     config = load(home)
     devices = find_devices(config.engine.devices)
-    bars = show.BatchBars(time.monotonic)
+    bars = None if logs.leads_to_journal() else show.BatchBars(time.monotonic)
     shown_at = 0.0
     reader: Reader | None = None
     url: str | None = None
@@ -37,11 +38,13 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> No
         if service.site_url != url:
             url = service.site_url
             say(f"site: {url}")
+            if url is not None:
+                offer(home, url, say)
         if service.reporting_on != reporting_on:
             reporting_on = service.reporting_on
             if reporting_on:
                 say(f"{reporting_on}: making the report")
-        if time.monotonic() - shown_at >= SHOWN_EVERY_S:
+        if bars is not None and time.monotonic() - shown_at >= SHOWN_EVERY_S:
             shown_at = time.monotonic()
             reader = reader or Reader.open(home.catalog)
             bars.update(reader.batches(limit=50))
@@ -50,17 +53,18 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], None]) -> No
     service = Service(home, config, devices=devices, with_site=site, with_reports=True, on_tick=show_progress)
     try:
         ended = service.run(once=once)
-        if reader is not None:
+        if bars is not None and reader is not None:
             bars.update(reader.batches(limit=50))
     finally:
-        bars.close()
+        if bars is not None:
+            bars.close()
         if reader is not None:
             reader.close()
     if once:
         conclude(home, ended, say)
 
 
-def conclude(home: Home, ended: Ended, say: Callable[[str], None]) -> None:
+def conclude(home: Home, ended: Ended, say: Callable[[str], object]) -> None:
     """Say what came of a `run --once`; raises SoundmillError when anything failed."""
     for batch in ended.reports:
         say(f"report: {home.outputs / batch / 'report.html'}")

@@ -14,6 +14,7 @@ from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
 from soundmill.audio.fade import fade
 from soundmill.audio.loudness import meter, normalize
+from soundmill.audio.peaks import peaks
 from soundmill.engine.backend import Clip
 from soundmill.errors import EngineError, MissingInput
 from soundmill.jobs import Generated, GenerationRequest, ModelInfo
@@ -34,6 +35,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         delivered, sample_rate = decode(audio)
     except MissingInput as error:
         raise EngineError(f"the encoded clip cannot be read back: {error}") from error
+    drawn = peaks(delivered, sample_rate)
     broken = ~np.isfinite(raw)
     if broken.any() and broken.shape == delivered.shape:
         delivered[broken] = np.nan  # the file has 0 there; the measurement is to count and place them
@@ -61,6 +63,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         versions=info.versions,
         licence=info.licence,
         defects=measured.defects,
+        peaks=drawn,
     )
 
 

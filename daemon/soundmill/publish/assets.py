@@ -1,6 +1,7 @@
-"""The plugin's own style sheet and script, held in memory and served under a name that changes with them.
+"""The plugin's own style sheets and scripts, held in memory and served under a name that changes with them.
 
-A style sheet begins with the colours of theme.css, which reports have too.
+Those of every page are in static/, those of one in its room. soundmill.css begins with the colours of theme.css, which
+reports have too.
 
 Datasette mounts the static folder of a plugin that is a package; ours is a module of one, so we do it.
 """
@@ -22,13 +23,15 @@ class Asset:
 
 
 def load_assets() -> dict[str, Asset]:
-    """Every file of static/, by name."""
-    found = {}
+    """Every style sheet and script, by name; no two have the same."""
+    found = dict[str, Asset]()
     theme = resources.files("soundmill").joinpath("theme.css").read_bytes()
-    for file in resources.files("soundmill.publish").joinpath("static").iterdir():
-        suffix = "." + file.name.rpartition(".")[2]
-        if suffix in TYPES:
-            body = (theme + b"\n" if suffix == ".css" else b"") + file.read_bytes()
+    for folder in resources.files("soundmill.publish").iterdir():
+        for file in folder.iterdir() if folder.is_dir() else ():
+            suffix = "." + file.name.rpartition(".")[2]
+            if suffix not in TYPES:
+                continue
+            body = (theme + b"\n" if file.name == "soundmill.css" else b"") + file.read_bytes()
             digest = hashlib.sha256(body).hexdigest()[:12]
             found[file.name] = Asset(body=body, content_type=TYPES[suffix], digest=digest)
     return found

@@ -51,8 +51,8 @@ def _text(column: str, value: str, row: Mapping[str, object], database: str, url
         return Markup('<span class="sm-prompt">{}</span>').format(value)
     if column == "batch":
         return Markup('<a href="{}">{}</a>').format(url(f"/-/soundmill/batch/{url_word(value)}"), value)
-    if column == "job" and isinstance(job_id := row.get("job_id"), int):
-        return Markup('<a href="{}">{}</a>').format(url(f"/{database}/job_list?job_id={job_id}"), value)
+    if column == "job" and (page := _page_of_job(value, row, database)) is not None:
+        return Markup('<a href="{}">{}</a>').format(url(page), value)
     if (match := ISO_TIME.fullmatch(value)) is not None:
         return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
             value, " ".join(match.groups()), _moment(match)
@@ -60,11 +60,21 @@ def _text(column: str, value: str, row: Mapping[str, object], database: str, url
     return None
 
 
+def _page_of_job(name: str, row: Mapping[str, object], database: str) -> str | None:
+    """Where everything of a job is told, as far as the row knows which one it is."""
+    audio, batch, job_id = row.get("audio"), row.get("batch"), row.get("job_id")
+    if isinstance(audio, str) and looks_like_audio(audio):
+        return f"/-/soundmill/take/{url_path(audio)}"
+    if isinstance(batch, str) and batch:
+        return f"/-/soundmill/take/{url_word(batch)}/{url_word(name)}"
+    return f"/{database}/job_list?job_id={job_id}" if isinstance(job_id, int) else None
+
+
 def _number(column: str, value: int | float) -> Markup | None:
     if column == "score":
         return score(float(value))
-    if column == "stars" and value in (1, 2, 3, 4, 5):
-        return stars(int(value))
+    if column == "stars" and 1 <= value <= 5:
+        return stars(float(value))
     if column == "percent":
         return Markup('<progress max="100" value="{0}"></progress> {0}%').format(rounded(float(value)))
     if column == "size_bytes":
@@ -141,9 +151,10 @@ def score(value: float) -> Markup:
     )
 
 
-def stars(value: int) -> Markup:
+def stars(value: float) -> Markup:
+    whole = round(value)
     return Markup('<span class="sm-stars" title="{0} of 5" aria-label="{0} of 5 stars">{1}</span>').format(
-        value, "★" * value + "☆" * (5 - value)
+        number(value), "★" * whole + "☆" * (5 - whole)
     )
 
 

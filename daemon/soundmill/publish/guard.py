@@ -22,6 +22,8 @@ from soundmill.words import safe_cell
 App = Callable[[dict[str, Any], Receive, Send], Any]
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+# What is asked of the mill; every other page of ours is only read.
+ASKED_BY_POST = frozenset({"/-/soundmill/wishes", "/-/soundmill/check", "/-/soundmill/submit"})
 MOST_FACETS = 12
 QUESTIONS_AT_ONCE = 2  # of visitors' own SQL; the threads that are left serve the pages
 QUESTIONS_WAITING = 20
@@ -29,10 +31,14 @@ THREADS_PAGE = re.compile(r"/-/threads(\.json)?/?$")  # it tells folders of this
 
 
 class Guard:
-    """An ASGI application around Datasette's. `hosts` are further names that this site is reached by."""
+    """An ASGI application around Datasette's. `hosts` are further names that this site is reached by, `prefix` what
+    its paths may begin with, Datasette's base_url."""
 
-    def __init__(self, app: App, hosts: Sequence[str], catalogs: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, app: App, hosts: Sequence[str], catalogs: Callable[[], Sequence[str]], *, prefix: str = "/"
+    ) -> None:
         self._app = app
+        self._prefix = prefix
         self._hosts = {*(name.lower() for name in hosts), *own_names()}
         self._catalogs = catalogs
         self._questions = asyncio.Semaphore(QUESTIONS_AT_ONCE)
@@ -47,7 +53,7 @@ class Guard:
         if refused is not None:
             await send_text(send, scope["method"], *refused)
             return
-        if scope["path"].endswith(".csv") and self._is_ours(scope["path"]):
+        if scope["path"].endswith(".csv") and self._is_ours(without_prefix(scope["path"], self._prefix)):
             send = without_formulas(send)
         if b"sql=" not in scope["query_string"]:
             await self._app(scope, receive, send)
@@ -60,11 +66,11 @@ class Guard:
             self._waiting -= 1
 
     def _refusal(self, scope: dict[str, Any], host: str) -> tuple[int, str, dict[str, str]] | None:
-        path, method = scope["path"], scope["method"]
+        path, method = without_prefix(scope["path"], self._prefix), scope["method"]
         if host and not is_known(host, self._hosts):
             return 421, f"421: {host} is no name of this site: add it to web.hosts in soundmill.yaml", {}
         ours = path == "/" or path.startswith("/-/soundmill") or self._is_ours(path)
-        allowed = METHODS[:-1] if ours else METHODS
+        allowed = METHODS[:-1] if ours and path not in ASKED_BY_POST else METHODS
         if method not in allowed:
             return 405, f"405: only {', '.join(allowed)}", {"allow": ", ".join(allowed)}
         if THREADS_PAGE.search(path):
@@ -78,6 +84,11 @@ class Guard:
 
     def _is_ours(self, path: str) -> bool:
         return any(path.startswith((f"/{name}/", f"/{name}.")) or path == f"/{name}" for name in self._catalogs())
+
+
+def without_prefix(path: str, prefix: str) -> str:
+    """A path as Datasette's routes see it."""
+    return f"/{path[len(prefix) :]}" if prefix != "/" and path.startswith(prefix) else path
 
 
 def own_names() -> set[str]:

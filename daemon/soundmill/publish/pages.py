@@ -1,4 +1,4 @@
-"""The pages of our own: the front page, the live board, a batch with its players, and the health check."""
+"""The pages of our own: the front page, the live board, and a batch with its players."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from datasette.utils.asgi import Response
 from markupsafe import Markup
 
 from soundmill.publish import cells, reads
+from soundmill.publish.health.state import health
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
 
@@ -50,14 +51,14 @@ async def front_page(datasette: Any, database: str, request: Any) -> Response:
 
 
 async def board_page(datasette: Any, database: str, request: Any) -> Response:
-    context = {**helpers(datasette, database), "board": await reads.board(datasette.databases[database])}
+    context = {**helpers(datasette, database), "board": await _board(datasette, database)}
     html = await datasette.render_template("soundmill_board.html", context, request=request, view_name="soundmill")
     return Response.html(html, headers=LIVE)
 
 
 async def board_json(datasette: Any, database: str) -> Response:
     """The board as data, and each of its sections as the HTML that stands on the page."""
-    board = await reads.board(datasette.databases[database])
+    board = await _board(datasette, database)
     context = {**helpers(datasette, database), "board": board, "urls": datasette.urls}
     html = {
         name: await datasette.jinja_env.get_template(f"soundmill_board_{name}.html").render_async(context)
@@ -66,11 +67,26 @@ async def board_json(datasette: Any, database: str) -> Response:
     return Response.json({**board, "html": html}, headers=LIVE)
 
 
+async def _board(datasette: Any, database: str) -> dict[str, Any]:
+    source = datasette.databases[database]
+    found = await health(source)
+    daemon = {**found.life.as_json(), "lines": found.lines}
+    return {**await reads.board(source), "troubles": list(found.troubles), "daemon": daemon}
+
+
 def _report_url(datasette: Any, outputs: Path | None, batch: str) -> str | None:
     """Where the batch's report is, once it has been made."""
     if outputs is None or not (outputs / batch / REPORT).is_file():
         return None
     return str(datasette.urls.path(f"/-/soundmill/report/{url_word(batch)}/{REPORT}"))
+
+
+def _review_url(datasette: Any, wanted: reads.Filter, batch: str) -> str:
+    """The review of the takes that this page shows."""
+    order = wanted.order if wanted.order in ("best", "worst") else ""
+    asked = {"batch": batch, "verdict": wanted.verdict, "filed": wanted.filed, "q": wanted.words, "order": order}
+    query = urllib.parse.urlencode({key: value for key, value in asked.items() if value})
+    return str(datasette.urls.path(f"/-/soundmill/review?{query}"))
 
 
 async def batch_page(datasette: Any, database: str, request: Any, outputs: Path | None) -> Response:
@@ -104,6 +120,7 @@ async def batch_page(datasette: Any, database: str, request: Any, outputs: Path 
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
         "more": more,
+        "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),
         "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
     }
@@ -142,14 +159,3 @@ def _link(wanted: reads.Filter, **changes: Any) -> str:
         **changes,
     }
     return "?" + urllib.parse.urlencode({key: value for key, value in values.items() if value not in ("", None, 1)})
-
-
-async def health(datasette: Any, database: str | None) -> Response:
-    """200 with the totals while the catalogue can be read, else 503 with the reason."""
-    if database is None:
-        return Response.json({"ok": False, "reason": "no Soundmill catalogue is attached"}, status=503, headers=LIVE)
-    try:
-        totals = await reads.overview(datasette.databases[database])
-    except Exception as error:  # whatever it is, the answer to "are you well?" is no, and why
-        return Response.json({"ok": False, "reason": str(error)}, status=503, headers=LIVE)
-    return Response.json({"ok": True, "catalog": database, **totals}, headers=LIVE)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from urllib.parse import urlencode
 
 from datasette.utils.asgi import NotFound, Response
 from datasette.views.index import IndexView
@@ -20,35 +19,17 @@ from markupsafe import Markup
 from pluggy import HookimplMarker
 
 from soundmill.publish import cells, limits, pages, reads
-from soundmill.publish.assets import Asset, load_assets
-from soundmill.publish.guard import App, Guard
+from soundmill.publish.asking import permissions
+from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
+from soundmill.publish.health import answers
+from soundmill.publish.review.routes import ROUTES as REVIEW
+from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
 hookimpl = HookimplMarker("datasette")
 View = Callable[..., Awaitable[Response | None]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Served:
-    """What one running Datasette has of ours: catalogues, the folder of their takes, the files of our pages."""
-
-    catalogs: list[str] = field(default_factory=list)
-    outputs: Path | None = None
-    assets: dict[str, Asset] = field(default_factory=load_assets)
-
-    @property
-    def catalog(self) -> str | None:
-        return self.catalogs[0] if self.catalogs else None
-
-
-_SERVED: WeakKeyDictionary[Any, Served] = WeakKeyDictionary()
-
-
-def served_by(datasette: Any) -> Served:
-    if datasette not in _SERVED:
-        _SERVED[datasette] = Served()
-    return _SERVED[datasette]
 
 
 @hookimpl
@@ -65,6 +46,9 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
             served.outputs = Path(configured)
         elif served.catalog:
             served.outputs = Path(datasette.databases[served.catalog].path).absolute().parent / "outputs"
+        if served.catalog:
+            home = Path(datasette.databases[served.catalog].path).absolute().parent
+            served.home = home if (home / "inbox").is_dir() else None
 
     return find_catalogs
 
@@ -81,14 +65,34 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     hosts = (datasette.plugin_config("soundmill") or {}).get("hosts")
     if hosts is None:
         return lambda app: app
-    return lambda app: Guard(app, hosts.split(), lambda: served_by(datasette).catalogs)
+    return lambda app: Guard(
+        app, hosts.split(), lambda: served_by(datasette).catalogs, prefix=datasette.setting("base_url")
+    )
+
+
+@hookimpl
+def skip_csrf(datasette: Any, scope: dict[str, Any]) -> bool:
+    """Datasette's own token stands in forms; these requests carry one of ours (asking/trust.py)."""
+    return without_prefix(scope["path"], datasette.setting("base_url")) in ASKED_BY_POST
+
+
+@hookimpl
+def permission_allowed(datasette: Any, actor: Any, action: str) -> bool | None:
+    return permissions.decide(datasette, actor, action)
+
+
+@hookimpl
+def register_actions() -> list[Any]:
+    return permissions.actions()
 
 
 @hookimpl
 def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
-    env.loader = ChoiceLoader([*env.loader.loaders, PackageLoader("soundmill.publish")])
+    env.loader = ChoiceLoader(
+        [*env.loader.loaders, PackageLoader("soundmill.publish"), PackageLoader("soundmill.publish", "review")]
+    )
 
 
 @hookimpl
@@ -108,7 +112,20 @@ def extra_css_urls(database: str | None, view_name: str, datasette: Any) -> list
 
 @hookimpl
 def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
-    return _asset_urls("soundmill.js", database, view_name, datasette)
+    names = ("soundmill.js", "daemon.js")
+    return [url for name in names for url in _asset_urls(name, database, view_name, datasette)]
+
+
+@hookimpl
+def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def of_the_daemon() -> dict[str, Any]:
+        catalog = served_by(datasette).catalog
+        if catalog is None or request is None:
+            return {}
+        allowed = await datasette.permission_allowed(request.actor, "view-database", catalog, default=True)
+        return await answers.banner(datasette, catalog) if allowed else {}
+
+    return of_the_daemon
 
 
 def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
@@ -128,8 +145,18 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         *front,
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
+        {"href": path("/-/soundmill/review"), "label": "Review"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
+
+
+@hookimpl
+def table_actions(database: str, table: str, request: Any, datasette: Any) -> list[dict[str, str]]:
+    if database not in served_by(datasette).catalogs or table not in ("takes", "job_list"):
+        return []
+    asked = {"batch": request.args.get("batch"), "search": request.args.get("_search")}
+    query = urlencode({key: value for key, value in asked.items() if value})
+    return [{"href": datasette.urls.path(f"/-/soundmill/review?{query}"), "label": "Review these takes"}]
 
 
 @hookimpl
@@ -142,7 +169,11 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
+        (r"/-/soundmill/daemon\.json$", daemon_route),
+        (r"/-/soundmill/metrics$", metrics_route),
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
+        *ASKING,
+        *REVIEW,
     ]
 
 
@@ -152,7 +183,7 @@ async def front_route(datasette: Any, request: Any) -> Response:
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
     await datasette.ensure_permissions(request.actor, ["view-instance"])
-    return await pages.front_page(datasette, await _visible_catalog(datasette, request), request)
+    return await pages.front_page(datasette, await visible_catalog(datasette, request), request)
 
 
 def _front_is_ours(datasette: Any) -> bool:
@@ -165,34 +196,43 @@ def _front_is_ours(datasette: Any) -> bool:
 
 
 async def board_route(datasette: Any, request: Any) -> Response:
-    return await pages.board_page(datasette, await _visible_catalog(datasette, request), request)
+    return await pages.board_page(datasette, await visible_catalog(datasette, request), request)
 
 
 async def board_json_route(datasette: Any, request: Any) -> Response:
-    return await pages.board_json(datasette, await _visible_catalog(datasette, request))
+    return await pages.board_json(datasette, await visible_catalog(datasette, request))
 
 
 async def batch_route(datasette: Any, request: Any) -> Response:
-    database = await _visible_catalog(datasette, request)
+    database = await visible_catalog(datasette, request)
     return await pages.batch_page(datasette, database, request, served_by(datasette).outputs)
 
 
 async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
-    await _visible_catalog(datasette, request)
+    await visible_catalog(datasette, request)
     await serve_file(served_by(datasette).outputs, request.url_vars["path"], request, send, receive)
 
 
 async def report_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
     """A batch's folder as its report sees it, so that report.html's relative links lead to pictures and takes."""
-    await _visible_catalog(datasette, request)
+    await visible_catalog(datasette, request)
     path = request.url_vars["path"]
     await serve_file(
         served_by(datasette).outputs, path, request, send, receive, types=REPORT_TYPES, policy=REPORT_POLICY
     )
 
 
-async def health_route(datasette: Any) -> Response:
-    return await pages.health(datasette, served_by(datasette).catalog)
+async def health_route(datasette: Any, request: Any) -> Response:
+    of_daemon = request.args.get("daemon") not in (None, "", "0")
+    return await answers.healthz(datasette, served_by(datasette).catalog, of_daemon=of_daemon)
+
+
+async def daemon_route(datasette: Any, request: Any) -> Response:
+    return await answers.daemon(datasette, await visible_catalog(datasette, request))
+
+
+async def metrics_route(datasette: Any, request: Any) -> Response:
+    return await answers.metrics(datasette, await visible_catalog(datasette, request))
 
 
 async def static_route(datasette: Any, request: Any) -> Response:
@@ -202,12 +242,3 @@ async def static_route(datasette: Any, request: Any) -> Response:
     fresh = request.query_string == asset.digest
     headers = {"cache-control": "public, max-age=31536000, immutable" if fresh else "no-cache"}
     return Response(asset.body, headers=headers, content_type=asset.content_type)
-
-
-async def _visible_catalog(datasette: Any, request: Any) -> str:
-    """The catalogue's name, once whoever asks may see it. Raises NotFound, or Datasette's Forbidden."""
-    name = served_by(datasette).catalog
-    if name is None:
-        raise NotFound("No Soundmill catalogue is attached")
-    await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])
-    return name

@@ -9,7 +9,8 @@ from typing import Any
 
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
-    "event_log", "inbox_notices", "troubles",
+    "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
+    "model_speed",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -52,20 +53,20 @@ def holds_catalog(connection: sqlite3.Connection) -> bool:
 
 
 async def overview(database: Any) -> Row:
-    return (await _rows(database, "SELECT * FROM overview"))[0]
+    return (await ask(database, "SELECT * FROM overview"))[0]
 
 
 async def front(database: Any) -> dict[str, Any]:
     """The sections of the board that the front page has too."""
     return {
         "overview": await overview(database),
-        "batches": [_with_rest(row) for row in await _rows(database, BATCHES)],
+        "batches": [_with_rest(row) for row in await ask(database, BATCHES)],
     }
 
 
 async def newest_takes(database: Any) -> list[Row]:
     """The latest final takes, without those that were set aside."""
-    return await _rows(database, NEWEST_TAKES)
+    return await ask(database, NEWEST_TAKES)
 
 
 # A catalogue may end in a long row of tries that were replaced: looking back has an end.
@@ -81,31 +82,30 @@ async def board(database: Any) -> dict[str, Any]:
     """What happens now: totals, workers, running jobs, what comes next, batches and events, newest first."""
     return {
         **await front(database),
-        "workers": await _rows(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
-        "running": await _rows(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
-        "queue": await _rows(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
-        "inbox": await _rows(database, "SELECT * FROM inbox_notices LIMIT 20"),
-        "troubles": await _rows(database, "SELECT * FROM troubles ORDER BY began_at LIMIT 20"),
-        "events": await _rows(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
+        "workers": await ask(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
+        "running": await ask(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
+        "queue": await ask(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),
+        "inbox": await ask(database, "SELECT * FROM inbox_notices LIMIT 20"),
+        "events": await ask(database, "SELECT * FROM event_log ORDER BY event_id DESC LIMIT 20"),
     }
 
 
 BATCHES = """
 SELECT batch, status, done, job_count, percent, n_queued, n_running, n_succeeded, n_failed, n_cancelled, flagged,
        outputs, jobs_per_hour, created_at, finished_at
-FROM batch_progress ORDER BY status = 'finished', batch_id DESC LIMIT 15
+FROM batch_progress WHERE archived_at IS NULL ORDER BY status = 'finished', batch_id DESC LIMIT 15
 """
 
 
 async def batch(database: Any, name: str) -> Row | None:
-    rows = await _rows(database, "SELECT * FROM batch_progress WHERE batch = :name", {"name": name})
+    rows = await ask(database, "SELECT * FROM batch_progress WHERE batch = :name", {"name": name})
     return _with_rest(rows[0]) if rows else None
 
 
 async def filed_counts(database: Any, name: str) -> list[tuple[str, int]]:
     """How many final takes of a batch were kept, set aside or quarantined; only what there is any of."""
     sums = ", ".join(f"coalesce(sum({condition}), 0) AS {how}" for how, condition in FILED.items())
-    (row,) = await _rows(database, f"SELECT {sums} FROM takes WHERE batch = :name AND is_final", {"name": name})
+    (row,) = await ask(database, f"SELECT {sums} FROM takes WHERE batch = :name AND is_final", {"name": name})
     return [(how, count) for how, count in row.items() if count]
 
 
@@ -126,7 +126,7 @@ async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row
         matching = "SELECT rowid FROM jobs_fts WHERE jobs_fts MATCH coalesce(nullif(escape_fts(:words), ''), '\"\"')"
         where.append(f"job_id IN ({matching})")
         parameters["words"] = wanted.words
-    jobs = await _rows(
+    jobs = await ask(
         database,
         f"SELECT * FROM job_list WHERE {' AND '.join(where)} ORDER BY {ORDERS[wanted.order][1]}"
         " LIMIT :limit OFFSET :offset",
@@ -141,13 +141,13 @@ async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:
     """Put the final take of each job, and what its checks say, beside it."""
     ids = [job["job_id"] for job in jobs if job["audio"]]
     marks = ", ".join("?" * len(ids))
-    takes = await _rows(
+    takes = await ask(
         database,
         "SELECT job_id, stars, loudness_lufs, licence, seed, quarantined FROM takes"
         f" WHERE is_final AND job_id IN ({marks})",
         ids,
     )
-    messages = await _rows(
+    messages = await ask(
         database, f"SELECT job_id, message FROM failed_checks WHERE is_final AND job_id IN ({marks})", ids
     )
     by_job = {take["job_id"]: take for take in takes}
@@ -173,5 +173,5 @@ def _spell(minutes: float) -> str:
     return f"{minutes / 1440:.0f} days"
 
 
-async def _rows(database: Any, sql: str, parameters: Any = None) -> list[Row]:
+async def ask(database: Any, sql: str, parameters: Any = None) -> list[Row]:
     return [dict(row) for row in (await database.execute(sql, parameters)).rows]

@@ -18,6 +18,7 @@ REQUEST_S = 15.0  # for a whole request to come
 READER_S = 60.0  # in which a reader takes nothing of what waits for it; a player comes back with a range
 MOST_WAITED_FOR = 256  # connections whose request has not come
 MOST_FILES = 8192
+ENDLESS = "soundmill_endless"  # in a request's state: what ends an answer that goes on for as long as the site does
 
 
 class ImpatientProtocol(H11Protocol):
@@ -39,6 +40,12 @@ class ImpatientProtocol(H11Protocol):
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        end = self.cycle.scope.get("state", {}).get(ENDLESS) if self.cycle is not None else None
+        if end is not None:
+            end()
 
     @property
     def is_waiting(self) -> bool:

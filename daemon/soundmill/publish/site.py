@@ -6,7 +6,10 @@ needs that even for reading), opens the file for reading while the daemon writes
 
 from __future__ import annotations
 
+import errno
 import http.client
+import io
+import json
 import os
 import signal
 import socket
@@ -16,18 +19,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from soundmill.errors import CatalogError, SoundmillError
+import yaml
+
+from soundmill import logs
+from soundmill.errors import CatalogError, ConfigError, SoundmillError
+from soundmill.publish.asking import keys
 
 METADATA = Path(str(resources.files("soundmill.publish").joinpath("metadata.yaml")))
 OUTPUTS_VARIABLE = "SOUNDMILL_OUTPUTS"  # metadata.yaml reads it, so the path stays out of /-/metadata
 HOSTS_VARIABLE = "SOUNDMILL_HOSTS"
+SECRET_VARIABLE = "DATASETTE_SECRET"  # Datasette's own
+OWN_METADATA = "site.yaml"  # in the home: what somebody adds to ours, or puts in its place
 ONLY_WITH_PARENT = "--end-with-parent"
+BASE_URL = "--base-url="
 HEALTH = "/-/soundmill/healthz"
+# What a connection fails with for reasons of the one who asks.
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 
 SETTINGS = {
     "default_page_size": "50",
@@ -47,12 +60,34 @@ Clock = Callable[[], float]
 Pause = Callable[[float], None]
 
 
-def datasette_arguments(catalog: Path, host: str, port: int) -> list[str]:
+def datasette_arguments(catalog: Path, host: str, port: int, base_url: str = "/") -> list[str]:
     """What follows `datasette` on the command line. The outputs folder is not among it: see `environment`."""
     arguments = ["serve", str(catalog), "--host", host, "--port", str(port), "--metadata", str(METADATA)]
-    for name, value in SETTINGS.items():
+    for name, value in {**SETTINGS, "base_url": base_url}.items():
         arguments += ["--setting", name, value]
     return arguments
+
+
+def metadata(own: Path) -> dict[str, Any]:
+    """Our metadata with what the file `own` says, where there is one. Raises ConfigError."""
+    ours = yaml.safe_load(METADATA.read_text(encoding="utf-8"))
+    try:
+        theirs = yaml.safe_load(own.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return dict(ours)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{own}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(theirs, dict | None):
+        raise ConfigError(f"{own}: must be a mapping, as Datasette's metadata is: permissions: or plugins:, and so on")
+    return _merged(ours, theirs or {})
+
+
+def _merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    both = {**ours, **theirs}
+    for name, value in ours.items():
+        if isinstance(value, dict) and isinstance(theirs.get(name), dict):
+            both[name] = _merged(value, theirs[name])
+    return both
 
 
 def environment(outputs: Path, hosts: Sequence[str], inherited: Mapping[str, str]) -> dict[str, str]:
@@ -60,17 +95,24 @@ def environment(outputs: Path, hosts: Sequence[str], inherited: Mapping[str, str
     return {**inherited, OUTPUTS_VARIABLE: str(outputs.absolute()), HOSTS_VARIABLE: " ".join(hosts)}
 
 
-def serve(catalog: Path, outputs: Path, host: str, port: int, *, hosts: Sequence[str], wait_s: float) -> None:
+def serve(
+    catalog: Path, outputs: Path, host: str, port: int, *, hosts: Sequence[str], wait_s: float, base_url: str = "/"
+) -> None:
     """Run the site in this process until it is told to stop, waiting up to `wait_s` for the catalogue.
 
-    `hosts` as in `start`. Changes this process's folder and environment, so give it one of its own. Raises
-    CatalogError when no catalogue comes, SoundmillError when the port cannot be had.
+    `hosts` and `base_url` as in `start`. Changes this process's folder and environment, so give it one of its own.
+    Raises CatalogError when no catalogue comes, SoundmillError when the port cannot be had or site.yaml be read.
     """
     wait_for_catalog(catalog, wait_s)
     check_port(host, port)
+    home = catalog.absolute().parent
+    merged = metadata(home / OWN_METADATA)
     os.environ.update(environment(outputs, hosts, {}))
+    with suppress(OSError):  # a home that cannot be written: nobody stays logged in for longer than the site runs
+        os.environ.setdefault(SECRET_VARIABLE, keys.secret(keys.folder_of(home)))
+        keys.note_address(keys.folder_of(home), url_of(host, port, base_url))
     # Datasette puts the path into a URI as it is; a bare name has nothing in it that could mean something there.
-    os.chdir(catalog.absolute().parent)
+    os.chdir(home)
 
     from datasette.cli import serve as command
     from datasette.plugins import pm
@@ -80,8 +122,10 @@ def serve(catalog: Path, outputs: Path, host: str, port: int, *, hosts: Sequence
     quieten()
     if not pm.is_registered(plugin):  # run from a source tree, without the entry point
         pm.register(plugin, name="soundmill")
-    context = command.make_context("datasette", datasette_arguments(Path(catalog.name), host, port)[1:])
-    datasette = context.invoke(command, **{**context.params, "return_instance": True})
+    arguments = datasette_arguments(Path(catalog.name), host, port, base_url)
+    context = command.make_context("datasette", arguments[1:])
+    text = io.StringIO(json.dumps(merged, default=str))
+    datasette = context.invoke(command, **{**context.params, "metadata": text, "return_instance": True})
     serving.run(datasette.app(), host, port)
 
 
@@ -92,6 +136,7 @@ def quieten() -> None:
 
     # The board asks every two seconds: a line for each request would bury the daemon's own.
     LOGGING_CONFIG["loggers"]["uvicorn.access"]["handlers"] = []
+    LOGGING_CONFIG["formatters"]["default"] = {"()": "soundmill.logs.formatter"}
     # Where rich is installed, Datasette prints pages of local variables for every address it does not know.
     handle_exception.rich = None
 
@@ -156,11 +201,17 @@ def wait_until_up(
 
 
 def is_healthy(host: str, port: int) -> bool:
+    """Whether the site answers and can read the catalogue. Raises OSError where this process cannot ask at all, for
+    want of a descriptor, memory, a port or a name server: that says nothing of the site."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=2.0)
     try:
         connection.request("GET", HEALTH)
         return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+    except http.client.HTTPException:
+        return False
+    except OSError as error:
+        if error.errno in OURS or isinstance(error, socket.gaierror):
+            raise
         return False
     finally:
         connection.close()
@@ -171,6 +222,12 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
 
 
+def url_of(host: str, port: int, base_url: str = "/") -> str:
+    """Where somebody at this machine finds a site."""
+    host = _reachable(host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{base_url}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Site:
     """The site as a process of its own. It ends when it is stopped, or when the process that started it ends."""
@@ -178,11 +235,11 @@ class Site:
     process: subprocess.Popen[bytes]
     host: str
     port: int
+    base_url: str = "/"
 
     @property
     def url(self) -> str:
-        host = _reachable(self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return url_of(self.host, self.port, self.base_url)
 
     @property
     def running(self) -> bool:
@@ -207,12 +264,14 @@ def start(
     port: int,
     *,
     hosts: Sequence[str] = (),
+    base_url: str = "/",
     wait_s: float = 60.0,
     log: IO[bytes] | None = None,
 ) -> Site:
     """Start the site as a process; port 0 takes a free one. Its messages go to `log`, or where ours go.
 
-    `hosts` are names besides this machine's own that it is reached by, as a proxy's. The process waits up to `wait_s`
+    `hosts` are names besides this machine's own that it is reached by, as a proxy's; `base_url` is the path below which
+    a proxy shows it. The process waits up to `wait_s`
     for the catalogue. Returns at once: `wait_until_up` says when it answers.
     Raises SoundmillError when the port cannot be had.
     """
@@ -223,6 +282,7 @@ def start(
         "-m",
         "soundmill.publish.site",
         ONLY_WITH_PARENT,
+        f"{BASE_URL}{base_url}",
         str(catalog),
         str(outputs),
         host,
@@ -237,7 +297,7 @@ def start(
         stderr=log,
         start_new_session=True,  # Ctrl-C in a terminal reaches the daemon, which then stops the site
     )
-    return Site(process=process, host=host, port=chosen)
+    return Site(process=process, host=host, port=chosen, base_url=base_url)
 
 
 def _end_with_parent() -> None:
@@ -249,13 +309,17 @@ def _end_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m soundmill.publish.site [--end-with-parent] CATALOG OUTPUTS HOST PORT WAIT_S HOSTS…`."""
+    """`python -m soundmill.publish.site [--end-with-parent] [--base-url=…] CATALOG OUTPUTS HOST PORT WAIT_S HOSTS…`."""
+    base_url = "/"
     if arguments[0] == ONLY_WITH_PARENT:
         _end_with_parent()
         arguments = arguments[1:]
+    if arguments[0].startswith(BASE_URL):
+        base_url, arguments = arguments[0].removeprefix(BASE_URL), arguments[1:]
+    logs.set_up(debug=False)
     catalog, outputs, host, port, wait_s, *hosts = arguments
     try:
-        serve(Path(catalog), Path(outputs), host, int(port), hosts=hosts, wait_s=float(wait_s))
+        serve(Path(catalog), Path(outputs), host, int(port), hosts=hosts, wait_s=float(wait_s), base_url=base_url)
     except SoundmillError as error:
         print(f"soundmill: {error}", file=sys.stderr)
         return 1

@@ -25,6 +25,7 @@ class PromptChoice:
     takes: tuple[Found, ...]
     finals: int  # takes its jobs ended with
     passed: int  # of them
+    rejected: int  # of them
     waiting: bool  # whether a job of it waits or runs
 
     @property
@@ -36,8 +37,14 @@ class PromptChoice:
             whole = "its only take did not pass" if self.finals == 1 else f"none of its {self.finals:,} takes passed"
             return whole + (" so far" if self.waiting else "")
         if self.passed == 1:
-            return "the take that passed has one or two stars, is set aside or is gone"
-        return f"the {self.passed:,} takes that passed have one or two stars, are set aside or are gone"
+            return "the take that passed has one or two stars, is set aside or is gone" + self._or_rejected
+        return f"the {self.passed:,} takes that passed have one or two stars, are set aside or are gone" + (
+            self._or_rejected
+        )
+
+    @property
+    def _or_rejected(self) -> str:
+        return ", or somebody rejected it" if self.rejected else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +69,18 @@ class Choice:
 
 def order(found: Found) -> tuple[float, float, float, int]:
     """Sorts takes, best first. A person's stars go before the score: four or five above every unrated take, one or two
-    below; three stars count as no opinion. Then passed checks, then the score."""
+    below; what lies between counts as no opinion. Then passed checks, then the score."""
     job, take = found
     opinion = take.stars if take.stars is not None and (take.stars >= LIKED or take.stars <= DISLIKED) else 3
     return (-opinion, -float(take.passed), -(take.score if take.score is not None else -1.0), job.id)
 
 
 def usable(take: TakeRecord) -> bool:
-    """Whether a take may be proposed: liked by a person; or unflagged, not set aside and not disliked."""
-    if not take.present:
+    """Whether a take may be proposed: liked by people; or unflagged, not set aside and not disliked; and never one that
+    anybody rejected."""
+    if not take.present or take.rejected:
         return False
-    if take.stars is not None and take.stars != 3:
+    if take.stars is not None and (take.stars >= LIKED or take.stars <= DISLIKED):
         return take.stars >= LIKED
     return take.passed and not take.quarantined and take.kept is not False
 
@@ -87,6 +95,8 @@ def choose(record: BatchRecord) -> Choice:
     prompts = tuple(_of_prompt(*item) for item in by_prompt.items()) if len(by_prompt) > 1 else ()
     kept = any(take.kept for _, take in every)
     rule = "A person's four or five stars count before score and checks; others flagged or set aside are left out."
+    if any(take.rejected for _, take in every):
+        rule += " So are those that somebody rejected."
     if 1 < len(by_prompt) <= min(MOST_CARDS, len(record.finals) // 2):
         return Choice(
             takes=tuple(choice.takes[0] for choice in prompts if choice.takes),
@@ -113,6 +123,7 @@ def _of_prompt(prompt: str, jobs: list[JobRecord]) -> PromptChoice:
         takes=_best(takes, MOST_OVERALL if kept else min(MOST_OF_PROMPT, (len(takes) + 1) // 2)),
         finals=len(finals),
         passed=sum(take.passed for take in finals),
+        rejected=sum(take.rejected for take in finals),
         waiting=any(job.status in (JobStatus.QUEUED, JobStatus.RUNNING) for job in jobs),
     )
 

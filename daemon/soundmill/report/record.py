@@ -58,7 +58,8 @@ class TakeRecord:
     measurements: Mapping[str, float | None]
     checks: tuple[Check, ...]
     defects: tuple[Defect, ...]
-    stars: int | None  # 1 to 5, by a person
+    stars: float | None  # 1 to 5, by a person, or the mean of several
+    rejected: bool  # by anybody
     note: str | None
     quarantined: bool
     kept: bool | None  # of the best of n: None where nothing was chosen
@@ -251,6 +252,7 @@ def _take(row: Row, attempt: Row, final: bool, folder: Path, looking: Looking) -
         checks=tuple(Check(**{**check, "passed": bool(check["passed"])}) for check in row["checks"]),
         defects=tuple(defect for one in row["defects"] if (defect := _defect(one, looking)) is not None),
         stars=rating.get("stars"),
+        rejected=bool(rating.get("rejected")),
         note=rating.get("note"),
         quarantined=bool(row["quarantined"]),
         kept=None if row["kept"] is None else bool(row["kept"]),

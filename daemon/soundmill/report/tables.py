@@ -43,6 +43,7 @@ def _job_row(record: BatchRecord, job: JobRecord, pictures: Mapping[str, str]) -
         "verdict": str(take.verdict) if take else None,
         "score": take.score if take else None,
         "stars": take.stars if take else None,
+        "rejected": int(take.rejected) if take else None,
         "note": take.note if take else None,
         "audio": take.file if take and take.present else None,
         "picture": pictures.get(take.file) if take else None,

@@ -170,6 +170,12 @@ class Pool:
         now = self._clock()
         return all(post.restart_at is not None or post.thread.making_progress(now) for post in self.posts)
 
+    @property
+    def hanging(self) -> list[str]:
+        """Devices whose worker is in a round for longer than it may take."""
+        now = self._clock()
+        return [post.device for post in self.posts if post.thread.alive and not post.thread.making_progress(now)]
+
     def stop(self, grace_s: float, reason: str) -> None:
         """Claim nothing more, give running clips `grace_s` to end, then give the rest back."""
         for post in self.posts:

@@ -1,21 +1,32 @@
-"""Control files, worked off: each is applied or refused once, and then it goes."""
+"""Control files, worked off: each wish is applied or refused once, and then its file goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ulid import ULID
+
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import comparisons, ratings, shortlists
+from soundmill.catalog.asking.answers import Answer, Wish
 from soundmill.catalog.catalog import Catalog
 from soundmill.disk import sync_folder
 from soundmill.errors import InvalidControl
 from soundmill.faults import passing
 from soundmill.inbox import control
-from soundmill.inbox.control import Control
+from soundmill.inbox.control import STEERING, Control, Wished
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = "?"  # the action of a wish that makes no sense
 
 
 class Controls:
-    """Those of one folder. `cancelled(job_ids)` and `rated(batch_ids)` hear of what the catalogue has done already;
-    `record(kind, message)` writes an event."""
+    """Those of one folder. `cancelled(job_ids)` and `rated(batch_ids)` hear of what the catalogue has done already."""
 
     def __init__(
         self,
@@ -24,14 +35,14 @@ class Controls:
         *,
         cancelled: Callable[[list[int]], None],
         rated: Callable[[set[int]], None],
-        record: Callable[[str, str], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._catalog = catalog
         self._cancelled = cancelled
         self._rated = rated
-        self._record = record
-        self._done: set[Path] = set()  # but they can't be removed: applied again, a rating or a retry would do harm
+        self._clock = clock
+        self._done: set[Path] = set()  # but they can't be removed, and need not be read again
 
     @property
     def waiting(self) -> bool:
@@ -42,15 +53,15 @@ class Controls:
         """Raises OSError for the first that can't be read or removed now, when all others are done."""
         trouble: OSError | None = None
         removed = False
-        found = control.pending(self._folder)
+        found = control.waiting(self._folder)
         self._done &= {path for path, _ in found}
-        for path, wish in found:
-            if isinstance(wish, OSError):
-                trouble = trouble or wish
+        for path, wished in found:
+            if isinstance(wished, OSError):
+                trouble = trouble or wished
                 continue
             if path not in self._done:
                 passing("control.apply")
-                self._work_off(wish)
+                self._work_off(wished)
                 self._done.add(path)
             try:
                 passing("control.remove")
@@ -61,30 +72,103 @@ class Controls:
                 removed = True
                 self._done.discard(path)
         if removed:
-            sync_folder(self._folder)  # or a power cut brings them back: a retry would be done again
+            sync_folder(
+                self._folder
+            )  # answers are kept for a while only: later, a file that came back would be done again
         if trouble is not None:
             raise trouble
 
-    def _work_off(self, wish: Control | InvalidControl) -> None:
-        try:
-            if isinstance(wish, InvalidControl):
-                raise wish
-            self._apply(wish)
-        except InvalidControl as error:
-            self._record("control refused", str(error))
-        else:
-            self._record("control applied", f"{wish.action} {wish.target}")
+    def _work_off(self, wished: list[Wished]) -> None:
+        """All wishes of a file in one transaction."""
+        for answer in self._catalog.answer([self._wish(ulid, wish) for ulid, wish in wished]):
+            wish = answer.wish
+            if answer.reason is not None:
+                log.info("control refused: %s", answer.reason)
+                continue
+            log.info("control applied: %s %s", wish.action, wish.target)
+            self._tell(answer)
 
-    def _apply(self, wish: Control) -> None:
-        match wish.action:
-            case "cancel":
-                self._cancelled(self._catalog.cancel(wish.target))
-            case "pause":
-                self._catalog.pause(wish.target)
-            case "resume":
-                self._catalog.resume(wish.target)
-            case "retry":
-                self._catalog.retry(wish.target)
-            case "rate":
-                assert wish.stars is not None
-                self._rated(self._catalog.rate(wish.target, wish.stars, wish.note))
+    def _tell(self, answer: Answer) -> None:
+        if not answer.effect:
+            return
+        if answer.wish.action == "cancel":
+            self._cancelled(list(answer.effect))
+        elif answer.wish.action not in STEERING:
+            self._rated(set(answer.effect))
+
+    def _wish(self, ulid: str, wish: Control | InvalidControl) -> Wish:
+        said = (UNREADABLE, "", "") if isinstance(wish, InvalidControl) else (wish.action, wish.target, wish.who)
+        action, target, who = said
+        return Wish(
+            ulid=ulid,
+            action=action,
+            target=target,
+            who=who,
+            asked_at=self._asked_at(ulid),
+            told=action in STEERING,
+            effect=lambda db, now: _apply(db, now, ulid, wish),
+        )
+
+    def _asked_at(self, ulid: str) -> float:
+        try:
+            return ULID.from_str(ulid).timestamp
+        except ValueError:  # somebody wrote the file by hand
+            return self._clock()
+
+
+def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | InvalidControl) -> Collection[int] | None:
+    """Do what a wish asks for. The jobs that were running, of a cancel; the batches whose reports tell of it, of what
+    somebody thinks. Raises InvalidControl."""
+    if isinstance(wish, InvalidControl):
+        raise wish
+    target, who = wish.target, wish.who
+    match wish.action:
+        case "cancel":
+            return wishes.cancel(db, now, target)
+        case "pause":
+            wishes.pause(db, now, target)
+        case "resume":
+            wishes.resume(db, now, target)
+        case "retry":
+            wishes.retry(db, now, target)
+        case "priority":
+            assert wish.priority is not None
+            wishes.prioritise(db, now, target, wish.priority)
+        case "archive" | "unarchive":
+            wishes.archive(db, now, target, archived=wish.action == "archive")
+        case "rate":
+            return ratings.rate(
+                db, now, target, wish.stars or None, wish.note, who, keep_note=wish.keep_note, rejected=wish.rejected
+            )
+        case "reject" | "unreject":
+            return ratings.reject(db, now, target, who, rejected=wish.action == "reject")
+        case "note":
+            return ratings.annotate(db, now, target, who, wish.note)
+        case "pick":
+            shortlists.pick(db, now, target, wish.shortlist, who, wish.note, keep_note=wish.keep_note)
+        case "unpick":
+            shortlists.unpick(db, target, wish.shortlist)
+        case "compare":
+            assert wish.second is not None and wish.answer is not None
+            comparisons.compare(
+                db,
+                now,
+                ulid,
+                who,
+                first=target,
+                second=wish.second,
+                answer=wish.answer,
+                blind=wish.blind,
+                attention=wish.attention,
+                study=wish.study,
+            )
+        case "create_list":
+            shortlists.create(db, now, target, wish.note, who)
+        case "rename_list":
+            assert wish.name is not None
+            shortlists.rename(db, target, wish.name)
+        case "archive_list" | "unarchive_list":
+            shortlists.archive(db, now, target, archived=wish.action == "archive_list")
+        case "delete_list":
+            shortlists.delete(db, target)
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +31,15 @@ from soundmill.service.scoring import ScoringThread
 from soundmill.service.settings import Settings
 from soundmill.service.signals import Signals
 from soundmill.service.survive import Troubles
+from soundmill.service.telling.telling import Telling
 from soundmill.service.watched_site import WatchedSite
-
-log = logging.getLogger(__name__)
+from soundmill.words import listed
 
 TICK_S = 0.25
 STOP_GRACE_S = 10.0  # how long running clips may take to end after the first signal
+LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
+UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
@@ -97,9 +98,12 @@ class Service:
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
-            self.catalog = opened.enter_context(contextlib.closing(Catalog.open(home.catalog, clock=clock)))
-            opened.callback(self._say_goodbye)
+            catalog = Catalog.open(home.catalog, clock=clock, before_upgrade=lambda: systemd.extend(UPGRADE_S))
+            self.catalog = opened.enter_context(contextlib.closing(catalog))
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
+            self._telling = Telling(home, self.catalog, config.alerts, self._troubles, clock=clock, steady=steady)
+            opened.callback(self._say_goodbye)
+            opened.callback(lambda: self._telling.stop_alerts(min(self._grace_s, LAST_ALERTS_S)))
             self._settings = Settings(
                 config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
             )
@@ -115,10 +119,10 @@ class Service:
                 longest_wait_s=lambda: self.config.schedule.backoff_max_s,
             )
             self._failed_before = self.catalog.failed_count()
-            self._site = WatchedSite(home, config.web, self._record, steady) if with_site else None
+            outlive = self._troubles.outlive
+            self._site = WatchedSite(home, config.web, self._record, outlive, steady) if with_site else None
             if self._site is not None:
                 opened.callback(self._site.stop)
-            outlive = self._troubles.outlive
             self._scoring = ScoringThread(self.catalog, home.outputs, config, devices, self._record, outlive, steady)
             opened.callback(self._scoring.stop)
             intake = open_intake(home, config, self.catalog, self._rules(), steady)
@@ -142,9 +146,11 @@ class Service:
                 opened.callback(self._reporter.stop)
             opened.callback(self.inbox.stop)
             self._controls = Controls(
-                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, record=self._record
+                home.control, self.catalog, cancelled=self._pool.cancel, rated=self._expect, clock=clock
             )
             self._parts = tuple(self._every_part())
+            if self._telling.died is not None:
+                self._record("daemon died", self._telling.died)
             self._record("daemon started", f"soundmill started on {', '.join(devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
@@ -154,6 +160,7 @@ class Service:
     def stop(self, grace_s: float) -> None:
         """End everything; clips that run get `grace_s` to end."""
         systemd.notify("STOPPING=1")
+        self._telling.heartbeat.stopping()
         self._grace_s = grace_s
         self._opened.close()
 
@@ -197,9 +204,12 @@ class Service:
     def tick(self) -> None:
         """Housekeeping. Every part is safe to repeat, so what fails is only delayed, and holds up no other part."""
         for part, step in self._parts:
+            self._telling.heartbeat.at(part)
             self._troubles.outlive_all(part, step)
         self.inbox.watch()
+        self._telling.heartbeat.at("troubles")
         self._troubles.post()
+        self._telling.heartbeat.at(None)
 
     def _every_part(self) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "new settings", self._use_new_settings
@@ -216,6 +226,8 @@ class Service:
         yield "inbox thread", self.inbox.check
         if self._site is not None:
             yield "site", self._site.check
+        yield "threads", self._mind_the_threads
+        yield from self._telling.parts()
         yield "systemd", self._ping
         yield "progress", self._on_tick
 
@@ -267,6 +279,7 @@ class Service:
         self._scoring.use(config, devices)
         if self._site is not None:
             self._site.use(config.web)
+        self._telling.use(config.alerts)
         if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
             self._pool.renew(devices)
 
@@ -291,6 +304,15 @@ class Service:
         else:
             self._troubles.end("report backlog")
 
+    def _mind_the_threads(self) -> None:
+        hanging = [f"worker {device}" for device in self._pool.hanging]
+        if self.inbox.alive and not self.inbox.making_progress(self._steady()):
+            hanging.append("the inbox")
+        if hanging:
+            self._troubles.begin("hanging", f"no end of a round in the time it may take: {listed(hanging)}")
+        else:
+            self._troubles.end("hanging")
+
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
             systemd.tell("WATCHDOG=1")
@@ -308,11 +330,10 @@ class Service:
             self._troubles.end("storage")
 
     def _record(self, kind: str, message: str, worker: str | None = None) -> None:
-        log.info("%s: %s", kind, message)
         try:
             self.catalog.event(kind, message, worker=worker)
-        except (CatalogError, StorageUnavailable) as error:
-            log.warning("cannot record %s: %s", kind, error)
+        except (CatalogError, StorageUnavailable):
+            self._telling.unrecorded(kind, message, worker)
 
     # -- the parts --------------------------------------------------------------------------
 
@@ -329,6 +350,8 @@ class Service:
             self.catalog.workers_gone()
             self._troubles.clear()
         self._record("daemon stopped", "soundmill stopped")
+        with contextlib.suppress(CatalogError, StorageUnavailable):
+            self._telling.stop()
 
     def _rules(self) -> Callable[[str], Rules]:
         folders = wiring.input_folders(self.config, self.home)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import threading
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from soundmill.inbox.spool import Spool
 from soundmill.inbox.watch import Watcher
 from soundmill.schedule.loop import LoopThread
 from soundmill.service.survive import Outlive
-
-log = logging.getLogger(__name__)
 
 STOP_PATIENCE_S = 30.0
 WATCH_AGAIN_S = 10.0  # before a watch that could not be had is tried again
@@ -141,10 +138,8 @@ class InboxLoop:
         self.stuck.pop(outcome.ulid, None)
         if outcome.batch is not None:
             self.accepted += 1
-            log.info("accepted %s as %s: %d jobs", outcome.file_name, outcome.batch.name, outcome.batch.job_count)
         else:
             self.rejected += 1
-            log.warning("rejected %s: %s", outcome.file_name, outcome.reason)
 
 
 def open_intake(

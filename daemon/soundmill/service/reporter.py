@@ -266,5 +266,4 @@ class Reporter:
         self._record("report failed", f"{owed.name}: {trouble}{mend}", owed)
 
     def _record(self, kind: str, message: str, owed: Owed) -> None:
-        log.log(logging.WARNING if kind == "report failed" else logging.INFO, "%s: %s", kind, message)
         self._ledger.event(kind, message, batch_id=owed.id)

@@ -53,6 +53,7 @@ class Trouble:
     began: float  # on the steady clock
     calm_since: float | None = None  # when it was last seen to work again
     told: bool = False
+    said: bool = False  # elsewhere, for the catalogue did not take it
 
 
 class Board(Protocol):
@@ -108,7 +109,6 @@ class Troubles:
             self._troubles[part] = Trouble(
                 part=part, message=message, since=self._clock(), began=self._steady(), told=told
             )
-        log.warning("%s: %s", part, message)
 
     def end(self, part: str) -> None:
         with self._lock:
@@ -122,6 +122,23 @@ class Troubles:
         if known is None or known.calm_since is not None or self._steady() - known.began <= longer_than_s:
             return None
         return known.message
+
+    def current(self) -> list[dict[str, object]]:
+        """What does not work now, the oldest first, as it is shown."""
+        with self._lock:
+            known = list(self._troubles.values())
+        return [{"part": t.part, "message": t.message, "since": t.since} for t in known]
+
+    def untold(self, longer_than_s: float) -> list[str]:
+        """Messages of troubles that the catalogue has not taken for so long, each once: to be told in another way."""
+        with self._lock:
+            new = [
+                each
+                for each in self._troubles.values()
+                if not (each.told or each.said) and self._steady() - each.began > longer_than_s
+            ]
+            self._troubles.update({each.part: replace(each, said=True) for each in new})
+        return [f"{each.part}: {each.message}" for each in new]
 
     def post(self) -> None:
         """Tell what is new and show what lasts. What the catalogue does not take now is still due."""
@@ -142,7 +159,7 @@ class Troubles:
             while self._over:
                 self._board.event("trouble over", f"{self._over[0]}: works again")
                 del self._over[0]
-            self._show(json.dumps([{"part": t.part, "message": t.message, "since": t.since} for t in current]))
+            self._show(json.dumps(self.current()))
         except (CatalogError, StorageUnavailable) as error:
             log.debug("troubles cannot be shown: %s", error)
 

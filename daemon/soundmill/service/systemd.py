@@ -1,4 +1,4 @@
-"""What systemd is told of the daemon (sd_notify(3)): that it is ready, alive, stopping."""
+"""What systemd is told of the daemon and of the site (sd_notify(3)): that it is ready, alive, stopping."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from soundmill.faults import passing
 log = logging.getLogger(__name__)
 
 
+def listens() -> bool:
+    """Whether systemd wants to be told: it started this process as a unit of that kind."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def notify(message: str) -> None:
     """As `tell`; a notice that nobody takes is lost and logged."""
     try:
         tell(message)
     except OSError as error:
         log.warning("systemd was not told %s: %s", message, error)
+
+
+def extend(seconds: float) -> None:
+    """Ask for so much time for what is under way, the start or the stop."""
+    notify(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000:.0f}")
 
 
 def tell(message: str) -> None:

@@ -89,8 +89,25 @@
     timer = window.setTimeout(refresh, pause);
   }
 
+  // The rows of a query can be reviewed where they say which takes they speak of.
+  var here = document.currentScript ? document.currentScript.src : "";
+  function reviewRows() {
+    var table = document.querySelector("body.query table.rows-and-columns");
+    if (!table || !table.querySelector("td.col-audio, td.col-output_id, td.col-job_id")) return;
+    var asked = new URLSearchParams(window.location.search);
+    if (!asked.has("sql")) asked.set("sql-query-name", decodeURIComponent(window.location.pathname.split("/").pop()));
+    var line = document.createElement("p");
+    var link = document.createElement("a");
+    link.href = here.replace(/\/static\/.*/, "/review?") + asked;
+    link.textContent = "Review these takes";
+    line.appendChild(link);
+    var frame = table.closest(".table-wrapper") || table;
+    frame.parentNode.insertBefore(line, frame);
+  }
+
   document.addEventListener("DOMContentLoaded", function () {
     playOn();
+    reviewRows();
     explainColumns();
     liveBoard();
   });

@@ -37,7 +37,7 @@ class Take:
     replicate: int
     score: float | None  # 0 to 100; None: the job failed or nothing was measured
     passed: bool | None  # every quality check; None: the job failed, so there is no take
-    stars: int | None = None  # 1 to 5
+    stars: float | None = None  # 1 to 5, the mean of several people
     tried_again: bool = False  # its job has later takes, with other seeds
     kind: str | None = None  # whose limits judged it: music, sound_effects or custom
 

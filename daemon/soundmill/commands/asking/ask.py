@@ -6,15 +6,16 @@ What there is nothing to do about is said at once, and no word is left. Where a 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ulid import ULID
 
-from soundmill.catalog.reader import Reader
+from soundmill.catalog.reader import Reader, Row
 from soundmill.catalog.wishes import Prospect
 from soundmill.errors import InvalidControl
 from soundmill.home import Home, daemon_running, must_be_set_up
-from soundmill.inbox.control import Action, Control, drop
+from soundmill.inbox.control import Action, Control, drop, drop_all
 from soundmill.words import count
 
 PATIENCE_S = 2.0
@@ -53,14 +54,69 @@ def ask(home: Home, action: Action, target: str) -> str:
         )
 
 
-def rate(home: Home, take: str, stars: int, note: str | None) -> str:
-    """Ask the daemon to note what somebody thinks of a take, as `ask` does."""
+def rate(home: Home, take: str, stars: int | None, note: str | None, *, reject: bool = False) -> str:
+    """Ask the daemon to note what somebody thinks of a take, as `ask` does. With neither stars nor `reject` what was
+    said before is taken back.
+
+    Another rating replaces the first, and a rejection.
+    """
     must_be_set_up(home)
     with Reader.open(home.catalog) as reader:
         meant = _take_meant(reader, home.outputs, take)
         file = reader.find_take(meant)
-        wish = Control(action="rate", target=meant, stars=stars, note=note)
-        return _leave_word(home, reader, wish, f"rated {file}", count(stars, "star"))
+        wish = Control(action="rate", target=meant, stars=stars or 0, rejected=reject, note=note)
+        said = [count(stars, "star")] if stars else []
+        said += ["rejected"] if reject else []
+        return _leave_word(home, reader, wish, f"rated {file}", " and ".join(said) or "taken back")
+
+
+def prioritise(home: Home, target: str, priority: int) -> str:
+    """Ask the daemon to run a batch or a job earlier or later, as `ask` does."""
+    must_be_set_up(home)
+    with Reader.open(home.catalog) as reader:
+        met = reader.prospect(target)
+        wish = Control(action="priority", target=met.label, priority=priority)
+        return _leave_word(home, reader, wish, f"priority {met.label}", str(priority))
+
+
+def archive(home: Home, batch: str, *, archived: bool) -> str:
+    """Ask the daemon to put a batch out of the way, or back, as `ask` does."""
+    must_be_set_up(home)
+    with Reader.open(home.catalog) as reader:
+        met = reader.prospect(batch)
+        if met.is_job:
+            raise InvalidControl(f"{met.label}: is a job, not a batch")
+        wish = Control(action="archive" if archived else "unarchive", target=met.label)
+        return _leave_word(
+            home, reader, wish, f"{wish.action} {met.label}", "archived" if archived else "back in lists"
+        )
+
+
+def pick(home: Home, takes: Sequence[str], shortlist: str, note: str | None, *, remove: bool) -> str:
+    """Ask the daemon to put takes on a shortlist, or take them off, as `ask` does."""
+    must_be_set_up(home)
+    with Reader.open(home.catalog) as reader:
+        wishes = [
+            Control(
+                action="unpick" if remove else "pick",
+                target=_take_meant(reader, home.outputs, take),
+                shortlist=shortlist,
+                note=note,
+                keep_note=note is None,
+            )
+            for take in takes
+        ]
+        ulids = [str(ULID()) for _ in wishes]
+        words = drop_all(home.control, list(zip(ulids, wishes, strict=True)))
+        what = f"{count(len(takes), 'take')} {'off' if remove else 'on'} the shortlist {shortlist}"
+        if not daemon_running(home):
+            return f"{what}: handed to the daemon; no daemon is running, it will be done at the next start"
+        if not all(_gone(word) for word in words):
+            return f"{what}: handed to the daemon, which has not answered yet"
+        refused = [str(row["reason"]) for ulid in ulids if (row := _refusal(reader, ulid)) is not None]
+        if refused:
+            raise InvalidControl("; ".join(refused))
+        return what
 
 
 def _why(met: Prospect) -> str:
@@ -79,24 +135,32 @@ def _leave_word(home: Home, reader: Reader, wish: Control, done: str, what: str,
     Raises InvalidControl when the daemon refuses.
     """
     before = reader.last_event()
-    word = drop(home.control, wish, str(ULID()))
+    ulid = str(ULID())
+    word = drop(home.control, wish, ulid)
     handed = f"{wish.action} {done.partition(' ')[2]} ({what}): handed to the daemon"
     if not daemon_running(home):
         return f"{handed}; no daemon is running, it will be done at the next start"
+    if not _gone(word):
+        return f"{handed}, which has not answered yet"
+    if (refused := _refusal(reader, ulid)) is not None:
+        raise InvalidControl(str(refused["reason"]))
+    counted = next((str(row["message"]) for row in reader.events_after(before) if event and row["kind"] == event), None)
+    return f"{done}: {what}" if counted is None else f"{event} {counted}"
+
+
+def _gone(word: Path) -> bool:
+    """Whether the daemon has worked a control file off, for which it is given a moment."""
     end = time.monotonic() + PATIENCE_S
     while word.exists():
         if time.monotonic() > end:
-            return f"{handed}, which has not answered yet"
+            return False
         time.sleep(POLL_S)
-    counted = None
-    for row in reader.events_after(before):
-        if row["kind"] == event:
-            counted = str(row["message"])
-        elif row["kind"] == "control refused":
-            raise InvalidControl(str(row["message"]))
-        elif row["kind"] == "control applied" and row["message"] == f"{wish.action} {wish.target}":
-            break
-    return f"{done}: {what}" if counted is None else f"{event} {counted}"
+    return True
+
+
+def _refusal(reader: Reader, ulid: str) -> Row | None:
+    answer = reader.answer(ulid)
+    return answer if answer is not None and answer["state"] == "refused" else None
 
 
 def _take_meant(reader: Reader, outputs: Path, named: str) -> str:
