@@ -26,10 +26,10 @@ fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000
 
 # What each part is asked for; empty leaves it out. MUTATE is a command that takes --json FILE, where there is one.
-CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 500
+CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 560
 SIMULATE    ?= --jobs 1000000
 FUZZ        ?= 100000
-SOAK        ?= --jobs 100000
+SOAK        ?= --jobs 200000
 MUTATE      ?=
 RESULTS     := docs/reliability
 

@@ -1,6 +1,6 @@
 """The long run: kill the daemon at every point of the code, and again while it recovers; fail every step.
 
-    python -m crashpoints [--kills 20] [--power 5] [--errors 6] [--pairs 500] [--servers N] [--seed S] [--json F]
+    python -m crashpoints [--kills 20] [--power 5] [--errors 6] [--pairs 560] [--servers N] [--seed S] [--json F]
 
 Prints what was found wrong with the plan that shows it; `--plan TEXT` runs one again. Exit 1 where anything was.
 """
@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m crashpoints")
     parser.add_argument("--kills", type=int, default=20, help="of each point")
     parser.add_argument("--power", type=int, default=5, help="power cuts at each point")
-    parser.add_argument("--pairs", type=int, default=500, help="two kills, the second during the recovery")
+    parser.add_argument("--pairs", type=int, default=560, help="two kills, the second in the recovery")
     parser.add_argument("--errors", type=int, default=6, help="kinds of error at each point")
     parser.add_argument("--servers", type=int, default=2 * (os.cpu_count() or 1), help="runs side by side")
     parser.add_argument("--seed", type=int, default=1)
