@@ -256,9 +256,8 @@ def test_what_interrupted_attempts_may_have_filed_is_looked_for_until_somebody_h
     mill.catalog.recover()
     mill.claim(limit=2)
     mill.catalog.recover()
-    assert [attempt.key for attempt in mill.catalog.unswept()] == [(1, 1), (1, 2), (2, 1)]
-    mill.catalog.swept()
-    assert mill.catalog.unswept() == []
+    assert [attempt.key for attempt in mill.catalog.unfiled(0)] == [(1, 1), (1, 2), (2, 1)]
+    assert mill.catalog.unfiled(mill.catalog.newest_attempt()) == []
 
 
 def test_a_daemon_that_ends_again_and_again_under_a_job_runs_it_alone_and_at_last_gives_it_up(mill: Any) -> None:
@@ -317,6 +316,20 @@ def test_what_is_left_to_do_leaves_out_paused_queues(mill: Any) -> None:
     assert mill.catalog.unfinished() == 5
     mill.catalog.pause("a")
     assert mill.catalog.unfinished() == 3
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 3600.0])
+def test_a_date_that_moved_moves_the_waits_of_before_and_not_those_of_after(mill: Any, by_s: float) -> None:
+    """A job may fail between the moment in which the date is set and the one in which the daemon sees it."""
+    mill.ingest(2)
+    before, after = mill.claim(limit=2)
+    mill.fail(before, retry_in=8)
+    mill.clock.now += by_s
+    mill.fail(after, retry_in=8)
+    mill.catalog.clock_moved(by_s, 300.0)
+    waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
+    assert waits[0] == 8.0
+    assert waits[1] == (8.0 if by_s > 0 else 8.0 + by_s)  # one that is due too early is only tried early
 
 
 def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
 from soundmill.catalog.reader import Reader
+from soundmill.faults import listen
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
 from soundmill.quality.registry import looked_at_by
 from soundmill.report.page.head import lead
@@ -559,3 +560,16 @@ def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fres
     with sqlite3.connect(home.database) as db:
         assert db.execute("SELECT count(*) FROM outputs").fetchone() == (0,)
     db.close()
+
+
+def test_a_report_outlives_a_power_cut(reported: Home) -> None:
+    """The daemon notes that it is made, so nobody would make it again: content and names are synced by then."""
+    passed: list[str] = []
+    (reported.outputs / "forest" / "README.md").unlink()
+    listen(passed.append)
+    try:
+        report_on(reported, "forest")
+    finally:
+        listen(None)
+    assert passed.count("part.sync") == passed.count("part.name") > 0
+    assert passed[-1] == "folder.sync"

@@ -298,3 +298,21 @@ def test_a_take_that_was_filed_and_not_recorded_goes_with_its_worker(
     assert not list(mill.outputs.rglob("*.json"))
     mill.run(mill.worker(mill.engine()))
     assert paths(mill) == {"batch-1/quarantine/0001-clip.take2.wav"}
+
+
+def test_an_engine_that_cannot_be_asked_holds_up_no_job_for_ever(mill: Mill) -> None:
+    """It does not know of the clips then, so nothing would come of them, and no deadline runs."""
+    mill.batch("a", "b")
+    engine = mill.engine()
+    asking, engine.submit = engine.submit, no_memory  # type: ignore[method-assign]
+    worker = mill.worker(engine)
+    with pytest.raises(MemoryError):
+        worker.step()
+    engine.submit = asking  # type: ignore[method-assign]
+    mill.run(worker)
+    assert [job.status for job in mill.jobs()] == [JobStatus.SUCCEEDED] * 2
+    assert [kind for _, _, _, kind in attempts(mill)] == ["internal", "internal", None, None]
+
+
+def no_memory(_: object) -> None:
+    raise MemoryError

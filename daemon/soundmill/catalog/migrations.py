@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from soundmill.catalog.connection import transaction
 from soundmill.errors import CatalogTooNew
+from soundmill.faults import passing
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -172,6 +173,8 @@ def _apply(db: sqlite3.Connection, pending: Sequence[Callable[[Database], None]]
         with transaction(db):
             _drop_views(db)  # SQLite refuses to alter a table while a view names what would be gone
             one.apply(database)
+            passing("catalog.migrate")
+        passing("catalog.migrate.done")
 
 
 @contextmanager
@@ -202,6 +205,8 @@ def _refresh_views(db: sqlite3.Connection) -> None:
             "INSERT INTO settings (key, value) VALUES ('views', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             (digest,),
         )
+        passing("catalog.views")
+    passing("catalog.views.done")
 
 
 def _digest(sql: str) -> str:

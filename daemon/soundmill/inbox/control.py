@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from soundmill.disk import NotPlain, TooLarge, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidControl
+from soundmill.faults import passing
 
 Action = Literal[
     "cancel", "pause", "resume", "retry", "rate", "prune",
@@ -117,6 +118,7 @@ def drop_all(folder: Path, wishes: Sequence[tuple[str, Control]]) -> list[Path]:
 
 
 def _write(folder: Path, ulid: str, data: Mapping[str, Any]) -> Path:
+    passing("control.leave")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, _json(data))

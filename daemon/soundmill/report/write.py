@@ -12,7 +12,7 @@ from soundmill.report.analysis import analyse
 from soundmill.report.choice import choose, order
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
 from soundmill.report.family import going_on, seen_from
-from soundmill.report.folder import keep_only, write
+from soundmill.report.folder import keep_only, settle, write
 from soundmill.report.page import page
 from soundmill.report.page.views import Material
 from soundmill.report.pictures import plots
@@ -98,6 +98,7 @@ def write_report(
     for name, text in texts.items():
         write(folder / name, text.encode())
     write(folder / "report.html", page.report_html(material).encode())  # last: it links to the others
+    settle(folder)
     return folder / "report.html"
 
 

@@ -13,6 +13,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, load
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, StorageUnavailable
+from soundmill.faults import passing
 from soundmill.home import Home, lock_home
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
@@ -97,6 +98,7 @@ class Service:
         self._finished = False
         self._problem: str | None = None
         self._trade = wiring.trade_of(config, self.home)
+        passing("home.root")
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
@@ -113,7 +115,13 @@ class Service:
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
-            self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
+            self._date = Date(
+                self.catalog,
+                self._record,
+                clock=clock,
+                steady=steady,
+                longest_wait_s=lambda: self.config.schedule.backoff_max_s,
+            )
             self._failed_before = self.catalog.failed_count()
             outlive = self._troubles.outlive
             self._site = WatchedSite(home, config.web, self._record, outlive, steady) if with_site else None
@@ -256,7 +264,9 @@ class Service:
         if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0 or not self._pruning.idle:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
-        if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
+        if not self._scoring.worked_off or (
+            self.catalog.undecided() and not self._troubles.lasting("choosing", PATIENCE_S)
+        ):
             return False
         return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
 
@@ -362,11 +372,11 @@ class Service:
 
     def _recover(self) -> OutputFolder:
         """Give back what the last run left running; the outputs folder, which is yet to be rid of its files."""
-        self.catalog.recover()
+        interrupted = self.catalog.recover()
         self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
         in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
         self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
-        return OutputFolder(self.home, self.catalog, self.catalog.unswept(), self._record)
+        return OutputFolder(self.home, self.catalog, len(interrupted), self._record)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(CatalogError, StorageUnavailable):

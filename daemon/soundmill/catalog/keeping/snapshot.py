@@ -9,6 +9,7 @@ from pathlib import Path
 
 from soundmill.catalog.connection import connect_reader, translated
 from soundmill.errors import CatalogError
+from soundmill.faults import passing
 
 MOST_FAULTS = 20  # are told
 
@@ -32,7 +33,9 @@ def copy(catalog: Path, target: Path) -> None:
     One step for all pages: the reader holds its snapshot of the write-ahead log meanwhile, and no writer waits for it.
     Raises CatalogError where it is damaged, StorageUnavailable.
     """
+    passing("snapshot.clear")
     target.unlink(missing_ok=True)
+    passing("snapshot.copy")
     with (
         translated(catalog),
         contextlib.closing(connect_reader(catalog)) as source,
