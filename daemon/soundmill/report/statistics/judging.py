@@ -53,7 +53,7 @@ def judge_factors(model: Model, scale: Scale, confidence: float) -> tuple[Judged
     places = range(len(model.table.factors))
     measured = [_measure(model, at, scale, confidence) for at in places]
     differ = _adjusted([p_value for _, p_value in measured])
-    best = [best_level(model, at) for at in places]
+    best = [None if p_value is None else best_level(model, at) for at, (_, p_value) in enumerate(measured)]
     leads = _adjusted([None if one is None else one.p_value for one in best])
     judged = []
     for at, (levels, p_value) in enumerate(measured):

@@ -1,10 +1,10 @@
 """Report: the error of each single comparison, by how much it varies itself.
 
 Levels seldom vary alike: scores at the ceiling hardly do, and would lend a level that varies much an error too small.
-So two levels, or two leads, are compared by what they themselves vary by and by nothing else: within seeds by the
-comparison's own mean square with the seeds (of two levels, the paired t test), elsewhere by the variances of the
-conditions that are compared (Welch). A comparison of which less than two degrees of freedom are its own has the common
-error averaged in, see `averaged`; one with a condition that has a single take is judged by the common error.
+So two levels, or two leads, are compared by what their own conditions vary by; within seeds as many times larger as the
+effect's error is than the residual, or by the comparison's own mean square with the seeds where that is much larger
+still. A comparison of which less than two degrees of freedom are its own has the common error averaged in, see
+`averaged`; without shared seeds, one with a condition that has a single take is judged by the common error.
 
 docs/statistics.md, "The error of a single comparison", has the formulas, the sources, and what holds how often.
 """
@@ -99,7 +99,7 @@ def _by_conditions(
     where they are much larger."""
     assert adjusted.error is not None
     residual = adjusted.error
-    variance, df, known = _of_takes(adjusted, rows, terms)
+    variance, df, known = _of_takes(adjusted, rows, terms, spare=2)
     df = np.maximum(df, own[1])
     if common != residual:
         variance = variance * common.variance / residual.variance
@@ -110,22 +110,21 @@ def _by_conditions(
 
 
 def _by_takes(adjusted: Adjusted, rows: Floats, terms: Terms, shared: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-    """Error variances with Satterthwaite's degrees of freedom; the common error's for a condition with one take."""
-    variance, df, known = _of_takes(adjusted, rows, terms)
+    """Error variances with Welch's degrees of freedom; the common error's for a condition with one take."""
+    variance, df, known = _of_takes(adjusted, rows, terms, spare=0)
     return np.where(known, variance, shared[0]), np.where(known, df, shared[1])
 
 
-def _of_takes(adjusted: Adjusted, rows: Floats, terms: Terms) -> tuple[Floats, Floats, Bools]:
+def _of_takes(adjusted: Adjusted, rows: Floats, terms: Terms, spare: int) -> tuple[Floats, Floats, Bools]:
     """Error variances by what each of the compared conditions varies by, with Satterthwaite's degrees of freedom, and
-    of which comparisons all conditions say so."""
+    of which comparisons all conditions say so. With `spare` 2, not 0, fourth moments are without bias: the square of a
+    variance of df degrees of freedom is too large by 2 / df of it, and so, in the numerator, is that of their sum."""
     variances, left = adjusted.apart
     of_means = variances * adjusted.inverse
     total = quadratic((rows * of_means) @ rows.T, terms)
-    # Satterthwaite's with unbiased fourth moments: the square of a variance of df degrees of freedom is too large by
-    # 2 / df of it, and so, in the numerator, is the square of their sum.
-    of_rows = rows**4 @ (of_means**2 / (left + 2))
+    of_rows = rows**4 @ (of_means**2 / np.maximum(left + spare, 1e-9))
     involved = rows != 0
     most, unknown = involved @ left, involved @ (left <= 0)
     known = sum(unknown[at] for at, _ in terms) == 0
-    df = np.clip(total**2 / sum(of_rows[at] for at, _ in terms) - 2, 1.0, sum(most[at] for at, _ in terms))
+    df = np.clip(total**2 / sum(of_rows[at] for at, _ in terms) - spare, 1.0, sum(most[at] for at, _ in terms))
     return total / quadratic((rows * adjusted.inverse) @ rows.T, terms), df, known

@@ -9,56 +9,71 @@ from scipy import special
 
 from soundmill.report.statistics.compare import DECIMALS, Best, all_pairs, best_in, best_of, compare, differences_of
 from soundmill.report.statistics.design import Bools, Floats, Ints
-from soundmill.report.statistics.findings import BestForPrompt, ConditionRank, Contrast, Winner
+from soundmill.report.statistics.findings import BestForPrompt, ConditionRank, Contrast, Winner, WorstCondition
 from soundmill.report.statistics.intervals import t_quantiles
-from soundmill.report.statistics.levels import contrasts_of, mean_reaches, passed_of
+from soundmill.report.statistics.levels import Reach, contrasts_of, mean_reaches, passed_of
 from soundmill.report.statistics.model import Model, cell_rows
-from soundmill.report.statistics.own_errors import errors_of
+from soundmill.report.statistics.own_errors import MUCH_MORE, errors_of
 from soundmill.report.statistics.scale import Scale
 from soundmill.report.statistics.seeds import ErrorTerm
 
 MOST_CELLS = 400  # of factors that interact: the pairs of more would take seconds
 
 
-def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[ConditionRank, ...]:
+def rank_conditions(
+    model: Model, scale: Scale, confidence: float, worst: WorstCondition | None
+) -> tuple[ConditionRank, ...]:
     """Best first, those without a mean last.
 
     `tied_with_best` are multiple comparisons with the best (Hsu 1981): at this confidence, the best condition is among
-    them. A condition is left out only where the t test of that pair alone, by its own error, agrees:
-    docs/statistics.md, "Ranking and the winner".
+    them. A condition is left out only where the t test of that pair alone, by its own error, agrees, or where its
+    interval lies apart from the best one's, or where it is the `worst`: docs/statistics.md, "Ranking and the winner".
     """
     table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
     order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))
     rows = np.eye(len(means))
     shape, error = _judged(model, rows)
-    reaches = mean_reaches(model.adjusted, shape, error, confidence)
+    reaches = _reaches(model, shape, error, confidence)
     tied = scored.copy()
     if error is not None and scored.sum() > 1:
-        tied &= means[order[0]] - np.nan_to_num(means) <= _limits(model, int(order[0]), error, confidence)
+        behind = means[order[0]] - np.nan_to_num(means)
+        tied &= behind <= _limits(model, int(order[0]), error, confidence)
+        reach_of_both = np.array([reaches[order[0]].overall + reach.overall for reach in reaches])
+        tied &= behind <= np.maximum(reach_of_both, model.rounding)
     ranking: list[ConditionRank] = []
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
+        levels = {f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)}
         mean = scale.clipped(means[condition])
         low, high = scale.interval(means[condition], reaches[condition].overall)
         paired_low, paired_high = scale.interval(means[condition], reaches[condition].paired)
         shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
         ranking.append(
             ConditionRank(
-                condition={
-                    f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)
-                },
+                condition=levels,
                 mean=mean,
                 low=low,
                 high=high,
                 n=int(model.adjusted.counts[condition]),
                 pass_rate=passed_of(table, chosen, confidence),
                 rank=None if mean is None else ranking[-1].rank if shared else place,
-                tied_with_best=bool(tied[condition]),
+                tied_with_best=bool(tied[condition]) and (worst is None or worst.condition != levels),
                 paired_low=paired_low,
                 paired_high=paired_high,
             )
         )
     return tuple(ranking)
+
+
+def _reaches(model: Model, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
+    """Of the intervals of the conditions' means: by the common error, of one that varies much more by its own."""
+    reaches = mean_reaches(model.adjusted, shape, error, confidence)
+    if error is not None and model.within:
+        variances, df = model.adjusted.apart
+        for at in np.flatnonzero((df > 0) & (variances > MUCH_MORE * error.variance)):
+            own = ErrorTerm(variance=float(variances[at]), df=max(float(df[at]), 1.0))
+            reaches[at] = mean_reaches(model.adjusted, shape[[at]], own, confidence)[0]
+    return reaches
 
 
 def _limits(model: Model, best: int, error: ErrorTerm, confidence: float) -> Floats:

@@ -17,10 +17,10 @@ from soundmill.report.statistics.design import Bools, Floats, Table
 OWN_DF_ENOUGH = 2.0  # of an effect's own mean square, to be judged by that alone
 RESIDUAL_WEIGHT = 2.0  # of the common residual, in degrees of freedom, beside it when the error is only guessed at
 # How many times the rest of the residual an effect's own mean square may be for seeds to be taken to add and no more:
-# where pairs are compared, which is also by what they alone vary by; where an effect is known from so few degrees of
-# freedom that it is often that small by luck; and in F tests.
-ALIKE, ALIKE_IF_HARDLY_KNOWN, ALIKE_TO_TEST = 1.4, 1.0, 0.8
-HARDLY_KNOWN_DF = 3.0
+# where pairs are compared, which is also by what they alone vary by; and in F tests. Never of an effect that is known
+# from so few degrees of freedom that it is often that small by luck.
+ALIKE, ALIKE_TO_TEST = 1.4, 0.8
+HARDLY_KNOWN_DF = 3.5
 LEAST_SHARE = 0.1  # of a condition's mean square, that is its own whatever its neighbours lend it
 
 
@@ -84,7 +84,9 @@ class Adjusted:
 
     def _error_for(self, contrasts: Floats, alike: float) -> ErrorTerm | None:
         own = self.own_error(contrasts)
-        if own is None or self.error is None or own.variance <= self._most(own, alike):
+        if own is None or self.error is None:
+            return self.error
+        if own.df > HARDLY_KNOWN_DF and own.variance <= alike * self._rest(own):
             return self.error
         variance, df = averaged(
             np.array([own.variance]),
@@ -94,12 +96,11 @@ class Adjusted:
         )
         return ErrorTerm(variance=float(variance[0]), df=float(df[0]))
 
-    def _most(self, own: ErrorTerm, alike: float) -> float:
-        """What an effect's own mean square may be where seeds only add: that many times what else is in the residual."""
+    def _rest(self, own: ErrorTerm) -> float:
+        """The mean square of what else is in the residual."""
         assert self.error is not None
         left = self.error.variance * self.error.df - own.variance * own.df
-        rest = max(left / (self.error.df - own.df), self.floor)
-        return rest * (alike if own.df > HARDLY_KNOWN_DF else min(alike, ALIKE_IF_HARDLY_KNOWN))
+        return max(left / (self.error.df - own.df), self.floor)
 
     def sphericity(self, contrasts: Floats) -> float:
         """How alike contrasts (q, C) vary: 1 where they do, 1 / their rank where one alone varies. The factor of F's
