@@ -147,7 +147,8 @@ class Findings:
 
     @cached_property
     def worst(self) -> WorstCondition | None:
-        return worst_condition(self._model, self._scale, CONFIDENCE)
+        levels_differ = any(one.matters for one in self.factors)
+        return worst_condition(self._model, self._scale, CONFIDENCE, levels_differ=levels_differ)
 
     @property
     def conditions(self) -> tuple[ConditionRank, ...]:

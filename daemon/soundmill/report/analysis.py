@@ -113,7 +113,7 @@ def analyse(
     winner = judge_winner(model, judged, joined, scale, confidence)
     if winner is not None:
         winner = replace(winner, sentence=winner_sentence(winner, voice))
-    worst = worst_condition(model, scale, confidence)
+    worst = worst_condition(model, scale, confidence, levels_differ=any(one.matters for one in factors))
     if worst is not None:
         worst = replace(worst, sentence=worst_sentence(worst, voice))
     return replace(

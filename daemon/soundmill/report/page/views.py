@@ -93,15 +93,15 @@ class Use:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matters:
     """What matters among the settings. `names`: of each factor's levels; `typical` is a condition's take to listen to;
-    `timed` says that the plots show the device's time. `conditions` are in their order, or, where they are `level`,
-    because nothing tells them apart, in that of the design."""
+    `timed` says that the plots show the device's time. `conditions` are in their order, or, where they are
+    `unranked`, because nothing tells them apart, in that of the design."""
 
     names: Mapping[str, Mapping[str, str]]
     typical: Callable[[Mapping[str, str]], TakeRecord | None]
     timed: bool
     tried_again: bool
     conditions: Sequence[ConditionRank]
-    level: bool
+    unranked: bool
     ranked: int = RANKED
 
 
@@ -151,8 +151,8 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
     typical = _typical(material)
     failures = _failures(record.jobs)
     conditions = () if material.analysis is None else material.analysis.conditions
-    level = material.analysis is not None and _level(material.analysis)
-    if level:
+    unranked = material.analysis is not None and _unranked(material.analysis)
+    if unranked:
         conditions = _by_design(conditions, factors)
     return (
         Head(
@@ -180,7 +180,7 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
             timed=any(job.first is not None and job.first.row_steps for job in material.compared),
             tried_again=any(job.tried_again for job in material.compared),
             conditions=conditions,
-            level=level,
+            unranked=unranked,
         ),
         Takes(
             settings=lambda job: sets_apart(job, varying, factors),
@@ -202,11 +202,12 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
     )
 
 
-def _level(analysis: Analysis) -> bool:
-    """Whether the conditions differ by decimals of the score alone, which is no order."""
+def _unranked(analysis: Analysis) -> bool:
+    """Whether the conditions differ by decimals of the score alone, which is no order. All the same share a rank."""
     means = [one.mean for one in analysis.conditions if one.mean is not None]
-    alike = analysis.response is Response.SCORE and len(means) > 1 and max(means) - min(means) < ALIKE_POINTS
-    return alike and not any(effect.matters for effect in analysis.factors)
+    if analysis.response is not Response.SCORE or any(effect.matters for effect in analysis.factors):
+        return False
+    return bool(means) and 0 < max(means) - min(means) < ALIKE_POINTS
 
 
 def _by_design(conditions: Sequence[ConditionRank], factors: Factors) -> tuple[ConditionRank, ...]:

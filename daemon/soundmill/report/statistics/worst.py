@@ -22,13 +22,14 @@ SEVERAL = 3.0
 MOST_JOINED = 3  # levels of so many factors at once
 
 
-def worst_condition(model: Model, scale: Scale, confidence: float) -> WorstCondition | None:
+def worst_condition(model: Model, scale: Scale, confidence: float, *, levels_differ: bool) -> WorstCondition | None:
     """The one combination that is worse than the rest, without its sentence; None where none is shown to be.
 
     Its mean is the lowest of all, and lower than that of all but a few of the experiments that come of giving each
     seed's scores to the conditions at random. It is worse than the rest by its own seeds too, so that one that varies
-    is not named for it, and lies further below than any level that it is of. docs/statistics.md, "The one bad
-    combination", has what holds how often.
+    is not named for it, and lies further below than any level. Where `levels_differ`, because a factor is shown to
+    matter, it must also be worse than its own levels explain. docs/statistics.md, "The one bad combination", has what
+    holds how often.
     """
     table, level = model.table, 1 - confidence
     if table.design is not Design.FULL_FACTORIAL or len(table.factors) < 2 or not model.adjusted.paired:
@@ -45,8 +46,9 @@ def worst_condition(model: Model, scale: Scale, confidence: float) -> WorstCondi
     if difference < scale.worth or _lowest_of_several(table.conditions, means) < means[worst]:
         return None
     spreads = scores.var(axis=0, ddof=1)
-    alone = float(special.stdtr(seeds - 1, -difference / np.sqrt(variance / seeds)))
-    if alone * (SEVERAL if spreads[worst] > VARIES_MORE * np.median(spreads) else 1.0) > level:
+    if _below(leads, scale.floor) * (SEVERAL if spreads[worst] > VARIES_MORE * np.median(spreads) else 1.0) > level:
+        return None
+    if levels_differ and _below(_by_levels(table.conditions, scores, worst) - scores[:, worst], scale.floor) > level:
         return None
     p_value = _share_as_low(scores, float(means[worst]))
     if p_value > level:
@@ -72,6 +74,22 @@ def _complete_seeds(model: Model) -> Floats:
     found[columns, rows] = table.response[kept]
     whole: Floats = found[complete]
     return whole
+
+
+def _below(leads: Floats, floor: float) -> float:
+    """One-sided p that leads (seeds,) are 0 or less; their variance is `floor` at least."""
+    error = float(np.sqrt(max(float(leads.var(ddof=1)), floor) / len(leads)))
+    return float(special.stdtr(len(leads) - 1, -float(leads.mean()) / error))
+
+
+def _by_levels(conditions: Ints, scores: Floats, condition: int) -> Floats:
+    """What the levels of one condition make of it, seed by seed, as the main effects of all others have it."""
+    columns = [column[:, None] == np.unique(column)[1:] for column in conditions.T]
+    matrix = np.hstack([np.ones((len(conditions), 1)), *columns]).astype(np.float64)
+    others = np.arange(len(conditions)) != condition
+    weights = matrix[condition] @ np.linalg.pinv(matrix[others])
+    found: Floats = scores[:, others] @ weights
+    return found
 
 
 def _lowest_of_several(conditions: Ints, means: Floats) -> float:
