@@ -68,7 +68,8 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "scorers",
     ],
     "report": [
-        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
+        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
+        "choice", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
     "audio": [

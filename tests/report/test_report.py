@@ -519,6 +519,22 @@ def test_a_ranking_marks_none_as_the_best_where_no_setting_is_shown_to_matter(
     assert ('class="sm-best"' in ranking) is not says
 
 
+def test_conditions_that_differ_by_decimals_are_not_ranked(tmp_path: Path) -> None:
+    jobs = jobs_with(
+        [
+            ({"temperature": level, "replicate": n + 1}, {"score": 99.93 + 0.01 * ((3 * at + 2 * n) % 7)})
+            for at, level in enumerate((1.3, 0.7, 1.0))
+            for n in range(4)
+        ]
+    )
+    pages = written(tmp_path, jobs)
+    ranking = pages["report.html"].split("<h2>Conditions</h2>")[1].split("</table>")[0]
+    assert "The checks cannot tell these apart: listen." in ranking
+    assert '<th scope="col">rank</th>' not in ranking
+    assert re.findall(r"<tr[^>]*><td>(.*?)</td>", ranking) == ["0.7", "1", "1.3"]
+    assert "The checks cannot tell these takes apart: listen." in pages["README.md"]
+
+
 def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
     tmp_path: Path, fresh: Callable[[Path], Home]
 ) -> None:

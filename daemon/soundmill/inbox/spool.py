@@ -271,7 +271,7 @@ class Spool:
 
     def _sweep(self) -> None:
         """Lists of problems that a killed daemon left half-written. In the inbox itself other processes write, too."""
-        for part in self._folder("rejected").glob(f"*{PART}"):
+        for part in self._folder("rejected").rglob(f"*{PART}"):
             passing("spool.sweep")
             part.unlink(missing_ok=True)
 

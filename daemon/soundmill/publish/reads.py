@@ -18,11 +18,12 @@ PAGE_SIZE = 24
 STATUSES = ("succeeded", "failed", "running", "queued", "cancelled")
 # How a take can be filed, each as a condition on the rows of `takes`.
 FILED = {"kept": "kept = 1", "set_aside": "kept = 0", "quarantined": "quarantined = 1"}
-# The takes of one row of the file stand together, those that were kept of them first.
+# The takes of one row of the file stand together, those that were kept of them first. Scores are in whole points:
+# decimals tell no take from another.
 ORDERS = {
     "file": ("as in the file", "position, kept DESC, job_id"),
-    "best": ("best score first", "score DESC, position"),
-    "worst": ("worst score first", "score IS NULL, score, position"),
+    "best": ("best score first", "round(score) DESC, position"),
+    "worst": ("worst score first", "score IS NULL, round(score), position"),
     "end": ("end of the file first", "position DESC, kept DESC, job_id"),
 }
 
