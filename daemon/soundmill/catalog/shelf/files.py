@@ -96,9 +96,11 @@ def discard(outputs: Path, relative: str) -> None:
 
 
 def is_of(outputs: Path, relative: str, attempt: int) -> bool:
-    """Whether what lies there is this attempt's, by its sidecar: nothing that somebody else put there is."""
+    """Whether what lies there is this attempt's: its sidecar says of no other. A power cut may have taken that."""
     try:
         details = json.loads((outputs / f"{relative}.json").read_bytes())
+    except FileNotFoundError:
+        return True
     except (OSError, ValueError):
         return False
     return isinstance(details, dict) and details.get("attempt") == attempt
