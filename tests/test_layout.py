@@ -80,7 +80,7 @@ INSIDE: dict[str, list[str]] = {
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "health",
+        "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "health",
         "pages", "asking", "review", "plugin", "site",
     ],
     "publish/asking": [

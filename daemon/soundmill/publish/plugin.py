@@ -21,6 +21,7 @@ from pluggy import HookimplMarker
 from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.datasettes import NamingLoader
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
@@ -91,7 +92,10 @@ def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
     env.loader = ChoiceLoader(
-        [*env.loader.loaders, PackageLoader("soundmill.publish"), PackageLoader("soundmill.publish", "review")]
+        [
+            *(NamingLoader(loader) for loader in env.loader.loaders),
+            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review")),
+        ]
     )
 
 

@@ -105,8 +105,15 @@
     frame.parentNode.insertBefore(line, frame);
   }
 
+  // Datasette's editor stands in place of the field that has a name.
+  function nameEditor() {
+    var editor = document.querySelector(".cm-content");
+    if (editor) editor.setAttribute("aria-label", "SQL");
+  }
+
   document.addEventListener("DOMContentLoaded", function () {
     playOn();
+    nameEditor();
     reviewRows();
     explainColumns();
     liveBoard();
