@@ -22,6 +22,7 @@ from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
 from soundmill.publish.datasettes import NamingLoader
+from soundmill.publish.desk.routes import ROUTES as DESK
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
@@ -94,7 +95,7 @@ def prepare_jinja2_environment(env: Any) -> None:
     env.loader = ChoiceLoader(
         [
             *(NamingLoader(loader) for loader in env.loader.loaders),
-            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review")),
+            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk")),
         ]
     )
 
@@ -169,7 +170,6 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/$", front_route),  # asked before Datasette's own, which keeps /.json
         (r"/-/soundmill/?$", board_route),
         (r"/-/soundmill/board\.json$", board_json_route),
-        (r"/-/soundmill/batch/(?P<batch>[^/]+)$", batch_route),
         (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
@@ -178,6 +178,7 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
         *ASKING,
         *REVIEW,
+        *DESK,
     ]
 
 
@@ -205,11 +206,6 @@ async def board_route(datasette: Any, request: Any) -> Response:
 
 async def board_json_route(datasette: Any, request: Any) -> Response:
     return await pages.board_json(datasette, await visible_catalog(datasette, request))
-
-
-async def batch_route(datasette: Any, request: Any) -> Response:
-    database = await visible_catalog(datasette, request)
-    return await pages.batch_page(datasette, database, request, served_by(datasette).outputs)
 
 
 async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:
