@@ -87,7 +87,7 @@ INSIDE: dict[str, list[str]] = {
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
-    "publish/desk": ["batch", "routes"],
+    "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [

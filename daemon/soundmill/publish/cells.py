@@ -135,7 +135,7 @@ def player(path: str, url: Url) -> Markup:
 def badge(value: str) -> Markup:
     """A status or verdict, coloured by the style sheet; an unknown one is plain."""
     kind = value if re.fullmatch(r"[a-z_]+", value) else "other"
-    return Markup('<span class="sm-badge sm-{}">{}</span>').format(kind, value)
+    return Markup('<span class="sm-badge sm-{}">{}</span>').format(kind, value.replace("_", " "))
 
 
 def chips(text: str, labels_of: str | None, url: Url) -> Markup | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from datasette.utils.asgi import Response
@@ -26,8 +27,16 @@ def helpers(datasette: Any, database: str) -> dict[str, Any]:
         "show": show,
         "database": database,
         "site_url": datasette.urls.path,
+        "batch_status": batch_status,
         "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{url_word(name)}"),
     }
+
+
+def batch_status(row: Mapping[str, Any]) -> str:
+    """The status of a batch, with what became of one that ended before its time."""
+    if row["status"] != "finished" or not row["n_cancelled"]:
+        return str(row["status"])
+    return "cancelled" if row["n_cancelled"] == row["job_count"] else "partly_cancelled"
 
 
 async def front_page(datasette: Any, database: str, request: Any) -> Response:

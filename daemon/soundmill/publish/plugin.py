@@ -151,6 +151,9 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
         {"href": path("/-/soundmill/review"), "label": "Review"},
+        {"href": path("/-/soundmill/batches"), "label": "Batches"},
+        {"href": path("/-/soundmill/picks"), "label": "Picks"},
+        {"href": path("/-/soundmill/compose"), "label": "New batch"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import urllib.parse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
 from soundmill.publish import reads
-from soundmill.publish.pages import LIVE, helpers
+from soundmill.publish.desk import common
+from soundmill.publish.pages import LIVE
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
@@ -57,7 +59,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     with contextlib.suppress(QueryInterrupted):  # then the page does without these chips
         filed = await reads.filed_counts(source, name)
     context = {
-        **helpers(datasette, database),
+        **common.frame(datasette, database),
         "batch": batch,
         "labels": json.loads(str(batch["labels"])),
         "jobs": jobs,
@@ -71,9 +73,18 @@ async def batch_page(datasette: Any, request: Any) -> Response:
         "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),
         "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
+        "told": {"batch": batch["batch"], "page": wanted.page, "more": more},
+        "compares": COMPARES,
+        "sql": TAKES.format(common.quoted(str(batch["batch"]))),
     }
-    html = await datasette.render_template("soundmill_batch.html", context, request=request, view_name="soundmill")
-    return Response.html(html, headers=LIVE)
+    if request.args.get("live") == "1":
+        return await common.parts(datasette, context, PARTS, more=more)
+    return await common.page(datasette, request, "soundmill_batch", context)
+
+
+PARTS = {"head": "soundmill_batch_head", "tabs": "soundmill_batch_tabs", "cards": "soundmill_batch_cards"}
+TAKES = "SELECT * FROM takes WHERE batch = {} AND is_final ORDER BY position LIMIT 200"
+COMPARES = find_spec("soundmill.publish.compare") is not None
 
 
 def read_filter(args: Any) -> reads.Filter:
