@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from datasette.utils.asgi import Response
 from markupsafe import Markup
 
-from soundmill.publish import cells, reads
+from soundmill.publish import cells, datasettes, reads
 from soundmill.publish.health.state import health
 from soundmill.publish.stream import url_word
 
@@ -28,8 +29,14 @@ def helpers(datasette: Any, database: str) -> dict[str, Any]:
         "database": database,
         "site_url": datasette.urls.path,
         "batch_status": batch_status,
+        "sql_link": lambda sql: sql_link(datasette, database, sql),
         "batch_url": lambda name: datasette.urls.path(f"/-/soundmill/batch/{url_word(name)}"),
     }
+
+
+def sql_link(datasette: Any, database: str, sql: str) -> str:
+    """Where a question of one of our pages can be asked, and changed, by hand."""
+    return str(datasette.urls.path(f"/{database}?{urlencode({'sql': ' '.join(sql.split())})}"))
 
 
 def batch_status(row: Mapping[str, Any]) -> str:
@@ -63,7 +70,7 @@ async def board_json(datasette: Any, database: str) -> Response:
     board = await _board(datasette, database)
     context = {**helpers(datasette, database), "board": board, "urls": datasette.urls}
     html = {
-        name: await datasette.jinja_env.get_template(f"soundmill_board_{name}.html").render_async(context)
+        name: await datasettes.templates(datasette).get_template(f"soundmill_board_{name}.html").render_async(context)
         for name in SECTIONS
     }
     return Response.json({**board, "html": html}, headers=LIVE)

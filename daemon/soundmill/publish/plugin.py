@@ -18,10 +18,9 @@ from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
 
-from soundmill.publish import cells, limits, pages, reads
+from soundmill.publish import cells, datasettes, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
-from soundmill.publish.datasettes import NamingLoader
 from soundmill.publish.desk.routes import ROUTES as DESK
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
@@ -94,7 +93,7 @@ def prepare_jinja2_environment(env: Any) -> None:
     env.template_class = RestingTemplate
     env.loader = ChoiceLoader(
         [
-            *(NamingLoader(loader) for loader in env.loader.loaders),
+            *(datasettes.NamingLoader(loader) for loader in env.loader.loaders),
             *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk")),
         ]
     )
@@ -127,7 +126,7 @@ def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[
         catalog = served_by(datasette).catalog
         if catalog is None or request is None:
             return {}
-        allowed = await datasette.permission_allowed(request.actor, "view-database", catalog, default=True)
+        allowed = await datasettes.may(datasette, request.actor, "view-database", catalog)
         return await answers.banner(datasette, catalog) if allowed else {}
 
     return of_the_daemon
@@ -190,7 +189,7 @@ async def front_route(datasette: Any, request: Any) -> Response:
     if not _front_is_ours(datasette):
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
-    await datasette.ensure_permissions(request.actor, ["view-instance"])
+    await datasettes.must_be_allowed(datasette, request.actor, "view-instance")
     return await pages.front_page(datasette, await visible_catalog(datasette, request), request)
 
 
@@ -199,8 +198,9 @@ def _front_is_ours(datasette: Any) -> bool:
     catalog = served_by(datasette).catalog
     if catalog is None or [name for name in datasette.databases if name != "_internal"] != [catalog]:
         return False
-    index, datasettes = (datasette.jinja_env.get_template(name) for name in ("index.html", "default:index.html"))
-    return bool(index.filename == datasettes.filename)
+    found = datasettes.templates(datasette)
+    index, theirs = (found.get_template(name) for name in ("index.html", "default:index.html"))
+    return bool(index.filename == theirs.filename)
 
 
 async def board_route(datasette: Any, request: Any) -> Response:

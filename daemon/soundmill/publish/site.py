@@ -118,14 +118,15 @@ def serve(
     from datasette.plugins import pm
 
     from soundmill.publish import plugin, serving
+    from soundmill.publish.datasettes import settings_from
 
     quieten()
     if not pm.is_registered(plugin):  # run from a source tree, without the entry point
         pm.register(plugin, name="soundmill")
     arguments = datasette_arguments(Path(catalog.name), host, port, base_url)
     context = command.make_context("datasette", arguments[1:])
-    text = io.StringIO(json.dumps(merged, default=str))
-    datasette = context.invoke(command, **{**context.params, "metadata": text, "return_instance": True})
+    told = {name: io.StringIO(json.dumps(said, default=str)) for name, said in settings_from(merged).items()}
+    datasette = context.invoke(command, **{**context.params, **told, "return_instance": True})
     serving.run(datasette.app(), host, port)
 
 

@@ -213,3 +213,12 @@ def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page
     page.click("text=Review the takes of rows without one")
     page.wait_for_selector(".sm-review:not(.sm-loading)")
     assert f"of {TAKES - 2}" in page.inner_text("[data-part=place]")
+
+
+def test_a_report_leads_back_where_the_site_shows_it_and_only_there(page: Page, working: Mill) -> None:
+    page.goto(working.url + "-/soundmill/report/themes/report.html")
+    page.click("text=The batch, live")
+    page.wait_for_selector("h1 >> text=themes")
+    page.goto((working.home.outputs / "themes" / "report.html").as_uri())
+    page.wait_for_selector("h1 >> text=themes")
+    assert page.locator(".sm-back").count() == 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from datasette.utils.asgi import Response
 
+from soundmill.publish import datasettes
 from soundmill.publish.pages import LIVE, helpers
 from soundmill.publish.review.page import framing
 
@@ -17,12 +17,7 @@ def frame(datasette: Any, database: str) -> dict[str, Any]:
     found = framing(datasette)
     more = ("check", "submit", "arrivals", "events", "review", "compare", "compose", "picks", "batches", "files")
     found["addresses"] |= {name: path(f"/-/soundmill/{name}") for name in more}
-    return {**helpers(datasette, database), **found, "sql_link": lambda sql: sql_link(datasette, database, sql)}
-
-
-def sql_link(datasette: Any, database: str, sql: str) -> str:
-    """Where a question of one of our pages can be asked, and changed, by hand."""
-    return str(datasette.urls.path(f"/{database}?{urlencode({'sql': ' '.join(sql.split())})}"))
+    return {**helpers(datasette, database), **found}
 
 
 def quoted(text: str) -> str:
@@ -39,7 +34,7 @@ async def parts(datasette: Any, context: dict[str, Any], templates: dict[str, st
     """Pieces of a page, by name, as the HTML that stands on it."""
     full = {**context, "urls": datasette.urls}
     html = {
-        name: await datasette.jinja_env.get_template(f"{template}.html").render_async(full)
+        name: await datasettes.templates(datasette).get_template(f"{template}.html").render_async(full)
         for name, template in templates.items()
     }
     return Response.json({"html": html, **more}, headers=LIVE)
