@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from publish.conftest import HOSTILE
+from soundmill.commands.report import make_report
 
 from .conftest import TAKES, Mill
 
@@ -145,14 +146,22 @@ def test_a_take_leads_to_a_file_for_others(page: Page, working: Mill, way: str, 
     assert page.is_enabled("[data-part=submit]")
 
 
-PAGES = ["batches", "files", "compose", "batch/themes", "picks", "picks/picks"]
+OURS = [f"-/soundmill/{name}" for name in ("batches", "files", "compose", "batch/themes", "picks", "picks/picks")]
+PAGES = [*OURS, "", "-/soundmill"]
+DATASETTES = [
+    "catalog",
+    "catalog/takes?_size=10&score__gt=1",
+    "catalog/best_takes",
+    "catalog/jobs/1",
+    "catalog?sql=select+1",
+]
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, *DATASETTES])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_grave(page: Page, working: Mill, path: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{working.url}-/soundmill/{path}")
+    page.goto(working.url + path)
     page.wait_for_function("document.readyState === 'complete'")
     found = Axe().run(page).response["violations"]
     grave = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found if each["impact"] in GRAVE]
@@ -167,7 +176,7 @@ def test_a_page_fits_a_phone_and_weighs_little(browser: Browser, working: Mill, 
     page.on(
         "response", lambda answer: weights.append(len(answer.body()) if answer.ok and "events" not in answer.url else 0)
     )
-    page.goto(f"{working.url}-/soundmill/{path}")
+    page.goto(working.url + path)
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     assert sum(weights) < 300_000
@@ -207,7 +216,7 @@ def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page
         [("second", 1), ("ä & <b>", 2)],
     )
     with page.expect_download() as download:
-        page.evaluate("(link) => { link.download = ''; link.click(); }", page.query_selector("text=CSV"))
+        page.evaluate("(link) => { link.download = ''; link.click(); }", page.query_selector("a:text-is('CSV')"))
     assert download.value.path().read_text(encoding="utf-8").count("themes/") == 2
     page.click("details.sm-coverage summary progress")
     page.click("text=Review the takes of rows without one")
@@ -216,6 +225,7 @@ def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page
 
 
 def test_a_report_leads_back_where_the_site_shows_it_and_only_there(page: Page, working: Mill) -> None:
+    make_report(working.home, "themes", lambda _: None)
     page.goto(working.url + "-/soundmill/report/themes/report.html")
     page.click("text=The batch, live")
     page.wait_for_selector("h1 >> text=themes")

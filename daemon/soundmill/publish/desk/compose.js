@@ -114,6 +114,7 @@ function changed() {
   if (!sheet) sessionStorage.setItem(STORE, JSON.stringify([name.value, text.value]));
   asked += 1; // what is on its way speaks of another text
   submit.disabled = true;
+  if (text.value.trim() || sheet) verdict("Checking …");
   lines();
   window.clearTimeout(timer);
   timer = window.setTimeout(check, CHECK_MS);
