@@ -1,5 +1,5 @@
 """The seam to Datasette: where its versions differ, and its own templates with what a screen reader needs, the language
-of a page and a name for every field.
+of a page, a name for every field, and the keyboard's way to what scrolls.
 
 Templates are changed as they are loaded rather than replaced, so that those of every version stay what they are. Those
 that somebody has put in their place are left alone.
@@ -22,6 +22,7 @@ NAMED = (
     ('<select name="_filter_op', '<select aria-label="How to compare" name="_filter_op'),
     ('<input type="text" name="_filter_value', '<input aria-label="Value" type="text" name="_filter_value'),
     ('<select name="_sort"', '<select aria-label="Sort by" name="_sort"'),
+    ('<div class="table-wrapper">', '<div class="table-wrapper" tabindex="0" role="region" aria-label="Rows">'),
     ('<textarea id="sql-editor"', '<textarea aria-label="SQL" id="sql-editor"'),
 )  # fmt: skip
 

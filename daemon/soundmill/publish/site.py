@@ -48,7 +48,7 @@ SETTINGS = {
     "sql_time_limit_ms": "2500",
     "num_sql_threads": "4",  # one slow question does not stop the board
     "default_facet_size": "20",
-    "facet_time_limit_ms": "250",
+    "facet_time_limit_ms": "100",
     "suggest_facets": "off",  # it would try each of 45 columns on every page
     "allow_download": "off",  # without its write-ahead log the file is not the catalogue
     "default_cache_ttl": "0",  # the catalogue is alive

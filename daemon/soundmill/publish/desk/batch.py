@@ -59,7 +59,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     with contextlib.suppress(QueryInterrupted):  # then the page does without these chips
         filed = await reads.filed_counts(source, name)
     context = {
-        **common.frame(datasette, database),
+        **common.frame(datasette, database, "batch"),
         "batch": batch,
         "labels": json.loads(str(batch["labels"])),
         "jobs": jobs,

@@ -38,7 +38,7 @@ async def batches_page(datasette: Any, request: Any) -> Response:
     page = rows[:PAGE_SIZE]
     asked = {"state": state, "q": words}
     context = {
-        **common.frame(datasette, database),
+        **common.frame(datasette, database, "batches"),
         "batches": page,
         "state": state,
         "words": words,
@@ -94,7 +94,7 @@ async def files_page(datasette: Any, request: Any) -> Response:
     rows = await ask(source, REJECTED, {"before": before, "limit": MOST_FILES + 1})
     page = rows[:MOST_FILES]
     context = {
-        **common.frame(datasette, database),
+        **common.frame(datasette, database, "desk"),
         "rejected": [_with_problems(row) for row in page],
         "ignored": [] if before else await ask(source, "SELECT kind, file, message FROM inbox_notices LIMIT 500"),
         "next": page[-1]["ulid"] if len(rows) > MOST_FILES else None,

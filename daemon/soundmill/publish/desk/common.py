@@ -11,10 +11,10 @@ from soundmill.publish.pages import LIVE, helpers
 from soundmill.publish.review.page import framing
 
 
-def frame(datasette: Any, database: str) -> dict[str, Any]:
-    """What the templates of such a page need, and where its scripts find things."""
+def frame(datasette: Any, database: str, start: str) -> dict[str, Any]:
+    """What the templates of such a page need whose script `start` is, and where its scripts find things."""
     path = datasette.urls.path
-    found = framing(datasette)
+    found = framing(datasette, start)
     more = ("check", "submit", "arrivals", "events", "review", "compare", "compose", "picks", "batches", "files")
     found["addresses"] |= {name: path(f"/-/soundmill/{name}") for name in more}
     return {**helpers(datasette, database), **found}

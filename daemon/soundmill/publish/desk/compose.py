@@ -31,7 +31,7 @@ async def compose_page(datasette: Any, request: Any) -> Response:
         else:
             problem = f"There is no take {files[0]}"
     context = {
-        **common.frame(datasette, database),
+        **common.frame(datasette, database, "compose"),
         "name": name,
         "text": text,
         "problem": problem,

@@ -17,9 +17,9 @@ from soundmill.publish.served import visible_catalog
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
 
-MOST_PICKS = 500  # on a page
-MOST_BATCHES = 20
-MOST_ROWS = 40  # without a pick, of a batch
+MOST_PICKS = 100  # on a page
+MOST_BATCHES = 12
+MOST_ROWS = 12  # without a pick, of a batch
 DEFAULT = "picks"
 DELIVERS = find_spec("soundmill.deliver") is not None
 LISTS = "SELECT * FROM shortlist_overview ORDER BY archived_at IS NOT NULL, picks DESC, shortlist LIMIT 500"
@@ -46,7 +46,12 @@ async def picks_page(datasette: Any, request: Any) -> Response:
     """All shortlists."""
     database = await visible_catalog(datasette, request)
     lists = await ask(datasette.databases[database], LISTS)
-    context = {**common.frame(datasette, database), "lists": lists, "list_url": _list_url(datasette), "sql": LISTS}
+    context = {
+        **common.frame(datasette, database, "picks"),
+        "lists": lists,
+        "list_url": _list_url(datasette),
+        "sql": LISTS,
+    }
     if request.args.get("live") == "1":
         return await common.parts(datasette, context, {"lists": "soundmill_picks_lists"})
     return await common.page(datasette, request, "soundmill_picks", context)
@@ -67,7 +72,7 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
     picks = await ask(source, PICKS, {"name": name, **limits})
     listed = str(shortlist["shortlist"])
     context = {
-        **common.frame(datasette, database),
+        **common.frame(datasette, database, "shortlist"),
         "shortlist": shortlist,
         "picks": picks[:MOST_PICKS],
         "page": page,

@@ -107,13 +107,16 @@
 
   // Datasette's editor stands in place of the field that has a name.
   function nameEditor() {
-    var editor = document.querySelector(".cm-content");
-    if (editor) editor.setAttribute("aria-label", "SQL");
+    document.querySelectorAll(".cm-content, .CodeMirror textarea").forEach(function (editor) {
+      editor.setAttribute("aria-label", "SQL");
+    });
   }
 
+  window.addEventListener("load", function () {
+    window.setTimeout(nameEditor); // once Datasette has made it, when the page is loaded
+  });
   document.addEventListener("DOMContentLoaded", function () {
     playOn();
-    nameEditor();
     reviewRows();
     explainColumns();
     liveBoard();
