@@ -90,13 +90,14 @@ INSIDE: dict[str, list[str]] = {
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "health",
-        "pages", "asking", "review", "plugin", "site",
+        "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
+        "cells", "health", "pages", "asking", "review", "desk", "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
+    "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [

@@ -9,6 +9,7 @@ whenever its content changes.
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -106,9 +107,27 @@ def m0011_deliveries(db: Database) -> None:
     db.execute("CREATE INDEX batches_to_deliver ON batches (id) WHERE deliver IS NOT NULL")
 
 
+def m0012_references(db: Database) -> None:
+    """The column that each reference is to, which Datasette asks for. No row changes: what SQLite holds of a table is
+    the text that made it (https://www.sqlite.org/pragma.html#pragma_writable_schema)."""
+    tables = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL").fetchall()
+    named = [(BARE_REFERENCE.sub(r"\1 (id)", sql), name) for name, sql in tables if BARE_REFERENCE.search(sql)]
+    version = db.execute("PRAGMA schema_version").fetchone()[0]
+    db.execute("PRAGMA writable_schema = ON")
+    try:
+        for sql, name in named:
+            db.execute("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (sql, name))
+        db.execute(f"PRAGMA schema_version = {version + 1}")  # other connections read the schema again, and so do we
+    finally:
+        db.execute("PRAGMA writable_schema = RESET")
+
+
+BARE_REFERENCE = re.compile(r"(\bREFERENCES (?:batches|jobs|outputs)\b)(?! ?\()")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries,
+    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references,
 )  # fmt: skip
 
 

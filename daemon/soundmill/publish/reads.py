@@ -145,7 +145,7 @@ async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:
     marks = ", ".join("?" * len(ids))
     takes = await ask(
         database,
-        "SELECT job_id, stars, loudness_lufs, licence, seed, quarantined FROM takes"
+        "SELECT job_id, output_id, stars, rejected, picks, loudness_lufs, licence, seed, quarantined FROM takes"
         f" WHERE is_final AND job_id IN ({marks})",
         ids,
     )
