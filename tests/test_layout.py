@@ -22,8 +22,8 @@ TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile",
     "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
-LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
-GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins", "logs"}
+LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "preference", "home", "config"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "preference", "plugins", "logs"}
 STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {

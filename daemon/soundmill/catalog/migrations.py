@@ -93,9 +93,14 @@ def m0009_peaks(db: Database) -> None:
     _run(db, "0009_peaks.sql")
 
 
+def m0010_comparisons(db: Database) -> None:
+    """What was expected of an answer that was asked for only to see whether somebody listens."""
+    _run(db, "0010_comparisons.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks,
+    m0008_wishes, m0009_peaks, m0010_comparisons,
 )  # fmt: skip
 
 
