@@ -81,12 +81,13 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "health",
-        "pages", "asking", "review", "plugin", "site",
+        "pages", "asking", "review", "compare", "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
+    "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [

@@ -21,6 +21,7 @@ from pluggy import HookimplMarker
 from soundmill.publish import cells, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.compare.routes import ROUTES as COMPARE
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
@@ -90,9 +91,8 @@ def register_actions() -> list[Any]:
 def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
-    env.loader = ChoiceLoader(
-        [*env.loader.loaders, PackageLoader("soundmill.publish"), PackageLoader("soundmill.publish", "review")]
-    )
+    ours = [PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "compare")]
+    env.loader = ChoiceLoader([*env.loader.loaders, *ours])
 
 
 @hookimpl
@@ -146,6 +146,7 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
         {"href": path("/-/soundmill/review"), "label": "Review"},
+        {"href": path("/-/soundmill/studies"), "label": "Listening tests"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 
@@ -174,6 +175,7 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
         *ASKING,
         *REVIEW,
+        *COMPARE,
     ]
 
 

@@ -51,6 +51,7 @@ def framing(datasette: Any) -> dict[str, Any]:
             "me": path("/-/soundmill/me"),
             "wishes": path("/-/soundmill/wishes"),
             "takes": path("/-/soundmill/review.json"),
+            "compare": path("/-/soundmill/compare"),
         },
     }
 

@@ -5,6 +5,7 @@ import { Listening, pathUrl } from "soundmill/listening";
 import { Marks } from "soundmill/marks";
 import { Queue } from "soundmill/queue";
 import { Strip } from "soundmill/strip";
+import { Site } from "soundmill/wishing";
 
 const AHEAD = 3; // takes that are got ready
 const ROW_PX = 52;
@@ -29,51 +30,19 @@ function wanted() {
 
 async function ask(parameters) {
   const query = new URLSearchParams([...source, ...wanted(), ...Object.entries(parameters)]);
-  const answer = await reach(`${addresses.takes}?${query}`);
+  const answer = await site.reach(`${addresses.takes}?${query}`);
   const data = await answer.json();
   if (!answer.ok) throw new Error(data.error || `The site answers ${answer.status}`);
   return data;
 }
 
-class Refused extends Error {
-  final = true;
-}
-
-let me = { actor: null, may: {}, token: "" };
-
-/** The answer to a request, which may never come. */
-async function reach(url, options) {
-  try {
-    return await fetch(url, { cache: "no-store", ...options });
-  } catch {
-    throw new Error("The site does not answer");
-  }
-}
-
-async function send(wishes) {
-  const answer = await reach(addresses.wishes, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-soundmill-token": me.token },
-    body: JSON.stringify({ wishes }),
-  });
-  const data = await answer.json().catch(() => ({}));
-  if (answer.ok) return data.asked;
-  const said = [data.error || `the site answers ${answer.status}`, ...(data.problems || []).map((each) => each.message)];
-  if (answer.status >= 500) throw new Error(said[0]);
-  throw new Refused(said.join("; "));
-}
-
-async function answers(numbers) {
-  const answer = await reach(`${addresses.wishes}?ids=${numbers.join(",")}`);
-  if (!answer.ok) throw new Error(`The site answers ${answer.status}`);
-  return (await answer.json()).answers;
-}
+const site = new Site(addresses);
 
 // --- parts ---
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const queue = new Queue(ask);
-const marks = new Marks({ send, answers, storage: sessionStorage, later, now: () => performance.timeOrigin + performance.now() });
+const marks = new Marks({ send: site.send, answers: site.answers, storage: sessionStorage, later, now: () => performance.timeOrigin + performance.now() });
 const listening = new Listening(root, addresses);
 const strip = new Strip(part("strip"), { rowHeight: ROW_PX, row: makeRow, near: (side) => queue.grow(side) });
 const playOn = remembered("sm-play-on", true);
@@ -91,7 +60,7 @@ function remembered(id, otherwise) {
 }
 
 function learn(take) {
-  const mine = me.actor ? take.mine : { stars: take.stars && Math.round(take.stars), rejected: take.rejected };
+  const mine = site.me.actor ? take.mine : { stars: take.stars && Math.round(take.stars), rejected: take.rejected };
   const name = shortlist.value.trim().toLowerCase();
   marks.learn(take.output_id, {
     stars: mine.stars ?? null,
@@ -121,6 +90,7 @@ function show({ play }) {
   const batch = part("batch");
   batch.textContent = take.batch;
   batch.href = pathUrl(addresses.batch, take.batch);
+  part("compare").href = `${addresses.compare}?${new URLSearchParams({ batch: take.batch, row: take.position })}`;
   const verdict = part("verdict");
   verdict.className = `sm-badge sm-${take.verdict === "failed" ? "flagged" : take.verdict}`;
   verdict.textContent = take.verdict === "failed" ? "flagged" : take.verdict;
@@ -192,7 +162,7 @@ function showMarks() {
 function mark(field, value) {
   const take = queue.current;
   if (!take) return;
-  if (!me.may.rate) {
+  if (!site.me.may.rate) {
     part("login").classList.add("sm-look");
     say("You may not mark here");
     return;
@@ -220,7 +190,7 @@ function reject() {
 }
 
 function thenOn() {
-  if (moveOn.checked && me.may.rate) step(1);
+  if (moveOn.checked && site.me.may.rate) step(1);
 }
 
 function pick() {
@@ -242,7 +212,7 @@ const noting = document.getElementById("sm-noting");
 
 function note() {
   if (!queue.current) return;
-  if (!me.may.rate) return void mark("note", "");
+  if (!site.me.may.rate) return void mark("note", "");
   noting.querySelector("textarea").value = marks.of(queue.current.output_id).note || "";
   noting.showModal();
 }
@@ -456,10 +426,7 @@ card.addEventListener("touchend", (event) => {
 // --- begin ---
 
 async function begin() {
-  const known = fetch(addresses.me, { cache: "no-store" })
-    .then((answer) => (answer.ok ? answer.json() : me))
-    .catch(() => me);
-  me = await known;
+  const me = await site.learn();
   root.classList.toggle("sm-reads-only", !me.may.rate);
   part("login").hidden = Boolean(me.may.rate) || Boolean(me.actor);
   shown("stranger", me.actor && !me.may.rate ? `You are ${me.actor.name}, who may listen here and not mark.` : "");
