@@ -67,8 +67,8 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "scorers",
     ],
     "report": [
-        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
-        "pictures", "summary", "schema", "page", "write",
+        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "listeners", "family",
+        "tables", "pictures", "summary", "schema", "page", "write",
     ],
     "audio": ["announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness"],
     "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],

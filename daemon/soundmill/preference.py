@@ -70,7 +70,8 @@ class Standing:
     def variances(self) -> Floats:
         """Of the differences (..., n, n) of strengths; at least what rounding leaves."""
         own = np.diagonal(self.covariance, axis1=-2, axis2=-1)
-        return np.maximum(own[..., :, None] + own[..., None, :] - 2 * self.covariance, 1e-12)
+        found: Floats = np.maximum(own[..., :, None] + own[..., None, :] - 2 * self.covariance, 1e-12)
+        return found
 
     @property
     def best(self) -> NDArray[np.intp]:
