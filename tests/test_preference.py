@@ -11,12 +11,14 @@ from soundmill.preference import (
     ORDER_SD,
     STRENGTH_SD,
     TIE_SD,
+    WIDER,
     Standing,
     chances_of,
     fit,
     heard,
-    listens,
     next_pair,
+    nothing_known,
+    odds_of,
     share,
 )
 
@@ -27,6 +29,11 @@ def counts_of(n: int, *answers: tuple[int, int, int, int]) -> Any:
     for first, second, answer, times in answers:
         counts[first, second, answer] += times
     return counts
+
+
+def stand(counts: Any) -> Standing:
+    """By one listener whose checks leave no doubt."""
+    return fit(counts[..., None, :, :, :], np.full((*counts.shape[:-3], 1), 200.0))
 
 
 def likelihood(at: Any, counts: Any) -> float:
@@ -47,8 +54,8 @@ SOME = counts_of(3, (0, 1, 0, 7), (1, 0, 1, 3), (1, 2, 0, 5), (2, 0, 2, 4), (0, 
 def test_the_standing_is_where_the_likelihood_is_highest_and_its_covariance_the_curvature_there() -> None:
     from scipy.optimize import minimize
 
+    standing = stand(SOME)
     found = minimize(lambda at: -likelihood(at, SOME), np.zeros(5), method="BFGS", options={"gtol": 1e-8}).x
-    standing = fit(SOME)
     assert standing.strengths == pytest.approx(found[:3] - found[:3].mean(), abs=1e-5)
     assert (float(standing.order), float(standing.tie)) == pytest.approx((found[3], found[4]), abs=1e-5)
     step, eye = 1e-4, np.eye(5)
@@ -67,47 +74,47 @@ def test_the_standing_is_where_the_likelihood_is_highest_and_its_covariance_the_
     )
     inverse = np.linalg.inv(-curvature)[:3, :3]
     centre = np.eye(3) - 1 / 3
-    assert standing.covariance == pytest.approx(centre @ inverse @ centre, abs=1e-4)
+    assert standing.covariance == pytest.approx(WIDER**2 * (centre @ inverse @ centre), abs=1e-4)
 
 
 def test_nobody_asked_is_nothing_known() -> None:
-    standing = fit(np.zeros((4, 4, 3)))
+    standing = nothing_known(4)
     assert standing.strengths == pytest.approx(0)
-    assert standing.errors == pytest.approx(STRENGTH_SD * np.sqrt(3 / 4))
+    assert standing.errors == pytest.approx(WIDER * STRENGTH_SD * np.sqrt(3 / 4))
     assert float(standing.surety) == 0.0
 
 
 def test_always_preferred_is_finite_and_sure() -> None:
-    standing = fit(counts_of(2, (0, 1, 0, 40), (1, 0, 1, 40)))
+    standing = stand(counts_of(2, (0, 1, 0, 40), (1, 0, 1, 40)))
     assert np.isfinite(standing.strengths).all()
     assert int(standing.best) == 0
     assert float(standing.surety) > 0.99
 
 
 def test_being_heard_first_is_not_taken_for_being_better() -> None:
-    standing = fit(counts_of(2, (0, 1, 0, 30), (0, 1, 1, 10), (1, 0, 0, 30), (1, 0, 1, 10)))
+    standing = stand(counts_of(2, (0, 1, 0, 30), (0, 1, 1, 10), (1, 0, 0, 30), (1, 0, 1, 10)))
     assert standing.strengths == pytest.approx(0, abs=1e-9)
     assert float(standing.order) > 0.5
 
 
 def test_only_ties_leave_all_equal() -> None:
-    standing = fit(counts_of(3, (0, 1, 2, 20), (1, 2, 2, 20), (2, 0, 2, 20)))
+    standing = stand(counts_of(3, (0, 1, 2, 20), (1, 2, 2, 20), (2, 0, 2, 20)))
     assert standing.strengths == pytest.approx(0, abs=1e-9)
     assert float(standing.tie) > 1
 
 
 def test_juries_side_by_side_are_as_each_alone() -> None:
     other = counts_of(3, (2, 1, 0, 9))
-    both = fit(np.stack([SOME, other]))
+    both = stand(np.stack([SOME, other]))
     for at, counts in enumerate((SOME, other)):
-        alone = fit(counts)
-        assert both.strengths[at] == pytest.approx(alone.strengths, abs=1e-8)
-        assert both.covariance[at] == pytest.approx(alone.covariance, abs=1e-8)
-        assert float(both.surety[at]) == pytest.approx(float(alone.surety), abs=1e-8)
+        alone = stand(counts)
+        assert both.strengths[at] == pytest.approx(alone.strengths, abs=1e-3)
+        assert both.covariance[at] == pytest.approx(alone.covariance, abs=1e-3)
+        assert float(both.surety[at]) == pytest.approx(float(alone.surety), abs=1e-3)
 
 
 def test_chances_add_up_to_one() -> None:
-    standing = fit(SOME)
+    standing = stand(SOME)
     assert chances_of(standing.strengths, standing.order, standing.tie).sum(axis=-1) == pytest.approx(1)
     assert share(0.0) == 0.5
 
@@ -118,6 +125,7 @@ def test_the_next_question_is_mostly_about_those_that_may_be_the_best() -> None:
         covariance=np.diag(np.full(5, 0.04)),
         order=np.zeros(()),
         tie=np.zeros(()),
+        listening=np.zeros(0),
     )
     random = np.random.default_rng(5)
     pairs = [next_pair(standing, random) for _ in range(400)]
@@ -127,10 +135,17 @@ def test_the_next_question_is_mostly_about_those_that_may_be_the_best() -> None:
     assert 0.4 < heard_first / sum({first, second} == {0, 1} for first, second in pairs) < 0.6
 
 
-def test_who_clicks_at_random_is_told_from_who_listens() -> None:
-    assert listens([])
-    assert listens([("first", "first"), ("second", "second"), ("tie", "first")])
-    assert not listens([("first", "tie"), ("second", "first"), ("tie", "tie")])
+def test_checks_tell_who_clicks_at_random_from_who_listens() -> None:
+    assert odds_of([]) == 0
+    assert odds_of([("first", "first"), ("second", "second"), ("tie", "first")]) > 1
+    assert odds_of([("first", "tie"), ("second", "first"), ("tie", "tie")]) < -1
+
+
+def test_answers_count_by_how_well_somebody_listens() -> None:
+    counts = np.stack([counts_of(2, (0, 1, 0, 9)), counts_of(2, (0, 1, 1, 30))])
+    standing = fit(counts, np.array([3.0, -8.0]))
+    assert standing.listening == pytest.approx([0.9912, 0.0019], abs=1e-4)
+    assert int(standing.best) == 0
 
 
 def row(who: str, first: int, second: int, answer: str, expected: str | None = None) -> dict[str, Any]:

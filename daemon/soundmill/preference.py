@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 ANSWERS = ("first", "second", "tie")
 # Before anybody has answered: normal with these standard deviations about nought, in logits. A strength of one and a
-# half is one take preferred to a middling one four times out of five; being heard first moves less than that.
-STRENGTH_SD, ORDER_SD, TIE_SD = 1.5, 0.5, 1.5
+# quarter is a take preferred to a middling one 78 times out of 100; being heard first moves less than that.
+STRENGTH_SD, ORDER_SD, TIE_SD = 1.25, 0.5, 1.5
+# Of standard errors, for what the model leaves out (listeners differ; likelihoods of takes that were asked about little
+# are skewed): measured, docs/statistics.md.
+WIDER = 1.1
 MOST_STEPS, CLOSE = 60, 1e-9
 LONGEST_STEP = 2.0  # in any parameter: from far away Newton's own would overshoot
 Z95 = 1.959963984540054
 SURE = 0.95
 WIDE_EVERY = 4  # of so many questions one is about all takes, the others about which is the best
+# So many listeners are expected to listen; the others answer by chance.
+LISTENING = 0.85
 # Chances of the right answer to a check: of one who listens, where one take was spoiled and where both are the same.
 HEARS_SPOILED, HEARS_SAME, BY_CHANCE = 0.9, 0.6, 1 / 3
 
@@ -44,13 +49,14 @@ class Standing:
     """What is known of n takes, each array with any leading axes that the counts had.
 
     `strengths` (..., n) sum to nought and have `covariance` (..., n, n), both in logits; `order` and `tie` (...) are o
-    and t above.
+    and t above; `listening` (..., r) is the chance that each listener listens, by which their answers count.
     """
 
     strengths: Floats
     covariance: Floats
     order: Floats
     tie: Floats
+    listening: Floats
 
     @property
     def errors(self) -> Floats:
@@ -94,7 +100,7 @@ class Standing:
 class Heard:
     """What listeners said of `takes`, which are numbers of outputs. `answers` (n,) says how many are about each.
 
-    `left_out` are the listeners whose checks say that they did not listen; their answers count for nothing.
+    `left_out` are listeners who more likely answered by chance, by their checks: their answers count for little.
     """
 
     takes: tuple[int, ...]
@@ -124,52 +130,71 @@ def heard(rows: Iterable[Mapping[str, Any]], takes: Collection[int] | None = Non
     for row in rows:
         if row["attention"] and row["expected"]:
             checks.setdefault(row["who"], []).append((row["expected"], row["answer"]))
-    deaf = {who for who, asked in checks.items() if not listens(asked)}
     said = [
-        (int(row["first_output_id"]), int(row["second_output_id"]), ANSWERS.index(row["answer"]), str(row["who"]))
+        (str(row["who"]), int(row["first_output_id"]), int(row["second_output_id"]), ANSWERS.index(row["answer"]))
         for row in rows
         if not row["attention"]
         and (takes is None or (row["first_output_id"] in takes and row["second_output_id"] in takes))
     ]
-    counting = [one for one in said if one[3] not in deaf]
-    if not counting:
+    if not said:
         return None
-    known = tuple(sorted({take for one in counting for take in one[:2]} if takes is None else set(takes)))
+    known = sorted({take for one in said for take in one[1:3]} if takes is None else set(takes))
+    people = sorted({one[0] for one in said})
     place = {take: at for at, take in enumerate(known)}
-    counts = np.zeros((len(known), len(known), len(ANSWERS)))
-    for first, second, answer, _ in counting:
-        counts[place[first], place[second], answer] += 1
-    asked_of = counts.sum(axis=-1)
+    seat = {who: at for at, who in enumerate(people)}
+    counts = np.zeros((len(people), len(known), len(known), len(ANSWERS)))
+    for who, first, second, answer in said:
+        counts[seat[who], place[first], place[second], answer] += 1
+    standing = fit(counts, np.array([odds_of(checks.get(who, ())) for who in people]))
+    counting = standing.listening >= 0.5
+    if not counting.any():
+        return None
+    asked_of = counts[counting].sum(axis=(0, -1))
     return Heard(
-        takes=known,
-        standing=fit(counts),
+        takes=tuple(known),
+        standing=standing,
         answers=tuple(int(each) for each in asked_of.sum(axis=0) + asked_of.sum(axis=1)),
-        listeners=tuple(sorted({one[3] for one in counting})),
-        left_out=tuple(sorted({one[3] for one in said} & deaf)),
+        listeners=tuple(who for who, counts_ in zip(people, counting, strict=True) if counts_),
+        left_out=tuple(who for who, counts_ in zip(people, counting, strict=True) if not counts_),
     )
 
 
-def fit(counts: Floats) -> Standing:
-    """The standing by counts (..., n, n, 3): the mode of what is likely after them, and the inverse of the information
-    there. Every leading axis is a jury of its own."""
+def fit(counts: Floats, checks: Floats) -> Standing:
+    """The standing by counts (..., r, n, n, 3) of r listeners and the log odds (..., r) that their checks give them of
+    listening (`odds_of`): the mode of what is likely after them, and the inverse of the information there. Every
+    leading axis is a jury of its own.
+
+    Each listener is one who listens or one who answers by chance, and their answers count by how likely they are the
+    first, by their checks alone: whoever hears otherwise than most is no reason to leave them out.
+    """
     n = counts.shape[-2]
-    asked = counts.sum(axis=-1)
+    at = np.zeros((*counts.shape[:-4], n + 2))
     precision = np.concatenate([np.full(n, STRENGTH_SD**-2), [ORDER_SD**-2, TIE_SD**-2]])
-    at = np.zeros((*counts.shape[:-3], n + 2))
+    listening = 1 / (1 + np.exp(-np.clip(checks + log(LISTENING / (1 - LISTENING)), -500, 500)))
+    counted = np.einsum("...r,...rijk->...ijk", listening, counts)
+    asked = counted.sum(axis=-1)
     for _ in range(MOST_STEPS):
-        slope, information = _likelihood(at, counts, asked)
-        slope -= precision * at
-        step = np.linalg.solve(information + np.diag(precision), slope[..., None])[..., 0]
+        slope, information = _likelihood(at, counted, asked)
+        step = np.linalg.solve(information + np.diag(precision), (slope - precision * at)[..., None])[..., 0]
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(np.abs(step).max(axis=-1, keepdims=True), CLOSE))
         at = at + step
-        if np.abs(step).max(initial=0.0) < CLOSE:
+        if np.abs(step).max() < CLOSE:
             break
-    _, information = _likelihood(at, counts, asked)
-    covariance = np.linalg.inv(information + np.diag(precision))[..., :n, :n]
+    _, information = _likelihood(at, counted, asked)
+    covariance = np.linalg.inv(information + np.diag(precision))
     centre = np.eye(n) - 1 / n
     return Standing(
-        strengths=at[..., :n] @ centre, covariance=centre @ covariance @ centre, order=at[..., n], tie=at[..., n + 1]
+        strengths=at[..., :n] @ centre,
+        covariance=WIDER**2 * (centre @ covariance[..., :n, :n] @ centre),
+        order=at[..., n],
+        tie=at[..., n + 1],
+        listening=listening,
     )
+
+
+def nothing_known(takes: int) -> Standing:
+    """The standing of so many takes before anybody has answered."""
+    return fit(np.zeros((0, takes, takes, len(ANSWERS))), np.zeros(0))
 
 
 def _likelihood(at: Floats, counts: Floats, asked: Floats) -> tuple[Floats, Floats]:
@@ -246,14 +271,13 @@ def _top_two(standing: Standing, random: np.random.Generator, draws: int = 64) -
     return first, int(doubts.argmin())
 
 
-def listens(checks: Sequence[tuple[str, str]]) -> bool:
-    """Whether somebody's checks, each what was expected and what was answered, are at least as likely from one who
-    listens as from one who answers by chance."""
+def odds_of(checks: Sequence[tuple[str, str]]) -> float:
+    """Log odds that somebody listens rather than answers by chance, by what checks expected and what was answered."""
     odds = 0.0
     for expected, answer in checks:
         right = HEARS_SAME if expected == "tie" else HEARS_SPOILED
         odds += log(right / BY_CHANCE) if answer == expected else log((1 - right) / (1 - BY_CHANCE))
-    return odds >= 0
+    return odds
 
 
 def share(strength: float) -> float:

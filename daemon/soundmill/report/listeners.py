@@ -40,7 +40,7 @@ class Listeners:
             said = f"Which of {len(self.takes)} takes listeners prefer is not sure yet; {best.file} is ahead"
         said = f"{said} ({percent(best.share)} would rather have it than a middling one; {many})."
         if self.left_out:
-            said += f" Left out, because they missed what they were to hear: {listed(self.left_out)}."
+            said += f" Left out, because they seem to have answered by chance: {listed(self.left_out)}."
         return said
 
 

@@ -121,11 +121,11 @@ class Sessions:
     def _pair(self, study: Study, said: Sequence[Said], own: Sequence[Said]) -> tuple[int, int]:
         import numpy as np  # a site of which nobody asks this does without
 
-        from soundmill.preference import ANSWERS, fit, heard, next_pair
+        from soundmill.preference import heard, next_pair, nothing_known
 
         found = heard(said, study.takes)
         takes = sorted(set(study.takes)) if found is None else found.takes
-        standing = fit(np.zeros((len(takes), len(takes), len(ANSWERS)))) if found is None else found.standing
+        standing = nothing_known(len(takes)) if found is None else found.standing
         chance = np.random.default_rng(self.lot.getrandbits(64))
         before = {own[-1]["first_output_id"], own[-1]["second_output_id"]} if own else set()
         for _ in range(TRIES):
