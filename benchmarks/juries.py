@@ -1,6 +1,6 @@
 """What a listening test finds, tried on simulated juries:
 
-python benchmarks/juries.py [--juries N] [--seed N] [--votes N]
+python benchmarks/juries.py [--juries N] [--seed N] [--votes N] [--pairs chosen|lot]
 
 A jury hears 12 takes, whose strengths are drawn from a normal distribution of standard deviation 1 (in logits), in
 sessions of 40 questions, one of eight an attention check, as the site asks them. Each listener has a leaning to what is
@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--juries", type=int, default=1000)
     parser.add_argument("--votes", type=int, default=400, help="answers with chosen pairs; by lot four times as many")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--pairs", choices=("chosen", "lot"), help="only so; else both")
     options = parser.parse_args()
     print(f"{options.juries} juries, seed {options.seed}")
     heads = (
@@ -156,6 +157,8 @@ def main() -> None:
     print(" ".join(f"{head:>{width}}" for head, width in heads))
     medians = []
     for name, by_lot, votes in (("chosen", False, options.votes), ("by lot", True, 4 * options.votes)):
+        if options.pairs not in (None, "lot" if by_lot else "chosen"):
+            continue
         began = time.monotonic()
         found = tried(options.juries, votes, seed=options.seed, by_lot=by_lot)
         medians.append(float(np.median(found.named)))
@@ -164,7 +167,8 @@ def main() -> None:
             f" {100 * found.wrong / options.juries:5.1f} % {medians[-1]:8.0f} {100 * found.right_ahead:9.1f} %"
             f" {time.monotonic() - began:6.0f}"
         )
-    print(f"answers that chosen pairs need of those by lot, at the median: {100 * medians[0] / medians[1]:.0f} %")
+    if len(medians) == 2:
+        print(f"answers that chosen pairs need of those by lot, at the median: {100 * medians[0] / medians[1]:.0f} %")
 
 
 if __name__ == "__main__":

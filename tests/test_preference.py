@@ -11,7 +11,6 @@ from soundmill.preference import (
     ORDER_SD,
     STRENGTH_SD,
     TIE_SD,
-    WIDER,
     Standing,
     chances_of,
     fit,
@@ -74,13 +73,13 @@ def test_the_standing_is_where_the_likelihood_is_highest_and_its_covariance_the_
     )
     inverse = np.linalg.inv(-curvature)[:3, :3]
     centre = np.eye(3) - 1 / 3
-    assert standing.covariance == pytest.approx(WIDER**2 * (centre @ inverse @ centre), abs=1e-4)
+    assert standing.covariance == pytest.approx(centre @ inverse @ centre, abs=1e-4)
 
 
 def test_nobody_asked_is_nothing_known() -> None:
     standing = nothing_known(4)
     assert standing.strengths == pytest.approx(0)
-    assert standing.errors == pytest.approx(WIDER * STRENGTH_SD * np.sqrt(3 / 4))
+    assert standing.errors == pytest.approx(STRENGTH_SD * np.sqrt(3 / 4))
     assert float(standing.surety) == 0.0
 
 

@@ -30,9 +30,6 @@ ANSWERS = ("first", "second", "tie")
 # Before anybody has answered: normal with these standard deviations about nought, in logits. A strength of one and a
 # quarter is a take preferred to a middling one 78 times out of 100; being heard first moves less than that.
 STRENGTH_SD, ORDER_SD, TIE_SD = 1.25, 0.5, 1.5
-# Of standard errors, for what the model leaves out (listeners differ; likelihoods of takes that were asked about little
-# are skewed): measured, docs/statistics.md.
-WIDER = 1.1
 MOST_STEPS, CLOSE = 60, 1e-9
 LONGEST_STEP = 2.0  # in any parameter: from far away Newton's own would overshoot
 Z95 = 1.959963984540054
@@ -61,7 +58,8 @@ class Standing:
     @property
     def errors(self) -> Floats:
         """Standard errors (..., n) of the strengths."""
-        return np.sqrt(np.diagonal(self.covariance, axis1=-2, axis2=-1))
+        found: Floats = np.sqrt(np.diagonal(self.covariance, axis1=-2, axis2=-1))
+        return found
 
     @property
     def lows(self) -> Floats:
@@ -185,7 +183,7 @@ def fit(counts: Floats, checks: Floats) -> Standing:
     centre = np.eye(n) - 1 / n
     return Standing(
         strengths=at[..., :n] @ centre,
-        covariance=WIDER**2 * (centre @ covariance[..., :n, :n] @ centre),
+        covariance=centre @ covariance[..., :n, :n] @ centre,
         order=at[..., n],
         tie=at[..., n + 1],
         listening=listening,
