@@ -22,8 +22,8 @@ TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile",
     "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
-LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
-GROUND = {"__init__", "jobs", "errors", "words", "disk", "faults", "plugins", "logs"}
+LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "preference", "home", "config"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "faults", "preference", "plugins", "logs"}
 STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "deliver", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {
@@ -69,7 +69,7 @@ INSIDE: dict[str, list[str]] = {
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
-        "choice", "family", "tables",
+        "choice", "listeners", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
     "audio": [
@@ -91,13 +91,14 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "desk", "plugin", "site",
+        "cells", "health", "pages", "asking", "review", "compare", "desk", "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
+    "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [

@@ -12,6 +12,8 @@ import pytest
 
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
+from soundmill.catalog.asking import comparisons
+from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.reader import Reader
 from soundmill.faults import listen
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
@@ -589,3 +591,20 @@ def test_a_report_outlives_a_power_cut(reported: Home) -> None:
         listen(None)
     assert passed.count("part.sync") == passed.count("part.name") > 0
     assert passed[-1] == "folder.sync"
+
+
+def test_what_listeners_prefer_stands_in_the_report(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    home.ingest("pairs", [job(n, "a bell") for n in (1, 2)])
+    for attempt in home.claim(2):
+        home.finish(attempt, score=80.0)
+    write = WritingAt(comparisons.compare).__get__(home.catalog, type(home.catalog))
+    for number in range(20):
+        both: dict[str, Any] = {"first": "pairs/clip-002", "second": "pairs/clip-001", "answer": "first", "blind": True}
+        write(f"01C{number}", "ann", **both, attention=False, study="bells")
+    report_on(home, "pairs")
+    page = (home.outputs / "pairs" / "report.html").read_text(encoding="utf-8")
+    assert "Listeners prefer clip-002.wav: the best of 2 takes compared" in page
+    assert "clip-002.wav" in (home.outputs / "pairs" / "README.md").read_text().partition("## What listeners")[2]
+    summary = json.loads((home.outputs / "pairs" / "summary.json").read_text(encoding="utf-8"))
+    assert [take["file"] for take in summary["listeners"]] == ["clip-002.wav", "clip-001.wav"]

@@ -125,9 +125,14 @@ def m0012_references(db: Database) -> None:
 BARE_REFERENCE = re.compile(r"(\bREFERENCES (?:batches|jobs|outputs)\b)(?! ?\()")
 
 
+def m0013_comparisons(db: Database) -> None:
+    """What was expected of an answer that was asked for only to see whether somebody listens."""
+    _run(db, "0013_comparisons.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references,
+    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
 )  # fmt: skip
 
 

@@ -152,9 +152,10 @@ FROM batches b;
 CREATE VIEW comparisons_list AS
 SELECT c.who AS who, f.path AS first_audio, s.path AS second_audio, c.answer AS answer,
        CASE c.answer WHEN 'first' THEN f.path WHEN 'second' THEN s.path END AS preferred,
-       c.blind AS blind, c.attention AS attention, c.study AS study,
+       c.blind AS blind, c.attention AS attention, c.expected AS expected, c.study AS study,
        strftime('%Y-%m-%dT%H:%M:%SZ', c.at, 'unixepoch') AS at,
-       c.first_output_id AS first_output_id, c.second_output_id AS second_output_id, c.id AS comparison_id
+       c.first_output_id AS first_output_id, c.second_output_id AS second_output_id, c.ulid AS ulid,
+       c.id AS comparison_id
 FROM comparisons c
 JOIN outputs f ON f.id = c.first_output_id
 JOIN outputs s ON s.id = c.second_output_id;

@@ -21,6 +21,7 @@ from pluggy import HookimplMarker
 from soundmill.publish import cells, datasettes, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.compare.routes import ROUTES as COMPARE
 from soundmill.publish.desk.routes import ROUTES as DESK
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
@@ -94,7 +95,7 @@ def prepare_jinja2_environment(env: Any) -> None:
     env.loader = ChoiceLoader(
         [
             *(datasettes.NamingLoader(loader) for loader in env.loader.loaders),
-            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk")),
+            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk", "compare")),
         ]
     )
 
@@ -153,6 +154,7 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         {"href": path("/-/soundmill/batches"), "label": "Batches"},
         {"href": path("/-/soundmill/picks"), "label": "Picks"},
         {"href": path("/-/soundmill/compose"), "label": "New batch"},
+        {"href": path("/-/soundmill/studies"), "label": "Listening tests"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 
@@ -181,6 +183,7 @@ def register_routes() -> list[tuple[str, View]]:
         *ASKING,
         *REVIEW,
         *DESK,
+        *COMPARE,
     ]
 
 

@@ -153,7 +153,7 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
             shortlists.unpick(db, target, wish.shortlist)
         case "compare":
             assert wish.second is not None and wish.answer is not None
-            comparisons.compare(
+            return comparisons.compare(
                 db,
                 now,
                 ulid,
@@ -163,6 +163,7 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
                 answer=wish.answer,
                 blind=wish.blind,
                 attention=wish.attention,
+                expected=wish.expected,
                 study=wish.study,
             )
         case "create_list":

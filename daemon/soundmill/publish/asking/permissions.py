@@ -18,7 +18,7 @@ RATE, SUBMIT, CONTROL, DELIVER = "soundmill-rate", "soundmill-submit", "soundmil
 DESCRIPTIONS = {
     RATE: "Rate, reject, pick and compare takes",
     SUBMIT: "Check job files and put them into the inbox",
-    CONTROL: "Cancel, pause, resume, retry and archive batches, and change their priority",
+    CONTROL: "Cancel, pause, resume, retry and archive batches, change their priority, make listening tests",
     DELIVER: "Have picks made into files for a game engine",
 }
 LOCAL: dict[str, Any] = {"id": "owner", "name": "owner", "soundmill": "local"}

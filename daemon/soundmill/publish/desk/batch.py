@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import urllib.parse
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,6 @@ async def batch_page(datasette: Any, request: Any) -> Response:
         "report": _report_url(datasette, outputs, str(batch["batch"])),
         "licences": sorted({job["take"]["licence"] for job in jobs if job["take"] and job["take"]["licence"]}),
         "told": {"batch": batch["batch"], "page": wanted.page, "more": more},
-        "compares": COMPARES,
         "sql": TAKES.format(common.quoted(str(batch["batch"]))),
     }
     if request.args.get("live") == "1":
@@ -84,7 +82,6 @@ async def batch_page(datasette: Any, request: Any) -> Response:
 
 PARTS = {"head": "soundmill_batch_head", "tabs": "soundmill_batch_tabs", "cards": "soundmill_batch_cards"}
 TAKES = "SELECT * FROM takes WHERE batch = {} AND is_final ORDER BY position LIMIT 200"
-COMPARES = find_spec("soundmill.publish.compare") is not None
 
 
 def read_filter(args: Any) -> reads.Filter:

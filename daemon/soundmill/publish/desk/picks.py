@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import urllib.parse
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any
 
 from datasette.database import QueryInterrupted
@@ -21,7 +20,6 @@ MOST_PICKS = 100  # on a page
 MOST_BATCHES = 12
 MOST_ROWS = 12  # without a pick, of a batch
 DEFAULT = "picks"
-DELIVERS = find_spec("soundmill.deliver") is not None
 LISTS = "SELECT * FROM shortlist_overview ORDER BY archived_at IS NOT NULL, picks DESC, shortlist LIMIT 500"
 THIS = "SELECT * FROM shortlist_overview WHERE shortlist = :name"
 PICKS = """
@@ -80,7 +78,7 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
         "coverage": await coverage(source, name),
         "others": [row["shortlist"] for row in await ask(source, LISTS) if row["shortlist"] != listed],
         "list_url": _list_url(datasette),
-        "deliver": f"soundmill deliver {shlex.quote(listed)} --to FOLDER" if DELIVERS else None,
+        "deliver": f"soundmill deliver {shlex.quote(listed)} --to FOLDER",
         "csv": _csv_url(datasette, database, listed),
         "told": {"list": listed},
         "sql": SHOWN.format(common.quoted(listed)),

@@ -71,6 +71,7 @@ def framing(datasette: Any, start: str | None = None) -> dict[str, Any]:
             "me": path("/-/soundmill/me"),
             "wishes": path("/-/soundmill/wishes"),
             "takes": path("/-/soundmill/review.json"),
+            "compare": path("/-/soundmill/compare"),
         },
     }
 

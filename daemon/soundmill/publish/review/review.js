@@ -89,6 +89,7 @@ function show({ play }) {
   const batch = part("batch");
   batch.textContent = take.batch;
   batch.href = pathUrl(addresses.batch, take.batch);
+  part("compare").href = `${addresses.compare}?${new URLSearchParams({ batch: take.batch, row: take.position })}`;
   const verdict = part("verdict");
   verdict.className = `sm-badge sm-${take.verdict === "failed" ? "flagged" : take.verdict}`;
   verdict.textContent = take.verdict === "failed" ? "flagged" : take.verdict;

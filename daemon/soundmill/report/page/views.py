@@ -14,6 +14,7 @@ from soundmill.jobs import JobStatus
 from soundmill.report.choice import ALIKE_POINTS, EACH_KEPT, EACH_PROMPT, Choice, PromptChoice
 from soundmill.report.factors import Factors
 from soundmill.report.family import Earlier, Later
+from soundmill.report.listeners import Listeners
 from soundmill.report.page import head
 from soundmill.report.page.settings import Pairs, one_prompt, sets_apart, settings_of
 from soundmill.report.pictures.drawing import Plot
@@ -51,6 +52,7 @@ class Material:
     passed_together: PassRate
     choice: Choice
     analysis: Analysis | None
+    listeners: Listeners | None
     plots: Sequence[Plot]
     pictures: Mapping[str, str]
     shown: Sequence[Found]
