@@ -55,6 +55,15 @@ def without_the_ulid(world: World) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def without_the_answer(world: World) -> AbstractContextManager[object]:
+    """A wish whose file outlived its answer is worked off once more."""
+    world.rewritten = {
+        "SELECT 1 FROM answers WHERE ulid = ?": "SELECT 1 FROM answers WHERE ulid = ? AND 0",
+        "INSERT INTO answers": "INSERT OR REPLACE INTO answers",
+    }
+    return nullcontext()
+
+
 def whole(_: World) -> AbstractContextManager[object]:
     return nullcontext()
 
@@ -64,6 +73,7 @@ BREAKAGES: dict[str, Spoil] = {
     "fsync": without_fsync,
     "claim": without_the_claim,
     "ulid": without_the_ulid,
+    "answer": without_the_answer,
 }
 
 

@@ -72,6 +72,7 @@ class Disk:
     # -- what is done ------------------------------------------------------------------------
 
     def written(self, path: str, *, new: bool) -> None:
+        self.dirty.pop(path, None)  # the oldest stand first
         self.dirty[path] = self.now
         if new:
             self.changes.append(Change("create", path, "", self.now))

@@ -23,7 +23,7 @@ from simulate.scenario import Drop, Item, Mishap, Rate, Wish
 from simulate.world import Fault, Killed, Mode, Violation, World
 from simulate.writers import MOST_BYTES, Writers
 from soundmill.catalog.catalog import Catalog
-from soundmill.config import Config, InboxConfig, ScheduleConfig
+from soundmill.config import Config, InboxConfig, RetentionConfig, ScheduleConfig
 from soundmill.errors import SoundmillError
 from soundmill.home import Home
 from soundmill.jobs import QcAction
@@ -44,6 +44,7 @@ def settings() -> Config:
         default_duration=0.5,
         on_qc_fail=QcAction.RETRY,
         inbox=InboxConfig(settle_s=1.0, patience_s=10.0, scan_interval_s=1.0, max_file_mb=MOST_BYTES / 2**20),
+        retention=RetentionConfig(failed_after_d=0.003, set_aside_after_d=0.001),
         schedule=ScheduleConfig(
             max_attempts=MAX_ATTEMPTS, qc_retries=2, backoff_max_s=20.0, deadline_s=30.0, deadline_per_audio_s=0.0
         ),
@@ -248,7 +249,7 @@ class Run:
         if fault.kind == "cancel meanwhile" and "tick" in others:
             busy = [attempt.job.id for post in service._pool.posts for attempt in post.worker.in_flight]
             if busy:
-                self.writers.cancel(self.observer.label(busy[fault.pick % len(busy)]), f"{self.world.steps:025d}c")
+                self.writers.cancel(self.observer.label(busy[fault.pick % len(busy)]), f"{self.world.steps:025d}C")
             others = ["tick"]
         if others:
             self._go(others[fault.pick % len(others)])
