@@ -88,4 +88,11 @@ def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
         items = [Drop(number / 2, number, "whole", 1, rng.getrandbits(32)) for number in range(jobs // 4)]
         death = "kill" if kind == "ulid" else "power cut"
         items += [Fault(rng.randrange(jobs * 20), death, 0, rng.getrandbits(32)) for _ in range(20)]
+    elif kind == "answer":
+        # Wishes whose files cannot be removed for a while, in which the daemon dies.
+        items += [Wish(number, number, "rate", rng.getrandbits(32)) for number in range(10, 60)]
+        for _ in range(10):
+            at = rng.randrange(jobs * 30)
+            items.append(Fault(at, "EROFS", 60, rng.getrandbits(32)))
+            items.append(Fault(at + rng.randrange(20, 60), "kill", 0, rng.getrandbits(32)))
     return items

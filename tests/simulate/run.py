@@ -20,7 +20,7 @@ from simulate.engine import MADE_TO_DIE, SimulatedEngine
 from simulate.observer import Observer, statuses
 from simulate.patches import patched
 from simulate.scenario import Drop, Item, Mishap, Rate, Wish
-from simulate.world import Fault, Killed, Mode, Violation, World
+from simulate.world import DISK_ERRORS, SQL_ERRORS, Fault, Killed, Mode, Violation, World
 from simulate.writers import MOST_BYTES, Writers
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, InboxConfig, RetentionConfig, ScheduleConfig
@@ -110,6 +110,8 @@ class Run:
         self._die: set[str] = set()
         self._active: list[object] = []
         self._away = False
+        self._last: tuple[str, int] | None = None  # how the last daemon ended
+        self._disturbed = 0
         self._digest = hashlib.blake2b(digest_size=16)
         self.world.on_commit = self.observer.committed
         self.world.on_rollback = self.observer.rolled_back
@@ -277,6 +279,9 @@ class Run:
     def _begin(self) -> None:
         self.service = None
         self.threads.running.clear()
+        last, self._last = self._last, None
+        self._disturbed = self._disturbances()
+        self.observer.last_beat = None
         engines = dict.fromkeys(DEVICES, self._engine)
         service = Service(
             self.home,
@@ -290,6 +295,24 @@ class Run:
         )
         self.service = service
         self.observer.agrees_with_the_catalogue()
+        self._is_told_of_the_last(last, service)
+
+    def _is_told_of_the_last(self, last: tuple[str, int] | None, service: Service) -> None:
+        if last is None or last[1] != self._disturbances():
+            return
+        died = service._telling.died is not None
+        if died != (last[0] == "running"):
+            raise Violation(f"the daemon before was {last[0]} at its end, and it is said to have {'died' if died else 'ended'}")
+
+    def _disturbances(self) -> int:
+        """How often something befell it by which heartbeats may lie."""
+        return sum(self.world.struck[kind] for kind in ("clock", "power cut", *DISK_ERRORS, *SQL_ERRORS))
+
+    def _note_the_end(self) -> None:
+        """What the next daemon must think of this one, where that can be told."""
+        beat, self.observer.last_beat = self.observer.last_beat, None
+        known = beat is not None and self._disturbed == self._disturbances() and not self.world.suffers
+        self._last = (str(beat), self._disturbed) if known else None
 
     def _engine(self, device: str) -> SimulatedEngine:
         return SimulatedEngine(
@@ -300,6 +323,8 @@ class Run:
     def _crash(self) -> None:
         self.world.dead = True
         cut = self.world.power_cut
+        if self.service is not None:
+            self._note_the_end()
         self._drop_the_process()
         if cut is not None:
             loss = self.world.disk.power_cut(random.Random(cut.pick))
@@ -342,8 +367,10 @@ class Run:
             with self.world.acting(Mode.DAEMON):
                 service.stop(0.0)
                 self.service = None
+            self._note_the_end()
         except Killed:
             self._crash()
+            self._last = None  # it may have said that it stops
         self.service = None
 
     def _unmount(self) -> None:

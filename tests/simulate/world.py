@@ -154,6 +154,11 @@ class World:
         if self._spells:
             self._suffer_sql(statement)
 
+    @property
+    def suffers(self) -> bool:
+        """Whether disk or catalogue may fail at the next step."""
+        return bool(self._suffering())
+
     def revive(self) -> None:
         self.dead, self.power_cut = False, None
         self.handles.clear()
