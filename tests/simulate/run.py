@@ -302,7 +302,7 @@ class Run:
             return
         died = service._telling.died is not None
         if died != (last[0] == "running"):
-            raise Violation(f"the daemon before was {last[0]} at its end, and it is said to have {'died' if died else 'ended'}")
+            raise Violation(f"the daemon before was {last[0]} at its end, and it is said that it died: {died}")
 
     def _disturbances(self) -> int:
         """How often something befell it by which heartbeats may lie."""

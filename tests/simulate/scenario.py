@@ -16,7 +16,8 @@ DROP_KINDS = {
     "invalid": 8, "huge": 2, "growing": 6, "best of": 12, "checked": 15, "delivered": 5,
 }  # fmt: skip
 CONTROLS = (
-    "cancel", "cancel job", "pause", "retry", "rate", "rate", "pick", "archive", "prune", "several", "by hand", "invalid",
+    "cancel", "cancel job", "pause", "retry", "archive", "prune", "rate", "rate", "pick", "several", "by hand",
+    "invalid",
 )  # fmt: skip
 RATES = {
     "fail": 0.02, "bad": 0.005, "input": 0.005, "die": 0.004, "hang": 0.003, "oom": 0.004, "late": 0.02,
