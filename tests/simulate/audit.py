@@ -85,9 +85,9 @@ def _every_file_once(world: World, observer: Observer, writers: Writers) -> None
                 f"{stem}: accepted {accepted[stem]} times, its files {there['accepted'][stem]}; "
                 f"refused {refused[stem]} times, its files {files}"
             )
-    for batch, kept_as in observer.kept_as.items():
+    for name, kept_as in observer.kept_as.items():
         if not (inbox / "accepted" / kept_as).is_file():
-            raise Violation(f"batch {batch}: its file is not accepted/{kept_as}, where the catalogue has it")
+            raise Violation(f"batch {name}: its file is not accepted/{kept_as}, where the catalogue has it")
     for name in there["rejected"]:
         for each in there["rejected"][name]:
             if each.endswith(ERRORS) and "claim " not in (inbox / "rejected" / each).read_text():
@@ -95,10 +95,10 @@ def _every_file_once(world: World, observer: Observer, writers: Writers) -> None
 
 
 def _every_job_once(observer: Observer, writers: Writers) -> None:
-    for batch, number in observer.batches.items():
+    for batch_name, number in observer.batches.items():
         counts = observer.counts[number]
         if counts["queued"] or counts["running"]:
-            raise Violation(f"batch {batch} is not worked off: {dict(counts)}")
+            raise Violation(f"batch {batch_name} is not worked off: {dict(counts)}")
     for name, batch in observer.accepted:
         stem = str(stem_of(name))
         rows = observer.counts[batch].total()

@@ -37,7 +37,7 @@ def without_fsync(world: World) -> AbstractContextManager[object]:
 def without_the_claim(world: World) -> Iterator[None]:
     """Work begins before it is on record."""
 
-    def unclaimed(db: sqlite3.Connection, now: float, **asked: Any) -> list[Attempt]:
+    def unclaimed(db: sqlite3.Connection, now: float, /, **asked: Any) -> list[Attempt]:
         db.execute("SAVEPOINT unclaimed")
         attempts = claims.claim(db, now, **asked)
         db.execute("ROLLBACK TO unclaimed")
@@ -80,7 +80,7 @@ BREAKAGES: dict[str, Spoil] = {
 def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
     """A history in which that rule is needed often."""
     rng = random.Random(f"provoking {kind} {seed}")
-    items = [item for item in scenario(seed, jobs) if not isinstance(item, Fault | Wish)]
+    items: list[Item] = [item for item in scenario(seed, jobs) if not isinstance(item, Fault | Wish)]
     if kind == "fence":
         items += [Fault(rng.randrange(jobs * 30), "cancel meanwhile", 0, rng.getrandbits(32)) for _ in range(jobs)]
     elif kind in ("fsync", "ulid"):

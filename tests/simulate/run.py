@@ -190,7 +190,9 @@ class Run:
         parts = {
             "inbox": not service.inbox.quiet or bool(service.inbox.stuck), "judging": service._rejudging,
             "jobs": service.catalog.unfinished() > 0, "choosing": service.catalog.undecided(),
-            "reports": not service._reporter.worked_off, "controls": service._controls.waiting,
+            "reports": service._reporter is not None and not service._reporter.worked_off,
+            "deliveries": not service._deliveries.worked_off, "retention": not service._pruning.idle,
+            "controls": service._controls.waiting,
         }  # fmt: skip
         return f"{[part for part, waits in parts.items() if waits]}, {audit.left(self.world, self.observer)}"
 
@@ -228,7 +230,7 @@ class Run:
             if thread == "tick":
                 self.service.tick()
             elif thread in self.threads.running:
-                self.threads.go(thread)  # type: ignore[arg-type]
+                self.threads.go(thread)
         finally:
             self._active.pop()
 
