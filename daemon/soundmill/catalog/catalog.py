@@ -126,7 +126,7 @@ class Catalog:
         with self.connected() as db, transaction(db):
             return claims.wake_due(db, now)
 
-    clock_moved = Writing(claims.clock_moved)
+    clock_moved = WritingAt(claims.clock_moved)
     limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
     model_queues = Reading(claims.model_queues)

@@ -81,9 +81,11 @@ def wake_due(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE jobs SET not_before = NULL WHERE not_before <= ?", (now,)).rowcount
 
 
-def clock_moved(db: sqlite3.Connection, by_s: float) -> None:
-    """Waits end when they would have ended, though the date was set anew."""
+def clock_moved(db: sqlite3.Connection, now: float, by_s: float, longest_s: float) -> None:
+    """Waits end when they would have ended, though the date was set anew; none is longer than that from now on, for one
+    that began by the new date before this was noticed is moved, too."""
     db.execute("UPDATE jobs SET not_before = not_before + ? WHERE not_before IS NOT NULL", (by_s,))
+    limit_waits(db, now, longest_s)
 
 
 def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:

@@ -115,7 +115,13 @@ class Service:
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
-            self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
+            self._date = Date(
+                self.catalog,
+                self._record,
+                clock=clock,
+                steady=steady,
+                longest_wait_s=lambda: self.config.schedule.backoff_max_s,
+            )
             self._failed_before = self.catalog.failed_count()
             outlive = self._troubles.outlive
             self._site = WatchedSite(home, config.web, self._record, outlive, steady) if with_site else None
