@@ -340,3 +340,16 @@ def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> N
     undrawn = replace(output, clip=replace(output.clip, peaks=None))
     assert mill.catalog.succeed(second, undrawn, judgement, retry_for_quality=False)
     assert mill.rows("SELECT output_id, data FROM take_peaks") == [{"output_id": 1, "data": b"\x01drawn"}]
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 86_400.0])
+def test_a_wait_that_began_before_a_new_date_was_noticed_is_no_longer_than_any(mill: Any, by_s: float) -> None:
+    """Its end was told by the new date already, and is moved with those that were told by the old one."""
+    mill.ingest(2)
+    early, late = mill.claim(limit=2)
+    mill.fail(early, retry_in=4.0)
+    mill.clock.now += by_s
+    mill.fail(late, retry_in=4.0)
+    mill.catalog.clock_moved(by_s, 300.0)
+    waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
+    assert waits[0] == 4.0 and waits[1] <= 300.0

@@ -88,6 +88,7 @@ def clock_moved(db: sqlite3.Connection, now: float, by_s: float, longest_s: floa
         "UPDATE jobs SET not_before = not_before + :by WHERE not_before + :by <= :latest",
         {"by": by_s, "latest": now + longest_s},
     )
+    limit_waits(db, now, longest_s)
 
 
 def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:

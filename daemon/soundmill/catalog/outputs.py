@@ -64,13 +64,18 @@ def add_output(
 
 def _write_measurements(db: sqlite3.Connection, output_id: int, measurements: Mapping[str, float | None]) -> None:
     """What has no column yet gets one: a quality check that is new needs no migration."""
-    for name in sorted(measurements.keys() - set(_measured(db))):
-        db.execute(f"ALTER TABLE measurements ADD COLUMN {_quoted(name)} REAL")
     names = "".join(f", {_quoted(name)}" for name in measurements)
-    db.execute(
-        f"INSERT INTO measurements (output_id{names}) VALUES (?{', ?' * len(measurements)})",
-        (output_id, *map(finite, measurements.values())),
-    )
+    insert = f"INSERT INTO measurements (output_id{names}) VALUES (?{', ?' * len(measurements)})"
+    values = (output_id, *map(finite, measurements.values()))
+    try:
+        db.execute(insert, values)
+    except sqlite3.OperationalError:
+        lacking = sorted(measurements.keys() - set(_measured(db)))
+        if not lacking:
+            raise
+        for name in lacking:
+            db.execute(f"ALTER TABLE measurements ADD COLUMN {_quoted(name)} REAL")
+        db.execute(insert, values)
 
 
 def _measured(db: sqlite3.Connection) -> list[str]:

@@ -99,6 +99,8 @@ class Worker:
         """
         self._unsettled.extend(self._engine.poll(self._trade.policy.poll_s))
         try:
+            if self._gate.is_open(self._steady()):
+                self._clear_away()
             while self._unsettled and self._gate.is_open(self._steady()):
                 self._settle(self._unsettled[0])
                 self._unsettled.popleft()
@@ -118,7 +120,6 @@ class Worker:
             passing("worker.cancel")
             self._engine.cancel(key[0] for key in mine)
             for key in mine:
-                self._take_back(key)
                 self._forget(key)
 
     def close(self, reason: str) -> None:
@@ -298,9 +299,10 @@ class Worker:
             retry_for_quality=then.retry,
             final_attempt=then.final_attempt,
         )
-        if not done:
+        if done:
+            del self._begun[attempt.key]
+        else:
             self._take_back(attempt.key)  # cancelled while it was being filed
-        self._begun.pop(attempt.key, None)
 
     def _take_back(self, key: tuple[int, int]) -> None:
         """Remove what was filed of an attempt that has come to nothing. Raises StorageUnavailable, CatalogError."""
@@ -308,11 +310,17 @@ class Worker:
         if path is None:
             return
         job = self._ledger.job(key[0])
-        overtaken = job.status is JobStatus.RUNNING and job.attempt != key[1]  # its file may have the name by now
-        if not overtaken and not self._ledger.knows_output(path):
+        if job.status is JobStatus.RUNNING and job.attempt != key[1]:
+            return  # the next attempt's file may have the name by now; looked at again once that has ended
+        if not self._ledger.knows_output(path):
             passing("worker.discard")
             self._shelf.discard(path)
         del self._begun[key]
+
+    def _clear_away(self) -> None:
+        """Take back what is left of attempts that were dropped. Raises StorageUnavailable, CatalogError."""
+        for key in [key for key in self._begun if key not in self._in_flight]:
+            self._take_back(key)
 
     def _is_current(self, attempt: Attempt) -> bool:
         """False once the job was cancelled or taken up by another attempt: its file is not ours to write."""

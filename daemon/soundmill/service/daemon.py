@@ -107,6 +107,8 @@ class Service:
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
             self._telling = Telling(home, self.catalog, config.alerts, self._troubles, clock=clock, steady=steady)
             opened.callback(self._say_goodbye)
+            if self._telling.died is not None:  # at once: should this start fail, the next one knows nothing of it
+                self._record("daemon died", self._telling.died)
             opened.callback(lambda: self._telling.stop_alerts(min(self._grace_s, LAST_ALERTS_S)))
             self._settings = Settings(
                 config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
@@ -168,8 +170,6 @@ class Service:
                 clock=clock,
             )
             self._parts = tuple(self._every_part())
-            if self._telling.died is not None:
-                self._record("daemon died", self._telling.died)
             self._record("daemon started", f"soundmill started on {', '.join(devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")

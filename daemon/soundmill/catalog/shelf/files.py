@@ -155,6 +155,7 @@ def open_folder(outputs: Path, names: tuple[str, ...]) -> Path:
     folder = outputs
     if not outputs.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(outputs))
+    through_a_link = False
     for name in names:
         parent, folder = folder, folder / name
         try:
@@ -164,6 +165,7 @@ def open_folder(outputs: Path, names: tuple[str, ...]) -> Path:
         except FileExistsError:
             if not folder.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
-    if not folder.resolve().is_relative_to(outputs.resolve()):
+            through_a_link = through_a_link or folder.is_symlink()
+    if through_a_link and not folder.resolve().is_relative_to(outputs.resolve()):
         raise StorageUnavailable(f"{folder}: leads out of {outputs} by a link: remove the link")
     return folder
