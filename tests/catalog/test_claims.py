@@ -327,3 +327,13 @@ def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> N
     undrawn = replace(output, clip=replace(output.clip, peaks=None))
     assert mill.catalog.succeed(second, undrawn, judgement, retry_for_quality=False)
     assert mill.rows("SELECT output_id, data FROM take_peaks") == [{"output_id": 1, "data": b"\x01drawn"}]
+
+
+def test_a_take_is_filed_with_its_fingerprint(mill: Any) -> None:
+    mill.ingest(2)
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
+    known = replace(output, clip=replace(output.clip, fingerprint=b"\x01known"))
+    assert mill.catalog.succeed(second, known, judgement, retry_for_quality=False)
+    assert mill.rows("SELECT output_id, data FROM take_fingerprints") == [{"output_id": 2, "data": b"\x01known"}]

@@ -105,9 +105,15 @@ def m0011_deliveries(db: Database) -> None:
     db.execute("CREATE INDEX batches_to_deliver ON batches (id) WHERE deliver IS NOT NULL")
 
 
+def m0012_fingerprints(db: Database) -> None:
+    """By which a file that was made from a take leads back to it."""
+    _run(db, "0012_fingerprints.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries,
+    m0012_fingerprints,
 )  # fmt: skip
 
 
