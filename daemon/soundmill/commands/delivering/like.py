@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
@@ -28,7 +29,9 @@ def like(home: Home, target: str, most: int, *, as_json: bool) -> None:
                 raise
         own = {str(file.relative_to(home.outputs))} if file.is_relative_to(home.outputs) else set[str]()
         try:
-            found = recognizing.like(reader, home.outputs, file, most + len(own))
+            found = recognizing.like(
+                reader, home.outputs, file, most + len(own), lambda line: print(line, file=sys.stderr)
+            )
         except MissingInput as error:
             raise SoundmillError(f"{target}: {error}") from error
         rows = {row["output_id"]: row for row in reader.deliverable(output_ids=[one for one, _ in found])}

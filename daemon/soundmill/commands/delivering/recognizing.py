@@ -51,10 +51,7 @@ def recognize(reader: Reader, outputs: Path, file: Path, say: Callable[[str], No
     )
     if found:
         return found
-    old = reader.without_fingerprint()
-    if old:
-        say(f"{count(len(old), 'take')} from before there were fingerprints: reading the files")
-    known = list(_taken(outputs, old))
+    known = list(_taken(outputs, _old(reader, say)))
     return _recognized(reader, outputs, sound, asked, [one for one, _ in known], [each for _, each in known])
 
 
@@ -76,13 +73,13 @@ def same(reader: Reader, outputs: Path, files: Mapping[int, Path]) -> list[tuple
     return pairs
 
 
-def like(reader: Reader, outputs: Path, file: Path, most: int) -> list[tuple[int, float]]:
+def like(reader: Reader, outputs: Path, file: Path, most: int, say: Callable[[str], None]) -> list[tuple[int, float]]:
     """Takes that sound most like a file, by output id with their distance (see likeness.py), nearest first.
 
     Raises MissingInput where the file is no audio.
     """
     known = {one: unpacked(data) for one, data in reader.fingerprints()}
-    known |= dict(_taken(outputs, reader.without_fingerprint()))
+    known |= dict(_taken(outputs, _old(reader, say)))
     if not known:
         return []
     ids = list(known)
@@ -121,6 +118,13 @@ def _recognized(
 
 def _rows(reader: Reader, ids: Sequence[int], matches: Sequence[Match]) -> list[dict[str, object]]:
     return reader.deliverable(output_ids=[ids[match.number] for match in matches]) if matches else []
+
+
+def _old(reader: Reader, say: Callable[[str], None]) -> list[tuple[int, str]]:
+    old = reader.without_fingerprint()
+    if old:
+        say(f"{count(len(old), 'take')} from before there were fingerprints: reading the files")
+    return old
 
 
 def _taken(outputs: Path, takes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Fingerprint]]:
