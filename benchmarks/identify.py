@@ -111,6 +111,8 @@ def identify(takes: int, strangers: int, seconds: float, processes: int) -> bool
     print(f"{takes} takes: {right} found ({right / takes:.1%}), {wrong} taken for another, {none} not found")
     print(f"{strangers} strangers: {answered} taken for a take")
     print(f"coherence of those found: lowest {min(agreements):.2f}, median {np.median(agreements):.2f}")
+    strange = sorted(found[0].coherence or 0.0 for found, _ in answers[takes:] if found)
+    print(f"coherence of strangers taken for a take: {', '.join(f'{each:.2f}' for each in strange)}")
     print(f"processor time of an answer: median {np.median([spent for _, spent in answers]) * 1000:.0f} ms")
     return bool(right >= LEAST_FOUND * takes and wrong + answered <= MOST_WRONG * len(pieces))
 

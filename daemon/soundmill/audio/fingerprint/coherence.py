@@ -13,6 +13,7 @@ from soundmill.audio.resample import resample
 
 RATE = 8_000  # Hz; above, encoders at low rates keep no phases
 SEGMENT_S = 0.5
+LEAST_OVERLAP = 0.8  # of the shorter of the two
 SAME = 0.6  # from this coherence on they are one recording
 
 
@@ -49,5 +50,7 @@ def _lag(first: NDArray[np.float64], second: NDArray[np.float64]) -> int:
     """By how many samples the second is to be taken earlier to fit the first best."""
     size = next_fast_len(first.size + second.size, real=True)
     crossed = np.abs(irfft(rfft(first, size) * np.conj(rfft(second, size)), size))
-    lag = int(np.argmax(crossed))
-    return lag if lag < first.size else lag - size
+    # Where only the ends overlap, one note that both have would decide.
+    least = round(LEAST_OVERLAP * min(first.size, second.size))
+    lags = np.arange(least - second.size, first.size - least + 1)
+    return int(lags[np.argmax(crossed[lags % size])])
