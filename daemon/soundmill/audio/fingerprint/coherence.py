@@ -14,7 +14,7 @@ from soundmill.audio.resample import resample
 RATE = 8_000  # Hz; above, encoders at low rates keep no phases
 SEGMENT_S = 0.5
 LEAST_OVERLAP = 0.8  # of the shorter of the two
-SAME = 0.6  # from this coherence on they are one recording
+SAME = 0.65  # from this coherence on they are one recording
 
 
 def waveform(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:

@@ -21,6 +21,8 @@ from soundmill.words import count
 
 # Of a take whose file is gone, which leaves only the fingerprint to go by.
 SURE_CERTAINTY, SURE_SHARE = 12.0, 0.7
+# An encoder keeps little of the waveform of noise: with so many landmarks in common a lesser coherence will do.
+LIKELY, LIKELY_SHARE = 0.4, 0.6
 ALSO_CERTAINTY = 0.5  # of the surest: what is less likely than that is not listened to
 # Two takes of one length and beginning have nearly all pairs in common if they are the same; fewer are not compared.
 TWIN_SHARE = 0.5
@@ -110,7 +112,8 @@ def _recognized(
             if match.certainty >= SURE_CERTAINTY and match.share >= SURE_SHARE:
                 found.append(Recognized(output_id=one, coherence=None, begins_s=match.offset_s))
             continue
-        if agreement >= SAME:
+        many = match.certainty >= SURE_CERTAINTY and match.share >= LIKELY_SHARE
+        if agreement >= (LIKELY if many else SAME):
             found.append(Recognized(output_id=one, coherence=agreement, begins_s=begins_s))
             surest = max(surest, match.certainty)
     return sorted(found, key=lambda each: -(each.coherence or 0.0))
