@@ -74,8 +74,9 @@ INSIDE: dict[str, list[str]] = {
     ],
     "audio": [
         "announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness",
-        "trim", "resample", "quantize", "limiter", "master", "marks",
+        "trim", "resample", "fingerprint", "quantize", "limiter", "master", "marks",
     ],
+    "audio/fingerprint": ["spectrum", "landmarks", "likeness", "fingerprint", "search", "coherence"],
     "audio/marks": ["nouns", "xml", "wave", "vorbis", "write"],
     "deliver": [
         "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",

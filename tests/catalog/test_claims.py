@@ -353,3 +353,13 @@ def test_a_wait_that_began_before_a_new_date_was_noticed_is_no_longer_than_any(m
     mill.catalog.clock_moved(by_s, 300.0)
     waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
     assert waits[0] == 4.0 and waits[1] <= 300.0
+
+
+def test_a_take_is_filed_with_its_fingerprint(mill: Any) -> None:
+    mill.ingest(2)
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
+    known = replace(output, clip=replace(output.clip, fingerprint=b"\x01known"))
+    assert mill.catalog.succeed(second, known, judgement, retry_for_quality=False)
+    assert mill.rows("SELECT output_id, data FROM take_fingerprints") == [{"output_id": 2, "data": b"\x01known"}]

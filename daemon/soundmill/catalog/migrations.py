@@ -130,9 +130,15 @@ def m0013_comparisons(db: Database) -> None:
     _run(db, "0013_comparisons.sql")
 
 
+def m0014_fingerprints(db: Database) -> None:
+    """By which a file that was made from a take leads back to it."""
+    _run(db, "0014_fingerprints.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
+    m0014_fingerprints,
 )  # fmt: skip
 
 

@@ -58,6 +58,8 @@ def add_output(
     output_id = cursor.lastrowid or 0
     if clip.peaks:
         db.execute("INSERT INTO peaks (output_id, data) VALUES (?, ?)", (output_id, clip.peaks))
+    if clip.fingerprint:
+        db.execute("INSERT INTO fingerprints (output_id, data) VALUES (?, ?)", (output_id, clip.fingerprint))
     _write_measurements(db, output_id, clip.measurements)
     _write_judgement(db, now, output_id, judgement)
 

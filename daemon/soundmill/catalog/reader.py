@@ -209,6 +209,23 @@ class Reader:
         found = self._rows("SELECT id FROM outputs WHERE path IN (SELECT value FROM json_each(?))", paths)
         return [int(str(row["id"])) for row in found]
 
+    def fingerprints(self, output_ids: Iterable[int] | None = None) -> list[tuple[int, bytes]]:
+        """Takes that have one, each by its output id: all, or those named."""
+        which, values = "", []
+        if output_ids is not None:
+            which, values = " WHERE output_id IN (SELECT value FROM json_each(?))", [json.dumps(sorted(output_ids))]
+        with self._db() as db:
+            return [tuple(row) for row in db.execute(f"SELECT output_id, data FROM take_fingerprints{which}", values)]
+
+    def without_fingerprint(self) -> list[tuple[int, str]]:
+        """Takes from before there were fingerprints whose file is there: output ids and files in the outputs folder."""
+        with self._db() as db:
+            rows = db.execute(
+                "SELECT id, path FROM outputs o WHERE pruned_at IS NULL AND NOT EXISTS"
+                " (SELECT 1 FROM take_fingerprints f WHERE f.output_id = o.id)"
+            )
+            return [tuple(row) for row in rows]
+
     def job(self, ref: str | int) -> Row:
         """All that is known of one job: its row, and under `attempts` every attempt, oldest first, each with
         its `output` (or None) and that output's `measurements` and `checks`; `output` is the final one.

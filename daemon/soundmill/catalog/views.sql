@@ -170,6 +170,9 @@ FROM answers;
 -- What players draw of a take at once, as audio/peaks.py packs it.
 CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
 
+-- By which a take is known again, as audio/fingerprint/ packs it.
+CREATE VIEW take_fingerprints AS SELECT output_id, data FROM fingerprints;
+
 -- The takes that retention never lets go: whatever else a person can do to a take is another SELECT here.
 CREATE VIEW takes_a_person_touched AS
 SELECT output_id FROM ratings
