@@ -360,6 +360,9 @@ def test_a_take_is_filed_with_its_fingerprint(mill: Any) -> None:
     first, second = mill.claim(limit=2)
     mill.succeed(first)
     output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
-    known = replace(output, clip=replace(output.clip, fingerprint=b"\x01known"))
+    known = replace(output, clip=replace(output.clip, fingerprint=b"\x01other"))
     assert mill.catalog.succeed(second, known, judgement, retry_for_quality=False)
-    assert mill.rows("SELECT output_id, data FROM take_fingerprints") == [{"output_id": 2, "data": b"\x01known"}]
+    assert mill.rows("SELECT output_id, data FROM take_fingerprints") == [
+        {"output_id": 1, "data": b"\x01known"},
+        {"output_id": 2, "data": b"\x01other"},
+    ]

@@ -33,6 +33,7 @@ class Reading(Generic[P, R]):
 
     def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R]) -> None:
         self._function = function
+        self._name = function.__name__
         self.__doc__ = function.__doc__
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
@@ -66,6 +67,7 @@ class WritingAt(Generic[P, R]):
 
     def __init__(self, function: Callable[Concatenate[sqlite3.Connection, float, P], R]) -> None:
         self._function = function
+        self._name = function.__name__
         self.__doc__ = function.__doc__
 
     def __set_name__(self, _: type[Catalog], name: str) -> None:

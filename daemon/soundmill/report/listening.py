@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 
+from soundmill.jobs import Parameters
 from soundmill.report.record import Found, JobRecord
 
 
@@ -30,8 +32,8 @@ def to_hear_first(takes: Sequence[Found], most: int) -> list[Found]:
 
 
 def _row(job: JobRecord) -> object:
-    settings = (job.model, job.duration, job.temperature, job.top_k, job.top_p, job.cfg_coef)
-    return job.prompt, settings, tuple(sorted(job.condition.items()))
+    settings = [getattr(job, each.name) for each in fields(Parameters)]
+    return job.prompt, job.model, *settings, *sorted(job.condition.items())
 
 
 def _places(takes: Sequence[Found]) -> list[tuple[float, ...]]:

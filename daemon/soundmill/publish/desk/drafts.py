@@ -6,15 +6,18 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from soundmill.jobs import Parameters
+
 Row = Mapping[str, Any]
 
 PLACEHOLDER = re.compile(r"(\{[^{}]*\})")  # of a job file; in the prompt of a take it is meant literally
-SETTINGS = ("model", "duration", "temperature", "top_k", "top_p", "cfg_coef", "format")
+SETTINGS = ("model", *(each.name for each in fields(Parameters)), "format")
 MORE = 4  # takes of each
 FURTHER = 2
 REPLICATES = 2
