@@ -30,15 +30,25 @@ WORLDS = (
 )  # the cheapest first
 # The points of what the lives here have not: the site, in publish/, is another process's matter; what people ask for
 # goes through `answer` and not by these methods, which tests call.
+# Retention, backups and deliveries: tests/service/keeping, tests/commands/keeping and tests/service/aside kill those.
+KEPT = {"snapshot.clear", "snapshot.copy"} | {
+    f"catalog.{each}{end}" for each in ("prune", "pruned", "mark_delivered") for end in ("", DONE)
+}
 ASKED = ("cancel", "pause", "resume", "retry", "rate")
-ELSEWHERE = frozenset({"site.start", "site.kill"}) | {f"catalog.{each}{end}" for each in ASKED for end in ("", DONE)}
+ELSEWHERE = frozenset(
+    {"site.start", "site.kill"} | KEPT | {f"catalog.{each}{end}" for each in ASKED for end in ("", DONE)}
+)
 # Signals, and the end of an engine: no disk has a say in them.
 NEVER_FAIL = frozenset({"engine.kill", "report.end", "worker.close", "alert.end"})
 TRIES = 4  # to have a fault happen at a pass that a life need not come to
 
 # What has to happen before a point is passed: in the same life, or in one before.
 BEFORE_IN_A_LIFE = {"part.remove": Fault("shelf.audio", 1, "EIO")}
-LIFE_BEFORE = {"shelf.sweep": Fault("shelf.sidecar", 1, KILL), "spool.sweep": Fault("part.name", 6, KILL)}
+LIFE_BEFORE = {
+    "shelf.sweep": Fault("shelf.sidecar", 1, KILL),
+    "spool.sweep": Fault("part.name", 6, KILL),
+    "spool.keep": Fault("spool.claim.done", 1, KILL),
+}
 # In the process of each, which counts no passes.
 PASSED_BY_REPORTS = {"report.write": 5, "report.remove": 1, "report.settle": 2}
 

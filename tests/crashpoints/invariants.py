@@ -50,8 +50,8 @@ def _half_files(home: Home) -> Iterator[str]:
                 yield f"{name} is half a sidecar"
         elif (path.name in REPORT_FILES or path.suffix == ".svg") and not is_sealed(path.read_bytes()):
             yield f"{name} is half a file of a report"
-    for path in sorted((home.inbox / "rejected").glob("*")):
-        if path.suffix == ".part":
+    for path in sorted((home.inbox / "rejected").rglob("*")):
+        if path.suffix == ".part" or not path.is_file():
             continue
         if path.name.endswith(".errors.txt"):
             if not path.read_text(encoding="utf-8").rpartition("\nclaim ")[2].strip():
@@ -100,8 +100,8 @@ def _files(db: sqlite3.Connection, home: Home, there: World, seed: int) -> Itera
     late = world.FILES["slow-writer.csv"]
     filed = Counter[str]()
     for name in ("accepted", "rejected"):
-        for path in (home.inbox / name).iterdir():
-            if not path.name.endswith(".errors.txt"):
+        for path in (home.inbox / name).rglob("*"):
+            if path.is_file() and not path.name.endswith(".errors.txt"):
                 content = path.read_text(encoding="utf-8")
                 filed[_sum(late if content == late + world.LATE_ROW else content)] += 1
     if filed != dropped:
@@ -111,14 +111,17 @@ def _files(db: sqlite3.Connection, home: Home, there: World, seed: int) -> Itera
     left += [path.name for path in (home.inbox / ".claimed").iterdir()]
     if left:
         yield f"left in the inbox: {', '.join(left)}"
-    accepted = {path.name: _sum(path.read_text(encoding="utf-8")) for path in (home.inbox / "accepted").iterdir()}
+    folder = home.inbox / "accepted"  # with a folder for each month
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    accepted = {path.relative_to(folder).as_posix(): _sum(path.read_text(encoding="utf-8")) for path in files}
     known = {row["kept_as"]: row["sha256"] for row in db.execute("SELECT kept_as, sha256 FROM batches")}
     if accepted != known:
         yield f"accepted/ has {sorted(accepted)}, the catalogue batches of {sorted(known)}, or their contents differ"
     batches = [row["name"] for row in db.execute("SELECT name FROM batches")]
     if len(batches) != len(accepted):
         yield f"{len(batches)} batches of {len(accepted)} accepted files"
-    rejected = {path.name for path in (home.inbox / "rejected").iterdir() if not path.name.endswith(".errors.txt")}
+    files = [path for path in (home.inbox / "rejected").rglob("*") if path.is_file()]
+    rejected = {path.name for path in files if not path.name.endswith(".errors.txt")}
     refused = {row["file_name"] for row in db.execute("SELECT file_name FROM rejections")}
     if len(rejected) != 2 or not rejected & {"themes.csv", world.TWIN} or "broken.csv" not in rejected:
         yield f"rejected/ has {sorted(rejected)}"

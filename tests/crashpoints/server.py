@@ -174,7 +174,7 @@ def _use(home: Home, folder: Path) -> None:
         )
 
     ingesting = service()
-    while len(list((home.inbox / "accepted").iterdir())) < len(world.MADE_BEFORE):
+    while sum(path.is_file() for path in (home.inbox / "accepted").rglob("*")) < len(world.MADE_BEFORE):
         ingesting.tick()
         time.sleep(0.01)
     wishes = (("pause", "held"), ("pause", "stop"), ("cancel", world.PUT_OFF))

@@ -43,7 +43,7 @@ STOP_GRACE_S = 10.0  # how long running clips may take to end after the first si
 LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
-PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
+PATIENCE_S = 5.0  # how long `run --once` waits for what it cannot do without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
 
