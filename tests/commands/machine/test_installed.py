@@ -82,7 +82,17 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     assert "5 stars" in trial.do(SOUNDMILL, "--home", HOME, "rate", "1", "5", user="anna")
     assert trial.run(SOUNDMILL, "--home", HOME, "rate", "1", "1", user="ben").returncode == 1
     assert sorted(trial.do("ls", "-A", HOME).split()) == sorted(
-        [".lock", ".site", "catalog.db", "catalog.db-shm", "catalog.db-wal", "inbox", "outputs", "soundmill.yaml"]
+        [
+            ".heartbeat",
+            ".lock",
+            ".site",
+            "catalog.db",
+            "catalog.db-shm",
+            "catalog.db-wal",
+            "inbox",
+            "outputs",
+            "soundmill.yaml",
+        ]
     )
     assert trial.run("ls", f"{HOME}/.site", user="anna").returncode != 0  # who may drop files may not sign for the site
 
