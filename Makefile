@@ -38,16 +38,16 @@ SIMULATE    ?= --jobs 1000000
 FUZZ        ?= 100000
 SOAK        ?= --jobs 200000
 MUTATE      ?=
-RESULTS     := docs/reliability
+FOUND       := docs/reliability
 
 torture: $(READY)
-	mkdir -p $(RESULTS)
-	$(if $(CRASHPOINTS),PYTHONPATH=tests $(BIN)/python -m crashpoints $(CRASHPOINTS) --json $(RESULTS)/crashpoints.json)
-	$(if $(SIMULATE),$(if $(wildcard tests/simulate),PYTHONPATH=tests $(BIN)/python -m simulate $(SIMULATE) --json $(RESULTS)/simulator.json && \
-		$(BIN)/python docs/reliability.py --stamp $(RESULTS)/simulator.json))
-	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(RESULTS)/fuzz.json)
-	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(RESULTS)/soak.json)
-	$(if $(MUTATE),$(MUTATE) --json $(RESULTS)/mutation.json)
+	mkdir -p $(FOUND)
+	$(if $(CRASHPOINTS),PYTHONPATH=tests $(BIN)/python -m crashpoints $(CRASHPOINTS) --json $(FOUND)/crashpoints.json)
+	$(if $(SIMULATE),$(if $(wildcard tests/simulate),PYTHONPATH=tests $(BIN)/python -m simulate $(SIMULATE) --json $(FOUND)/simulator.json && \
+		$(BIN)/python docs/reliability.py --stamp $(FOUND)/simulator.json))
+	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(FOUND)/fuzz.json)
+	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(FOUND)/soak.json)
+	$(if $(MUTATE),$(MUTATE) --json $(FOUND)/mutation.json)
 	$(BIN)/python docs/reliability.py
 
 check: lint test
