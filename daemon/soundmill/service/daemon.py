@@ -43,7 +43,8 @@ STOP_GRACE_S = 10.0  # how long running clips may take to end after the first si
 LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
-PATIENCE_S = 5.0  # how long `run --once` waits for what it cannot do without
+PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
+CHOICE_PATIENCE_S = 5.0  # and for a choice among takes, which it can end without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
 
@@ -265,7 +266,7 @@ class Service:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
         if not self._scoring.worked_off or (
-            self.catalog.undecided() and not self._troubles.lasting("choosing", PATIENCE_S)
+            self.catalog.undecided() and not self._troubles.lasting("choosing", CHOICE_PATIENCE_S)
         ):
             return False
         return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
