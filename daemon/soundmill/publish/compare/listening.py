@@ -17,7 +17,7 @@ from datasette.utils.asgi import NotFound, Response
 from itsdangerous import BadSignature
 
 from soundmill.publish.asking import keys, leaving, trust
-from soundmill.publish.asking.requests import Refused, answer, body
+from soundmill.publish.asking.requests import Refused, answer, json_object
 from soundmill.publish.asking.wishes import refusing
 from soundmill.publish.compare.chosen import gains_db
 from soundmill.publish.compare.sessions import Sessions
@@ -74,12 +74,7 @@ async def listening_route(datasette: Any, request: Any, receive: Receive) -> Res
     hosts = ((datasette.plugin_config("soundmill") or {}).get("hosts") or "").lower().split()
     if trust.is_foreign(request.headers, hosts):
         raise Refused(403, "this came from another site")
-    try:
-        content = json.loads(await body(request, receive, MOST_BYTES))
-    except (ValueError, RecursionError):
-        raise Refused(400, "is not JSON") from None
-    if not isinstance(content, dict):
-        raise Refused(400, "is no object")
+    content = await json_object(request, receive, MOST_BYTES)
     study, home = _study(datasette, content.get("token"))
     if study is None or home is None:
         raise Refused(404, OVER)

@@ -10,7 +10,7 @@ from typing import Any
 from datasette.utils.asgi import Response
 
 from soundmill.publish.asking import keys, permissions
-from soundmill.publish.asking.requests import Refused, answer, asker, body, must_be_allowed
+from soundmill.publish.asking.requests import Refused, answer, asker, json_object, must_be_allowed
 from soundmill.publish.asking.wishes import refusing
 from soundmill.publish.compare import studies
 from soundmill.publish.compare.chosen import MOST_TAKES, chosen, gains_db
@@ -58,12 +58,7 @@ async def studies_route(datasette: Any, request: Any, receive: Receive) -> Respo
         return await _studies_page(datasette, request)
     actor, home = await asker(datasette, request)
     await must_be_allowed(datasette, actor, permissions.CONTROL)
-    try:
-        content = json.loads(await body(request, receive, MOST_BYTES))
-    except (ValueError, RecursionError):
-        raise Refused(400, "is not JSON") from None
-    if not isinstance(content, dict):
-        raise Refused(400, "is no object")
+    content = await json_object(request, receive, MOST_BYTES)
     site = keys.folder_of(home)
     try:
         if "end" in content:
