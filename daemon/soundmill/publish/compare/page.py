@@ -34,7 +34,7 @@ async def compare_page(datasette: Any, request: Any) -> Response:
     title, takes = await chosen(datasette.databases[database], request.args)
     sides = takes[:MOST_SIDES]
     gains = gains_db([take["loudness_lufs"] for take in sides])
-    frame = framing(datasette)
+    frame = framing(datasette, "compare")
     path = datasette.urls.path
     frame["addresses"] |= {"studies": path("/-/soundmill/studies")}
     context = {
@@ -102,7 +102,7 @@ async def _studies_page(datasette: Any, request: Any) -> Response:
     source = datasette.databases[database]
     context = {
         **helpers(datasette, database),
-        **framing(datasette),
+        **framing(datasette, "studies"),
         **_own_style(datasette),
         "studies": [await _shown(datasette, source, study) for study in known],
         "may": may,

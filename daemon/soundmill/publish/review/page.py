@@ -53,12 +53,12 @@ def needed(assets: Mapping[str, Asset], start: str) -> set[str]:
     return found
 
 
-def framing(datasette: Any, start: str | None = None) -> dict[str, Any]:
+def framing(datasette: Any, start: str) -> dict[str, Any]:
     """What the head of a page with our scripts needs, and where they find things. What the script `start` imports is
-    got ready; without one, all scripts are."""
+    got ready."""
     path = datasette.urls.path
     modules, assets = module_urls(datasette), served_by(datasette).assets
-    wanted = set(modules) if start is None else needed(assets, f"soundmill/{start}")
+    wanted = needed(assets, f"soundmill/{start}")
     return {
         "modules": modules,
         "preloaded": [url for name, url in modules.items() if name in wanted],
