@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,11 +58,8 @@ def copy_before(db: sqlite3.Connection, catalog: Path, step: str, *, now: float)
 def write_copy(db: sqlite3.Connection, target: Path) -> None:
     """Write all that a connection sees, also what is in its write-ahead log, into a new file; it is checked and on the
     disk when this returns. Raises CatalogError where it is not whole, sqlite3.Error, OSError."""
-    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        copy.execute("PRAGMA journal_mode = OFF")  # a copy that is broken off is made anew
-        passing("upgrade.copy")
-        db.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself
+    passing("upgrade.copy")
+    with copied_into(db, target) as copy:
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise CatalogError(f"{target}: the copy of the catalogue is not whole ({found}): check the disk")
@@ -71,6 +69,20 @@ def write_copy(db: sqlite3.Connection, target: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def copied_into(db: sqlite3.Connection, target: Path) -> Iterator[sqlite3.Connection]:
+    """All that a connection sees, in a new file, by SQLite's online backup (https://sqlite.org/backup.html).
+
+    One step for all pages: the connection holds its snapshot of the write-ahead log meanwhile, and no writer waits.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        copy.execute("PRAGMA journal_mode = OFF")  # a copy that is broken off is made anew
+        passing("copies.backup")
+        db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself; the daemon sets its own again
+        yield copy
 
 
 def forget_old(catalog: Path) -> None:
