@@ -6,19 +6,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from publish.review.test_review import GRAVE, Mill
-from service.conftest import drop
-from service.test_crash import wait_until
-from soundmill import home as homes
-from soundmill.commands.asking.link import link
-from soundmill.publish import site
+from publish.review.test_review import GRAVE
+from support.working_mill import WorkingMill, browser_of_owner, errors_on, working_mill
 
 TAKES = 6
 COUNTS = "SELECT count(DISTINCT who), count(*), sum(attention), min(blind) FROM comparisons WHERE study = 'best theme'"
@@ -26,43 +21,26 @@ SEEN_BY_LISTENERS = "themes"  # the name of the batch, which every name of its t
 
 
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    mill = Mill(homes.Home(tmp_path_factory.mktemp("compared") / "home"), "")
-    mill.home.create()
-    drop(mill.home, "themes.csv", TAKES)
-    mill.start()
-    wait_until(lambda: mill.found("SELECT count(*) FROM outputs") == [(TAKES,)])
-    with Path(mill.home.root / "site.log").open("wb") as log:
-        started = site.start(mill.home.catalog, mill.home.outputs, "127.0.0.1", 0, log=log)
-    assert site.wait_until_up("127.0.0.1", started.port, 30.0)
-    mill.url = started.url
-    yield mill
-    started.stop()
-    mill.stop()
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingMill]:
+    root = tmp_path_factory.mktemp("compared")
+    with working_mill(root, TAKES, made_s=30.0, site_s=30.0, patience_s=10.0) as mill:
+        yield mill
 
 
 def watched(context: BrowserContext) -> tuple[Page, list[str]]:
     """A page and what errs on its console."""
-    page, errors = context.new_page(), list[str]()
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    return page, errors
-
-
-@pytest.fixture(scope="module")
-def owner(browser: Browser, working: Mill) -> Iterator[BrowserContext]:
-    """A browser in which the local link was opened."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
     page = context.new_page()
-    page.goto(link(working.home))
-    page.close()
-    yield context
-    context.close()
+    return page, errors_on(page)
 
 
 @pytest.fixture(scope="module")
-def study_link(owner: BrowserContext, working: Mill) -> str:
+def owner(browser: Browser, working: WorkingMill) -> Iterator[BrowserContext]:
+    with browser_of_owner(browser, working, timeout_s=30.0) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def study_link(owner: BrowserContext, working: WorkingMill) -> str:
     """The address of a listening test of all takes, made on the page."""
     page, errors = watched(owner)
     page.goto(f"{working.url}-/soundmill/compare?batch=themes")
@@ -76,7 +54,7 @@ def study_link(owner: BrowserContext, working: Mill) -> str:
     return address
 
 
-def test_takes_are_switched_at_the_same_place_and_one_is_preferred(owner: BrowserContext, working: Mill) -> None:
+def test_takes_are_switched_at_the_same_place_and_one_is_preferred(owner: BrowserContext, working: WorkingMill) -> None:
     page, errors = watched(owner)
     ids = [row[0] for row in working.found("SELECT id FROM outputs ORDER BY id LIMIT 2")]
     page.goto(f"{working.url}-/soundmill/compare?takes={ids[0]},{ids[1]}")
@@ -101,7 +79,7 @@ def test_takes_are_switched_at_the_same_place_and_one_is_preferred(owner: Browse
 
 
 def test_three_raters_compare_blind_and_see_nothing_else(
-    browser: Browser, owner: BrowserContext, working: Mill, study_link: str
+    browser: Browser, owner: BrowserContext, working: WorkingMill, study_link: str
 ) -> None:
     """Each in a browser of its own, without a login; two of them of one name."""
     seen: list[str] = []
@@ -145,7 +123,9 @@ def test_three_raters_compare_blind_and_see_nothing_else(
     assert errors == []
 
 
-def post(working: Mill, content: dict[str, Any], path: str = "listening", **headers: str) -> tuple[int, dict[str, Any]]:
+def post(
+    working: WorkingMill, content: dict[str, Any], path: str = "listening", **headers: str
+) -> tuple[int, dict[str, Any]]:
     request = urllib.request.Request(
         f"{working.url}-/soundmill/{path}",
         json.dumps(content).encode(),
@@ -158,7 +138,7 @@ def post(working: Mill, content: dict[str, Any], path: str = "listening", **head
         return error.code, json.loads(error.read())
 
 
-def test_what_is_not_a_listeners_own_is_refused(working: Mill, study_link: str) -> None:
+def test_what_is_not_a_listeners_own_is_refused(working: WorkingMill, study_link: str) -> None:
     token = study_link.rpartition("/")[2]
     assert post(working, {"token": "x" * 32, "name": "Eve"})[0] == 404
     assert post(working, {"token": token, "name": "  "})[0] == 400
@@ -177,7 +157,7 @@ def test_what_is_not_a_listeners_own_is_refused(working: Mill, study_link: str) 
     assert b"themes" not in sound.read()
 
 
-def test_a_link_that_was_taken_back_opens_nothing(owner: BrowserContext, working: Mill, study_link: str) -> None:
+def test_a_link_that_was_taken_back_opens_nothing(owner: BrowserContext, working: WorkingMill, study_link: str) -> None:
     page, errors = watched(owner)
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(f"{working.url}-/soundmill/studies")

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page
 
 from publish.conftest import HOSTILE
 from soundmill.commands.report import make_report
+from support.working_mill import WorkingMill
 
-from .conftest import TAKES, Mill
+from .conftest import TAKES
 
 GRAVE = ("serious", "critical")  # of what axe finds
 SAID = "[data-part=said]"
@@ -27,7 +28,7 @@ def ticked(page: Page) -> int:
     return int(page.inner_text("[data-part=count]").split()[0])
 
 
-def test_a_long_batch_scrolls_on_and_what_is_far_leaves_the_page(page: Page, working: Mill) -> None:
+def test_a_long_batch_scrolls_on_and_what_is_far_leaves_the_page(page: Page, working: WorkingMill) -> None:
     ready(page, working.url + "-/soundmill/batch/themes")
     page.evaluate(
         """async () => {
@@ -48,7 +49,7 @@ def test_a_long_batch_scrolls_on_and_what_is_far_leaves_the_page(page: Page, wor
     page.wait_for_function("document.querySelector('.sm-scrolled > div').childElementCount === 24")
 
 
-def test_many_takes_are_picked_rated_and_rejected_at_once(page: Page, working: Mill) -> None:
+def test_many_takes_are_picked_rated_and_rejected_at_once(page: Page, working: WorkingMill) -> None:
     ready(page, working.url + "-/soundmill/batch/themes")
     boxes = page.locator("input.sm-select")
     boxes.nth(1).click()
@@ -76,7 +77,7 @@ def test_many_takes_are_picked_rated_and_rejected_at_once(page: Page, working: M
     assert took < 5.0
 
 
-def test_a_batch_is_steered_and_looks_like_it(page: Page, working: Mill) -> None:
+def test_a_batch_is_steered_and_looks_like_it(page: Page, working: WorkingMill) -> None:
     page.goto(working.url + "-/soundmill/compose")
     page.fill("#sm-name", "long.csv")
     page.fill("#sm-text", "prompt\n" + "\n".join(f"slow drone {n}" for n in range(40)))
@@ -107,7 +108,7 @@ def test_a_batch_is_steered_and_looks_like_it(page: Page, working: Mill) -> None
     working.becomes("SELECT archived_at FROM batches WHERE name = 'long'", [(None,)])
 
 
-def test_batches_are_found_by_their_names(page: Page, working: Mill) -> None:
+def test_batches_are_found_by_their_names(page: Page, working: WorkingMill) -> None:
     page.goto(working.url + "-/soundmill/batches?q=THEM")
     page.wait_for_selector("td >> text=themes")
     for words in ("no such", "%", "_hemes", HOSTILE):
@@ -117,7 +118,7 @@ def test_batches_are_found_by_their_names(page: Page, working: Mill) -> None:
         page.wait_for_selector("text=No batch is like that")
 
 
-def test_a_bad_file_is_told_at_its_lines_and_a_good_one_becomes_a_batch(page: Page, working: Mill) -> None:
+def test_a_bad_file_is_told_at_its_lines_and_a_good_one_becomes_a_batch(page: Page, working: WorkingMill) -> None:
     page.goto(working.url + "-/soundmill/compose")
     page.set_input_files(
         "#sm-file", {"name": "bells.csv", "mimeType": "text/csv", "buffer": b"prompt,temprature\na bell,1\n,2\n"}
@@ -137,7 +138,7 @@ def test_a_bad_file_is_told_at_its_lines_and_a_good_one_becomes_a_batch(page: Pa
 @pytest.mark.parametrize(
     ("way", "expected"), [("More like this", "4 jobs"), ("Around this", "10 jobs"), ("Go on from here", "2 jobs")]
 )
-def test_a_take_leads_to_a_file_for_others(page: Page, working: Mill, way: str, expected: str) -> None:
+def test_a_take_leads_to_a_file_for_others(page: Page, working: WorkingMill, way: str, expected: str) -> None:
     (file,) = working.found("SELECT path FROM outputs ORDER BY id LIMIT 1")[0]
     page.goto(f"{working.url}-/soundmill/take/{file}")
     page.click(f"text={way}")
@@ -159,7 +160,7 @@ DATASETTES = [
 
 @pytest.mark.parametrize("path", [*PAGES, *DATASETTES])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_grave(page: Page, working: Mill, path: str, scheme: Any) -> None:
+def test_axe_finds_nothing_grave(page: Page, working: WorkingMill, path: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(working.url + path)
     page.wait_for_function("document.readyState === 'complete'")
@@ -169,7 +170,7 @@ def test_axe_finds_nothing_grave(page: Page, working: Mill, path: str, scheme: A
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_a_phone_and_weighs_little(browser: Browser, working: Mill, path: str) -> None:
+def test_a_page_fits_a_phone_and_weighs_little(browser: Browser, working: WorkingMill, path: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
     page = context.new_page()
     weights: list[int] = []
@@ -183,7 +184,7 @@ def test_a_page_fits_a_phone_and_weighs_little(browser: Browser, working: Mill, 
     context.close()
 
 
-def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page: Page, working: Mill) -> None:
+def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page: Page, working: WorkingMill) -> None:
     files = [
         str(row[0]) for row in working.found("SELECT path FROM outputs WHERE path LIKE 'themes/%' ORDER BY id LIMIT 3")
     ]
@@ -224,7 +225,7 @@ def test_a_shortlist_says_what_is_missing_plays_through_and_is_put_in_order(page
     assert f"of {TAKES - 2}" in page.inner_text("[data-part=place]")
 
 
-def test_a_report_leads_back_where_the_site_shows_it_and_only_there(page: Page, working: Mill) -> None:
+def test_a_report_leads_back_where_the_site_shows_it_and_only_there(page: Page, working: WorkingMill) -> None:
     make_report(working.home, "themes", lambda _: None)
     page.goto(working.url + "-/soundmill/report/themes/report.html")
     page.click("text=The batch, live")
