@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from publish.conftest import HOSTILE
 from soundmill.commands.report import make_report
@@ -133,6 +133,25 @@ def test_a_bad_file_is_told_at_its_lines_and_a_good_one_becomes_a_batch(page: Pa
     page.wait_for_url("**/-/soundmill/batch/bells")
     working.becomes("SELECT n_succeeded FROM batches WHERE name = 'bells'", [(2,)])
     page.wait_for_selector("text=2 of 2 done")  # without a reload
+
+
+def test_what_changes_before_a_page_hears_of_news_is_seen_all_the_same(page: Page, working: WorkingMill) -> None:
+    """A short batch is over between the page's making and the first event, and the first look may fail."""
+    held: list[Route] = []
+    looks: list[Route] = []
+
+    def refused_once(route: Route) -> None:
+        looks.append(route)
+        route.continue_() if len(looks) > 1 else route.fulfill(body="busy")
+
+    page.route("**/-/soundmill/events", lambda route: held.append(route))
+    page.route("**/-/soundmill/batch/themes?live=1&page=1", refused_once)
+    ready(page, working.url + "-/soundmill/batch/themes")
+    page.evaluate("document.querySelector('[data-section=head]').textContent = 'as it was made'")
+    assert not looks
+    held.pop().continue_()
+    page.wait_for_selector(f"text={TAKES} of {TAKES} done")
+    assert len(looks) > 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ import { Mill, sentence } from "soundmill/mill";
 export const { addresses, page } = JSON.parse(document.getElementById("sm-data").textContent);
 export const mill = new Mill(addresses);
 
+const SOON_MS = 400; // until it is looked at what has changed
+const APART_MS = 1000; // between two such looks
+
 const line = document.querySelector("[data-part=said]");
 
 export function say(text, isTrouble = false) {
@@ -69,30 +72,40 @@ export async function fetched(changes) {
   return answer.json();
 }
 
-/** A function that calls `does` soon, once for all who wanted it meanwhile, and not while nobody looks. */
-export function soon(does, ms = 400) {
+/** A function that calls `does` soon, once for all who wanted it meanwhile, and not while nobody looks. However often
+ * it is wanted, it is called again; never twice at once, so that an older answer cannot come last; again if it fails. */
+export function soon(does) {
   let timer = 0;
-  let missed = false;
-  const call = () => {
-    if (document.hidden) {
-      missed = true;
-      return;
+  let working = false;
+  let wanted = false;
+  let ended = -APART_MS;
+  const work = async () => {
+    timer = 0;
+    working = true;
+    wanted = false;
+    try {
+      await does();
+    } catch {
+      wanted = true;
     }
-    window.clearTimeout(timer);
-    timer = window.setTimeout(() => Promise.resolve(does()).catch(() => {}), ms);
+    working = false;
+    ended = performance.now();
+    if (wanted) call();
   };
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && missed) {
-      missed = false;
-      call();
-    }
-  });
+  const call = () => {
+    wanted = true;
+    if (document.hidden || working || timer) return;
+    timer = window.setTimeout(work, Math.max(SOON_MS, ended + APART_MS - performance.now()));
+  };
+  document.addEventListener("visibilitychange", () => wanted && call());
   return call;
 }
 
-/** Hear what is new: `heard` has a function for each kind of event. */
+/** Hear what is new: `heard` has a function for each kind of event. Its `reset` is also called whenever hearing
+ * begins: what happened after the page was made and before, or while the line was down, is told by nobody else. */
 export function follow(heard) {
   const source = new EventSource(addresses.events);
+  source.addEventListener("open", () => heard.reset());
   for (const [name, does] of Object.entries(heard)) {
     source.addEventListener(name, (event) => does(JSON.parse(event.data)));
   }
