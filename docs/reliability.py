@@ -122,7 +122,9 @@ def soak(result: Mapping[str, Any] | None) -> Iterator[str]:
         yield (
             f"A claim took {result['claim_ms_median']} ms in the middle and {result['claim_ms_p99']} ms at the"
             f" 99th percentile of {result['claims']:,}; with the wait for seven other workers that had nothing else to"
-            f" do, {result['claim_waited_ms_p99']} ms. {result['jobs_a_s']:,} jobs a second went through."
+            f" do, {result['claim_waited_ms_p99']} ms. {result['jobs_a_s']:,} jobs a second went through. Where"
+            f" {result['devices']} devices made {result['paced_clips_a_s']} clips a second in all, that wait was"
+            f" {result['paced_claim_waited_ms_p99']} ms."
         )
 
 
