@@ -135,10 +135,15 @@ def m0014_fingerprints(db: Database) -> None:
     _run(db, "0014_fingerprints.sql")
 
 
+def m0016_loops(db: Database) -> None:
+    """Loops, tempo and key: what was asked of a job, what was heard of a take."""
+    _run(db, "0016_loops.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
-    m0014_fingerprints,
+    m0014_fingerprints, m0016_loops,
 )  # fmt: skip
 
 
