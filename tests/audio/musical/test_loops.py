@@ -115,6 +115,7 @@ def test_silence_and_what_is_too_short_have_none() -> None:
         folded(np.ones((1, 100), np.float32), RATE, 100)
 
 
+@pytest.mark.timeout(1200)  # a minute of two processors, which a busy machine has not
 @pytest.mark.filterwarnings("default::support.published.FewerPackages")
 def test_loops_of_published_music_play_over_their_seams() -> None:
     try:

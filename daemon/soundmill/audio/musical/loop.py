@@ -14,7 +14,7 @@ from soundmill.audio.musical.tempo import tempo_of
 
 OVERLAPS_S = (1.0, 0.5, 0.2, 0.08, 0.03)  # of the end over the beginning, the longest first
 EXAMINED = 24  # candidates whose seam is measured
-FINALISTS = 4
+FINALISTS = 3
 LEAD_FRAMES = 6  # a loop begins at most so long before a beat
 LEAD_DB = 2.0  # how much less alike two places may be, where one leads to a beat
 UNLIKE_DB = 3.0  # the same, where their waves agree
@@ -116,8 +116,8 @@ def _seam(made: Looped) -> float:
 def _made(samples: Samples, sample_rate: int, like: Inner, length: int, first: int, overlap: int) -> Looped:
     loop = fold(samples, first, length, overlap)
     # Where the overlap begins, and where it has passed.
-    seams = [rated(loop, sample_rate, at, like) for at in {0, overlap // 2, overlap}]
-    return Looped(samples=loop, first=first, overlap=overlap, seam=max(seams))
+    seam = rated(loop, sample_rate, [0, overlap // 2, overlap], like)
+    return Looped(samples=loop, first=first, overlap=overlap, seam=seam)
 
 
 def _leads(samples: Samples, sample_rate: int) -> NDArray[np.float64]:

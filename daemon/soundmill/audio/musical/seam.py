@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.audio.musical.onsets import FLOOR_DB, band_edges, band_power
+from soundmill.audio.musical.onsets import FLOOR_DB, band_edges, band_power, thinned
 
 SHORTEST_S = 0.5
-POINTS = 240  # inner points that a seam is compared with
+POINTS = 160  # inner points that a seam is compared with
 ROUGHEST = 0.95  # of them, the quantile that a seam may reach
 GOLDEN = 0.6180339887498949  # its multiples' fractions fill the unit interval evenly, whatever their number
 SHORT_S, LONG_S, LEVEL_S, WAVE_S = 0.032, 0.25, 0.05, 0.01
+SPECTRAL_RATE = 16_000  # Hz, the least that holds bands up to 8 kHz
 CROSSING = 3  # samples on either side of a point that a break in the wave shows in
 # What nobody notices, however even the clip is: dB of the mean band's change within 64 ms and within half a second, of
 # the level, and of the sharpest sample over those around.
@@ -34,7 +35,7 @@ class Inner:
 def loop_seam(samples: NDArray[np.float32], sample_rate: int) -> float | None:
     """How the seam of a loop, samples [channels, time] that are played over and over, compares with its inner points.
 
-    The largest, over channels and features, of the feature at the seam by what 95 % of 240 points spread over the clip
+    The largest, over channels and features, of the feature at the seam by what 95 % of 160 points spread over the clip
     keep within, or by what nobody notices where that is more; 1 and below is no rougher than the music itself. Features
     of a point: how much the spectrum changes (mean over bands from 40 Hz to 8 kHz, in dB) from the 32 ms before it to
     the 32 ms after it, and from the 0.25 s before to the 0.25 s after; how much the level does, of 50 ms; and how much
@@ -43,7 +44,7 @@ def loop_seam(samples: NDArray[np.float32], sample_rate: int) -> float | None:
     """
     if samples.shape[1] < SHORTEST_S * sample_rate or not samples.any():
         return None
-    return rated(samples, sample_rate, 0, inner(samples, sample_rate))
+    return rated(samples, sample_rate, [0], inner(samples, sample_rate))
 
 
 def inner(samples: NDArray[np.float32], sample_rate: int) -> Inner:
@@ -56,17 +57,21 @@ def inner(samples: NDArray[np.float32], sample_rate: int) -> Inner:
     return Inner(allowed=np.maximum(np.quantile(found, ROUGHEST, axis=1), UNNOTICED), floors=floors)
 
 
-def rated(samples: NDArray[np.float32], sample_rate: int, at: int, like: Inner) -> float:
-    """How a point of a loop compares with what `like` allows; samples before its first are those before its end."""
-    return float((_features(samples, sample_rate, np.array([at]), like.floors)[:, 0] / like.allowed).max())
+def rated(samples: NDArray[np.float32], sample_rate: int, at: list[int], like: Inner) -> float:
+    """How the roughest of these points of a loop compares with what `like` allows; samples before its first are those
+    before its end."""
+    found = _features(samples, sample_rate, np.array(at), like.floors)
+    return float((found / like.allowed[:, None]).max())
 
 
 def _features(samples: NDArray[np.float32], sample_rate: int, places: NDArray[np.int64], floors: Floats) -> Floats:
     """[channels, places, 4], in dB."""
     made = np.empty((len(samples), places.size, UNNOTICED.size))
     for channel, sound in enumerate(samples):
+        fewer, rate = thinned(sound, sample_rate, SPECTRAL_RATE)  # nothing of the bands is lost
+        there = np.round(places * (rate / sample_rate)).astype(np.int64)
         for feature, seconds in enumerate((SHORT_S, LONG_S)):
-            made[channel, :, feature] = _spectral_change(sound, sample_rate, places, seconds, floors[channel, feature])
+            made[channel, :, feature] = _spectral_change(fewer, rate, there, seconds, floors[channel, feature])
         before, after = (np.square(part).mean(axis=1) for part in _sides(sound, places, round(LEVEL_S * sample_rate)))
         level = 10 * np.log10((after + floors[channel, 2]) / (before + floors[channel, 2]))
         made[channel, :, 2] = np.abs(level)
@@ -77,7 +82,10 @@ def _features(samples: NDArray[np.float32], sample_rate: int, places: NDArray[np
 def _floors(samples: NDArray[np.float32], sample_rate: int) -> Floats:
     """60 dB under each channel's mean power: of a windowed spectrum's bands, short and long, and of samples."""
     power = np.maximum(np.square(samples, dtype=np.float64).mean(axis=1), 1e-20) * 10 ** (-FLOOR_DB / 10)
-    windows = [round(seconds * sample_rate) for seconds in (SHORT_S, LONG_S)]
+    rate = float(sample_rate)
+    while rate / 2 >= SPECTRAL_RATE:
+        rate /= 2
+    windows = [round(seconds * rate) for seconds in (SHORT_S, LONG_S)]
     scales = [0.375 * window * window / 2 / 24 for window in windows]
     return np.stack([*(power * scale for scale in scales), power], axis=1)
 
@@ -88,7 +96,7 @@ def _sides(sound: NDArray[np.float32], places: NDArray[np.int64], length: int) -
 
 
 def _spectral_change(
-    sound: NDArray[np.float32], sample_rate: int, places: NDArray[np.int64], seconds: float, floor: float
+    sound: NDArray[np.float32], sample_rate: float, places: NDArray[np.int64], seconds: float, floor: float
 ) -> Floats:
     window = round(seconds * sample_rate)
     bins, shape = band_edges(window, sample_rate), np.hanning(window).astype(np.float32)
