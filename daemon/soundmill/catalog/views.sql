@@ -78,7 +78,7 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        round(m.tempo_bpm, 1) AS tempo_bpm, round(m.tempo_certainty, 2) AS tempo_certainty,
        trim(substr('C C♯D E♭E F F♯G A♭A B♭B ', 1 + 2 * (CAST(m.key_number AS INTEGER) % 12), 2))
             || CASE WHEN m.key_number >= 12 THEN ' minor' ELSE ' major' END AS key,
-       round(m.key_certainty, 2) AS key_certainty,
+       m.key_number AS key_number, round(m.key_certainty, 2) AS key_certainty,
        m.tempo_difference AS tempo_difference, m.key_difference AS key_difference, m.loop_seam AS loop_seam,
        o.duration_s AS duration_s, o.generation_s AS generation_s, o.device_s AS device_s,
        o.row_steps AS row_steps,

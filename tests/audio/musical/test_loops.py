@@ -66,6 +66,15 @@ def test_a_loop_that_is_found_has_whole_bars(pieces: list[tuple[Piece, Samples]]
     assert np.mean(whole) >= 0.8
 
 
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_silence_and_short_loops_are_folded_too(seconds: float) -> None:
+    rng = np.random.default_rng(9)
+    length = round(seconds * RATE)
+    for clip in (np.zeros((1, length + 2 * RATE)), rng.normal(0, 0.1, (2, length + 2 * RATE))):
+        loop = folded(clip.astype(np.float32), RATE, length)
+        assert loop.samples.shape == (len(clip), length) and loop.seam <= 1.2
+
+
 def test_channels_stay_together() -> None:
     rng = np.random.default_rng(5)
     left = rng.normal(0, 0.1, 6 * RATE)

@@ -71,7 +71,7 @@ def folded(samples: Samples, sample_rate: int, length: int) -> Looped:
         raise ValueError(f"a loop of {length} samples cannot be folded out of a clip of {samples.shape[1]}")
     like = inner(samples, sample_rate)
     found = _places(samples, sample_rate, length, band_levels(samples, sample_rate), _leads(samples, sample_rate))
-    found.append((0.0, 0, spare))
+    found.append((0.0, 0, min(spare, length // 2)))
     made = [_made(samples, sample_rate, like, length, first, over) for _, first, over in found]
     return _smoothest(made, sample_rate)
 
