@@ -328,6 +328,7 @@ def score(home: Home) -> None:
 @click.argument("targets", nargs=-1, required=True, metavar="BATCH|SHORTLIST|QUERY|TAKE...")
 @click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to fill.")
 @click.option("--profile", default="game", show_default=True, help="A profile, built in or of soundmill.yaml.")
+@click.option("--list", "is_list", is_flag=True, help="The target is a shortlist, though a batch has its name.")
 @click.option("--zip", "zipped", is_flag=True, help="Pack the folder into a zip file beside it, too.")
 @click.option("--commercial", is_flag=True, help="Refuse takes whose model's licence does not allow selling them.")
 @click.option("--allow-non-commercial", is_flag=True, help="Deliver them nevertheless.")
@@ -340,6 +341,7 @@ def deliver(
     targets: tuple[str, ...],
     to: Path,
     profile: str,
+    is_list: bool,
     zipped: bool,
     commercial: bool,
     allow_non_commercial: bool,
@@ -360,6 +362,7 @@ def deliver(
         targets,
         to,
         profile,
+        is_list=is_list,
         commercial=commercial,
         allow_non_commercial=allow_non_commercial,
         zipped=zipped,

@@ -22,6 +22,7 @@ from soundmill.publish import cells, datasettes, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
 from soundmill.publish.compare.routes import ROUTES as COMPARE
+from soundmill.publish.delivering.routes import ROUTES as DELIVERING
 from soundmill.publish.desk.routes import ROUTES as DESK
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
@@ -31,6 +32,7 @@ from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send,
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
 hookimpl = HookimplMarker("datasette")
+TEMPLATES = ("templates", "review", "desk", "compare", "delivering")
 View = Callable[..., Awaitable[Response | None]]
 
 
@@ -95,7 +97,7 @@ def prepare_jinja2_environment(env: Any) -> None:
     env.loader = ChoiceLoader(
         [
             *(datasettes.NamingLoader(loader) for loader in env.loader.loaders),
-            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk", "compare")),
+            *(PackageLoader("soundmill.publish", folder) for folder in TEMPLATES),
         ]
     )
 
@@ -184,6 +186,7 @@ def register_routes() -> list[tuple[str, View]]:
         *REVIEW,
         *DESK,
         *COMPARE,
+        *DELIVERING,
     ]
 
 

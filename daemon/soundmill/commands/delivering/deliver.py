@@ -9,7 +9,7 @@ from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
-from soundmill.commands.delivering.selecting import Selection, select
+from soundmill.commands.delivering.selecting import Selection, select, select_picks
 from soundmill.config import Config, load
 from soundmill.deliver import manifest
 from soundmill.deliver.names import named
@@ -34,6 +34,7 @@ def deliver(
     to: Path,
     profile_name: str,
     *,
+    is_list: bool = False,
     commercial: bool,
     allow_non_commercial: bool,
     zipped: bool,
@@ -50,7 +51,7 @@ def deliver(
     config = load(home)
     profile = find(config.profiles, profile_name)
     with Reader.open(home.catalog) as reader:
-        selection = select(reader, targets)
+        selection = select_picks(reader, targets) if is_list else select(reader, targets)
     _licences_allow(selection.takes, profile_name, commercial or profile.commercial, allowed=allow_non_commercial)
     signing = _signing(config, profile_name, profile)
     plan = planned(home, selection, profile_name, profile, signing)
