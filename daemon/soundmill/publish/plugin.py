@@ -24,6 +24,7 @@ from soundmill.publish.asking.routes import ROUTES as ASKING
 from soundmill.publish.compare.routes import ROUTES as COMPARE
 from soundmill.publish.delivering.routes import ROUTES as DELIVERING
 from soundmill.publish.desk.routes import ROUTES as DESK
+from soundmill.publish.grid.routes import ROUTES as GRID
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
@@ -32,7 +33,7 @@ from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send,
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
 hookimpl = HookimplMarker("datasette")
-TEMPLATES = ("templates", "review", "desk", "compare", "delivering")
+TEMPLATES = ("templates", "review", "desk", "compare", "delivering", "grid")
 View = Callable[..., Awaitable[Response | None]]
 
 
@@ -187,6 +188,7 @@ def register_routes() -> list[tuple[str, View]]:
         *DESK,
         *COMPARE,
         *DELIVERING,
+        *GRID,
     ]
 
 
