@@ -32,7 +32,9 @@ WORLDS = (
 # goes through `answer` and not by these methods, which tests call.
 # Retention, backups and deliveries: tests/service/keeping, tests/commands/keeping and tests/service/aside kill those.
 KEPT = {"snapshot.clear", "snapshot.copy"} | {
-    f"catalog.{each}{end}" for each in ("prune", "pruned", "mark_delivered") for end in ("", DONE)
+    f"catalog.{each}{end}"
+    for each in ("prune", "pruned", "mark_delivered", "delivery_begun", "delivery_ended")
+    for end in ("", DONE)
 }
 ASKED = ("cancel", "pause", "resume", "retry", "rate")
 ELSEWHERE = frozenset(

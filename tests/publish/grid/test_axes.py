@@ -44,7 +44,7 @@ def test_a_cell_holds_its_takes_in_order_and_their_means() -> None:
         take(None, a="2", b="x", c="p"),
         take(10.0, a="2", c="p"),
     ]
-    known = factors(rows + [take(b="y", c="p", a="1")])
+    known = factors([*rows, take(b="y", c="p", a="1")])
     by_name = {each.name: each for each in known}
     found = cells(rows, by_name["a"], by_name["b"], {}, known)
     assert set(found) == {("x", "1"), ("x", "2")}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from catalog.conftest import Clock, Mill
+from service.conftest import drop as drop_file
+from service.test_crash import DAEMON, environment, rows
 from soundmill.catalog.asking.deliveries import KEPT, MOST_WAITING, Wanted
 from soundmill.catalog.catalog import Catalog
 from soundmill.home import Home
@@ -137,3 +142,21 @@ def test_a_shortlist_is_named_as_one_whatever_it_is_called(mill: Mill, home: Hom
     words = asked_command(home)(wanted)
     assert words[-3:] == ["--list", "--", "--zip select/"]
     assert folder_of(wanted) == "picks-zip-select-game"
+
+
+@pytest.mark.parametrize("end", ["", ".done"])
+@pytest.mark.parametrize("point", ["catalog.delivery_begun", "catalog.delivery_ended"])
+def test_one_is_whole_and_told_once_wherever_the_daemon_is_killed(tmp_path: Path, point: str, end: str) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    drop_file(home, "bells.csv", 2)
+    command = [sys.executable, str(DAEMON), str(home.root), "--once"]
+    subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    drop(home.control, Control(action="deliver", target="bells", of="batch", profile="web"), f"01JC{1:022}")
+    faulty = environment() | {"SOUNDMILL_FAULT": f"{point}{end}:1=kill"}
+    assert subprocess.run(command, env=faulty, check=False, stdout=subprocess.DEVNULL).returncode == -signal.SIGKILL
+    subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    assert rows(home, "SELECT state, said FROM deliveries") == [("made", "2 files in deliveries/bells-web")]
+    manifest = json.loads((home.deliveries / "bells-web" / "manifest.json").read_text(encoding="utf-8"))
+    there = {str(path.relative_to(home.deliveries / "bells-web")) for path in home.deliveries.rglob("*.ogg")}
+    assert there == {entry["file"] for entry in manifest["files"]} and len(there) == 2
