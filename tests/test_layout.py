@@ -93,8 +93,8 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "plugin",
-        "site",
+        "cells", "health", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "frozen",
+        "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",

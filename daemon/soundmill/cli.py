@@ -374,6 +374,36 @@ def deliver(
 
 
 @main.command()
+@click.argument("to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--batch", "batches", multiple=True, metavar="NAME", help="The takes of this batch; more than once.")
+@click.option("--list", "shortlists", multiple=True, metavar="NAME", help="The takes of this shortlist.")
+@click.option("--format", "format_", default="ogg", show_default=True, type=click.Choice(["ogg", "mp3", "as-is"]))
+@click.option("--static", is_flag=True, help="A page that opens from the folder, with no server.")
+@click.option("--title", help="What the copy is called [default: its batches and shortlists].")
+@click.pass_obj
+def publish(
+    home: Home,
+    to: Path,
+    batches: tuple[str, ...],
+    shortlists: tuple[str, ...],
+    format_: str,
+    static: bool,
+    title: str | None,
+) -> None:
+    """Make a frozen copy of takes in DIR, to be served elsewhere or opened from the folder; again renews it.
+
+    All takes that count, are kept and are not rejected; or those of some batches and shortlists. Nothing of the home's
+    own business is in it: docs/publish.md.
+    """
+    import time
+
+    from soundmill.commands.publishing import publish as command
+
+    wanted = command.Wanted(batches=batches, shortlists=shortlists, format=format_, static=static, title=title)
+    command.publish(home, to, wanted, now=time.time(), say=click.echo)
+
+
+@main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @AS_JSON
 @click.option("--rerun", "again", is_flag=True, help="Generate the take again, too, and compare.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -68,7 +67,7 @@ def deliver(
 
     free = _free_bytes()
     workers = at_once(selection.takes, profile, processes or _processors(), free)
-    with _progress(to) as progress:
+    with show.progress(str(to)) as progress:
         done = work(plan, to, processes=workers, replace=replace, progress=progress, waiting=waiting)
     for line in summary(done.entries, done.made, profile):
         say(line)
@@ -195,18 +194,3 @@ def _free_bytes() -> float:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _progress(to: Path) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far a delivery is, on a terminal; elsewhere nothing."""
-    if not show.is_terminal():
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    with Progress(
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), transient=True
-    ) as progress:
-        task = progress.add_task(str(to), total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
