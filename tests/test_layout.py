@@ -39,7 +39,8 @@ MAY: dict[str, set[str]] = {
     # leaves for the daemon, and the two commands that do what the daemon does.
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
     "deliver/making": GROUND | {"deliver", "audio"},
-    "publish/asking/leaving": GROUND | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config"},
+    "publish/asking/leaving": GROUND
+    | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config", "deliver/profile"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/telling": GROUND | {"config", "home", "service/telling/send", "service/telling/alerts"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
@@ -92,7 +93,8 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "compare", "desk", "plugin", "site",
+        "cells", "health", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "frozen",
+        "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",

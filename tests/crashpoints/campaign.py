@@ -31,8 +31,10 @@ WORLDS = (
 # The points of what the lives here have not: the site, in publish/, is another process's matter; what people ask for
 # goes through `answer` and not by these methods, which tests call.
 # Retention, backups and deliveries: tests/service/keeping, tests/commands/keeping and tests/service/aside kill those.
-KEPT = {"snapshot.clear", "snapshot.copy"} | {
-    f"catalog.{each}{end}" for each in ("prune", "pruned", "mark_delivered") for end in ("", DONE)
+KEPT = {"snapshot.clear", "snapshot.copy", "freeze.clear", "freeze.copy"} | {
+    f"catalog.{each}{end}"
+    for each in ("prune", "pruned", "mark_delivered", "delivery_begun", "delivery_ended")
+    for end in ("", DONE)
 }
 ASKED = ("cancel", "pause", "resume", "retry", "rate")
 ELSEWHERE = frozenset(

@@ -16,7 +16,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog import ingest as ingesting
-from soundmill.catalog.asking import answers, ratings
+from soundmill.catalog.asking import answers, deliveries, ratings
 from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
 from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
@@ -204,6 +204,9 @@ class Catalog:
     mark_reported = Writing(reports.mark_reported)
     undelivered = Reading(reports.undelivered)
     mark_delivered = Writing(reports.mark_delivered)
+    next_wanted = Reading(deliveries.next_wanted)
+    delivery_begun = Writing(deliveries.delivery_begun)
+    delivery_ended = WritingAt(deliveries.delivery_ended)
     get_setting = Reading(state.get_setting)
     set_setting = Writing(state.set_setting)
 

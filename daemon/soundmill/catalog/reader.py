@@ -194,6 +194,15 @@ class Reader:
             return None
         return self._rows("SELECT * FROM picks_list WHERE shortlist = ? COLLATE NOCASE", shortlist)
 
+    def takes_shown(self) -> list[Row]:
+        """All rows of the view takes, the oldest first: of a copy, which has few."""
+        return self._rows("SELECT * FROM takes ORDER BY output_id")
+
+    def peaks(self) -> dict[int, bytes]:
+        """What players draw, by output id, of all takes that have it: of a copy, which has few."""
+        with self._db() as db:
+            return dict(db.execute("SELECT output_id, data FROM take_peaks").fetchall())
+
     def takes_of_query(self, sql: str) -> list[int]:
         """The output ids that a query of somebody's answers with: in its column `output_id`, or of the files in its
         column `audio`. Raises CatalogError for what is no such query."""

@@ -23,6 +23,7 @@ from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
+from soundmill.service.aside.asked import AskedDeliveries, asked_command
 from soundmill.service.aside.deliveries import Deliveries, deliver_command
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
@@ -153,6 +154,8 @@ class Service:
                 opened.callback(self._reporter.stop)
             self._deliveries = Deliveries(self.catalog, home, deliver_command(home), steady)
             opened.callback(self._deliveries.stop)
+            self._asked = AskedDeliveries(self.catalog, home, asked_command(home), steady)
+            opened.callback(self._asked.stop)
             opened.callback(self.inbox.stop)
             self._pruning = Pruning(
                 self.catalog,
@@ -248,6 +251,7 @@ class Service:
         if self._reporter is not None:
             yield "reports", self._report
         yield "deliveries", self._deliver
+        yield "deliveries asked for", self._deliver_what_was_asked
         yield "inbox thread", self.inbox.check
         if self._site is not None:
             yield "site", self._site.check
@@ -269,7 +273,9 @@ class Service:
             self.catalog.undecided() and not self._troubles.lasting("choosing", CHOICE_PATIENCE_S)
         ):
             return False
-        return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
+        if self._reporter is not None and not self._reporter.worked_off:
+            return False
+        return self._deliveries.worked_off and self._asked.worked_off
 
     def _hopeless(self) -> str | None:
         if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
@@ -346,6 +352,10 @@ class Service:
     def _deliver(self) -> None:
         if self._storage_is_open():
             self._deliveries.tick()
+
+    def _deliver_what_was_asked(self) -> None:
+        if self._storage_is_open():
+            self._asked.tick()
 
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import urllib.parse
 from contextlib import suppress
 from typing import Any
@@ -78,7 +77,6 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
         "coverage": await coverage(source, name),
         "others": [row["shortlist"] for row in await ask(source, LISTS) if row["shortlist"] != listed],
         "list_url": _list_url(datasette),
-        "deliver": f"soundmill deliver {shlex.quote(listed)} --to FOLDER",
         "csv": _csv_url(datasette, database, listed),
         "told": {"list": listed},
         "sql": SHOWN.format(common.quoted(listed)),
