@@ -219,6 +219,17 @@ def test_other_devices_take_over_once_what_runs_is_finished(works: Works, pool: 
         assert hand.heard == [True] and hand.closed == []
 
 
+def test_a_worker_that_is_in_a_round_leaves_after_it(works: Works, pool: Pool) -> None:
+    held = queue.SimpleQueue[bool]()
+    works.hands[0].round(lambda: held.get(timeout=10))
+    pool.renew(["cuda:1"])
+    pool.check()
+    assert works.hands[0].closed == [] and "cuda:0" in [post.device for post in pool.posts]
+    held.put(True)
+    until(lambda: [post.device for post in pool.posts] == ["cuda:1"] or bool(pool.check()))
+    assert works.hands[0].closed == ["its worker was replaced"]
+
+
 def test_a_device_of_a_dead_worker_is_left_like_any_other(works: Works, pool: Pool) -> None:
     works.hands[0].in_flight = (1,)
     works.hands[0].die(ValueError("boom"))
@@ -233,9 +244,11 @@ def test_after_a_round_that_failed_there_is_a_pause_which_a_stop_ends(works: Wor
     pool = works.pool("cpu")
     until(lambda: works.failing == 0)
     (hand,) = works.hands
-    began = time.monotonic()
+    hand.told.put(lambda: None)
+    time.sleep(0.1)
+    assert hand.heard == []  # it would have taken it up in a fiftieth of a second
     pool.stop(0.0, "stopped")
-    assert hand.closed == ["stopped"] and time.monotonic() - began < 5
+    assert hand.closed == ["stopped"] and not pool.posts[0].thread.alive
 
 
 def test_a_stop_lets_clips_end_and_gives_back_what_is_left(works: Works) -> None:
