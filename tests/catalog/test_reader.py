@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.reader import Reader
 from soundmill.errors import CatalogError, InvalidControl
 from soundmill.jobs import attempt_seed
+from support.asking import asked
 
 
 def test_a_missing_catalogue_is_said_with_the_mend(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_job_is_told_whole(mill: Any, reader: Any) -> None:
     mill.ingest(1, labels={"scene": "cave"})
     mill.succeed(mill.claim()[0], passed=False, retry=True)
     mill.succeed(mill.claim()[0])
-    mill.catalog.rate("1", 5, "yes")
+    asked(mill.catalog, ratings.rate, "1", 5, "yes")
     for ref in (1, "1", "themes/job-0001"):
         job = reader.job(ref)
         assert (job["batch"], job["status"], job["labels"]) == ("themes", "succeeded", {"scene": "cave"})

@@ -6,10 +6,12 @@ from collections import Counter
 import pytest
 
 from schedule.conftest import Mill
+from soundmill.catalog import wishes
 from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, StorageUnavailable, UnknownModel
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
+from support.asking import asked
 
 
 def statuses(mill: Mill) -> Counter[str]:
@@ -242,7 +244,7 @@ def test_a_cancelled_job_leaves_no_file(mill: Mill) -> None:
     engine = mill.engine(slots=2, polls_per_clip=5)
     worker = mill.worker(engine)
     started(mill, worker)
-    worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+    worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
@@ -252,7 +254,7 @@ def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
     mill.batch("x")
     worker = mill.worker(mill.engine(polls_per_clip=2))
     started(mill, worker)
-    mill.catalog.cancel("batch-1")  # the worker has not heard of it yet
+    asked(mill.catalog, wishes.cancel, "batch-1")  # the worker has not heard of it yet
     for _ in range(5):
         worker.step()
     assert statuses(mill) == {"cancelled": 1}
@@ -333,7 +335,7 @@ def test_a_cancel_while_the_disk_takes_nothing_ends_no_worker(mill: Mill, monkey
             worker.step()
     with monkeypatch.context() as read_only:
         read_only.setattr(mill.disk, "discard", no_room)
-        worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+        worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
         worker.step()
     assert paths(mill) == {"batch-1/0001-clip.wav"}
     mill.run(worker)
