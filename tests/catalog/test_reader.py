@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import shortlists
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import ratings, shortlists
 from soundmill.catalog.connection import transaction
 from soundmill.catalog.keeping.retention import DAY_S, Rules
 from soundmill.catalog.reader import Reader
 from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 from soundmill.jobs import BatchSpec, attempt_seed
+from support.asking import asked
 
 
 def test_a_missing_catalogue_is_said_with_the_mend(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_job_is_told_whole(mill: Any, reader: Any) -> None:
     mill.ingest(1, labels={"scene": "cave"})
     mill.succeed(mill.claim()[0], passed=False, retry=True)
     mill.succeed(mill.claim()[0])
-    mill.catalog.rate("1", 5, "yes")
+    asked(mill.catalog, ratings.rate, "1", 5, "yes")
     for ref in (1, "1", "themes/job-0001"):
         job = reader.job(ref)
         assert (job["batch"], job["status"], job["labels"]) == ("themes", "succeeded", {"scene": "cave"})
@@ -155,7 +157,7 @@ def test_events_are_told_from_the_last_one_that_is_known(mill: Any, reader: Any)
     known = reader.last_event()
     assert known >= 1
     mill.ingest(1, name="b")
-    mill.catalog.pause("b")
+    asked(mill.catalog, wishes.pause, "b")
     events = reader.events_after(known)
     assert [event["event_id"] for event in events] == list(range(known + 1, reader.last_event() + 1))
     assert events[-1]["kind"] == "paused" and {event["batch"] for event in events} == {"b"}
@@ -267,16 +269,16 @@ def test_the_batches_of_one_experiment_are_told_before_and_after(mill: Any, read
 
 def test_what_a_person_thinks_of_a_take_is_told_of_all_of_them_together(mill: Any, reader: Any) -> None:
     finished(mill, 1, "a")
-    mill.catalog.rate("1", 4, "warm", "ann")
+    asked(mill.catalog, ratings.rate, "1", 4, "warm", "ann")
     mill.clock.now += 5
-    mill.catalog.rate("1", 5, "short", "bo", rejected=True)
-    mill.catalog.rate("1", None, None, "cy")
+    asked(mill.catalog, ratings.rate, "1", 5, "short", "bo", rejected=True)
+    asked(mill.catalog, ratings.rate, "1", None, None, "cy")
     rating = reader.job(1)["output"]["rating"]
     assert rating == {
         "stars": 4.5, "rejected": True, "note": "warm\nshort", "people": 2, "rated_at": mill.clock.now,
     }  # fmt: skip
     assert reader.everything_of("a")["outputs"][0]["rating"] == rating
-    mill.catalog.rate("1", 4, None, "bo", rejected=False)
+    asked(mill.catalog, ratings.rate, "1", 4, None, "bo", rejected=False)
     rating = reader.job(1)["output"]["rating"]
     assert (rating["stars"], rating["rejected"], rating["note"]) == (4, False, "warm")
     assert isinstance(rating["stars"], int)
@@ -321,7 +323,7 @@ def test_the_speed_of_a_model_is_told_where_it_was_measured(mill: Any, reader: A
 
 def test_what_is_to_go_by_retention_is_told_before_it_goes(mill: Any, reader: Any) -> None:
     finished(mill, 2, "a")
-    mill.catalog.rate("a/job-0001", 5, None)
+    asked(mill.catalog, ratings.rate, "a/job-0001", 5, None)
     rules = Rules(after_d=1, failed_after_d=None, set_aside_after_d=None, max_gb=None)
     assert reader.to_be_pruned(rules, mill.clock.now) == []
     (take,) = reader.to_be_pruned(rules, mill.clock.now + 2 * DAY_S)

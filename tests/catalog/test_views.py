@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons, shortlists
+from soundmill.catalog.asking import comparisons, ratings, shortlists
 from soundmill.catalog.asking.answers import Effect, Wish
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
+from support.asking import asked
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
@@ -38,7 +39,7 @@ def busy(mill: Any) -> Any:
     mill.fail(third)
     mill.fail(fourth, retry_in=0)
     mill.claim()
-    mill.catalog.rate("a/job-0001", 4, "warm")
+    asked(mill.catalog, ratings.rate, "a/job-0001", 4, "warm")
     mill.catalog.answer(
         [
             wish(

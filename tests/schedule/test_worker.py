@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from schedule.conftest import Mill
+from soundmill.catalog import wishes
 from soundmill.errors import (
     EngineDied,
     EngineError,
@@ -22,6 +23,7 @@ from soundmill.errors import (
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
+from support.asking import asked
 
 
 def statuses(mill: Mill) -> Counter[str]:
@@ -254,7 +256,7 @@ def test_a_cancelled_job_leaves_no_file(mill: Mill) -> None:
     engine = mill.engine(slots=2, polls_per_clip=5)
     worker = mill.worker(engine)
     started(mill, worker)
-    worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+    worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
@@ -264,7 +266,7 @@ def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
     mill.batch("x")
     worker = mill.worker(mill.engine(polls_per_clip=2))
     started(mill, worker)
-    mill.catalog.cancel("batch-1")  # the worker has not heard of it yet
+    asked(mill.catalog, wishes.cancel, "batch-1")  # the worker has not heard of it yet
     for _ in range(5):
         worker.step()
     assert statuses(mill) == {"cancelled": 1}
@@ -345,7 +347,7 @@ def test_a_cancel_while_the_disk_takes_nothing_ends_no_worker(mill: Mill, monkey
             worker.step()
     with monkeypatch.context() as read_only:
         read_only.setattr(mill.disk, "discard", no_room)
-        worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+        worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
         worker.step()
     assert paths(mill) == {"batch-1/0001-clip.wav"}
     mill.run(worker)
@@ -438,7 +440,7 @@ def test_a_job_that_is_cancelled_while_its_take_is_filed_leaves_no_file(mill: Mi
 
     def cancelled(relative: str, audio: bytes, sidecar: Any) -> Any:
         filed = filing(relative, audio, sidecar)
-        mill.catalog.cancel("batch-1")
+        asked(mill.catalog, wishes.cancel, "batch-1")
         return filed
 
     mill.disk.file = cancelled  # type: ignore[method-assign]

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
+from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state
 from soundmill.catalog import ingest as ingesting
-from soundmill.catalog.asking import answers, deliveries, ratings
+from soundmill.catalog.asking import answers, deliveries
 from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
 from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
@@ -159,11 +159,6 @@ class Catalog:
     workers_gone = Writing(state.stop_workers)
 
     # --- what people ask for ---
-    cancel = WritingAt(wishes.cancel)
-    pause = WritingAt(wishes.pause)
-    resume = WritingAt(wishes.resume)
-    retry = WritingAt(wishes.retry)
-    rate = WritingAt(ratings.rate)
     answer = WritingAt(answers.answer)
 
     # --- scores and the choice among takes ---

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from publish.conftest import HOSTILE, fill, make_home
+from soundmill.catalog.asking import ratings
 from soundmill.home import Home
+from support.asking import asked
 
 SECRET = "/srv/very-private"
 CHANGES = (
@@ -31,8 +33,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     (made.root / "inbox").mkdir()
     fill(made)
     catalog = made.catalog
-    catalog.rate("forest/clip-001", 5, f"as in {SECRET}/notes.txt", "ann@example.com")
-    catalog.rate("forest/clip-002", 1, None, "listener 1")
+    asked(catalog, ratings.rate, "forest/clip-001", 5, f"as in {SECRET}/notes.txt", "ann@example.com")
+    asked(catalog, ratings.rate, "forest/clip-002", 1, None, "listener 1")
     catalog.event("delivery made", f"{SECRET}/music")
     catalog.set_setting("deliveries", json.dumps([{"ulid": "u", "folder": SECRET}]))
     catalog.close()

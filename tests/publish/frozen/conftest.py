@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Page
 
 from publish.conftest import fill, make_home
+from soundmill.catalog.asking import ratings
 from soundmill.cli import main
 from soundmill.publish import site
+from support.asking import asked
 from support.working_mill import errors_on
 
 
@@ -25,7 +27,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = make_home(root / "home")
     (made.root / "inbox").mkdir()
     fill(made)
-    made.catalog.rate("forest/clip-001", 5, None, "ann")
+    asked(made.catalog, ratings.rate, "forest/clip-001", 5, None, "ann")
     made.catalog.close()
     for name, more in (("site", ()), ("static", ("--static", "--title", "For <you> & yours"))):
         done = CliRunner().invoke(main, ["--home", str(made.root), "publish", str(root / name), *more])
