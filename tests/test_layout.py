@@ -92,13 +92,14 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "compare", "desk", "plugin", "site",
+        "cells", "health", "sharing", "pages", "asking", "review", "compare", "desk", "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
+    "publish/sharing": ["version", "questions", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
