@@ -401,10 +401,13 @@ UNION ALL SELECT 'event_log', (SELECT count(*) FROM events);
 CREATE VIEW value_totals AS
 SELECT 'takes' AS view, 'batch' AS column_name, name AS value, n_outputs AS total FROM batches WHERE n_outputs > 0
 UNION ALL SELECT 'takes', 'model', model, outputs FROM model_totals WHERE outputs > 0
-UNION ALL SELECT 'takes', 'kept', kept, sum(n)
-    FROM (SELECT kept, count(*) AS n FROM outputs GROUP BY batch_id, kept) WHERE kept IS NOT NULL GROUP BY kept
-UNION ALL SELECT 'takes', 'verdict', verdict, sum(n)
-    FROM (SELECT verdict, count(*) AS n FROM outputs GROUP BY batch_id, kept, verdict) GROUP BY verdict
+UNION ALL SELECT 'takes', 'kept', value, total FROM (
+    SELECT 1 AS value, (SELECT count(*) FROM outputs WHERE kept = 1) AS total
+    UNION ALL SELECT 0, (SELECT count(*) FROM outputs WHERE kept = 0)) WHERE total > 0
+UNION ALL SELECT 'takes', 'verdict', value, total FROM (
+    SELECT 'failed' AS value, (SELECT count(*) FROM outputs WHERE verdict = 'failed') AS total
+    UNION ALL SELECT 'passed', (SELECT coalesce(sum(n_outputs), 0) FROM batches)
+        - (SELECT count(*) FROM outputs WHERE verdict = 'failed')) WHERE total > 0
 UNION ALL SELECT 'job_list', 'status', status, n FROM (
     SELECT 'queued' AS status, sum(n_queued) AS n FROM batches
     UNION ALL SELECT 'running', sum(n_running) FROM batches
