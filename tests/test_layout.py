@@ -93,7 +93,7 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "frozen",
+        "cells", "health", "sharing", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "frozen",
         "plugin", "site",
     ],
     "publish/asking": [
@@ -101,6 +101,7 @@ INSIDE: dict[str, list[str]] = {
         "routes",
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
+    "publish/sharing": ["version", "questions", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],

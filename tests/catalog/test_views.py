@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons, ratings, shortlists
+from soundmill.catalog.asking import comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.asking.answers import Effect, Wish
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
+from soundmill.jobs import DeliveryAsked
 from support.asking import asked
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -22,7 +23,8 @@ VIEWS = [
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
     "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
-    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
+    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep", "deliveries", "batch_filed",
+    "row_totals", "value_totals",
 ]  # fmt: skip
 
 
@@ -65,6 +67,8 @@ def busy(mill: Any) -> Any:
             ),
         ]
     )
+    wanted = DeliveryAsked(profile="game", zipped=True)
+    asked(mill.catalog, deliveries.ask, "01D", "ann", target="a", of="batch", asked=wanted, rights=False)
     mill.catalog.record_rejection("01R", "bad.csv", None, [])
     notice = {"kind": "held", "file": "x (1).csv", "message": "looks like a copy"}
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))

@@ -93,6 +93,16 @@ JOIN jobs j ON j.id = o.job_id
 LEFT JOIN attempts a ON a.job_id = o.job_id AND a.number = o.attempt
 LEFT JOIN measurements m ON m.output_id = o.id;
 
+-- How many takes of a batch were kept, set aside and quarantined, of those that count: only these are chosen among.
+CREATE VIEW batch_filed AS
+SELECT b.name AS batch,
+       (SELECT count(*) FROM outputs WHERE batch_id = b.id AND kept = 1) AS kept,
+       (SELECT count(*) FROM outputs WHERE batch_id = b.id AND kept = 0) AS set_aside,
+       (SELECT count(*) FROM outputs o JOIN jobs j ON j.id = o.job_id AND j.final_attempt = o.attempt
+            WHERE o.batch_id = b.id AND o.quarantined = 1) AS quarantined,
+       b.id AS batch_id
+FROM batches b;
+
 CREATE VIEW ratings_list AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, r.who AS who, r.stars AS stars,
        r.rejected AS rejected, r.note AS note, strftime('%Y-%m-%dT%H:%M:%SZ', r.rated_at, 'unixepoch') AS rated_at,
@@ -386,3 +396,33 @@ SELECT b.name AS batch,
        (SELECT name FROM batches WHERE id = b.extends) AS extends,
        b.id AS batch_id
 FROM batches b;
+
+-- How many rows the large views have, and how many of each value in the columns that are listed beside them: what
+-- counting their rows one by one would give.
+CREATE VIEW row_totals AS
+SELECT 'takes' AS view, (SELECT coalesce(sum(n_outputs), 0) FROM batches) AS total
+UNION ALL SELECT 'job_list', (SELECT coalesce(sum(job_count), 0) FROM batches)
+UNION ALL SELECT 'queue', (SELECT coalesce(sum(n_queued), 0) FROM batches)
+UNION ALL SELECT 'failures', (SELECT coalesce(sum(n_failed), 0) FROM batches)
+UNION ALL SELECT 'attempt_list', (SELECT count(*) FROM attempts)
+UNION ALL SELECT 'scores_by_scorer', (SELECT count(*) FROM scores)
+UNION ALL SELECT 'ratings_list', (SELECT count(*) FROM ratings)
+UNION ALL SELECT 'labelled_jobs', (SELECT count(*) FROM job_labels)
+UNION ALL SELECT 'event_log', (SELECT count(*) FROM events);
+
+CREATE VIEW value_totals AS
+SELECT 'takes' AS view, 'batch' AS column_name, name AS value, n_outputs AS total FROM batches WHERE n_outputs > 0
+UNION ALL SELECT 'takes', 'model', model, outputs FROM model_totals WHERE outputs > 0
+UNION ALL SELECT 'takes', 'kept', value, total FROM (
+    SELECT 1 AS value, (SELECT count(*) FROM outputs WHERE kept = 1) AS total
+    UNION ALL SELECT 0, (SELECT count(*) FROM outputs WHERE kept = 0)) WHERE total > 0
+UNION ALL SELECT 'takes', 'verdict', value, total FROM (
+    SELECT 'failed' AS value, (SELECT count(*) FROM outputs WHERE verdict = 'failed') AS total
+    UNION ALL SELECT 'passed', (SELECT coalesce(sum(n_outputs), 0) FROM batches)
+        - (SELECT count(*) FROM outputs WHERE verdict = 'failed')) WHERE total > 0
+UNION ALL SELECT 'job_list', 'status', status, n FROM (
+    SELECT 'queued' AS status, sum(n_queued) AS n FROM batches
+    UNION ALL SELECT 'running', sum(n_running) FROM batches
+    UNION ALL SELECT 'succeeded', sum(n_succeeded) FROM batches
+    UNION ALL SELECT 'failed', sum(n_failed) FROM batches
+    UNION ALL SELECT 'cancelled', sum(n_cancelled) FROM batches) WHERE n > 0;

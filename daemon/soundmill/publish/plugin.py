@@ -29,6 +29,9 @@ from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
 from soundmill.publish.served import frozen_at, served_by, visible_catalog
+from soundmill.publish.sharing.answers import shared
+from soundmill.publish.sharing.questions import remember
+from soundmill.publish.sharing.version import Version
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
@@ -54,6 +57,8 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
         if served.catalog:
             home = Path(datasette.databases[served.catalog].path).absolute().parent
             served.home = home if (home / "inbox").is_dir() else None
+        for name in served.catalogs:
+            remember(datasette.databases[name], Version(Path(datasette.databases[name].path)))
 
     return find_catalogs
 
@@ -208,6 +213,11 @@ async def front_route(datasette: Any, request: Any) -> Response:
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
     await datasettes.must_be_allowed(datasette, request.actor, "view-instance")
+    return await our_front(datasette, request)
+
+
+@shared
+async def our_front(datasette: Any, request: Any) -> Response:
     return await pages.front_page(datasette, await visible_catalog(datasette, request), request)
 
 
@@ -221,10 +231,12 @@ def _front_is_ours(datasette: Any) -> bool:
     return bool(index.filename == theirs.filename)
 
 
+@shared
 async def board_route(datasette: Any, request: Any) -> Response:
     return await pages.board_page(datasette, await visible_catalog(datasette, request), request)
 
 
+@shared
 async def board_json_route(datasette: Any, request: Any) -> Response:
     return await pages.board_json(datasette, await visible_catalog(datasette, request))
 

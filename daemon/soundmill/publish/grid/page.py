@@ -13,7 +13,7 @@ from datasette.utils.asgi import Response
 from soundmill.publish import reads
 from soundmill.publish.desk import common
 from soundmill.publish.grid import axes
-from soundmill.publish.reads import Row, ask
+from soundmill.publish.reads import Ask, Row
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.words import composed
 
@@ -33,16 +33,11 @@ async def grid_page(datasette: Any, request: Any) -> Response:
     database = await visible_catalog(datasette, request)
     source = datasette.databases[database]
     name = composed(urllib.parse.unquote(request.url_vars["batch"]))
-    batch = await reads.batch(source, name)
+    batch, rows, slow = await reads.visit(source, lambda ask: _read(ask, name))
     if batch is None:
         context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
         return await common.page(datasette, request, "error", context, status=404)
-    rows: list[Row] = []
-    problem = None
-    try:
-        rows = await _takes(source, str(batch["batch"]))
-    except QueryInterrupted:
-        problem = "This batch is too large to be laid out in the time a page may take."
+    problem = "This batch is too large to be laid out in the time a page may take." if slow else None
     known = axes.factors(rows)
     by_name = {each.name: each for each in known}
     args = request.args
@@ -87,11 +82,22 @@ async def grid_page(datasette: Any, request: Any) -> Response:
 SHOWN = "SELECT condition, labels, avg(score), count(*), batch FROM takes WHERE batch = {} AND is_final GROUP BY 1, 2"
 
 
-async def _takes(source: Any, batch: str) -> list[Row]:
+def _read(ask: Ask, name: str) -> tuple[Row | None, list[Row], bool]:
+    """A batch, its takes, and whether finding these took too long."""
+    batch = reads.batch(ask, name)
+    if batch is None:
+        return None, [], False
+    try:
+        return batch, _takes(ask, str(batch["batch"])), False
+    except QueryInterrupted:
+        return batch, [], True
+
+
+def _takes(ask: Ask, batch: str) -> list[Row]:
     """The takes that count, of a batch and of those that its experiment is spread over, with their settings."""
-    family = (await ask(source, FAMILY, {"batch": batch}))[0]["family"]
-    members = [row["batch"] for row in await ask(source, MEMBERS, {"family": family})]
-    rows = await ask(source, TAKES, {"batches": json.dumps(members or [batch]), "limit": MOST_TAKES})
+    family = ask(FAMILY, {"batch": batch})[0]["family"]
+    members = [row["batch"] for row in ask(MEMBERS, {"family": family})]
+    rows = ask(TAKES, {"batches": json.dumps(members or [batch]), "limit": MOST_TAKES})
     conditions = [json.loads(row["condition"] or "{}") for row in rows]
     is_experiment = any(conditions)
     for row, condition in zip(rows, conditions, strict=True):

@@ -9,10 +9,11 @@ from typing import Any
 from datasette.utils.asgi import Response
 
 from soundmill.publish.pages import LIVE, helpers
-from soundmill.publish.reads import Row, ask
+from soundmill.publish.reads import Ask, Row, visit
 from soundmill.publish.review import questions
 from soundmill.publish.review.page import framing
 from soundmill.publish.served import visible_catalog
+from soundmill.publish.sharing.answers import shared
 from soundmill.publish.stream import url_path
 from soundmill.words import composed
 
@@ -33,29 +34,24 @@ SELECT who, stars, rejected, note, rated_at FROM ratings_list WHERE output_id = 
 """
 
 
+@shared
 async def take_page(datasette: Any, request: Any) -> Response:
     """By the file of a take, `<batch>/<file>`, or by `<batch>/<job>`, which a job without a take has too."""
     database = await visible_catalog(datasette, request)
     source = datasette.databases[database]
     path = composed(urllib.parse.unquote(request.url_vars["path"]))
-    found = await _find(source, path)
-    if found is None:
+    told = await visit(source, lambda ask: _told(ask, path))
+    if told is None:
         context = {"title": "No such take", "status": 404, "error": f"There is no take and no job {path}"}
         html = await datasette.render_template("error.html", context, request=request, view_name="soundmill")
         return Response.html(html, status=404, headers=LIVE)
-    job, take = found
-    attempts = await ask(source, ATTEMPTS, {"job": job["job_id"]})
+    job, number = told["job"], told.pop("number")
     name = f"{job['batch']}/{job['job']}"
-    own = {"batch": job["batch"], "position": job["position"], "job": job["job_id"]}
     context = {
         **helpers(datasette, database),
         **framing(datasette, "take"),
-        "job": job,
-        "take": take,
-        "attempts": attempts,
-        "ratings": await ask(source, RATINGS, {"take": take["output_id"]}) if take else [],
-        "before": _first(await ask(source, NEIGHBOUR.format(sign="<", way="DESC"), own)),
-        "after": _first(await ask(source, NEIGHBOUR.format(sign=">", way="ASC"), own)),
+        **told,
+        "take": _first(await questions.details(source, [number], "")) if number else None,
         "rerun": f"soundmill rerun {shlex.quote(name)}",
         "take_url": lambda row: datasette.urls.path(f"/-/soundmill/take/{url_path(row['audio'] or _named(row))}"),
         "url_path": url_path,
@@ -64,19 +60,27 @@ async def take_page(datasette: Any, request: Any) -> Response:
     return Response.html(html, headers=LIVE)
 
 
-async def _find(source: Any, path: str) -> tuple[Row, Row | None] | None:
-    """The job, and the take that is meant: the one in that file, or the job's final or else its latest one."""
+def _told(ask: Ask, path: str) -> dict[str, Any] | None:
+    """The job with its attempts, its neighbours in the file, and the number of the take that is meant and what people
+    said of it: the one in that file, or the job's final or else its latest one."""
     batch, _, name = path.partition("/")
     name = name.rpartition("/")[2]
     named = {"batch": batch, "job": name, "stem": name.rpartition(".")[0] or name}
-    row = _first(await ask(source, JOB_OF_FILE, {"path": path})) or _first(await ask(source, JOB_OF_NAME, named))
-    if row is None:
+    row = _first(ask(JOB_OF_FILE, {"path": path})) or _first(ask(JOB_OF_NAME, named))
+    job = _first(ask(JOB, {"job": row["job_id"]})) if row else None
+    if row is None or job is None:
         return None
-    job = _first(await ask(source, JOB, {"job": row["job_id"]}))
-    takes = await ask(source, TAKES, {"job": row["job_id"]})
+    takes = ask(TAKES, {"job": job["job_id"]})
     number = row["output_id"] or (takes[0]["output_id"] if takes else None)
-    shown = await questions.details(source, [number], "") if number else []
-    return (job, _first(shown)) if job else None
+    own = {"batch": job["batch"], "position": job["position"], "job": job["job_id"]}
+    return {
+        "job": job,
+        "number": number,
+        "attempts": ask(ATTEMPTS, {"job": job["job_id"]}),
+        "ratings": ask(RATINGS, {"take": number}) if number else [],
+        "before": _first(ask(NEIGHBOUR.format(sign="<", way="DESC"), own)),
+        "after": _first(ask(NEIGHBOUR.format(sign=">", way="ASC"), own)),
+    }
 
 
 def _named(row: Row) -> str:
