@@ -65,7 +65,11 @@ INSIDE: dict[str, list[str]] = {
     ],
     "engine": [
         "models", "failures", "protocol", "backend", "devices", "digest", "quiet", "hub", "finishing", "inputs",
-        "audiocraft", "decoder", "process", "scorers",
+        "audiocraft", "decoder", "process", "remote", "scorers",
+    ],
+    "engine/remote": [
+        "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster", "gateway",
+        "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
