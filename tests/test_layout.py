@@ -68,8 +68,8 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "remote", "scorers",
     ],
     "engine/remote": [
-        "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster", "gateway",
-        "link",
+        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
+        "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
@@ -107,8 +107,9 @@ INSIDE: dict[str, list[str]] = {
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
-        "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",
-        "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "systemd", "signals", "date", "survive", "telling", "wiring", "settings", "cluster", "output_folder",
+        "best_of_n", "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar",
+        "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

@@ -24,6 +24,7 @@ from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.aside.deliveries import Deliveries, deliver_command
+from soundmill.service.cluster.cluster import Cluster
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
@@ -45,7 +46,7 @@ REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 CHOICE_PATIENCE_S = 5.0  # and for a choice among takes, which it can end without
-NEEDED = ("storage", "inbox", "control", "queue", "run --once")
+NEEDED = ("storage", "inbox", "control", "queue", "cluster", "run --once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Service:
         self.home = home
         self._clock = clock
         self._steady = steady
-        self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
+        self._engine_for = engine_for or self._engine
         self._on_tick = on_tick
         self._signals = Signals()
         self._grace_s = 0.0
@@ -137,6 +138,8 @@ class Service:
                 intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
             )
             opened.callback(self.inbox.join)
+            self._cluster = Cluster(home, config, troubles=self._troubles, record=self._record, steady=steady)
+            opened.callback(self._cluster.close)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
             self._reporter: Reporter | None = None
@@ -171,7 +174,7 @@ class Service:
                 clock=clock,
             )
             self._parts = tuple(self._every_part())
-            self._record("daemon started", f"soundmill started on {', '.join(devices)}")
+            self._record("daemon started", f"soundmill started on {wiring.place_of(config, devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
 
@@ -240,6 +243,7 @@ class Service:
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
+        yield "machines", self._attend
         yield "workers", self._pool.check
         yield "scoring process", self._scoring.check
         yield "outputs", self._mind_the_outputs
@@ -283,6 +287,10 @@ class Service:
             rulesets = wiring.rulesets_of(self.config)
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
+    def _attend(self) -> None:
+        self._cluster.check(self.catalog.unfinished)
+        self._pool.attend((*self._settings.devices, *self._cluster.devices))
+
     def _use_new_settings(self) -> None:
         if self._signals.hung_up():
             self._settings.read_again()
@@ -306,8 +314,13 @@ class Service:
         if self._site is not None:
             self._site.use(config.web)
         self._telling.use(config.alerts)
-        if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
-            self._pool.renew(devices)
+        self._cluster.use(config)
+        if (config.engine, config.cluster, config.schedule.load_deadline_s) != (
+            former.engine,
+            former.cluster,
+            former.schedule.load_deadline_s,
+        ):
+            self._pool.renew((*devices, *self._cluster.devices))
 
     def _mind_the_outputs(self) -> None:
         """A disk that goes while nothing is filed is noticed here."""
@@ -403,6 +416,9 @@ class Service:
             steady=self._steady,
             allow_s=allow_s,
         )
+
+    def _engine(self, device: str) -> Engine:
+        return self._cluster.engine_for(device) or wiring.engine_for(self.config)(device)
 
     def _expect(self, batch_ids: set[int]) -> None:
         if self._reporter is not None:

@@ -198,7 +198,7 @@ class GatewayLine:
         self._heard: SimpleQueue[tuple[int, FarEvent | Lost]] | None = None
 
     def open(self) -> None:
-        self._session = secrets.token_hex(8)
+        self._session = secrets.token_hex(8)  # no other engine's, whenever its answers come
         self._heard = self._link.open(self._place(self._session))
 
     def send(self, command: FarCommand) -> None:

@@ -20,8 +20,8 @@ from soundmill.jobs import GenerationRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitFar:
-    """Start these. Their melody and continue_from are names in the node's store of contents: the hash of the content and
-    the file's own name, which goes into the clip's tags. `named` is what the user calls each of them."""
+    """Start these. Their melody and continue_from are names in the node's store of contents: the content's hash and the
+    file's own name, which goes into the clip's tags. `named` is what the user calls each of them."""
 
     requests: tuple[GenerationRequest, ...]
     named: Mapping[str, str] = field(default_factory=dict)
