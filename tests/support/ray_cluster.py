@@ -101,6 +101,27 @@ class RayCluster:
         self.signal(name, signal.SIGKILL)
         self.nodes.pop(name).wait()
 
+    def drain(self, name: str) -> None:
+        """As a cloud does before it takes a machine back."""
+        path = os.pathsep.join(entry or os.curdir for entry in sys.path)
+        program = (
+            "import ray; ray.init(address=%r, log_to_driver=False, logging_level='error');"
+            "print([n['NodeID'] for n in ray.nodes() if n['Alive'] and n['Labels'].get('soundmill/node') == %r][0])"
+        )
+        environment = {**os.environ, **self.environment, "PYTHONPATH": path}
+        node = subprocess.run(
+            [sys.executable, "-c", program % (self.address, name)],
+            env=environment, capture_output=True, text=True, check=True,
+        ).stdout.split()[-1]  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", self.address, "--node-id", node,
+                "--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "the test takes it",
+                "--deadline-remaining-seconds", "600",
+            ],
+            env=environment, check=True, capture_output=True,
+        )  # fmt: skip
+
     def stop(self) -> None:
         for name in list(self.nodes):
             self.signal(name, signal.SIGCONT)
