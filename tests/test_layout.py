@@ -91,6 +91,7 @@ INSIDE: dict[str, list[str]] = {
         "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
         "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
+    "commands/cluster": ["node", "workstations", "slurm", "declared"],
     "commands/machine": [
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],

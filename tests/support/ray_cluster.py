@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from soundmill.engine.remote.access import QUIET, WATCHFUL
 from soundmill.engine.remote.engine import RayEngine
 from soundmill.engine.remote.link import GatewayLine, Link
 from soundmill.engine.remote.messages import Node, OpenEngine
@@ -55,7 +56,8 @@ class RayCluster:
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_USAGE_STATS_ENABLED": "0",
+            **QUIET,
+            **WATCHFUL,
             "RAY_TMPDIR": str(self.folder),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
         }

@@ -10,7 +10,7 @@ from typing import Any
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
     "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
-    "model_speed",
+    "model_speed", "machines",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -84,6 +84,7 @@ async def board(database: Any) -> dict[str, Any]:
     """What happens now: totals, workers, running jobs, what comes next, batches and events, newest first."""
     return {
         **await front(database),
+        "machines": await ask(database, "SELECT * FROM machines ORDER BY machine LIMIT 64"),
         "workers": await ask(database, "SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
         "running": await ask(database, "SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": await ask(database, "SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),

@@ -138,7 +138,14 @@ class Service:
                 intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
             )
             opened.callback(self.inbox.join)
-            self._cluster = Cluster(home, config, troubles=self._troubles, record=self._record, steady=steady)
+            self._cluster = Cluster(
+                home,
+                config,
+                troubles=self._troubles,
+                record=self._record,
+                show=lambda machines: self.catalog.set_setting("machines", machines),
+                steady=steady,
+            )
             opened.callback(self._cluster.close)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,12 +56,14 @@ class Mill:
         self.now = 0.0
         self.board = Board()
         self.link = FakeLink()
+        self.shown: list[str] = []
         self.troubles = Troubles(self.board, clock=lambda: self.now, steady=lambda: self.now)
         self.cluster = Cluster(
             Home(folder),
             config(**settings),
             troubles=self.troubles,
             record=self.board.event,
+            show=lambda text: self.shown.append(text),
             steady=lambda: self.now,
             reach=lambda *_: cast("Link", self.link),
         )
@@ -115,6 +118,21 @@ def test_a_machine_that_drains_is_refused_or_gone_gets_nothing_more_and_is_told_
     assert mill.board.events[-1] == "trouble over: cluster nodes: works again"
 
 
+def test_what_machines_there_are_is_shown_once_for_each_change(tmp_path: Path) -> None:
+    mill = Mill(tmp_path)
+    one = node("ws1", gpus=1)
+    for _ in range(3):
+        mill.check(one, node("ws2", gpus=1, draining_until=5.0), node("ws3", refused="ws3: has another Soundmill"))
+    (shown,) = mill.shown
+    assert [(row["name"], row["state"], row["why"]) for row in json.loads(shown)] == [
+        ("ws1", "working", None),
+        ("ws2", "draining", None),
+        ("ws3", "refused", "ws3: has another Soundmill"),
+    ]
+    mill.cluster.close()
+    assert mill.shown[-1] == "[]"
+
+
 def test_a_cluster_without_a_device_is_a_trouble_after_a_while(tmp_path: Path) -> None:
     mill = Mill(tmp_path)
     mill.check()
@@ -148,7 +166,15 @@ def test_a_cluster_without_a_token_is_a_trouble_and_the_daemon_goes_on(tmp_path:
 
     board = Board()
     troubles = Troubles(board, clock=lambda: 0.0, steady=lambda: 0.0)
-    cluster = Cluster(Home(tmp_path), config(), troubles=troubles, record=board.event, steady=lambda: 0.0, reach=refuse)
+    cluster = Cluster(
+        Home(tmp_path),
+        config(),
+        troubles=troubles,
+        record=board.event,
+        show=lambda _: None,
+        steady=lambda: 0.0,
+        reach=refuse,
+    )
     cluster.check(lambda: 0)
     assert cluster.devices == () and "there is no token" in str(troubles.current())
 

@@ -19,6 +19,7 @@ WATCHFUL = {
     "RAY_health_check_period_ms": "1500",
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "2",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "30",  # without its head a node ends, and joins again (cluster join)
 }
 
 

@@ -35,6 +35,7 @@ log = logging.getLogger("soundmill.cluster")
 
 AGAIN_S = (1.0, 2.0, 5.0, 10.0)  # before the gateway is started again: the first, second, third, and every later time
 STEADY_S = 60.0  # a gateway that was in the cluster for so long has its failures forgiven
+HEAD_GONE = "connect to GCS"  # in Ray's own last words
 LOOK_AGAIN_S = 0.5  # how often the thread looks whether it is to end
 
 
@@ -161,6 +162,8 @@ class Link:
             child.stop()
         else:
             reason = child.bury()[1]
+            if HEAD_GONE in reason:
+                reason = "the cluster's head has not answered for half a minute; is it running?"
         self._nodes = ()
         for heard in left.values():
             heard.put((0, Lost(reason=reason)))

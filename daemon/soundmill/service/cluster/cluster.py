@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import threading
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from soundmill.engine.remote.access import environment
 from soundmill.engine.remote.engine import RayEngine
 from soundmill.engine.remote.link import GatewayLine, Link
 from soundmill.engine.remote.messages import Node, OpenEngine
-from soundmill.errors import ConfigError, EngineNotStarted
+from soundmill.errors import CatalogError, ConfigError, EngineNotStarted, StorageUnavailable
 from soundmill.home import Home
 from soundmill.service.survive import Troubles
 from soundmill.words import count
@@ -41,6 +43,7 @@ class Cluster:
         *,
         troubles: Troubles,
         record: Callable[[str, str], None],
+        show: Callable[[str], None],
         steady: Callable[[], float],
         reach: Reach = reach,
         backend_for: str = "soundmill.engine.process.host:open_backend",
@@ -49,6 +52,8 @@ class Cluster:
         self._config = config
         self._troubles = troubles
         self._record = record
+        self._show = show
+        self._shown = "[]"
         self._steady = steady
         self._reach = reach
         self._backend_for = backend_for
@@ -83,6 +88,8 @@ class Cluster:
             self._link = None
         self.devices = ()
         self._known = {}
+        with contextlib.suppress(CatalogError, StorageUnavailable):
+            self._show_all([])
         for part in (PART, NODES):
             self._troubles.end(part)
 
@@ -97,6 +104,7 @@ class Cluster:
         able = sorted((node for node in nodes.values() if works(node)), key=lambda node: node.name)
         self.devices = devices_of(able, self._config.cluster)
         self._tell_troubles(self._link, list(nodes.values()))
+        self._show_all(list(nodes.values()))
         if self._steady() - self._demanded_at >= DEMAND_EVERY_S:
             self._demanded_at = self._steady()
             self._demand(self._link, unfinished())
@@ -113,6 +121,19 @@ class Cluster:
             if known.id not in nodes:
                 self._record("node gone", f"{known.name} ({known.address}) has left the cluster")
         self._known = nodes
+
+    def _show_all(self, nodes: list[Node]) -> None:
+        """For the view `machines`."""
+        rows = [
+            {
+                "name": node.name, "address": node.address, "gpus": node.gpus, "cpus": node.cpus, "why": node.refused,
+                "state": "refused" if node.refused else "draining" if node.draining_until is not None else "working",
+            }
+            for node in sorted(nodes, key=lambda node: node.name)
+        ]  # fmt: skip
+        if (text := json.dumps(rows)) != self._shown:
+            self._show(text)
+            self._shown = text
 
     def _tell_troubles(self, link: Link, nodes: list[Node]) -> None:
         if link.trouble is not None:
