@@ -7,13 +7,16 @@ watches its own.
 from __future__ import annotations
 
 import os
+import pkgutil
 import threading
 import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from soundmill.engine.process.engine import ProcessEngine
+from soundmill.engine.protocol import Engine
 from soundmill.engine.remote.contents import Store
 from soundmill.engine.remote.messages import Call, OpenEngine, Reply
 from soundmill.engine.remote.serving import Serving
@@ -22,6 +25,23 @@ from soundmill.engine.remote.serving import Serving
 # network. Longer than the daemon's own patience (gateway.py): by then its clips are somebody else's.
 LEASE_S = 20.0
 ROUND_S = 5.0  # a wait for the engine; whatever comes ends it
+
+
+class NodeEngine(Engine, Protocol):
+    """`pid` is None while there is no engine process."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+
+def process_engine(asked: OpenEngine, wake: int) -> NodeEngine:
+    return ProcessEngine(
+        "cuda:0" if asked.gpu else "cpu",
+        backend_for=asked.backend_for,
+        slots=asked.slots,
+        load_deadline_s=asked.load_deadline_s,
+        wake=wake,
+    )
 
 
 class EngineActor:
@@ -34,13 +54,7 @@ class EngineActor:
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._waker, False)
-        self._engine = ProcessEngine(
-            "cuda:0" if asked.gpu else "cpu",
-            backend_for=asked.backend_for,
-            slots=asked.slots,
-            load_deadline_s=asked.load_deadline_s,
-            wake=self._woken,
-        )
+        self._engine: NodeEngine = pkgutil.resolve_name(asked.engine_for)(asked, self._woken)
         self._serving = Serving(
             asked.session,
             self._engine,

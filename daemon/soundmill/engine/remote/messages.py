@@ -116,7 +116,8 @@ class HeadSilent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEngine:
-    """Start an engine on a node. `line` is what the daemon calls it."""
+    """Start an engine on a node. `line` is what the daemon calls it; `engine_for` the import path (module:callable) of
+    what makes it there, as actor.process_engine does."""
 
     line: str
     session: str
@@ -126,6 +127,7 @@ class OpenEngine:
     slots: int | None
     load_deadline_s: float
     backend_for: str
+    engine_for: str = "soundmill.engine.remote.actor:process_engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ class Cluster:
         show: Callable[[str], None],
         steady: Callable[[], float],
         reach: Reach = reach,
-        backend_for: str = "soundmill.engine.process.host:open_backend",
+        engine_for: str = "soundmill.engine.remote.actor:process_engine",
     ) -> None:
         self._home = home
         self._config = config
@@ -56,7 +56,7 @@ class Cluster:
         self._shown = "[]"
         self._steady = steady
         self._reach = reach
-        self._backend_for = backend_for
+        self._engine_path = engine_for
         self._link: Link | None = None
         self._since = steady()
         self._known: dict[str, Node] = {}
@@ -178,7 +178,8 @@ class Cluster:
                 cpus=cpus_of(config.cluster, gpu=gpu, node_cpus=node.cpus),
                 slots=None if config.engine.slots == "auto" else config.engine.slots,
                 load_deadline_s=config.schedule.load_deadline_s,
-                backend_for=self._backend_for,
+                backend_for="soundmill.engine.process.host:open_backend",
+                engine_for=self._engine_path,
             )
 
         return RayEngine(
