@@ -66,7 +66,11 @@ INSIDE: dict[str, list[str]] = {
     ],
     "engine": [
         "models", "failures", "protocol", "backend", "devices", "digest", "quiet", "hub", "finishing", "inputs",
-        "audiocraft", "decoder", "process", "scorers",
+        "audiocraft", "decoder", "process", "remote", "scorers",
+    ],
+    "engine/remote": [
+        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
+        "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
@@ -88,6 +92,7 @@ INSIDE: dict[str, list[str]] = {
         "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
         "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
+    "commands/cluster": ["node", "workstations", "slurm", "declared"],
     "commands/machine": [
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
@@ -106,8 +111,9 @@ INSIDE: dict[str, list[str]] = {
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
-        "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",
-        "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "systemd", "signals", "date", "survive", "telling", "wiring", "settings", "cluster", "output_folder",
+        "best_of_n", "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar",
+        "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it

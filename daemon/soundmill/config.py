@@ -74,6 +74,25 @@ class EngineConfig(Section):
     )
 
 
+class ClusterConfig(Section):
+    """Engines on the machines of a Ray cluster, beside those of engine.devices where that is not auto."""
+
+    address: str | None = Field(
+        None,
+        pattern=r"^(auto|local|[\w.-]+:\d{1,5})$",
+        description="HOST:PORT of the head; auto: the cluster this machine is in; local: one of this machine alone",
+    )
+    gpus: Literal["all"] | Annotated[int, Field(ge=0, le=100_000)] = Field(
+        "all", description="engines at most, one a GPU; 0: engines on CPUs, as all is where no machine has a GPU"
+    )
+    cpus_per_engine: Literal["auto"] | Annotated[float, Field(gt=0, le=1024)] = Field(
+        "auto", description="CPUs that an engine takes of its machine; auto: 1 beside a GPU, else all"
+    )
+    models: Literal["own", "push"] = Field(
+        "own", description="weights: own, each machine's cache and downloads; push, sent there from this machine's"
+    )
+
+
 class AudioConfig(Section):
     format: AudioFormat = Field(AudioFormat.WAV, description="for rows that name none: wav, flac, ogg or mp3")
     normalization: Normalization = Field(Normalization.LOUDNESS, description="none, peak, rms or loudness")
@@ -283,6 +302,7 @@ class Config(Section):
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     audio: AudioConfig = Field(default_factory=AudioConfig)
     quality: QualityConfig = Field(default_factory=QualityConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)

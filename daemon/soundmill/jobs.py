@@ -40,6 +40,7 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE_DIED = "engine_died"
     TIMED_OUT = "timed_out"
+    NODE_LOST = "node_lost"  # the machine that ran it, or the way there, is gone: no fault of the job
     IO = "io"
     INTERNAL = "internal"
 

@@ -290,6 +290,25 @@ def test_a_daemon_that_was_stopped_in_between_has_not_ended_in_a_row(mill: Any) 
     assert (job(mill)["status"], job(mill)["strikes"], job(mill)["suspect"]) == ("queued", 0, 0)
 
 
+def test_a_job_under_which_machines_are_lost_again_and_again_runs_alone_and_at_last_is_given_up(mill: Any) -> None:
+    mill.ingest(1)
+    for number in range(1, GIVEN_UP_AFTER):
+        (attempt,) = mill.claim()
+        assert attempt.alone == (number > ALONE_AFTER)
+        mill.catalog.fail(
+            attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False
+        )
+        assert (job(mill)["status"], job(mill)["strikes"]) == ("queued", 0)
+    (attempt,) = mill.claim()
+    mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
+    assert (job(mill)["status"], job(mill)["error_kind"]) == ("failed", "engine_died")
+    assert f"{GIVEN_UP_AFTER} times in a row" in job(mill)["error"]
+    mill.catalog.retry("1")
+    (attempt,) = mill.claim()
+    mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
+    assert job(mill)["status"] == "queued"
+
+
 def test_a_strike_of_its_engine_stays_when_the_daemon_ends(mill: Any) -> None:
     mill.ingest(1)
     (attempt,) = mill.claim()

@@ -19,7 +19,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
-    "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
+    "worker_board", "event_log", "inbox_notices", "machines", "troubles", "label_values", "retries", "rejected_files",
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
     "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
@@ -73,6 +73,8 @@ def busy(mill: Any) -> Any:
     notice = {"kind": "held", "file": "x (1).csv", "message": "looks like a copy"}
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
+    machine = {"name": "ws1", "address": "10.0.0.1", "gpus": 2, "cpus": 8, "state": "working", "why": None}
+    mill.catalog.set_setting("machines", json.dumps([machine]))
     mill.catalog.set_setting("troubles", json.dumps([trouble]))
     mill.catalog.beat(pid=1, at=mill.clock.now, steady_s=7.0, doing="running")
     place = {"place": "outputs", "free_bytes": 4, "size_bytes": 9}

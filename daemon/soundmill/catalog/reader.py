@@ -420,6 +420,10 @@ class Reader:
         """What of the daemon does not work at present, the oldest first."""
         return self._rows("SELECT * FROM troubles ORDER BY began_at")
 
+    def machines(self) -> list[Row]:
+        """The machines of the cluster that the daemon sees, by name."""
+        return self._rows("SELECT * FROM machines ORDER BY machine")
+
     def heartbeat(self) -> Row | None:
         """The daemon's last sign of life in the catalogue; there is another in a file beside it."""
         rows = self._rows("SELECT * FROM heartbeat")

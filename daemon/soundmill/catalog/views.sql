@@ -299,6 +299,21 @@ SELECT json_extract(t.value, '$.part') AS part, json_extract(t.value, '$.message
 FROM settings s, json_each(s.value) t
 WHERE s.key = 'troubles';
 
+-- The machines of the cluster that the daemon sees now.
+CREATE VIEW machines AS
+SELECT json_extract(n.value, '$.name') AS machine, json_extract(n.value, '$.address') AS address,
+       json_extract(n.value, '$.state') AS state, json_extract(n.value, '$.gpus') AS gpus,
+       json_extract(n.value, '$.cpus') AS cpus,
+       (SELECT count(*) FROM workers w WHERE w.status <> 'stopped'
+        AND substr(w.name, 1, length(json_extract(n.value, '$.name')) + 1) = json_extract(n.value, '$.name') || '/')
+        AS engines,
+       (SELECT coalesce(sum(w.running), 0) FROM workers w WHERE w.status <> 'stopped'
+        AND substr(w.name, 1, length(json_extract(n.value, '$.name')) + 1) = json_extract(n.value, '$.name') || '/')
+        AS running,
+       json_extract(n.value, '$.why') AS why
+FROM settings s, json_each(s.value) n
+WHERE s.key = 'machines';
+
 -- The daemon's last sign of life; steady_s is on the machine's clock that no change of the date moves.
 CREATE VIEW heartbeat AS
 SELECT json_extract(value, '$.state') AS state, json_extract(value, '$.pid') AS pid,

@@ -13,7 +13,7 @@ from datasette.utils import sqlite_timelimit
 VIEWS = (
     "overview", "batch_progress", "batch_filed", "takes", "job_list", "running_jobs", "queue", "failed_checks",
     "worker_board", "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts",
-    "queue_totals", "model_speed",
+    "queue_totals", "model_speed", "machines",
 )  # fmt: skip
 Row = dict[str, Any]
 Found = TypeVar("Found")
@@ -117,6 +117,7 @@ def board(ask: Ask) -> dict[str, Any]:
     """What happens now: totals, workers, running jobs, what comes next, batches and events, newest first."""
     return {
         **front(ask),
+        "machines": ask("SELECT * FROM machines ORDER BY machine LIMIT 64"),
         "workers": ask("SELECT * FROM worker_board ORDER BY worker LIMIT 64"),
         "running": ask("SELECT * FROM running_jobs ORDER BY started_at LIMIT 48"),
         "queue": ask("SELECT model, batch, job, job_id, prompt, state FROM queue LIMIT 8"),

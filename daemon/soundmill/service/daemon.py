@@ -25,6 +25,7 @@ from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.aside.asked import AskedDeliveries, asked_command
 from soundmill.service.aside.deliveries import Deliveries, deliver_command
+from soundmill.service.cluster.cluster import Cluster
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
@@ -46,7 +47,7 @@ REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 CHOICE_PATIENCE_S = 5.0  # and for a choice among takes, which it can end without
-NEEDED = ("storage", "inbox", "control", "queue", "run --once")
+NEEDED = ("storage", "inbox", "control", "queue", "cluster", "run --once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Service:
         self.home = home
         self._clock = clock
         self._steady = steady
-        self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
+        self._engine_for = engine_for or self._engine
         self._on_tick = on_tick
         self._signals = Signals()
         self._grace_s = 0.0
@@ -138,6 +139,15 @@ class Service:
                 intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
             )
             opened.callback(self.inbox.join)
+            self._cluster = Cluster(
+                home,
+                config,
+                troubles=self._troubles,
+                record=self._record,
+                show=lambda machines: self.catalog.set_setting("machines", machines),
+                steady=steady,
+            )
+            opened.callback(self._cluster.close)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
             self._reporter: Reporter | None = None
@@ -174,7 +184,7 @@ class Service:
                 clock=clock,
             )
             self._parts = tuple(self._every_part())
-            self._record("daemon started", f"soundmill started on {', '.join(devices)}")
+            self._record("daemon started", f"soundmill started on {wiring.place_of(config, devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
 
@@ -243,6 +253,7 @@ class Service:
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
+        yield "machines", self._attend
         yield "workers", self._pool.check
         yield "scoring process", self._scoring.check
         yield "outputs", self._mind_the_outputs
@@ -289,6 +300,10 @@ class Service:
             rulesets = wiring.rulesets_of(self.config)
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
 
+    def _attend(self) -> None:
+        self._cluster.check(self.catalog.unfinished)
+        self._pool.attend((*self._settings.devices, *self._cluster.devices))
+
     def _use_new_settings(self) -> None:
         if self._signals.hung_up():
             self._settings.read_again()
@@ -312,8 +327,13 @@ class Service:
         if self._site is not None:
             self._site.use(config.web)
         self._telling.use(config.alerts)
-        if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
-            self._pool.renew(devices)
+        self._cluster.use(config)
+        if (config.engine, config.cluster, config.schedule.load_deadline_s) != (
+            former.engine,
+            former.cluster,
+            former.schedule.load_deadline_s,
+        ):
+            self._pool.renew((*devices, *self._cluster.devices))
 
     def _mind_the_outputs(self) -> None:
         """A disk that goes while nothing is filed is noticed here."""
@@ -413,6 +433,9 @@ class Service:
             steady=self._steady,
             allow_s=allow_s,
         )
+
+    def _engine(self, device: str) -> Engine:
+        return self._cluster.engine_for(device) or wiring.engine_for(self.config)(device)
 
     def _expect(self, batch_ids: set[int]) -> None:
         if self._reporter is not None:
