@@ -303,7 +303,7 @@ def test_a_job_under_which_machines_are_lost_again_and_again_runs_alone_and_at_l
     mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
     assert (job(mill)["status"], job(mill)["error_kind"]) == ("failed", "engine_died")
     assert f"{GIVEN_UP_AFTER} times in a row" in job(mill)["error"]
-    mill.catalog.retry("1")
+    asked(mill.catalog, wishes.retry, "1")
     (attempt,) = mill.claim()
     mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
     assert job(mill)["status"] == "queued"

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.catalog import Catalog
 from soundmill.jobs import BatchSpec, FailureKind, JobSpec, Judgement, Parameters, QcAction, Source, Verdict
 from soundmill.publish.sharing.questions import COUNTED, LISTED
+from support.asking import asked
 from support.outputs import make_output
 
 CALM = Parameters(duration=1.0, temperature=1.0, top_k=250, top_p=0.0, cfg_coef=3.0)
@@ -46,10 +49,10 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Conn
             finish(catalog, attempt, passed=n % 3 != 0, retry=n in (0, 6))
     for attempt in [*claim(catalog, "tiny", 3), *claim(catalog, "other", 1)]:
         finish(catalog, attempt, passed=False, quarantined=True)
-    catalog.cancel("second/clip-8")
+    asked(catalog, wishes.cancel, "second/clip-8")
     claim(catalog, "tiny", 1)
     catalog.choose(100)
-    catalog.rate("first/clip-1", 4, None)
+    asked(catalog, ratings.rate, "first/clip-1", 4, None)
     yield sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     catalog.close()
 

@@ -135,15 +135,15 @@ def m0014_fingerprints(db: Database) -> None:
     _run(db, "0014_fingerprints.sql")
 
 
-def m0018_counts(db: Database) -> None:
+def m0017_counts(db: Database) -> None:
     """What the site's pages count and sort in a batch of a hundred thousand takes."""
-    _run(db, "0018_counts.sql")
+    _run(db, "0017_counts.sql")
 
 
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
-    m0014_fingerprints, m0018_counts,
+    m0014_fingerprints, m0017_counts,
 )  # fmt: skip
 
 
