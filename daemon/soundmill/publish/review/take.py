@@ -14,7 +14,7 @@ from soundmill.publish.review import questions
 from soundmill.publish.review.page import framing
 from soundmill.publish.served import visible_catalog
 from soundmill.publish.stream import url_path
-from soundmill.words import composed
+from soundmill.words import composed, count, number, percent
 
 JOB_OF_FILE = "SELECT job_id, output_id FROM takes WHERE audio = :path"
 JOB_OF_NAME = "SELECT job_id, NULL AS output_id FROM job_list WHERE batch = :batch AND job IN (:job, :stem)"
@@ -31,6 +31,22 @@ ORDER BY position {way}, job_id {way} LIMIT 1
 RATINGS = """
 SELECT who, stars, rejected, note, rated_at FROM ratings_list WHERE output_id = :take ORDER BY rated_at DESC LIMIT 50
 """
+GOODNESS = """
+SELECT source, goodness, answers FROM goodness_by_source WHERE output_id = :take ORDER BY rank, source LIMIT 20
+"""
+
+
+def said(row: Row) -> str:
+    """What one source says of a take, on its own scale."""
+    match row["source"]:
+        case "listeners":
+            return f"preferred in {percent(row['goodness'])} of {count(row['answers'], 'answer')} of listeners"
+        case "stars":
+            return f"{number(round(row['goodness'], 2))} of 5 stars ({count(row['answers'], 'rating')})"
+        case "prompt":
+            return f"{percent(row['goodness'])} of what its prompt's words ask for is heard"
+        case scorer:
+            return f"{number(round(row['goodness'], 2))} by {scorer}"
 
 
 async def take_page(datasette: Any, request: Any) -> Response:
@@ -53,6 +69,7 @@ async def take_page(datasette: Any, request: Any) -> Response:
         "job": job,
         "take": take,
         "attempts": attempts,
+        "goodness": [said(row) for row in await ask(source, GOODNESS, {"take": take["output_id"]})] if take else [],
         "ratings": await ask(source, RATINGS, {"take": take["output_id"]}) if take else [],
         "before": _first(await ask(source, NEIGHBOUR.format(sign="<", way="DESC"), own)),
         "after": _first(await ask(source, NEIGHBOUR.format(sign=">", way="ASC"), own)),
