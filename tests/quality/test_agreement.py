@@ -55,7 +55,7 @@ def test_a_key_that_shares_its_notes_is_half_right(asked: int, heard: int, expec
 def test_traits_are_told_apart_and_do_not_change_with_the_sample_rate() -> None:
     drums, pad = clean("percussive", 1), clean("ambient", 1)
     found = {name: traits(sound, RATE) for name, sound in (("drums", drums), ("pad", pad))}
-    assert found["drums"]["attacks_per_s"] == pytest.approx(2.1, abs=0.3) and found["pad"]["attacks_per_s"] == 0
+    assert found["drums"]["attacks_per_s"] == pytest.approx(1.75, abs=0.4) and found["pad"]["attacks_per_s"] == 0
     for name, sound in (("drums", drums), ("pad", pad)):
         for rate in (16_000, 44_100, 96_000):
             again = traits(np.asarray(resample_poly(sound, rate, RATE, axis=1), dtype=np.float32), rate)

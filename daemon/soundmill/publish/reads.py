@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from soundmill.jobs import ALIKE_POINTS
+
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
     "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts", "queue_totals",
@@ -137,6 +139,14 @@ async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row
     page = jobs[:PAGE_SIZE]
     await _add_takes(database, page)
     return page, len(jobs) > PAGE_SIZE
+
+
+def alike(jobs: Sequence[Row]) -> bool:
+    """Whether nothing says which of these jobs' takes is better: all passed, and their scores differ by decimals."""
+    takes = [job for job in jobs if job["verdict"] == "passed" and job["score"] is not None]
+    rated = any(job["take"] and (job["take"]["stars"] or job["take"]["rejected"]) for job in takes)
+    scores = [job["score"] for job in takes]
+    return len(scores) > 1 and not rated and max(scores) - min(scores) < ALIKE_POINTS
 
 
 async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:

@@ -26,7 +26,7 @@ ASKED: Mapping[str, tuple[frozenset[str], frozenset[str], float, float]] = {
     "brightness_hz": (
         _words("bright brilliant shimmering sparkling glittering shrill crisp"),
         _words("dark dull muffled deep murky warm"),
-        400.0,
+        320.0,
         0.5,
     ),
     "attacks_per_s": (

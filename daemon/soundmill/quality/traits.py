@@ -9,7 +9,7 @@ WINDOW_S = 0.032
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_000.0  # what 16 kHz holds, too: a trait is the same at every sample rate
 BANDS = 18
 QUIET = 1e-4  # power of a band against the loudest moment of any, -40 dB: what lies below is nobody's attack
-ATTACK_DB = 6.0  # in two hops, which are a window; a held note swells by less
+ATTACK_DB = 9.0  # in two hops, which are a window; a held note swells by less
 ATTACK_BANDS = 0.5  # of all, at once: what drums do, and a note in few
 
 
@@ -18,7 +18,7 @@ def traits(samples: NDArray[np.float32], sample_rate: int) -> dict[str, float | 
 
     brightness_hz: the spectral centroid over log frequency, from 60 Hz to 7 kHz: one that is played an octave higher
     has an octave more, whatever the sample rate.
-    attacks_per_s: how often half of the bands and more rise by 6 dB and more at once, which drums do and a note in few
+    attacks_per_s: how often half of the bands and more rise by 9 dB and more at once, which drums do and a note in few
     bands (spectral flux, counted).
     """
     size = max(64, round(WINDOW_S * sample_rate / 4) * 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from soundmill.jobs import JobStatus
+from soundmill.jobs import ALIKE_POINTS, JobStatus
 from soundmill.report.listening import to_hear_first
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 
@@ -16,7 +16,6 @@ MOST_OF_PROMPT = 3
 EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
 EACH_KEPT = "Of each prompt the takes that were kept of several, else the better half, three at most."
 KEPT = "The takes that were kept of several, twelve at most."
-ALIKE_POINTS = 1.0  # of the score: what lies closer is not told apart, and no order is made of it
 CANNOT_TELL = "The checks cannot tell these takes apart: listen. Of each row one comes first, then what differs most."
 
 
