@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+TRAITS = ("brightness_hz", "attacks_per_s")
 WINDOW_S = 0.032
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_000.0  # what 16 kHz holds, too: a trait is the same at every sample rate
 BANDS = 18
@@ -23,7 +24,7 @@ def traits(samples: NDArray[np.float32], sample_rate: int) -> dict[str, float | 
     """
     size = max(64, round(WINDOW_S * sample_rate / 4) * 4)
     hop = size // 2
-    nothing: dict[str, float | None] = {"brightness_hz": None, "attacks_per_s": None}
+    nothing: dict[str, float | None] = dict.fromkeys(TRAITS)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.nan_to_num(samples.mean(axis=0), nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
     if sound.size < 4 * size or not sound.any():
