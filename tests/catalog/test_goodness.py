@@ -51,6 +51,13 @@ def test_people_come_before_models_and_models_before_words(mill: Any) -> None:
     assert said(mill, 3) == [("clap", 0.2)]
 
 
+def test_the_model_s_own_gain_by_the_prompt_comes_last(mill: Any) -> None:
+    mill.ingest(1)
+    told = {"token_log_probability": -2.0, "token_log_probability_unprompted": -2.5, "prompt_agreement": 0.9}
+    mill.succeed(*mill.claim(), measurements=told)
+    assert said(mill, 1) == [("prompt", 0.9), ("gain", 0.5)]
+
+
 def test_the_scorer_that_ranks_comes_before_the_others(mill: Any) -> None:
     takes(mill, 100.0)
     for name in ("audiobox_ce", "clap"):

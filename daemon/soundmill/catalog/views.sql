@@ -100,7 +100,8 @@ LEFT JOIN measurements m ON m.output_id = o.id;
 
 -- How good a take is, by each source that has anything to say of it, the most to be relied on first (`rank`): people
 -- who compared it (share of the answers that prefer it, ties as halves), stars, models that score, and what its prompt
--- asks for against what is heard. No two sources have one scale.
+-- asks for against what is heard, and how much likelier its tokens are with its prompt than without. No two sources
+-- have one scale.
 CREATE VIEW goodness_by_source AS
 SELECT output_id, 'listeners' AS source, avg(preferred) AS goodness, count(*) AS answers, 1 AS rank
 FROM (SELECT first_output_id AS output_id, CASE answer WHEN 'first' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END AS preferred
@@ -116,7 +117,10 @@ SELECT output_id, scorer, score, NULL,
        CASE WHEN scorer = (SELECT value FROM settings WHERE key = 'rank_by') THEN 3 ELSE 4 END
 FROM scores WHERE scorer <> 'soundmill' AND score IS NOT NULL
 UNION ALL
-SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL;
+SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL
+UNION ALL
+SELECT output_id, 'gain', token_log_probability - token_log_probability_unprompted, NULL, 6
+FROM measurements WHERE token_log_probability_unprompted IS NOT NULL;
 
 CREATE VIEW ratings_list AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, r.who AS who, r.stars AS stars,

@@ -45,6 +45,8 @@ def said(row: Row) -> str:
             return f"{number(round(row['goodness'], 2))} of 5 stars ({count(row['answers'], 'rating')})"
         case "prompt":
             return f"{percent(row['goodness'])} of what its prompt's words ask for is heard"
+        case "gain":
+            return f"its prompt makes it likelier by {number(round(row['goodness'], 3))} nats a token"
         case scorer:
             return f"{number(round(row['goodness'], 2))} by {scorer}"
 
