@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soundmill.jobs import ALIKE_POINTS
+from soundmill.jobs import ALIKE_POINTS, CANNOT_TELL
 
 VIEWS = (
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "queue", "failed_checks", "worker_board",
@@ -141,12 +141,20 @@ async def batch_jobs(database: Any, name: str, wanted: Filter) -> tuple[list[Row
     return page, len(jobs) > PAGE_SIZE
 
 
-def alike(jobs: Sequence[Row]) -> bool:
-    """Whether nothing says which of these jobs' takes is better: all passed, and their scores differ by decimals."""
-    takes = [job for job in jobs if job["verdict"] == "passed" and job["score"] is not None]
-    rated = any(job["take"] and (job["take"]["stars"] or job["take"]["rejected"]) for job in takes)
-    scores = [job["score"] for job in takes]
-    return len(scores) > 1 and not rated and max(scores) - min(scores) < ALIKE_POINTS
+def alike(jobs: Sequence[Row]) -> str:
+    """A sentence on the takes that nothing puts before each other: they passed, nobody has said anything of them, and
+    their scores are the best, but for decimals. Blank where there are no two."""
+    said = [job["take"] and (job["take"]["stars"] or job["take"]["rejected"]) for job in jobs]
+    scores = [
+        job["score"]
+        for job, word in zip(jobs, said, strict=True)
+        if job["verdict"] == "passed" and job["score"] is not None and not word
+    ]
+    best = sum(max(scores) - score < ALIKE_POINTS for score in scores)
+    if best < 2:
+        return ""
+    many = sum(bool(job["audio"]) for job in jobs)
+    return CANNOT_TELL if best == many else f"The checks cannot tell {best} of these {many} takes apart: listen."
 
 
 async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:

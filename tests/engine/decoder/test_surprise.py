@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,25 @@ def test_it_is_a_clips_own_whoever_its_neighbours_are(tmp_path: Path) -> None:
         assert together.clips[job.job_id].surprise == pytest.approx(alone.clips[job.job_id].surprise, abs=1e-6)
     assert set(together.clips[0].surprise) == set(NAMES)
     assert set(together.clips[4].surprise) == {"token_log_probability", "token_entropy"}
+
+
+def test_a_clip_that_is_cancelled_leaves_the_others_theirs(tmp_path: Path) -> None:
+    spec = decoding.build(tmp_path, checkpoint.TEST_AUDIOGEN)
+    jobs = [decoding.request(job, duration=seconds) for job, seconds in enumerate((4.0, 2.0, 3.0, 1.0))]
+    together = decoding.Recorder(decoding.load(spec), slots=3)
+    seen = iter(itertools.count())
+    together.backend._clock = lambda: 0.1 * next(seen)  # a turn of a few steps
+    together.backend.submit(jobs[:3])
+    for _ in range(5):
+        together.turn()
+    assert together.backend._decoder.untold  # steps are put off
+    together.backend.cancel([0])
+    together.run(jobs[3:])
+    assert together.clips.keys() == {1, 2, 3}
+    for job in jobs[1:]:
+        alone = decoding.Recorder(decoding.load(spec), slots=1)
+        alone.run([job])
+        assert together.clips[job.job_id].surprise == pytest.approx(alone.clips[job.job_id].surprise, abs=1e-6)
 
 
 def test_a_large_model_keeps_the_logits_of_few_steps() -> None:

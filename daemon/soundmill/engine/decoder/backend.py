@@ -123,7 +123,8 @@ class DecoderBackend:
             took = self._clock() - start
             if left == 0 or took >= TURN_S:
                 break
-        self._decoder.catch_up()
+        if left == 0:
+            self._decoder.catch_up()
         for run in runs:
             run.device_s += took * len(run.rows) / rows
 
@@ -198,6 +199,7 @@ class DecoderBackend:
         """Forget these jobs; their slots are free at once."""
         gone = set(job_ids)
         self._waiting = deque(request for request in self._waiting if request.job_id not in gone)
+        self._decoder.catch_up()
         for run in self._decoder.slots.active:
             if run.request.job_id in gone:
                 self._decoder.slots.remove(run)
@@ -221,6 +223,7 @@ class DecoderBackend:
     def _forget_all(self) -> None:
         self._waiting.clear()
         self._decoding.clear()
+        self._decoder.untold.clear()
         for run in self._decoder.slots.active:
             self._decoder.slots.remove(run)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from soundmill.engine.decoder import exactness
 from soundmill.engine.decoder.graphs import Recorder, Recording
@@ -117,11 +118,13 @@ class Decoder:
 
     def catch_up(self) -> None:
         """Have everything in `told` that a CPU's steps have put off; before any clip changes its place."""
-        if self.untold:
-            at = torch.stack(self.untold)
+        if not self.untold:
+            return
+        with torch.inference_mode():
+            at = pad_sequence(self.untold, batch_first=True, padding_value=1)  # clips that came later have no place
             step, clip = (at % EVERY == 0).nonzero(as_tuple=True)
             self.slots.told.index_add_(0, clip, self.tell(step, clip, at[step, clip]))
-            self.untold.clear()
+        self.untold.clear()
 
     def advance(self, steps: int) -> None:
         """Take `steps` steps of all clips in the slots; none of them may end before."""

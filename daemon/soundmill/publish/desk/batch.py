@@ -11,7 +11,6 @@ from typing import Any
 from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
-from soundmill.jobs import CANNOT_TELL
 from soundmill.publish import reads
 from soundmill.publish.desk import common
 from soundmill.publish.pages import LIVE
@@ -69,7 +68,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
         "filed": filed,
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
-        "alike": CANNOT_TELL if wanted.order in ("best", "worst") and reads.alike(jobs) else "",
+        "alike": reads.alike(jobs) if wanted.order in ("best", "worst") else "",
         "more": more,
         "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),
