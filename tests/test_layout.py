@@ -120,7 +120,8 @@ INSIDE: dict[str, list[str]] = {
 # measures with; a scorer's registry opens what it lists.
 INSIDE_AT_IMPORT = {
     "quality": [
-        "sentences", "check", "checks", "registry", "limits", "detectors", "sound", "measure", "soundness", "judging",
+        "sentences", "check", "checks", "registry", "limits", "detectors", "sound", "measure", "traits", "agreement",
+        "soundness", "judging",
     ],
     "engine/scorers": ["registry", "messages", "weights", "windows", "clap", "audiobox", "client", "server"],
 }  # fmt: skip

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import core_schema
 
 from soundmill.deliver.profile import Profile, merged
-from soundmill.engine.scorers.registry import BUILT_IN, scorers
+from soundmill.engine.scorers.registry import BUILT_IN, on_this_machine, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
 from soundmill.errors import BadParameter, ConfigError
 from soundmill.home import Home
@@ -167,6 +167,9 @@ class QualityConfig(Section):
     )
 
 
+AUTO = "auto"
+
+
 class _Scoring(Section):
     """Beside these keys there is `<scorer>_model` for every scorer; extra are those of scorers that plugins bring."""
 
@@ -175,7 +178,8 @@ class _Scoring(Section):
     scorers: tuple[str, ...] = Field(
         (),
         description="models that score takes, any of "
-        + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN),
+        + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN)
+        + "; auto: those whose package and weights are on this machine",
     )
     rank_by: str = Field(
         "soundmill",
@@ -186,10 +190,22 @@ class _Scoring(Section):
         "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
     )
 
+    @field_validator("scorers", mode="before")
+    @classmethod
+    def _auto_alone(cls, written: object) -> object:
+        return (AUTO,) if written == AUTO else written
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The scorers by name; with auto those that can be opened with what is on this machine now."""
+        if self.scorers != (AUTO,):
+            return self.scorers
+        return tuple(name for name, spec in scorers().items() if on_this_machine(spec, self.weights_of(name)))
+
     @model_validator(mode="after")
     def _scorers_are_known(self) -> Self:
         try:
-            chosen = [find_scorer(name) for name in self.scorers]
+            chosen = [find_scorer(name) for name in self.chosen]
             for key, value in (self.model_extra or {}).items():
                 if not (key.endswith("_model") and find_scorer(key.removesuffix("_model")) and isinstance(value, str)):
                     raise ValueError(f"{key}: no such key, or no text")
@@ -199,7 +215,8 @@ class _Scoring(Section):
             owner = next((each.name for each in scorers().values() if self.rank_by in each.scores), None)
             if owner is None:
                 raise ValueError(f"rank_by {self.rank_by}: nothing scores under that name")
-            raise ValueError(f"rank_by {self.rank_by} needs {owner} among scorers")
+            here = ", and auto does not find it on this machine" if self.scorers == (AUTO,) else ""
+            raise ValueError(f"rank_by {self.rank_by} needs {owner} among scorers{here}")
         if len(set(self.scorers)) < len(self.scorers):
             raise ValueError("scorers names one twice")
         return self

@@ -340,6 +340,8 @@ class Check:
     message: str
 
 
+ALIKE_POINTS = 1.0  # of the score: what lies closer is not told apart, and no order is made of it
+CANNOT_TELL = "The checks cannot tell these apart: listen."
 LIMIT_SCORE = 49.0  # of a take with one measurement exactly at its limit; one that failed a check has no more
 
 

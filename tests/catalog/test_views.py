@@ -22,7 +22,7 @@ VIEWS = [
     "worker_board", "event_log", "inbox_notices", "machines", "troubles", "label_values", "retries", "rejected_files",
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
-    "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
+    "take_fingerprints", "labelled_jobs", "goodness_by_source", "takes_a_person_touched",
     "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep", "deliveries", "batch_filed",
     "row_totals", "value_totals",
 ]  # fmt: skip
@@ -192,6 +192,7 @@ def test_takes_of_before_device_time_was_recorded_do_not_count_as_free(tmp_path:
         "SELECT * FROM scores_by_scorer WHERE batch = 'a' LIMIT 50",
         "SELECT * FROM scores_by_scorer WHERE audio = 'a/x.wav'",
         "SELECT * FROM scores_by_scorer WHERE scorer = 'clap' ORDER BY score DESC LIMIT 50",
+        "SELECT * FROM goodness_by_source WHERE output_id = 7 ORDER BY rank LIMIT 20",
         "SELECT * FROM overview",
         "SELECT * FROM batch_progress ORDER BY batch_id DESC LIMIT 50",
         "SELECT * FROM model_speed",

@@ -398,7 +398,7 @@ def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None
         {"prompt": "prompt c", "takes": 6, "passed": 6, "best": ["clip-12.wav", "clip-11.wav", "clip-10.wav"]},
     ]
     readme, page_of = files["README.md"], files["report.html"]
-    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53.0; then [clip-3.wav](clip-3.wav), score 52.0\n" in readme
+    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53; then [clip-3.wav](clip-3.wav), score 52\n" in readme
     assert "- prompt b: nothing to use, none of its 2 takes passed\n" in readme
     cards, rest = page_of.split("Without a take to use", 1)
     assert cards.count('<article class="sm-card">') == 2 and "6 of 6 takes passed; next best:" in cards

@@ -54,7 +54,7 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.verdict AS verdict,
        coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
            AS failed_checks,
-       o.score AS score,
+       o.score AS score,  -- soundness
        -- Of several people the mean; whoever rejects a take has a say of his own.
        CAST((SELECT round(avg(stars), 2) FROM ratings WHERE output_id = o.id) AS REAL) AS stars,
        EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
@@ -83,6 +83,11 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.kept AS kept,
        strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at,
        (SELECT json_group_object(scorer, score) FROM scores WHERE output_id = o.id) AS scores,
+       m.token_log_probability AS token_log_probability,
+       m.token_log_probability_unprompted AS token_log_probability_unprompted,
+       m.token_entropy AS token_entropy, m.token_entropy_unprompted AS token_entropy_unprompted,
+       m.brightness_hz AS brightness_hz, m.attacks_per_s AS attacks_per_s,
+       m.prompt_agreement AS prompt_agreement,
        o.licence AS licence, o.versions AS versions, o.defects AS defects, o.sha256 AS sha256,
        o.ruleset AS ruleset, a.worker AS worker, a.device AS device,
        strftime('%Y-%m-%dT%H:%M:%SZ', o.created_at, 'unixepoch') AS created_at,
@@ -102,6 +107,30 @@ SELECT b.name AS batch,
             WHERE o.batch_id = b.id AND o.quarantined = 1) AS quarantined,
        b.id AS batch_id
 FROM batches b;
+
+-- How good a take is, by each source that has anything to say of it, the most to be relied on first (`rank`): people
+-- who compared it (share of the answers that prefer it, ties as halves), stars, models that score, and what its prompt
+-- asks for against what is heard, and how much likelier its tokens are with its prompt than without. No two sources
+-- have one scale.
+CREATE VIEW goodness_by_source AS
+SELECT output_id, 'listeners' AS source, avg(preferred) AS goodness, count(*) AS answers, 1 AS rank
+FROM (SELECT first_output_id AS output_id, CASE answer WHEN 'first' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END AS preferred
+      FROM comparisons WHERE NOT attention
+      UNION ALL
+      SELECT second_output_id, CASE answer WHEN 'second' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END
+      FROM comparisons WHERE NOT attention)
+GROUP BY output_id
+UNION ALL
+SELECT output_id, 'stars', avg(stars), count(stars), 2 FROM ratings WHERE stars IS NOT NULL GROUP BY output_id
+UNION ALL
+SELECT output_id, scorer, score, NULL,
+       CASE WHEN scorer = (SELECT value FROM settings WHERE key = 'rank_by') THEN 3 ELSE 4 END
+FROM scores WHERE scorer <> 'soundmill' AND score IS NOT NULL
+UNION ALL
+SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL
+UNION ALL
+SELECT output_id, 'gain', token_log_probability - token_log_probability_unprompted, NULL, 6
+FROM measurements WHERE token_log_probability_unprompted IS NOT NULL;
 
 CREATE VIEW ratings_list AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, r.who AS who, r.stars AS stars,

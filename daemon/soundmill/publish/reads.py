@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 from datasette.database import QueryInterrupted
 from datasette.utils import sqlite_timelimit
 
+from soundmill.jobs import ALIKE_POINTS, CANNOT_TELL
+
 VIEWS = (
     "overview", "batch_progress", "batch_filed", "takes", "job_list", "running_jobs", "queue", "failed_checks",
     "worker_board", "event_log", "inbox_notices", "troubles", "heartbeat", "storage", "upkeep", "alert_posts",
@@ -211,6 +213,22 @@ def _by_score(ask: Ask, where: Sequence[str], values: dict[str, Any], way: str, 
 
 def _jobs_of(ask: Ask, ids: Sequence[int]) -> list[Row]:
     return ask(f"SELECT * FROM job_list WHERE job_id IN ({', '.join('?' * len(ids))})", ids)
+
+
+def alike(jobs: Sequence[Row]) -> str:
+    """A sentence on the takes that nothing puts before each other: they passed, nobody has said anything of them, and
+    their scores are the best, but for decimals. Blank where there are no two."""
+    said = [job["take"] and (job["take"]["stars"] or job["take"]["rejected"]) for job in jobs]
+    scores = [
+        job["score"]
+        for job, word in zip(jobs, said, strict=True)
+        if job["verdict"] == "passed" and job["score"] is not None and not word
+    ]
+    best = sum(max(scores) - score < ALIKE_POINTS for score in scores)
+    if best < 2:
+        return ""
+    many = sum(bool(job["audio"]) for job in jobs)
+    return CANNOT_TELL if best == many else f"The checks cannot tell {best} of these {many} takes apart: listen."
 
 
 def _add_takes(ask: Ask, jobs: Sequence[Row]) -> None:

@@ -61,6 +61,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
         "filed": filed,
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
+        "alike": reads.alike(jobs) if wanted.order in ("best", "worst") else "",
         "more": more,
         "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),

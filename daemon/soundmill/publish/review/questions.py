@@ -15,12 +15,13 @@ from soundmill.publish.reads import FILED, Ask, Row, ask, visit
 
 MOST_COUNTED = 10_000
 MOST_GIVEN = 2_000  # takes of a shortlist, a query or a list of files
+WHOLE = "coalesce(round(score), -1)"  # decimals tell no take from another
 # Each by its keys, all in one direction, the last of them unique; "file" wants a batch, "given" a line of ids.
 ORDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "given": ("as given", ("place",), "ASC"),
     "file": ("as in the file", ("position", "job_id"), "ASC"),
-    "best": ("best score first", ("coalesce(score, -1)", "output_id"), "DESC"),
-    "worst": ("worst score first", ("coalesce(score, -1)", "output_id"), "ASC"),
+    "best": ("best score first", (WHOLE, "output_id"), "DESC"),
+    "worst": ("worst score first", (WHOLE, "output_id"), "ASC"),
     "new": ("newest first", ("output_id",), "DESC"),
 }
 MOST_FOUND = 20_000  # jobs that a search of the whole catalogue finds, the newest of them

@@ -15,7 +15,7 @@ from soundmill.publish.review.page import framing
 from soundmill.publish.served import visible_catalog
 from soundmill.publish.sharing.answers import shared
 from soundmill.publish.stream import url_path
-from soundmill.words import composed
+from soundmill.words import composed, count, number, percent
 
 JOB_OF_FILE = "SELECT job_id, output_id FROM takes WHERE audio = :path"
 JOB_OF_NAME = "SELECT job_id, NULL AS output_id FROM job_list WHERE batch = :batch AND job IN (:job, :stem)"
@@ -32,6 +32,24 @@ ORDER BY position {way}, job_id {way} LIMIT 1
 RATINGS = """
 SELECT who, stars, rejected, note, rated_at FROM ratings_list WHERE output_id = :take ORDER BY rated_at DESC LIMIT 50
 """
+GOODNESS = """
+SELECT source, goodness, answers FROM goodness_by_source WHERE output_id = :take ORDER BY rank, source LIMIT 20
+"""
+
+
+def said(row: Row) -> str:
+    """What one source says of a take, on its own scale."""
+    match row["source"]:
+        case "listeners":
+            return f"preferred in {percent(row['goodness'])} of {count(row['answers'], 'answer')} of listeners"
+        case "stars":
+            return f"{number(round(row['goodness'], 2))} of 5 stars ({count(row['answers'], 'rating')})"
+        case "prompt":
+            return f"{percent(row['goodness'])} of what its prompt's words ask for is heard"
+        case "gain":
+            return f"its prompt makes it likelier by {number(round(row['goodness'], 3))} nats a token"
+        case scorer:
+            return f"{number(round(row['goodness'], 2))} by {scorer}"
 
 
 @shared
@@ -77,6 +95,7 @@ def _told(ask: Ask, path: str) -> dict[str, Any] | None:
         "job": job,
         "number": number,
         "attempts": ask(ATTEMPTS, {"job": job["job_id"]}),
+        "goodness": [said(row) for row in ask(GOODNESS, {"take": number})] if number else [],
         "ratings": ask(RATINGS, {"take": number}) if number else [],
         "before": _first(ask(NEIGHBOUR.format(sign="<", way="DESC"), own)),
         "after": _first(ask(NEIGHBOUR.format(sign=">", way="ASC"), own)),
