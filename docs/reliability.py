@@ -35,7 +35,6 @@ no result there says so.
   owns clock, disk, people and engines.
 - **Fuzz** (`tests/support/fuzz.py`): damaged job files are read.
 - **Soak** (`benchmarks/soak.py`): many jobs on eight devices of the light engine, killed at random.
-- **Hour** (`benchmarks/hour.py`): the daemon with its engine process, site and reports, fed all the while.
 - **Mutation**: the code is changed in small ways, and a test has to fail.
 
 SQLite is trusted with its own files (`synchronous = FULL`): no power cut here damages the catalogue. A kill of a
@@ -47,7 +46,7 @@ power cuts and the simulator show that.
 def page() -> str:
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
     parts = [ABOUT, "## Promises and faults\n", *promises(found), "", "## The runs\n", *runs(found), ""]
-    parts += ["## Nothing grows\n", *growth(found), ""]
+    parts += ["## Nothing grows\n", *soak(found.get("soak")), ""]
     parts += [
         "That nothing is reachable that should not be is the matter of `tests/publish/test_attacks.py` and",
         "`tests/test_systemd.py`, at every run of the tests.\n",
@@ -85,7 +84,6 @@ def runs(found: Mapping[str, Any]) -> Iterator[str]:
         ("simulator", _simulator),
         ("fuzz", lambda r: f"{r['inputs']:,} files"),
         ("soak", lambda r: f"{r['jobs']:,} jobs on {r['devices']} devices, {r['kills']} kills"),
-        ("hour", lambda r: f"{r['jobs']:,} jobs of the built-in model"),
         ("mutation", lambda r: f"{r['killed']} of {r['mutants']} changes made a test fail"),
     ):
         result = found.get(name)
@@ -110,25 +108,21 @@ def _simulator(result: Mapping[str, Any]) -> str:
     return f"{result['jobs']:,} jobs, {result['starts']:,} starts of the daemon, seeds {first} to {last}"
 
 
-def growth(found: Mapping[str, Any]) -> Iterator[str]:
-    soak = found.get("soak")
-    yield "| of the daemon | in | at most | second half of its longest life less the first |"
-    yield "| --- | --- | ---: | ---: |"
-    for run in ("soak", "hour"):
-        for name, unit in (("memory_mb", " MB"), ("descriptors", ""), ("threads", "")):
-            what, result = name.removesuffix("_mb"), found.get(run)
-            if result is None:
-                yield f"| {what} | {run} | {NOT_RUN} | |"
-            else:
-                yield f"| {what} | {run} | {result[f'{name}_most']}{unit} | {result[f'{name}_growth']:+g}{unit} |"
-    if soak is not None:
+def soak(result: Mapping[str, Any] | None) -> Iterator[str]:
+    yield "| of the daemon | at most | second half of the longest life less the first |"
+    yield "| --- | ---: | ---: |"
+    for name, unit in (("memory_mb", " MB"), ("descriptors", ""), ("threads", "")):
+        what = name.removesuffix("_mb")
+        if result is None:
+            yield f"| {what} | {NOT_RUN} | |"
+        else:
+            yield f"| {what} | {result[f'{name}_most']}{unit} | {result[f'{name}_growth']:+g}{unit} |"
+    if result is not None:
         yield ""
         yield (
-            f"A claim took {soak['claim_ms_median']} ms in the middle and {soak['claim_ms_p99']} ms at the 99th"
-            f" percentile of {soak['claims']:,}; with the wait for seven other workers that had nothing else to do,"
-            f" {soak['claim_waited_ms_p99']} ms. {soak['jobs_a_s']:,} jobs a second went through. Where"
-            f" {soak['devices']} devices made {soak['paced_clips_a_s']} clips a second in all, a claim with its wait"
-            f" took {soak['paced_claim_waited_ms_p99']} ms at that percentile."
+            f"A claim took {result['claim_ms_median']} ms in the middle and {result['claim_ms_p99']} ms at the"
+            f" 99th percentile of {result['claims']:,}; with the wait for seven other workers that had nothing else to"
+            f" do, {result['claim_waited_ms_p99']} ms. {result['jobs_a_s']:,} jobs a second went through."
         )
 
 

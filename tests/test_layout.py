@@ -23,7 +23,7 @@ TOP_LEVEL = {
     "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
 LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "preference", "home", "config"}
-GROUND = {"__init__", "jobs", "errors", "words", "disk", "faults", "preference", "plugins", "logs"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "faults", "preference", "plugins", "logs", "music"}
 STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "deliver", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {
@@ -79,9 +79,10 @@ INSIDE: dict[str, list[str]] = {
     ],
     "audio": [
         "announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness",
-        "trim", "resample", "fingerprint", "quantize", "limiter", "master", "marks",
+        "trim", "resample", "fingerprint", "musical", "quantize", "limiter", "master", "marks",
     ],
     "audio/fingerprint": ["spectrum", "landmarks", "likeness", "fingerprint", "search", "coherence"],
+    "audio/musical": ["onsets", "tempo", "key", "seam", "loop", "heard"],
     "audio/marks": ["nouns", "xml", "wave", "vorbis", "write"],
     "deliver": [
         "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",

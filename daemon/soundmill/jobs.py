@@ -85,16 +85,42 @@ def bounds(least: float, most: float = math.inf, *, off: float | None = None) ->
     return {"least": least, "most": most, "off": off}
 
 
+BEYOND_S = 2.0  # made beyond a loop's length, and folded into its beginning
+BEYOND_BAR_S = 1.5, 4.0  # the same where the tempo is known: a bar, within these
+BEATS = 4  # in a bar
+
+
+def bars_s(bars: float, bpm: float) -> float:
+    """How long so many bars of four beats are, in seconds."""
+    return bars * BEATS * 60 / bpm
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """Sampling parameters under AudioCraft's names. `duration` in seconds; `top_k` 0 and `top_p` 0
-    mean off; `temperature` 0 means greedy; `cfg_coef` is the guidance coefficient."""
+    mean off; `temperature` 0 means greedy; `cfg_coef` is the guidance coefficient. `loop` asks for a clip that can be
+    played over and over, `bpm` for a tempo, 0 for any; `bars` is what its duration was reckoned from, 0 where it was
+    given. These leave the sampling alone."""
 
     duration: float
     temperature: float = field(metadata=bounds(0))
     top_k: int = field(metadata=bounds(0, off=0))
     top_p: float = field(metadata=bounds(0, 1, off=0))
     cfg_coef: float = field(metadata=bounds(-math.inf))
+    loop: bool = field(default=False, metadata=bounds(0, 1))
+    bpm: float = field(default=0.0, metadata=bounds(0))
+    bars: int = field(default=0, metadata=bounds(0))
+
+    @property
+    def made_s(self) -> float:
+        """Seconds that are generated: a loop is folded out of more than its length."""
+        if not self.loop:
+            return self.duration
+        least, most = BEYOND_BAR_S
+        return self.duration + (min(most, max(least, bars_s(1, self.bpm))) if self.bpm else BEYOND_S)
+
+
+OF_THE_CLIP = frozenset({"duration", "loop", "bpm", "bars"})  # parameters that the sampling has nothing to do with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +292,7 @@ class GenerationRequest:
     fade_s: float = 0.0  # at the end, and at the start of a clip that continues none; 0 leaves the cut as it is
     tags: Mapping[str, str] = field(default_factory=dict)
     input_folders: tuple[Path, ...] | None = None  # melody and continue_from are read from these alone; None: any
+    asked: Mapping[str, float] = field(default_factory=dict)  # what else it is held against: bpm, key (audio/musical/)
 
     @property
     def key(self) -> tuple[int, int]:

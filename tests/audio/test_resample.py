@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import firwin, kaiser_beta, resample_poly
 
-from soundmill.audio.resample import resample
+from soundmill.audio.resample import resample, resample_loop
 
 SECONDS = 2
 RATES = [(32_000, 48_000), (32_000, 44_100), (16_000, 48_000), (16_000, 44_100), (48_000, 44_100), (48_000, 32_000)]
@@ -74,3 +74,15 @@ def test_what_makes_no_sense_is_refused() -> None:
         resample(np.zeros(10, np.float32), 48_000, 44_100)
     with pytest.raises(ValueError, match="above 0"):
         resample(np.zeros((1, 10), np.float32), 0, 44_100)
+
+
+def test_a_loop_stays_seamless_at_another_rate() -> None:
+    """Tones that fit a whole number of times still do."""
+    time = np.arange(64_000) / 32_000
+    tones = (110.5, 1_000, 9_000.5)
+    loop = sum(np.sin(2 * np.pi * f * time) for f in tones)[None].astype(np.float32) / 4
+    made = resample_loop(loop, 32_000, 48_000)
+    exact = sum(np.sin(2 * np.pi * f * np.arange(96_000) / 48_000) for f in tones) / 4
+    assert made.shape == (1, 96_000) and np.abs(made[0] - exact).max() < 1e-5
+    assert resample_loop(loop, 32_000, 32_000) is loop
+    assert resample_loop(loop[:, :9_999], 32_000, 44_100).shape == (1, round(9_999 * 441 / 320))

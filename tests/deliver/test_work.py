@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wavinfo
 
 from deliver.conftest import Takes, plan_of
 from soundmill.audio.decode import read_audio
+from soundmill.audio.encode import encode
 from soundmill.audio.loudness import integrated_loudness
 from soundmill.audio.tags import read_tags
 from soundmill.audio.true_peak import true_peak_dbtp
@@ -30,6 +32,7 @@ from soundmill.deliver.orders import Plan, gains_together
 from soundmill.deliver.profile import Profile
 from soundmill.deliver.work import Delivered, at_once, deliver
 from soundmill.errors import SoundmillError, UsageError
+from soundmill.jobs import AudioFormat
 
 KILLED = """
 import pickle, sys
@@ -311,3 +314,41 @@ def test_processes_are_as_many_as_memory_holds(takes: Takes) -> None:
     assert at_once(many, Profile(), 4, 0.0) == 1
     long = [replace(take, duration_s=300.0, channels=2) for take in many]
     assert at_once(long, Profile(), 8, 16e9) < 8
+
+
+def test_a_take_made_as_a_loop_stays_one(takes: Takes, tmp_path: Path) -> None:
+    """At another rate, louder, limited; played twice in a row its join is one of its points."""
+    (take,) = takes(1, seconds=2.0)
+    time = np.arange(2 * 32_000) / 32_000
+    wave = 0.3 * np.sin(2 * np.pi * 110 * time) + 0.6 * np.sin(2 * np.pi * 220 * time) * np.exp(-9 * (time % 0.5))
+    data = encode(np.roll(wave, 8_000)[None].astype(np.float32), 32_000, AudioFormat.WAV, {})
+    (tmp_path / "outputs" / take.file).write_bytes(data)
+    loop = replace(take, sha256=hashlib.sha256(data).hexdigest(), settings={**take.settings, "loop": 1})
+    settings = {"fade_out_ms": 50, "trim_dbfs": -20, "loudness_lufs": -12, "sample_rate": 44_100}
+    run(plan_of([loop], tmp_path / "outputs", **settings), tmp_path / "to")
+    (entry,) = read_manifest(tmp_path / "to")["files"]
+    samples, rate = read_audio(tmp_path / "to" / entry["file"])
+    assert (rate, samples.shape[1]) == (44_100, 2 * 44_100)
+    assert entry["trimmed_start_s"] == entry["trimmed_end_s"] == 0 and entry["loop_seam"] <= 1
+    assert entry["limited_db"] > 0 and entry["short_by_lu"] == 0
+    assert np.abs(np.diff(np.concatenate([samples, samples], axis=1)[0], 2)[88_190:88_210]).max() < 0.01
+    read = wavinfo.WavInfoReader(str(tmp_path / "to" / entry["file"]))
+    assert (read.smpl.sample_loops[0].start, read.smpl.sample_loops[0].end) == (0, 2 * 44_100 - 1)
+
+
+def test_a_profile_with_loop_finds_one_in_each_take(takes: Takes, tmp_path: Path) -> None:
+    found = takes(1, seconds=6.0)
+    time = np.arange(6 * 32_000) / 32_000
+    wave = 0.2 * np.sin(2 * np.pi * 110 * time) + 0.5 * np.sin(2 * np.pi * 220 * time) * np.exp(-9 * (time % 0.5))
+    data = encode((wave * np.minimum(1, (6 - time)))[None].astype(np.float32), 32_000, AudioFormat.WAV, {})
+    (tmp_path / "outputs" / found[0].file).write_bytes(data)
+    take = replace(found[0], sha256=hashlib.sha256(data).hexdigest())
+    run(plan_of([take], tmp_path / "outputs", loop=True, fade_out_ms=50), tmp_path / "to")
+    (entry,) = read_manifest(tmp_path / "to")["files"]
+    samples, rate = read_audio(tmp_path / "to" / entry["file"])
+    assert entry["duration_s"] == pytest.approx(samples.shape[1] / rate, abs=1e-5)
+    assert 2.4 <= entry["duration_s"] < 6 and entry["loop_seam"] <= 1
+    beats = entry["duration_s"] * 2
+    assert beats == pytest.approx(round(beats), abs=0.05)
+    lost_s = 6 - entry["trimmed_start_s"] - entry["trimmed_end_s"]
+    assert lost_s == pytest.approx(entry["duration_s"], abs=0.001)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from soundmill.audio.peaks import peaks
 from soundmill.audio.tags import read_tags
 from soundmill.engine.backend import Clip
 from soundmill.engine.finishing import finish, tags_of
+from soundmill.engine.inputs import check, text_for
+from soundmill.engine.models import resolve
+from soundmill.errors import BadParameter
 from soundmill.jobs import AudioFormat, GenerationRequest, ModelInfo, Normalization
 from support.conformance import make_request
 from support.faulty_backend import SAMPLE_RATE, samples_of
@@ -122,3 +126,65 @@ def test_peaks_are_drawn_of_a_clip_with_broken_samples() -> None:
     generated = finish(clip, INFO)
     assert generated.measurements["nonfinite_samples"] == 100
     assert generated.peaks == peaks(*decode(generated.audio))
+
+
+def looping(prompt: str = "rain", duration: float = 3.0) -> GenerationRequest:
+    request = make_request(prompt, fade_s=0.01)
+    parameters = replace(request.parameters, duration=duration, loop=True, bpm=120.0)
+    return replace(request, parameters=parameters, asked={"bpm": 120.0, "key": 0.0})
+
+
+def going_on(request: GenerationRequest) -> Clip:
+    """A beat of 120 bpm under a chord of C, for as long as is made of the clip."""
+    time = np.arange(round(request.parameters.made_s * SAMPLE_RATE)) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (130.8, 164.8, 196.0, 261.6))
+    wave = 0.05 * chord + 0.3 * np.sin(2 * np.pi * 80 * time) * np.exp(-20 * (time % 0.5))
+    return replace(clip_of(request), samples=wave.astype(np.float32)[None])
+
+
+def test_a_loop_is_as_long_as_asked_goes_round_and_says_so() -> None:
+    generated = finish(going_on(looping()), INFO)
+    samples, rate = decode(generated.audio)
+    assert samples.shape[1] == 3 * rate and generated.measurements["duration_error_s"] == 0
+    assert abs(float(samples[0, 0] - samples[0, -1])) < 0.05  # no fade
+    seam = generated.measurements["loop_seam"]
+    assert seam is not None and seam <= 1
+    assert generated.measurements["tempo_bpm"] == pytest.approx(120, rel=0.02)
+    assert generated.measurements["tempo_difference"] == pytest.approx(0, abs=0.02)
+    assert generated.measurements["key_difference"] == 0
+    at = generated.audio.index(b"smpl") + 8
+    assert struct.unpack_from("<9I", generated.audio, at)[7] == 1
+    assert struct.unpack_from("<6I", generated.audio, at + 36)[2:4] == (0, 3 * rate - 1)
+    assert {"loop": "1", "bpm": "120"}.items() <= read_tags(generated.audio).items()
+
+
+def test_what_is_no_loop_has_no_seam_and_no_word_of_it() -> None:
+    generated = finish(clip_of(make_request("rain")), INFO)
+    assert generated.measurements["loop_seam"] is None and generated.measurements["tempo_difference"] is None
+    assert b"smpl" not in generated.audio
+    assert not {"loop", "bpm", "bars"} & read_tags(generated.audio).keys()
+
+
+def test_a_broken_loop_keeps_its_length_for_the_checks_to_see() -> None:
+    clip = going_on(looping())
+    clip.samples[0, 100] = np.nan
+    generated = finish(clip, INFO)
+    assert generated.duration_s == 3.0 and generated.measurements["nonfinite_samples"] == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("a march.", "a march. bpm: 120"),
+        ("a march, 90 bpm", "a march, 90 bpm"),
+        ("a march at tempo 90", "a march at tempo 90"),
+    ],
+)
+def test_the_model_is_told_the_tempo_where_the_prompt_does_not(prompt: str, told: str) -> None:
+    assert text_for(looping(prompt)) == told
+    assert text_for(make_request(prompt)) == prompt
+
+
+def test_a_loop_that_a_model_has_no_room_for_is_refused() -> None:
+    with pytest.raises(BadParameter, match=r"loop: magnet-small-10secs makes up to 10 s.*ask for 8 s or less"):
+        check(looping(duration=9.0), resolve("magnet-small-10secs"))

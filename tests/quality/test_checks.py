@@ -39,6 +39,9 @@ GOOD: dict[str, float | None] = {
     "level_step_db": 0.0,
     "channel_difference_db": 0.0,
     "stereo_correlation": 1.0,
+    "tempo_difference": 0.0,
+    "key_difference": 0.0,
+    "loop_seam": 0.0,
 }
 CHECKS = [rule.name for rule in rules()]
 

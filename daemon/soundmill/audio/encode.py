@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from soundmill.audio.channels import to_vorbis
-from soundmill.audio.tags import VORBIS_FIELDS, add_info_list, id3_tag, player_fields
+from soundmill.audio.tags import VORBIS_FIELDS, add_chunks, chunk, id3_tag, info_list, player_fields, sampler
 from soundmill.errors import BadParameter, EngineError
 from soundmill.jobs import AudioFormat
 
@@ -32,14 +32,17 @@ MP3_CHANNELS = 2
 MP3_BEST: Mapping[str, object] = {"compression_level": 0.0, "bitrate_mode": "VARIABLE"}
 
 
-def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, tags: Mapping[str, str]) -> bytes:
+def encode(
+    samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, tags: Mapping[str, str], *, loops: bool = False
+) -> bytes:
     """The bytes of an audio file holding samples [channels, time], full scale = 1, and the tags. Channels come in the
     order of a WAV file and stand in the file's own (see channels.py).
 
     WAV and FLAC hold 16-bit integers (rounded to nearest, so at most half a step off), OGG Vorbis at quality 0.6,
     MP3 at LAME's best variable bit rate. Samples beyond full scale are clipped and non-finite ones become 0, in the
     file only. The same samples and tags give the same bytes. Decoding returns as many samples as went in, for all
-    four: Vorbis' last granule position and LAME's gapless header cut off what the encoder added.
+    four: Vorbis' last granule position and LAME's gapless header cut off what the encoder added. Of a clip that
+    `loops`, a WAV file says so in a chunk `smpl`.
 
     Raises BadParameter when the format cannot hold this sample rate or channel count, EngineError for a clip
     without samples, ValueError unless samples are 2-D.
@@ -63,8 +66,9 @@ def encode(samples: NDArray[np.float32], sample_rate: int, format: AudioFormat, 
     encoded = contained(data, sample_rate, format.value.upper(), SUBTYPES[format], options, comments)
     if format is AudioFormat.OGG:
         return with_ogg_serial(encoded, OGG_SERIAL)
-    if format is AudioFormat.WAV and fields:
-        return add_info_list(encoded, fields)
+    if format is AudioFormat.WAV and (fields or loops):
+        more = chunk(b"smpl", sampler(0, length - 1, sample_rate)) if loops else b""
+        return add_chunks(encoded, more + (info_list(fields) if fields else b""))
     if format is AudioFormat.MP3 and fields:
         return id3_tag(fields) + encoded
     return encoded

@@ -16,6 +16,7 @@ from pathlib import Path
 import soundfile
 
 TITLE_LENGTH = 120  # characters; longer ones are cut off by most players anyway
+MIDDLE_C = 60
 JSON_FRAME = "soundmill"  # description of the ID3 TXXX frame that holds the JSON
 
 INFO_CHUNKS = {"title": b"INAM", "artist": b"IART", "software": b"ISFT", "copyright": b"ICOP", "comment": b"ICMT"}
@@ -53,14 +54,14 @@ def _plain(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def add_info_list(wav: bytes, fields: Mapping[str, str]) -> bytes:
-    """The RIFF file with a LIST/INFO chunk of the fields at its end (Multimedia Programming Interface 1.0, 1991)."""
-    content = wav[8:] + b"\0" * (len(wav) % 2) + info_list(fields)
+def add_chunks(wav: bytes, chunks: bytes) -> bytes:
+    """The RIFF file with these chunks at its end."""
+    content = wav[8:] + b"\0" * (len(wav) % 2) + chunks
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
 def info_list(fields: Mapping[str, str]) -> bytes:
-    """The LIST/INFO chunk of the fields."""
+    """The LIST/INFO chunk of the fields (Multimedia Programming Interface 1.0, 1991)."""
     texts = (chunk(ident, fields[name].encode() + b"\0") for name, ident in INFO_CHUNKS.items() if name in fields)
     return chunk(b"LIST", b"INFO" + b"".join(texts))
 
@@ -68,6 +69,14 @@ def info_list(fields: Mapping[str, str]) -> bytes:
 def chunk(name: bytes, body: bytes) -> bytes:
     """A RIFF chunk, padded to an even length."""
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def sampler(first: int, last: int, sample_rate: int) -> bytes:
+    """The content of the chunk `smpl`: one endless forward loop from a first sample to a last, both played (Microsoft
+    and IBM, "New Multimedia Data Types and Data Techniques", 1994)."""
+    period_ns = round(1e9 / sample_rate)
+    head = struct.pack("<9I", 0, 0, period_ns, MIDDLE_C, 0, 0, 0, 1, 0)
+    return head + struct.pack("<6I", 0, 0, first, last, 0, 0)
 
 
 def id3_tag(fields: Mapping[str, str], more: Mapping[str, str] | None = None, xmp: bytes = b"") -> bytes:

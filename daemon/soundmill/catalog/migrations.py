@@ -144,6 +144,11 @@ def m0015_goodness(db: Database) -> None:
             db.execute(statement)
 
 
+def m0016_loops(db: Database) -> None:
+    """Loops, tempo and key: what was asked of a job, what was heard of a take."""
+    _run(db, "0016_loops.sql")
+
+
 def m0017_counts(db: Database) -> None:
     """What the site's pages count and sort in a batch of a hundred thousand takes."""
     _run(db, "0017_counts.sql")
@@ -152,7 +157,7 @@ def m0017_counts(db: Database) -> None:
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
-    m0014_fingerprints, m0015_goodness, m0017_counts,
+    m0014_fingerprints, m0015_goodness, m0016_loops, m0017_counts,
 )  # fmt: skip
 
 

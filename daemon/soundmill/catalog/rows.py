@@ -79,8 +79,9 @@ def job_of(row: sqlite3.Row) -> Job:
 
 
 def parameters_of(row: sqlite3.Row | Mapping[str, Any]) -> Parameters:
-    """A job's parameters from its row, which may hold more."""
-    return Parameters(**{name: row[name] for name in PARAMETERS})
+    """A job's parameters from its row, which may hold more; what a row from before them lacks was not asked for."""
+    held = row.keys()
+    return Parameters(**{name: row[name] for name in PARAMETERS if name in held})
 
 
 def _path(text: str | None) -> Path | None:

@@ -50,7 +50,8 @@ SELECT name AS batch, id AS batch_id FROM batches WHERE finished_at IS NULL;
 CREATE VIEW takes AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.position AS position,
        j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
-       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, a.seed AS seed, o.attempt AS attempt,
+       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, j.loop AS loop, j.bpm AS bpm, j.bars AS bars,
+       a.seed AS seed, o.attempt AS attempt,
        o.verdict AS verdict,
        coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
            AS failed_checks,
@@ -73,6 +74,12 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        m.true_peak_dbtp AS true_peak_dbtp, m.loudness_range_lu AS loudness_range_lu,
        m.silence_tail_s AS silence_tail_s, m.dropout_s AS dropout_s, m.loop_share AS loop_share,
        m.stuck_tone_s AS stuck_tone_s, m.noise_s AS noise_s, m.clicks AS clicks,
+       -- As heard; `bpm` above is what was asked.
+       round(m.tempo_bpm, 1) AS tempo_bpm, round(m.tempo_certainty, 2) AS tempo_certainty,
+       trim(substr('C C♯D E♭E F F♯G A♭A B♭B ', 1 + 2 * (CAST(m.key_number AS INTEGER) % 12), 2))
+            || CASE WHEN m.key_number >= 12 THEN ' minor' ELSE ' major' END AS key,
+       m.key_number AS key_number, round(m.key_certainty, 2) AS key_certainty,
+       m.tempo_difference AS tempo_difference, m.key_difference AS key_difference, m.loop_seam AS loop_seam,
        o.duration_s AS duration_s, o.generation_s AS generation_s, o.device_s AS device_s,
        o.row_steps AS row_steps,
        CASE WHEN o.duration_s > 0 THEN round(o.device_s / o.duration_s, 4) END AS real_time_factor,
@@ -234,7 +241,8 @@ UNION ALL SELECT second_output_id FROM comparisons;
 CREATE VIEW job_list AS
 SELECT b.name AS batch, j.position AS position, j.name AS job, j.id AS job_id, j.status AS status,
        j.prompt AS prompt, j.model AS model, j.duration AS duration, j.temperature AS temperature,
-       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, j.seed AS seed, j.format AS format,
+       j.top_k AS top_k, j.top_p AS top_p, j.cfg_coef AS cfg_coef, j.loop AS loop, j.bpm AS bpm, j.bars AS bars,
+       j.seed AS seed, j.format AS format,
        j.priority AS priority, j.attempt AS attempts, j.error_kind AS error_kind, j.error AS error,
        o.path AS audio, o.verdict AS verdict, o.score AS score, o.kept AS kept, j.keep_best AS keep_best,
        j.labels AS labels, j.condition AS condition, j.replicate AS replicate,

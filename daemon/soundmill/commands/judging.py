@@ -120,6 +120,8 @@ def _judge(
 ) -> Judged:
     """The samples of a file, which has a check of its own, are used up."""
     from soundmill.audio.loudness import meter
+    from soundmill.audio.musical.heard import musical
+    from soundmill.music.asked import Asked
     from soundmill.quality.measure import measure
 
     channels, length = samples.shape
@@ -130,13 +132,14 @@ def _judge(
             f"The {what} is too short to be judged: {lasts_ms:.1f} ms; at least {needed_ms:g} ms are needed."
         )
     read = meter(samples, sample_rate)
+    heard = musical(samples, sample_rate, asked=Asked(), looped=False)
     measured = measure(
         samples,
         sample_rate,
         requested_s=None,
         loudness_lufs=read.loudness_lufs,
         before=None,
-        meter=asdict(read),
+        meter={**asdict(read), **heard},
         overwrite_samples=whole is not None,
     )
     judgement = judge(measured.values, limits, measured.defects, kind, also=[] if whole is None else [whole])

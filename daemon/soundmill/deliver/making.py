@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from soundmill.audio.decode import decode
 from soundmill.audio.fade import fade_ends
 from soundmill.audio.loudness import meter
-from soundmill.audio.marks.nouns import Marks
+from soundmill.audio.marks.nouns import Loop, Marks
 from soundmill.audio.marks.write import FLOAT_BITS, LOSSY, write
 from soundmill.audio.master import Mastered, master
-from soundmill.audio.resample import resample
+from soundmill.audio.musical.loop import found_loop
+from soundmill.audio.musical.seam import loop_seam
+from soundmill.audio.resample import resample, resample_loop
 from soundmill.audio.trim import sounding
 from soundmill.deliver.profile import Profile
 from soundmill.deliver.signing import Signing, sign
@@ -31,18 +33,21 @@ from soundmill.jobs import derive_seed
 CEILING_TOLERANCE_DB = 0.1
 MOST_ENCODINGS = 4
 MONO, STEREO = 1, 2
+ROUND_S = 2.0  # of a loop, before and after it, that the limiter and the meter hear as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One file to be made. `gain_db` is the gain of a delivery that keeps the differences between its files; `about` is
-    what is known of the take, as plain data; `recipe` names everything that the file depends on."""
+    """One file to be made. `gain_db` is the gain of a delivery that keeps the differences between its files; `looped`
+    says that the take was made as a loop; `about` is what is known of the take, as plain data; `recipe` names
+    everything that the file depends on."""
 
     source: Path
     target: Path
     sha256: str  # of the source, as the catalogue has it
     profile: Profile
     gain_db: float
+    looped: bool
     recipe: str
     title: str
     prompt: str
@@ -58,7 +63,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What became of an order: the file's digest and size, what was done to the sound, and what it measures now."""
+    """What became of an order: the file's digest and size, what was done to the sound, and what it measures now;
+    `loop_seam` as audio/musical/seam.py says it, None for what is no loop."""
 
     sha256: str
     size_bytes: int
@@ -74,6 +80,7 @@ class Made:
     loudness_lufs: float | None
     short_by_lu: float | None
     true_peak_dbtp: float | None
+    loop_seam: float | None
 
 
 def make(order: Order) -> Made:
@@ -84,23 +91,22 @@ def make(order: Order) -> Made:
     """
     profile = order.profile
     sound, rate = _read(order)
-    start, end = 0, sound.shape[1]
-    if profile.trim_dbfs is not None:
-        start, end = sounding(
-            sound, rate, profile.trim_dbfs, profile.trim_before_ms / 1000, profile.trim_after_ms / 1000
+    cut = _cut(sound, rate, order)
+    part = _channels(cut.samples, profile.channels)
+    if cut.loops:
+        part = resample_loop(part, rate, profile.sample_rate)
+    else:
+        part = fade_ends(
+            resample(part, rate, profile.sample_rate),
+            profile.sample_rate,
+            profile.fade_in_ms / 1000,
+            profile.fade_out_ms / 1000,
         )
-    part = _channels(sound[:, start:end], profile.channels)
-    part = fade_ends(
-        resample(part, rate, profile.sample_rate),
-        profile.sample_rate,
-        profile.fade_in_ms / 1000,
-        profile.fade_out_ms / 1000,
-    )
     history = (
         _coding(rate, 16, len(sound), "Soundmill"),
         _coding(profile.sample_rate, profile.bits, len(part), "soxr VHQ"),
     )
-    data, mastered = _encoded(part, order, history)
+    data, mastered = _encoded(part, order, history, loops=cut.loops)
     if order.signing is not None:
         data = sign(data, profile.format, order.signing, title=order.title, model=order.model)
     try:
@@ -115,8 +121,8 @@ def make(order: Order) -> Made:
         sample_rate=profile.sample_rate,
         channels=len(part),
         duration_s=part.shape[1] / profile.sample_rate,
-        trimmed_start_s=start / rate,
-        trimmed_end_s=(sound.shape[1] - end) / rate,
+        trimmed_start_s=cut.start / rate,
+        trimmed_end_s=(sound.shape[1] - cut.start - cut.samples.shape[1]) / rate,
         gain_db=mastered.gain_db,
         limited_db=mastered.reduction_db,
         limited_share=mastered.worked_share,
@@ -124,6 +130,7 @@ def make(order: Order) -> Made:
         loudness_lufs=mastered.loudness_lufs,
         short_by_lu=None if asked is None or mastered.loudness_lufs is None else asked - mastered.loudness_lufs,
         true_peak_dbtp=mastered.true_peak_dbtp,
+        loop_seam=loop_seam(mastered.samples, profile.sample_rate) if cut.loops else None,
     )
 
 
@@ -140,6 +147,51 @@ def _read(order: Order) -> tuple[NDArray[np.float32], int]:
     return np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), rate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """What of a take is delivered: samples [channels, time], where in it they begin, and whether they are a loop."""
+
+    samples: NDArray[np.float32]
+    start: int
+    loops: bool
+
+
+def _cut(sound: NDArray[np.float32], rate: int, order: Order) -> _Cut:
+    """A loop is all of what was made as one, or the best that is found; what is too short or silent has none."""
+    profile = order.profile
+    if order.looped:
+        return _Cut(samples=sound, start=0, loops=True)
+    start, end = 0, sound.shape[1]
+    if profile.trim_dbfs is not None:
+        start, end = sounding(
+            sound, rate, profile.trim_dbfs, profile.trim_before_ms / 1000, profile.trim_after_ms / 1000
+        )
+    part = sound[:, start:end]
+    if profile.loop and (loop := found_loop(part, rate)) is not None:
+        return _Cut(samples=loop.samples, start=start + loop.first, loops=True)
+    return _Cut(samples=part, start=start, loops=False)
+
+
+def _mastered(
+    part: NDArray[np.float32], order: Order, target: float | None, ceiling: float, *, loops: bool
+) -> Mastered:
+    """A loop is heard as it is played, after itself and before itself, so that its gain goes on over the seam, too."""
+    rate, length = order.profile.sample_rate, part.shape[1]
+    around = round(ROUND_S * rate) if loops else 0
+    heard = np.take(part, np.arange(-around, length + around), axis=1, mode="wrap") if around else part
+    mastered = master(
+        heard,
+        rate,
+        target_lufs=target,
+        ceiling_dbtp=ceiling,
+        most_reduction_db=order.profile.most_limiting_db,
+        gain_db=order.gain_db,
+    )
+    if not around:
+        return mastered
+    return replace(mastered, samples=np.ascontiguousarray(mastered.samples[:, around : around + length]))
+
+
 def _channels(sound: NDArray[np.float32], wanted: str) -> NDArray[np.float32]:
     """One channel is the mean of all; two are the one twice, or of more the first two, left and right."""
     if wanted == "mono" and len(sound) > MONO:
@@ -150,7 +202,9 @@ def _channels(sound: NDArray[np.float32], wanted: str) -> NDArray[np.float32]:
     return sound
 
 
-def _encoded(part: NDArray[np.float32], order: Order, history: tuple[str, ...]) -> tuple[bytes, Mastered]:
+def _encoded(
+    part: NDArray[np.float32], order: Order, history: tuple[str, ...], *, loops: bool
+) -> tuple[bytes, Mastered]:
     """The file's bytes and how its sound was brought to its level.
 
     A lossy codec changes both loudness and peaks, so what comes out of one is measured again, and what it adds to the
@@ -160,16 +214,9 @@ def _encoded(part: NDArray[np.float32], order: Order, history: tuple[str, ...]) 
     target = profile.loudness_lufs if profile.level == "each" else None
     ceiling = profile.true_peak_dbtp
     for last in range(MOST_ENCODINGS):
-        mastered = master(
-            part,
-            profile.sample_rate,
-            target_lufs=target,
-            ceiling_dbtp=ceiling,
-            most_reduction_db=profile.most_limiting_db,
-            gain_db=order.gain_db,
-        )
+        mastered = _mastered(part, order, target, ceiling, loops=loops)
         bits = FLOAT_BITS if lossy else profile.bits
-        marks = _marks(order, mastered, history)
+        marks = _marks(order, mastered, history, loops=loops)
         data = write(mastered.samples, profile.sample_rate, profile.format, bits, marks, seed=derive_seed(order.recipe))
         if not lossy:
             return data, mastered
@@ -190,7 +237,7 @@ def _encoded(part: NDArray[np.float32], order: Order, history: tuple[str, ...]) 
     )
 
 
-def _marks(order: Order, mastered: Mastered, history: tuple[str, ...]) -> Marks:
+def _marks(order: Order, mastered: Mastered, history: tuple[str, ...], *, loops: bool) -> Marks:
     read = meter(mastered.samples, order.profile.sample_rate) if order.profile.format == "bwf" else None
     return Marks(
         title=order.title,
@@ -208,6 +255,7 @@ def _marks(order: Order, mastered: Mastered, history: tuple[str, ...]) -> Marks:
         loudness_momentary_max_lufs=None if read is None else read.loudness_momentary_max_lufs,
         loudness_short_term_max_lufs=None if read is None else read.loudness_short_term_max_lufs,
         true_peak_dbtp=mastered.true_peak_dbtp,
+        loop=Loop(first=0, last=mastered.samples.shape[1] - 1) if loops else None,
     )
 
 

@@ -20,8 +20,8 @@ Entry = Mapping[str, Any]
 COLUMNS = (
     "file", "take", "batch", "job", "row", "attempt", "prompt", "model", "licence", "seed", "picks", "stars",
     "duration_s", "sample_rate", "channels", "loudness_asked_lufs", "loudness_lufs", "short_by_lu", "true_peak_dbtp",
-    "gain_db", "limited_db", "limited_share", "trimmed_start_s", "trimmed_end_s", "category", "sha256", "source",
-    "source_sha256", "identifier",
+    "gain_db", "limited_db", "limited_share", "trimmed_start_s", "trimmed_end_s", "loop_seam", "category",
+    "sha256", "source", "source_sha256", "identifier",
 )  # fmt: skip
 
 

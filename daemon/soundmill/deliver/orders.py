@@ -14,6 +14,7 @@ from soundmill.deliver.names import Named
 from soundmill.deliver.profile import Profile
 from soundmill.deliver.signing import Signing
 from soundmill.deliver.takes import Take
+from soundmill.jobs import OF_THE_CLIP
 
 if TYPE_CHECKING:
     from soundmill.deliver.making import Order
@@ -82,6 +83,7 @@ def orders_of(plan: Plan, folder: Path) -> dict[str, Order]:
             sha256=take.sha256,
             profile=plan.profile,
             gain_db=gain,
+            looped=bool(take.settings.get("loop")),
             signing=plan.signing,
             recipe=hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32],
             **about,
@@ -99,7 +101,7 @@ def tags_of(take: Take) -> dict[str, str]:
         "prompt": take.prompt,
         "model": take.model,
         "seed": str(take.seed),
-        **{name: f"{value:g}" for name, value in take.settings.items()},
+        **{name: f"{value:g}" for name, value in take.settings.items() if value or name not in OF_THE_CLIP},
         **({"picks": take.picks} if take.picks else {}),
         "licence": take.licence,
         "source_sha256": take.sha256,

@@ -60,6 +60,10 @@ class Profile(Part):
     trim_after_ms: float = Field(100.0, ge=0, le=10_000, description="kept after the last sound")
     fade_in_ms: float = Field(0.0, ge=0, le=60_000, description="fade at the beginning")
     fade_out_ms: float = Field(0.0, ge=0, le=60_000, description="fade at the end")
+    loop: bool = Field(
+        False,
+        description="deliver of every take the best loop that is found in it; what was made as a loop stays whole",
+    )
     folder: str = Field(
         "{batch}", max_length=400, description="folders below the delivery's, as in {scene}/{mood}; blank for none"
     )

@@ -225,7 +225,7 @@ def _entry(each: Named, order: Order, made: Mapping[str, Any]) -> dict[str, Any]
         for name, digits in (
             ("duration_s", 6), ("sample_rate", 0), ("channels", 0), ("loudness_asked_lufs", 2), ("loudness_lufs", 2),
             ("true_peak_dbtp", 2), ("gain_db", 2), ("limited_db", 2), ("limited_share", 3), ("trimmed_start_s", 4),
-            ("trimmed_end_s", 4), ("size_bytes", 0), ("sha256", 0),
+            ("trimmed_end_s", 4), ("loop_seam", 3), ("size_bytes", 0), ("sha256", 0),
         )
     }  # fmt: skip
     short = made["short_by_lu"]

@@ -9,37 +9,43 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
 from soundmill.audio.fade import fade
 from soundmill.audio.fingerprint.fingerprint import fingerprint
 from soundmill.audio.loudness import meter, normalize
+from soundmill.audio.musical.heard import musical
+from soundmill.audio.musical.loop import folded
 from soundmill.audio.peaks import peaks
 from soundmill.engine.backend import Clip
 from soundmill.errors import EngineError, MissingInput
-from soundmill.jobs import Generated, GenerationRequest, ModelInfo
+from soundmill.jobs import OF_THE_CLIP, Generated, GenerationRequest, ModelInfo
+from soundmill.music.asked import Asked
 from soundmill.quality.agreement import agreement
 from soundmill.quality.measure import measure
 from soundmill.quality.traits import traits
 
 
 def finish(clip: Clip, info: ModelInfo) -> Generated:
-    """Fade, normalise, encode, and measure the samples that come out of the encoded bytes.
+    """Fold into a loop or fade, normalise, encode, and measure the samples that come out of the encoded bytes.
 
     Raises BadParameter when the format cannot hold the clip.
     """
-    request, raw = clip.request, clip.samples
+    request, looped = clip.request, clip.request.parameters.loop
+    raw = _looped(clip) if looped else clip.samples
     # First, so that a peak or loudness that the fade takes away does not set the gain.
-    faded = fade(raw, clip.sample_rate, request.fade_s, start=request.continue_from is None)
+    faded = raw if looped else fade(raw, clip.sample_rate, request.fade_s, start=request.continue_from is None)
     normalized = normalize(faded, clip.sample_rate, request.normalization, request.normalization_target)
-    audio = encode(normalized, clip.sample_rate, request.format, tags_of(request, info))
+    audio = encode(normalized, clip.sample_rate, request.format, tags_of(request, info), loops=bool(looped))
     try:
         delivered, sample_rate = decode(audio)
     except MissingInput as error:
         raise EngineError(f"the encoded clip cannot be read back: {error}") from error
     drawn = peaks(delivered, sample_rate)
     known_by = fingerprint(delivered, sample_rate)
+    heard = musical(delivered, sample_rate, asked=asked_of(request), looped=bool(looped))
     broken = ~np.isfinite(raw)
     if broken.any() and broken.shape == delivered.shape:
         delivered[broken] = np.nan  # the file has 0 there; the measurement is to count and place them
@@ -50,7 +56,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         requested_s=request.parameters.duration,
         loudness_lufs=read.loudness_lufs,
         before=raw,
-        meter=asdict(read),
+        meter={**asdict(read), **heard},
     )
     values = {**measured.values, **traits(delivered, sample_rate), **clip.surprise}
     return Generated(
@@ -73,6 +79,19 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
     )
 
 
+def _looped(clip: Clip) -> NDArray[np.float32]:
+    """The loop that a clip was made for, as long as asked; all of it where a broken one leaves nothing to fold."""
+    wanted = round(clip.request.parameters.duration * clip.sample_rate)
+    if not np.isfinite(clip.samples).all() or clip.samples.shape[1] <= wanted:
+        return clip.samples[:, :wanted]
+    return folded(clip.samples, clip.sample_rate, wanted).samples
+
+
+def asked_of(request: GenerationRequest) -> Asked:
+    key = request.asked.get("key")
+    return Asked(bpm=request.asked.get("bpm"), key=None if key is None else int(key))
+
+
 def tags_of(request: GenerationRequest, info: ModelInfo) -> dict[str, str]:
     """What is written into the file: how to make this clip again, and under which licence it stands."""
     inputs = {"melody": request.melody, "continue_from": request.continue_from}
@@ -81,7 +100,11 @@ def tags_of(request: GenerationRequest, info: ModelInfo) -> dict[str, str]:
         "prompt": request.prompt,
         "model": info.name,
         "seed": str(request.seed),
-        **{name: f"{value:g}" for name, value in asdict(request.parameters).items()},
+        **{
+            name: f"{value:g}"
+            for name, value in asdict(request.parameters).items()
+            if value or name not in OF_THE_CLIP  # what was not asked for needs no word
+        },
         **{name: Path(path).name for name, path in inputs.items() if path is not None},
         **({"fade_s": str(request.fade_s)} if request.fade_s else {}),
         "licence": info.licence,

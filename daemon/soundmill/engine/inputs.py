@@ -18,6 +18,7 @@ from soundmill.engine.failures import text_of
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, MissingInput
 from soundmill.jobs import GenerationRequest
+from soundmill.music.asked import asked_tempo_key
 
 MOST_SAMPLES_PER_S = 8 * 192_000  # of all channels: a header that says more is no recording's
 UNKNOWN_S = 2.0**40  # libsndfile's length of a stream that does not say is 2⁶³ - 1 frames
@@ -28,6 +29,12 @@ def check(request: GenerationRequest, spec: ModelSpec) -> None:
     wanted = request.parameters
     if not 0 < wanted.duration <= spec.max_duration_s:  # also refuses NaN
         raise BadParameter(f"duration: {wanted.duration:g} s; {spec.short} makes up to {spec.max_duration_s:g} s")
+    if wanted.loop and not wanted.made_s <= spec.max_duration_s:
+        beyond = wanted.made_s - wanted.duration
+        raise BadParameter(
+            f"loop: {spec.short} makes up to {spec.max_duration_s:g} s, and a loop is folded out of {beyond:g} s more "
+            f"than its length: ask for {spec.max_duration_s - beyond:g} s or less"
+        )
     for field in fields(wanted):
         _check_bounds(field, getattr(wanted, field.name))
     if request.melody is not None and not spec.takes_melody:
@@ -36,6 +43,17 @@ def check(request: GenerationRequest, spec: ModelSpec) -> None:
         raise BadParameter("melody and continue_from: AudioCraft takes one or the other")
     if request.continue_from is not None and not spec.family.continues:
         raise BadParameter(f"continue_from: {spec.short} does not continue audio; use a MusicGen or AudioGen model")
+
+
+def text_for(request: GenerationRequest) -> str:
+    """What the model is told: the prompt, and the tempo where the job asks for one that the prompt does not speak of.
+
+    In the words of MusicGen's training (AudioCraft 1.3.0, `augment_music_info_description` of its music_dataset).
+    """
+    bpm = request.parameters.bpm
+    if not bpm or asked_tempo_key(request.prompt, {}).bpm is not None:
+        return request.prompt
+    return f"{request.prompt.rstrip('. ')}. bpm: {bpm:g}"
 
 
 def _check_bounds(field: Field[float], value: float) -> None:

@@ -26,10 +26,11 @@ STATUSES = ("succeeded", "failed", "running", "queued", "cancelled")
 FILED = {"kept": "kept = 1", "set_aside": "kept = 0", "quarantined": "quarantined = 1"}
 # The takes of one row of the file stand together, those that were kept of them first. Scores are in whole points:
 # decimals tell no take from another.
+WHOLE = "coalesce(round(score), -1)"  # as it is indexed: decimals tell no take from another
 ORDERS = {
     "file": ("as in the file", "position, kept DESC, job_id"),
-    "best": ("best score first", "round(score) DESC, position"),
-    "worst": ("worst score first", "score IS NULL, round(score), position"),
+    "best": ("best score first", f"{WHOLE} DESC, position"),
+    "worst": ("worst score first", f"score IS NULL, {WHOLE}, position"),
     "end": ("end of the file first", "position DESC, kept DESC, job_id"),
 }
 BY_SCORE = {"best": "DESC", "worst": "ASC"}
@@ -199,7 +200,7 @@ def _by_score(ask: Ask, where: Sequence[str], values: dict[str, Any], way: str, 
     scored = [each for each in where if each != "status = :status"]  # whose takes are final, they have succeeded
     takes = f"FROM takes WHERE {' AND '.join(scored)} AND is_final AND score IS NOT NULL"
     found = ask(
-        f"SELECT job_id {takes} ORDER BY round(score) {way}, position LIMIT :limit OFFSET :offset",
+        f"SELECT job_id {takes} ORDER BY {WHOLE} {way}, position LIMIT :limit OFFSET :offset",
         values | {"limit": limit, "offset": offset},
     )
     rows = {row["job_id"]: row for row in _jobs_of(ask, [row["job_id"] for row in found])}

@@ -1,7 +1,7 @@
 """The quality room, agreement: what a prompt asks for against what is heard. Pure and without numpy.
 
-A prompt asks by its words, and only for what a measurement shows; tempo and key are read by whoever measures them, as
-`asked_bpm` beside `tempo_bpm` and `asked_key_number` beside `key_number` (0 to 11 major from C, 12 to 23 minor).
+A prompt asks by its words, and only for what a measurement shows. Which tempo and key were asked for, and how far what
+is heard agrees, is the matter of the ground's music.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+
+from soundmill.music.asked import Asked
+from soundmill.music.asked import agreement as of_music
 
 Values = Mapping[str, float | None]
 
@@ -37,13 +40,11 @@ ASKED: Mapping[str, tuple[frozenset[str], frozenset[str], float, float]] = {
     ),
 }
 NOT = frozenset(("no", "without", "not"))
-TEMPO_WRONG = 0.25  # octaves: from 4 % (0.057) on agreement falls, and here it is gone; twice or half as fast is heard
-TEMPO_RIGHT = math.log2(1.04)
 
 
 def agreement(prompt: str, values: Values) -> float | None:
     """From 0 to 1, the mean over all that the prompt asks for and that was measured; None where there is nothing."""
-    found = [*_by_words(prompt, values), *_tempo(values), *_key(values)]
+    found = [*_by_words(prompt, values), *_of_music(values)]
     return math.fsum(found) / len(found) if found else None
 
 
@@ -63,26 +64,8 @@ def _by_words(prompt: str, values: Values) -> list[float]:
     return found
 
 
-def _tempo(values: Values) -> list[float]:
-    asked, heard = values.get("asked_bpm"), values.get("tempo_bpm")
-    if not asked or not heard:
-        return []
-    octaves = math.log2(heard / asked)
-    off = abs(octaves - round(octaves)) - TEMPO_RIGHT
-    return [min(max(1 - off / (TEMPO_WRONG - TEMPO_RIGHT), 0.0), 1.0) * (1.0 if round(octaves) == 0 else 0.75)]
-
-
-def _key(values: Values) -> list[float]:
-    """1 for the key, half for its relative or the key a fifth away, which share all notes or all but one."""
-    asked, heard = values.get("asked_key_number"), values.get("key_number")
-    if asked is None or heard is None:
-        return []
-    if asked == heard:
-        return [1.0]
-    apart = (_signature(int(heard)) - _signature(int(asked)) + 6) % 12 - 6
-    return [0.5 if abs(apart) <= 1 else 0.0]
-
-
-def _signature(key: int) -> int:
-    """Sharps of a key, modulo 12; a minor key has those of the major key three semitones up."""
-    return ((key if key < 12 else key - 12 + 3) * 7) % 12
+def _of_music(values: Values) -> list[float]:
+    key = values.get("asked_key_number")
+    asked = Asked(bpm=values.get("asked_bpm"), key=None if key is None else int(key))
+    heard = (values.get(name) for name in ("tempo_bpm", "tempo_certainty", "key_number", "key_certainty"))
+    return [each.value for each in of_music(asked, *heard).values()]

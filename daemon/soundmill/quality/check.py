@@ -37,6 +37,7 @@ class Limit:
 
     default: for custom, and for the kinds that have none of their own; a whole number takes whole numbers only
     least, most: between which people may set it
+    asked: what it bounds is measured only where a job asked for it; a take from before has nothing to be judged by it
     """
 
     name: str
@@ -46,6 +47,7 @@ class Limit:
     sound_effects: float | None = None
     least: float = 0
     most: float | None = None
+    asked: bool = False
 
     def of(self, kind: QualityKind) -> float:
         """The default for a kind of sound."""

@@ -68,6 +68,7 @@ def _check(rule: Rule, measurements: Values, limits: Limits, defects: Defects) -
         place=where(in_channel(listed, channel) if channel else listed, measurements.get("duration_s")),
         whose=f"the {channel} channel" if channel else "the clip",
         hidden=before is not None and (delivered is None or rule.reads(before) > rule.reads(delivered)),
+        measured=measurements,
     )
     return Check(
         name=rule.name,

@@ -38,6 +38,11 @@ def limits_of(kind: QualityKind, changed: Limits = MappingProxyType({})) -> dict
 
 
 def ruleset(kind: QualityKind, limits: Limits) -> str:
-    """A short name of the kind, rules and limits a judgement was made by: equal names, equal judgements."""
-    text = json.dumps([RULE_VERSION, kind.value, {name: float(limits[name]) for name in limits}], sort_keys=True)
+    """A short name of the kind, rules and limits a judgement was made by: equal names, equal judgements.
+
+    A limit of what was `asked` for stands in it only where it was changed: takes from before it are not judged again.
+    """
+    usual = {limit.name: limit.of(kind) for limit in all_limits() if limit.asked}
+    counted = {name: float(limits[name]) for name in limits if limits[name] != usual.get(name)}
+    text = json.dumps([RULE_VERSION, kind.value, counted], sort_keys=True)
     return f"{kind.value}-{RULE_VERSION}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"

@@ -17,6 +17,7 @@ from soundmill.quality.checks import (
     duration,
     level_step,
     loudness,
+    musical,
     noise,
     peaks,
     repetition,
@@ -41,6 +42,7 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     stereo.CHECK,
     samples.CHECK,
     duration.CHECK,
+    musical.CHECK,
 )
 CHECKS = [*BUILT_IN]  # and those that were registered
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Defects = Sequence[Mapping[str, object]]
 
@@ -18,7 +18,8 @@ class Reading:
     """What a check read, for the sentence that says it.
 
     value: what counts against the limit; signed: the measurement itself; place: "" or times in brackets after a blank;
-    whose: the clip, or the one of two channels that the places are in; hidden: the fault was worse before normalisation
+    whose: the clip, or the one of two channels that the places are in; hidden: the fault was worse before
+    normalisation; measured: all that was measured of the clip
     """
 
     value: float
@@ -27,6 +28,7 @@ class Reading:
     place: str
     whose: str
     hidden: bool
+    measured: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def numbers(value: float, limit: float, digits: int) -> tuple[str, str]:

@@ -33,6 +33,7 @@ from soundmill.jobs import (
     Parameters,
     QualityKind,
 )
+from soundmill.music.asked import asked_tempo_key
 from soundmill.quality.judging import judge
 from soundmill.quality.limits import Limits, ruleset
 from soundmill.schedule.trade import Policy, Trade
@@ -145,8 +146,11 @@ def request_of(
     continue_from: Path | None = None,
     tags: Mapping[str, str] | None = None,
     folders: tuple[Path, ...] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> GenerationRequest:
-    """What an engine is asked for one clip, finished as soundmill.yaml says; `key` is (job id, attempt)."""
+    """What an engine is asked for one clip, finished as soundmill.yaml says; `key` is (job id, attempt), `columns` are
+    the job's labels and levels, which may ask for a key."""
+    asked = asked_tempo_key(prompt, {**(columns or {}), "bpm": parameters.bpm})
     return GenerationRequest(
         job_id=key[0],
         attempt=key[1],
@@ -156,12 +160,13 @@ def request_of(
         format=format,
         normalization=config.audio.normalization,
         normalization_target=config.audio.normalization_target,
-        deadline_s=config.schedule.clip_deadline_s(parameters.duration),
+        deadline_s=config.schedule.clip_deadline_s(parameters.made_s),
         melody=melody,
         continue_from=continue_from,
-        fade_s=config.audio.fade_ms / 1000,
+        fade_s=0.0 if parameters.loop else config.audio.fade_ms / 1000,
         tags=tags or {},
         input_folders=folders,
+        asked={name: float(value) for name, value in asdict(asked).items() if value is not None},
     )
 
 
@@ -181,6 +186,7 @@ def request_for(config: Config, home: Home) -> Callable[[Attempt], GenerationReq
             continue_from=job.continue_from,
             tags={"batch": job.batch_name, "job": job.name},
             folders=folders,
+            columns={**job.labels, **job.condition},
         )
 
     return request

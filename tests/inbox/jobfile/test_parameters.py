@@ -9,7 +9,7 @@ from pathlib import Path
 import soundmill
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
-from soundmill.jobs import Parameters
+from soundmill.jobs import OF_THE_CLIP, Parameters
 
 PACKAGE = Path(str(soundmill.__file__)).parent
 DECLARED = {"jobs.py", "inbox/jobfile/written.py", "engine/decoder/sampling.py"}
@@ -20,7 +20,7 @@ PARTICULAR = {
     "engine/audiocraft/static_backend.py",
     "inbox/jobfile/vocabulary.py", "commands/bench.py", "publish/desk/drafts.py",
 }  # fmt: skip
-SAMPLING = {each.name for each in fields(Parameters)} - {"duration"}
+SAMPLING = {each.name for each in fields(Parameters)} - OF_THE_CLIP
 
 
 def named_in(path: Path) -> set[str]:
@@ -42,6 +42,7 @@ def test_a_sampling_parameter_is_named_where_it_is_declared_alone() -> None:
 
 def test_every_sampling_parameter_is_a_column_and_a_control(rules: Rules) -> None:
     wanted = {"duration": 2.5, "temperature": 0.5, "top_k": 7, "top_p": 0.25, "cfg_coef": 2.0}
+    wanted |= {"loop": True, "bpm": 96.0, "bars": 1}
     assert wanted.keys() == {each.name for each in fields(Parameters)}
     row = f"prompt,{','.join(wanted)}\ncalm piano,{','.join(map(str, wanted.values()))}\n"
     (job,) = read_jobs(row.encode(), "one.csv", rules).jobs

@@ -105,7 +105,7 @@ STRUCTURE = [
     ("prompt;scene\ncalm;a\n", [(1, ".csv")]),
     ("jobs: [calm]\n---\njobs: [rain]\n", [(2, "second document")]),
     ("jobs:\n- prompt: calm\n  prompt: rain\n", [(3, "given twice")]),
-    ("jobs:\n- prompt: calm\n  loop: no\n  on: off\n", [(3, '"no"'), (4, '"off"')]),
+    ("jobs:\n- prompt: calm\n  intro: no\n  on: off\n", [(3, '"no"'), (4, '"off"')]),
 ]
 PLACEHOLDERS = [
     ("jobs:\n- '{style} drums'\n", [(2, "write the prompt as template and list what style may be under variables")]),

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.audio.marks.nouns import Loop, Marker, Marks
+from soundmill.audio.marks.nouns import Marker, Marks
 from soundmill.audio.marks.xml import ixml, xmp
-from soundmill.audio.tags import chunk, info_list, player_fields
+from soundmill.audio.tags import chunk, info_list, player_fields, sampler
 from soundmill.errors import BadParameter
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
@@ -20,7 +20,6 @@ GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # of a WAVE_FORMAT_EX
 # Speakers by number of channels, in the order of a WAV file (Microsoft, "Multiple Channel Audio Data and WAVE Files").
 SPEAKERS = {1: 0x4, 2: 0x3, 3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x13F, 8: 0x63F}
 NOT_MEASURED = 0x7FFF  # EBU Tech 3285, version 2
-MIDDLE_C = 60
 LARGEST = 2**32 - 2
 
 
@@ -42,7 +41,7 @@ def wave(
     after = chunk(b"iXML", ixml(marks)) if broadcast else b""
     markers = [*marks.markers]
     if marks.loop is not None:
-        after += chunk(b"smpl", sampler(marks.loop, sample_rate))
+        after += chunk(b"smpl", sampler(marks.loop.first, marks.loop.last, sample_rate))
         markers.insert(0, Marker(at=marks.loop.first, name="loop"))
     if markers:
         after += cue_points(markers)
@@ -99,15 +98,6 @@ def _ascii(text: str, room: int) -> bytes:
     """As near as ASCII comes to the text: é is e, what has no like is a question mark. The iXML chunk has the text."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(plain.split()).encode("ascii", "replace")[:room]
-
-
-def sampler(loop: Loop, sample_rate: int) -> bytes:
-    """The content of the chunk `smpl`: one endless forward loop (Microsoft and IBM, "New Multimedia Data Types and Data
-    Techniques", 1994; the last sample is played)."""
-    period_ns = round(1e9 / sample_rate)
-    return struct.pack("<9I", 0, 0, period_ns, MIDDLE_C, 0, 0, 0, 1, 0) + struct.pack(
-        "<6I", 0, 0, loop.first, loop.last, 0, 0
-    )
 
 
 def cue_points(markers: list[Marker]) -> bytes:

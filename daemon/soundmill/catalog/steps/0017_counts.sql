@@ -2,5 +2,3 @@
 CREATE INDEX outputs_kept ON outputs (batch_id, kept) WHERE kept IS NOT NULL;
 CREATE INDEX outputs_quarantined ON outputs (batch_id) WHERE quarantined = 1;
 CREATE INDEX outputs_failed ON outputs (batch_id) WHERE verdict = 'failed';
--- The best and the worst of a batch in whole points, as its page lists them.
-CREATE INDEX outputs_points ON outputs (batch_id, round(score));

@@ -143,10 +143,12 @@ def _not_into_the_mill(home: Home, to: Path) -> None:
 
 
 def summary(entries: Sequence[manifest.Entry], made: int, profile: Profile) -> Iterator[str]:
-    """What came of it, and every file that is not as loud as was asked."""
+    """What came of it, every loop whose seam may be heard, and every file that is not as loud as was asked."""
     total = sum(int(entry["size_bytes"]) for entry in entries)
     stood = len(entries) - made
     yield f"{count(len(entries), 'file')}, {size(total)}" + (f"; {stood} stood already" if stood else "")
+    for entry in [entry for entry in entries if (entry["loop_seam"] or 0) > 1][:MOST_NAMED]:
+        yield f"{entry['file']}: its loop's seam is {number(entry['loop_seam'])} times as rough as its own points"
     if profile.level != "each":
         return
     reached = [entry for entry in entries if entry["loudness_lufs"] is not None and not entry["short_by_lu"]]

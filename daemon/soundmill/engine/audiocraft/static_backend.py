@@ -34,7 +34,7 @@ from soundmill.engine.audiocraft import loading
 from soundmill.engine.audiocraft.info import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
-from soundmill.engine.inputs import check, read_audio, read_beginning, whole_frames
+from soundmill.engine.inputs import check, read_audio, read_beginning, text_for, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, EngineError, OutOfMemory
 from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Parameters, Progress
@@ -192,7 +192,7 @@ class AudioCraftBackend:
         tokens = 1
         for conditioner in self._model.lm.condition_provider.conditioners.values():
             if hasattr(conditioner, "t5_tokenizer"):
-                tokens = len(conditioner.t5_tokenizer(request.prompt)["input_ids"])
+                tokens = len(conditioner.t5_tokenizer(text_for(request))["input_ids"])
         return _Group(request.parameters, tokens, request.melody, request.continue_from, request.input_folders)
 
     def _start(self) -> _Batch:
@@ -231,7 +231,7 @@ class AudioCraftBackend:
 
     def _generate(self, batch: _Batch) -> Iterable[np.ndarray[Any, np.dtype[np.float32]]]:
         model, group = self._model, batch.group
-        prompts = [request.prompt for request in batch.requests]
+        prompts = [text_for(request) for request in batch.requests]
         self._set_parameters(group.parameters)
 
         frames = round(model.duration * model.frame_rate)
@@ -249,16 +249,16 @@ class AudioCraftBackend:
         model.set_custom_progress_callback(progress)
         with row_streams([request.seed for request in batch.requests], model.device):
             if group.melody is not None:
-                longest_s = max(model.max_duration, group.parameters.duration)
+                longest_s = max(model.max_duration, group.parameters.made_s)
                 wav, rate = read_audio(group.melody, longest_s, group.input_folders)
                 audio = model.generate_with_chroma(prompts, [wav] * len(prompts), rate, progress=True)
             elif group.continue_from is not None:
-                longest_s = min(group.parameters.duration, self._model.max_duration)
+                longest_s = min(group.parameters.made_s, self._model.max_duration)
                 wav, rate = read_beginning(group.continue_from, longest_s, group.input_folders)
                 audio = model.generate_continuation(wav.expand(len(prompts), -1, -1), rate, prompts, progress=True)
             else:
                 audio = model.generate(prompts, progress=True)
-        length = round(group.parameters.duration * self._spec.sample_rate)
+        length = round(group.parameters.made_s * self._spec.sample_rate)
         return audio[..., :length].float().cpu().numpy()  # type: ignore[no-any-return]
 
     def _set_parameters(self, wanted: Parameters) -> None:
@@ -267,7 +267,7 @@ class AudioCraftBackend:
         # A filter as wide as the codebook lets everything through, but AudioCraft fails on a wider one.
         sampling["top_k"] = min(wanted.top_k, self._model.lm.card)
         if "duration" in self._takes:
-            sampling["duration"] = whole_frames(wanted.duration, self._model.frame_rate)
+            sampling["duration"] = whole_frames(wanted.made_s, self._model.frame_rate)
         else:  # MAGNeT: its length is fixed, so the clip is cut, and its guidance falls
             sampling["max_cfg_coef"] = wanted.cfg_coef
             sampling["min_cfg_coef"] = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)

@@ -22,7 +22,7 @@ from soundmill.engine.decoder.loop import GPU_BATCHES, Decoder
 from soundmill.engine.decoder.slots import Run, plan_run
 from soundmill.engine.decoder.surprise import means
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
-from soundmill.engine.inputs import check, read_beginning, whole_frames
+from soundmill.engine.inputs import check, read_beginning, text_for, whole_frames
 from soundmill.engine.models import ModelSpec
 from soundmill.errors import BadParameter, OutOfMemory
 from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Progress
@@ -149,7 +149,7 @@ class DecoderBackend:
         model, parameters = self._model, request.parameters
         prompt = torch.zeros(int(model.lm.n_q), 0, dtype=torch.long)
         check(request, self._spec)
-        duration_s, melody = whole_frames(parameters.duration, model.frame_rate), None
+        duration_s, melody = whole_frames(parameters.made_s, model.frame_rate), None
         if request.continue_from is not None:
             given = read_beginning(request.continue_from, min(duration_s, model.max_duration), request.input_folders)
             prompt = conditioning.encode_prompt(model, conditioning.heard(given, model))
@@ -163,7 +163,7 @@ class DecoderBackend:
 
     def _conditions(self, run: Run) -> conditioning.Conditions:
         offset_s = run.windows[run.window].offset_s
-        return conditioning.encode(self._model, run.request.prompt, run.melody, offset_s, len(run.windows) > 1)
+        return conditioning.encode(self._model, text_for(run.request), run.melody, offset_s, len(run.windows) > 1)
 
     def _release(self) -> None:
         """Clips whose window ended go on to the next one, or leave their slot for the codec."""

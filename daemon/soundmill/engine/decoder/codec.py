@@ -53,7 +53,7 @@ class Codec:
             self._thread.submit(torch.cuda.set_device, self._device)  # each thread has a current device of its own
 
     def submit(self, request: GenerationRequest, tokens: Tensor, spent: Spent) -> Future[Clip]:
-        """Decode tokens [codebooks, frames]; the clip's samples are trimmed to the duration asked for."""
+        """Decode tokens [codebooks, frames]; the clip's samples are trimmed to what was to be made."""
         future: Future[Clip] = Future()
         with self._lock:
             self._waiting.append((request, tokens, spent, future))
@@ -80,7 +80,7 @@ class Codec:
         try:
             samples = self.decode(torch.stack([tokens for _, tokens, _, _ in batch])).numpy()
             for (request, _, spent, future), clip in zip(batch, samples, strict=True):
-                wanted = round(request.parameters.duration * self._rate)
+                wanted = round(request.parameters.made_s * self._rate)
                 trimmed = np.ascontiguousarray(clip[:, :wanted], dtype=np.float32)
                 future.set_result(
                     Clip(

@@ -18,7 +18,7 @@ from soundmill.engine.decoder.transformer import Transformer
 
 def lacking(t: Transformer) -> str | None:
     """What of this model or of its jobs the kernels cannot do, or None."""
-    if unknown := set(SETTINGS) - {"duration", *programs.SETTINGS}:
+    if unknown := set(SETTINGS) - set(programs.SETTINGS):
         return f"the kernels do not sample by {', '.join(sorted(unknown))}"
     blocks = [layer.module for layer in t.layers]
     scales = [getattr(block, f"layer_scale_{name}", Identity()) for block in blocks for name in ("1", "2", "cross")]

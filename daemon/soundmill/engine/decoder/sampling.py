@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from soundmill.jobs import Parameters
+from soundmill.jobs import OF_THE_CLIP, Parameters
 
 WHOLE = 2.0**40  # a share of 2⁻⁴⁰ is drawn once in a trillion times; float64 holds the sums exactly
-SETTINGS = tuple(field.name for field in fields(Parameters))  # what the step function has a number of for every clip
+# What the step function has a number of for every clip.
+SETTINGS = tuple(field.name for field in fields(Parameters) if field.name not in OF_THE_CLIP)
 
 
 def uniforms(seed: int, steps: int, codebooks: int) -> NDArray[np.float32]:

@@ -79,6 +79,7 @@ class Field:
         self._low, self._high = bounds(info)
         self._unit = unit_of(info)
         self._choices = choices(info)
+        self._is_switch = info.annotation is bool
 
     @cached_property
     def _read(self) -> Callable[[str], Any]:
@@ -99,6 +100,8 @@ class Field:
             raise Wrong(self._expected())
         if self._choices:
             text = normal(text.lstrip("."))  # WAV and .wav are wav, Sound Effects sound_effects
+        elif self._is_switch:
+            text = text.strip(INVISIBLE).lower()
         elif text.count("%") == 1 and not self._unit and (percent := _PERCENT.fullmatch(text)):
             text = f"{float(percent[1]) / 100:.15g}"  # as spreadsheets show a share
         elif self.is_whole and (thousands := _THOUSANDS.fullmatch(text)):
@@ -117,6 +120,8 @@ class Field:
     def _expected(self) -> str:
         if self._choices:
             return f"must be one of {', '.join(self._choices)}"
+        if self._is_switch:
+            return "must be true or false"
         unit = f" {'seconds' if self._unit == 's' else self._unit}" if self._unit else ""
         kind = "a whole number" if self.is_whole else "a number"
         return f"must be {kind} from {self._low or 0:,g} to {_plain(self._high)}{unit}"

@@ -16,12 +16,15 @@ from soundmill.inbox.jobfile.context import ModelTraits, Rules
 from soundmill.inbox.jobfile.naming.safe import name_from_id
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.written import LARGEST_SEED, LONGEST_DURATION_S, Settings
-from soundmill.jobs import AudioFormat, Parameters, QualityKind
+from soundmill.jobs import BEATS, AudioFormat, Parameters, QualityKind, bars_s
 from soundmill.words import span
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Models hear half a minute, or the clip's length, of a melody: a whole concert or a day's recording is a mistake.
 LONGEST_MELODY_S = 3600.0
+SHORTEST_DURATION_S = 0.5
+SLOWEST_BPM = 20.0
+SAME_LENGTH_S = 0.001
 # Columns mostly hold few different values; choices are some 300 bytes each.
 MOST_REMEMBERED = 16384
 
@@ -41,6 +44,14 @@ class Fault(NamedTuple):
     field: str
     value: str | None
     message: str
+
+
+class WrongLength(Wrong):
+    """The settings that say how long a clip is to be do not go together; `field` is which of them is at fault."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Choice(NamedTuple):
@@ -152,16 +163,16 @@ class RowReader:
                     faults.append(Fault(field, text, str(wrong)))
         name = given.get("model") or self._rules.default_model
         model = self._model(name)
-        duration = given.get("duration")
         files: dict[str, Path] = {}
+        duration = given.get("duration")
         if isinstance(model, str):
             faults.append(Fault("model", name, model))
         else:
-            longest = min(model.max_duration_s, LONGEST_DURATION_S)
-            if duration is None:
-                duration = min(self._rules.default_duration, longest)
-            elif duration > longest:
-                faults.append(Fault("duration", f"{duration:g}", f"{model.name} makes clips of at most {longest:g} s"))
+            try:
+                duration = self._duration(given, model)
+            except WrongLength as wrong:
+                value = given.get(wrong.field)
+                faults.append(Fault(wrong.field, None if value is None else f"{value:g}", str(wrong)))
             if "melody" in given and not model.takes_melody:
                 message = (
                     f"{model.name} follows no melody; use a melody model such as musicgen-melody, or leave it blank"
@@ -193,6 +204,36 @@ class RowReader:
             melody=files.get("melody"),
             continue_from=files.get("continue_from"),
         )
+
+    def _duration(self, given: Mapping[str, Any], model: ModelTraits) -> float:
+        """The clip's length in seconds, by its bars where it has any. Raises WrongLength."""
+        duration, bpm, bars, loop = (given.get(name) or 0 for name in ("duration", "bpm", "bars", "loop"))
+        longest = min(model.max_duration_s, LONGEST_DURATION_S)
+        spare = Parameters(**_SAMPLING | {"duration": 0.0, "bpm": bpm, "loop": bool(loop)}).made_s
+        if 0 < bpm < SLOWEST_BPM:
+            raise WrongLength("bpm", f"must be 0 for none, or from {SLOWEST_BPM:g} to 300")
+        field, length = "duration", float(duration)
+        if bars:
+            if not bpm:
+                raise WrongLength("bars", "needs bpm: how long a bar is goes by the tempo")
+            field, length = "bars", bars_s(bars, bpm)
+            if duration and abs(duration - length) > SAME_LENGTH_S:
+                raise WrongLength("duration", f"{bars} bars at {bpm:g} bpm are {length:.6g} s; leave one of them blank")
+        elif not duration:
+            length = min(self._rules.default_duration, longest - spare)
+            if loop and bpm:  # whole bars, so that the beat goes on
+                length = bars_s(max(1, int(length / bars_s(1, bpm) + 1e-9)), bpm)
+        elif loop and bpm and abs(duration - bars_s(round(duration * bpm / 60) / BEATS, bpm)) > SAME_LENGTH_S:
+            whole = int(duration / bars_s(1, bpm))
+            ways = " or ".join(f"{each} ({bars_s(each, bpm):.4g} s)" for each in (whole, whole + 1) if each)
+            raise WrongLength(
+                "duration",
+                f"is {duration * bpm / 60:.4g} beats at {bpm:g} bpm, so a loop of it would stumble; "
+                f"write bars in its place: {ways}",
+            )
+        if not SHORTEST_DURATION_S <= length <= longest - spare:
+            raise WrongLength(field, _not_so_long(model.name, length, longest, spare, bars, bpm))
+        return length
 
     def _model(self, name: str) -> ModelTraits | str:
         """The model of that name, or why there is none."""
@@ -252,6 +293,17 @@ class RowReader:
                 f"is {length:.4g} s long, and the clip, which begins with it, {duration:g} s; "
                 f"ask for a duration above {length:.4g}, or give less of it"
             )
+
+
+def _not_so_long(model: str, length: float, longest: float, spare: float, bars: int, bpm: float) -> str:
+    lead = f"{bars} bars at {bpm:g} bpm are {length:.4g} s; " if bars else ""
+    if length < SHORTEST_DURATION_S:
+        return f"{lead}a clip is {SHORTEST_DURATION_S:g} s or longer"
+    if spare:
+        return (
+            f"{lead}{model} makes loops of at most {longest - spare:.4g} s: they are folded out of {spare:.3g} s more"
+        )
+    return f"{lead}{model} makes clips of at most {longest:g} s"
 
 
 def _without_ending(wanted: str) -> str:

@@ -54,6 +54,8 @@ def _parameter(name: str) -> Parameter:
         span = f"up to {longest:,} characters" if kind == "text" and name != "model" else ""
     elif words:
         kind, span = "word", ", ".join(words)
+    elif info.annotation is bool:
+        kind, span = "switch", "true, false"
     else:
         kind = "whole number" if "int" in str(info.annotation) else "number"
         # 2^53 is what people know; its sixteen digits are not
@@ -62,7 +64,7 @@ def _parameter(name: str) -> Parameter:
         name=name,
         type=kind,
         unit=unit_of(info),
-        default=_DEFAULTS.get(name) or f"{info.default:g}",
+        default=_DEFAULTS.get(name) or (str(info.default).lower() if info.annotation is bool else f"{info.default:g}"),
         range=span,
         meaning=info.description or "",
     )

@@ -66,6 +66,22 @@ class Settings(BaseModel):
     cfg_coef: float = Field(
         3.0, ge=0, le=20, allow_inf_nan=False, description="how strictly the clip follows the prompt; 1 is no guidance"
     )
+    loop: bool = Field(False, description="made so that it can be played over and over without a seam")
+    bpm: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        allow_inf_nan=False,
+        json_schema_extra=unit("bpm"),
+        description="tempo to ask for and to hold the clip against; 0 is off",
+    )
+    bars: int = Field(
+        0,
+        ge=0,
+        le=128,
+        json_schema_extra=unit("bars"),
+        description="length in bars of four beats at `bpm`, in place of `duration`; 0 is off",
+    )
     seed: int | None = Field(
         None, ge=0, le=LARGEST_SEED, description="start of the random stream; the same seed makes the same clip"
     )

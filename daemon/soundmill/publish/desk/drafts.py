@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from soundmill.jobs import Parameters
+from soundmill.jobs import OF_THE_CLIP, Parameters
 
 Row = Mapping[str, Any]
 
@@ -35,7 +35,12 @@ def go_on_from(takes: Sequence[Row], outputs: Path, inbox: Path) -> tuple[str, s
     """Name and text of a file for takes that continue these. The files are named as the inbox sees them."""
     folder = os.path.relpath(outputs, inbox)
     jobs = [
-        {**_job(take), "duration": _on_s(take), "continue_from": f"{folder}/{take['audio']}", "count": FURTHER}
+        {
+            **_without_loop(_job(take)),
+            "duration": _on_s(take),
+            "continue_from": f"{folder}/{take['audio']}",
+            "count": FURTHER,
+        }
         for take in takes
     ]
     text = f"Goes on from {_listed(takes)}. The duration is that of the whole clip, which begins with it."
@@ -80,13 +85,23 @@ def _job(take: Row) -> dict[str, Any]:
     return {"id": take["job"], "prompt": PLACEHOLDER.sub(r"{\1}", take["prompt"]), **_settings(take), **labels}
 
 
+def _without_loop(job: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in job.items() if name != "loop"}
+
+
 def _settings(take: Row) -> dict[str, Any]:
-    return {name: take[name] for name in SETTINGS if take[name] is not None}
+    """Without what was not asked for, and without bars: the duration says it."""
+    given = {name: take[name] for name in SETTINGS if name != "bars" and take[name] is not None}
+    if take["loop"]:
+        given["loop"] = True
+    return {name: value for name, value in given.items() if value or name not in OF_THE_CLIP}
 
 
 def _file(name: str, jobs: list[dict[str, Any]], says: str) -> tuple[str, str]:
     """Settings that all jobs share stand once."""
-    shared = {key: jobs[0][key] for key in SETTINGS if all(job.get(key) == jobs[0].get(key) for job in jobs)}
+    shared = {
+        key: jobs[0][key] for key in SETTINGS if key in jobs[0] and all(job.get(key) == jobs[0][key] for job in jobs)
+    }
     own = [{key: value for key, value in job.items() if key not in shared} for job in jobs]
     taken = set[str]()
     for job in own:  # takes of several batches may have the same name

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soundmill.publish.reads import FILED, Ask, Row, ask, visit
+from soundmill.publish.reads import FILED, WHOLE, Ask, Row, ask, visit
 
 MOST_COUNTED = 10_000
 MOST_GIVEN = 2_000  # takes of a shortlist, a query or a list of files
-WHOLE = "coalesce(round(score), -1)"  # decimals tell no take from another
 # Each by its keys, all in one direction, the last of them unique; "file" wants a batch, "given" a line of ids.
 ORDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "given": ("as given", ("place",), "ASC"),
@@ -34,9 +33,10 @@ SAID = (
     " WHERE r.output_id = takes.output_id AND (r.who = :who OR :who = '') AND {what})"
 )
 DETAILS = """
-SELECT output_id, audio, batch, job, job_id, position, prompt, model, duration, temperature, top_k, top_p, cfg_coef,
-       seed, attempt, verdict, score, stars, rejected, loudness_lufs, duration_s, format, sample_rate, channels, labels,
-       condition, replicate, kept, quarantined, is_final, licence, defects, sha256,
+SELECT output_id, audio, batch, job, job_id, position, prompt, model, duration, temperature, top_k, top_p,
+       cfg_coef, loop, bpm, tempo_bpm, key, loop_seam, seed, attempt, verdict, score, stars, rejected,
+       loudness_lufs, duration_s, format, sample_rate, channels, labels, condition, replicate, kept,
+       quarantined, is_final, licence, defects, sha256,
        EXISTS (SELECT 1 FROM take_peaks WHERE take_peaks.output_id = takes.output_id) AS drawn
 FROM takes WHERE output_id IN (SELECT value FROM json_each(:ids))
 """
