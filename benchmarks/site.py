@@ -1,10 +1,17 @@
-"""How fast the site's pages are: python benchmarks/site.py [--jobs N] [--outputs N] [--asks N] [--clients N]
+"""How fast the site's pages are: python benchmarks/site.py [--jobs N] [--outputs N] [--asks N] [--clients N] [--still]
+[--home DIR] [--against DAEMON]
 
 A catalogue of `--jobs` jobs, `--outputs` of which have a take, half of them in one batch, the rest in batches of 1,000;
 the other jobs wait in one batch more. Every page of ours and Datasette's most used are asked for `--asks` times, one
-after another. Targets: median under 150 ms, 95 % under 300 ms, the board's median under 50 ms. Then `--clients` are
-there at once: all ask for the board in the same moment, and then each for a page of ours, one every 10 s, three in all.
-Targets: no error, 95 % under 2 s. 0 clients leave that out.
+after another, and before each the catalogue is changed as a daemon does, lest the site answers from memory; with
+`--still` it stays as it is. Beside the times stands the processor time of the site, which other programs' work changes
+less. Targets: median under 150 ms, 95 % under 300 ms, the board's median under 50 ms.
+
+Then `--clients` are there at once, while the catalogue changes twice a second: all ask for the board in one moment, and
+then each for a page of ours, one every 10 s, three in all. Targets: no error, 95 % under 2 s. 0 clients leave that out.
+
+`--against` is the daemon/ folder of another version, which is asked in turn of the same catalogue. `--home` keeps the
+catalogue in that folder, or takes the one that is there.
 """
 
 from __future__ import annotations
@@ -12,18 +19,21 @@ from __future__ import annotations
 import argparse
 import http.client
 import itertools
+import os
+import sqlite3
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from review import FILED, ingest
 from soundmill.catalog.catalog import Catalog
 from soundmill.publish import site
 
+DAEMON = Path(__file__).resolve().parents[1] / "daemon"
 PICKED = """
 INSERT INTO shortlists (id, name, created_by, created_at) VALUES (1, 'picks', 'owner', 1);
 INSERT INTO picks (shortlist_id, output_id, who, picked_at) SELECT 1, id, 'owner', id FROM outputs WHERE id % 400 = 0;
@@ -39,9 +49,12 @@ PAGES = {
     "the large batch": "/-/soundmill/batch/large",
     "the large batch, renewed": "/-/soundmill/batch/large?live=1",
     "the large batch, searched": "/-/soundmill/batch/large?q=4711",
+    "searched for what all have": "/-/soundmill/batch/large?q=forest",
+    "the large batch, best first": "/-/soundmill/batch/large?order=best",
     "the batch that waits": "/-/soundmill/batch/waiting",
     "a take": "/-/soundmill/take/batch-1/clip-000007.wav",
     "review": "/-/soundmill/review?batch=large",
+    "review's takes": "/-/soundmill/review.json?batch=large&order=best",
     "picks": "/-/soundmill/picks",
     "a shortlist": "/-/soundmill/picks/picks",
     "files": "/-/soundmill/files",
@@ -49,16 +62,25 @@ PAGES = {
     "compose, more like": "/-/soundmill/compose?more=batch-1/clip-000007.wav",
     "takes": "/catalog/takes?_size=20",
     "takes of a batch": "/catalog/takes?batch=batch-1&_size=20",
+    "jobs": "/catalog/job_list?_size=20",
     "queries and tables": "/catalog",
 }
+CHANGE = "INSERT INTO settings VALUES ('benchmark', '0') ON CONFLICT DO UPDATE SET value = value + 1"
+CHANGES_S = 0.5
 LOOKS_S = 10.0  # at a page
 BOARD_MS, MEDIAN_MS, MOST_MS = 50.0, 150.0, 300.0
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[site.Site]:
-    with (folder / "site.log").open("wb") as log:
-        started = site.start(folder / "catalog.db", folder / "outputs", "127.0.0.1", 0, log=log)
+def served(folder: Path, code: Path = DAEMON) -> Iterator[site.Site]:
+    """The site of a home, by the code in the folder `code`."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(code)
+    try:
+        with (folder / "site.log").open("ab") as log:
+            started = site.start(folder / "catalog.db", folder / "outputs", "127.0.0.1", 0, log=log)
+    finally:
+        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
     if not site.wait_until_up("127.0.0.1", started.port, 60.0):
         raise SystemExit(f"the site did not start: see {folder / 'site.log'}")
     yield started
@@ -79,27 +101,64 @@ def fill(folder: Path, jobs: int, outputs: int) -> None:
     (folder / "outputs").mkdir()
 
 
-def one_by_one(port: int, asks: int) -> None:
-    print(f"{'page':28} {'median':>9} {'95 %':>9} {'kB':>7}")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def one_by_one(sites: list[site.Site], asks: int, change: Callable[[], object]) -> None:
+    """With two sites, the first one's times as shares of the second's."""
+    print(f"{'page':28} {'median':>9} {'95 %':>9} {'processor':>9} {'kB':>7}")
+    connections = [http.client.HTTPConnection("127.0.0.1", each.port, timeout=60) for each in sites]
     for name, path in PAGES.items():
-        times: list[float] = []
+        times: list[list[float]] = [[] for _ in sites]
+        spent = [0.0 for _ in sites]
         size = 0
-        for _ in range(asks):
-            began = time.perf_counter()
+        for _, (n, connection) in itertools.product(range(asks), enumerate(connections)):
+            change()
+            busy, began = processor_s(sites[n]), time.perf_counter()
             connection.request("GET", path)
             answer = connection.getresponse()
-            size = len(answer.read())
-            times.append(1000 * (time.perf_counter() - began))
+            length = len(answer.read())
+            times[n].append(1000 * (time.perf_counter() - began))
+            spent[n] += 1000 * (processor_s(sites[n]) - busy) / asks
+            size = size if n else length
             if answer.status != 200:
                 raise SystemExit(f"{path}: {answer.status}")
-        median, most = statistics.median(times), percentile(times, 0.95)
+        median, most = statistics.median(times[0]), percentile(times[0], 0.95)
         missed = median > (BOARD_MS if name == "board" else MEDIAN_MS) or most > MOST_MS
-        print(f"{name:28} {median:6.1f} ms {most:6.1f} ms {size / 1000:7.1f}{'  over target' if missed else ''}")
-    connection.close()
+        print(
+            f"{name:28} {median:6.1f} ms {most:6.1f} ms {spent[0]:6.1f} ms {size / 1000:7.1f}",
+            *[
+                f" {median / statistics.median(times[1]):.2f} {most / percentile(times[1], 0.95):.2f}"
+                f" {spent[0] / max(spent[1], 0.01):.2f} of the other's"
+                for _ in sites[1:]
+            ],
+            "  over target" if missed else "",
+            flush=True,
+        )
+    for connection in connections:
+        connection.close()
 
 
-def at_once(port: int, clients: int) -> None:
+def processor_s(started: site.Site) -> float:
+    """The processor time that a site's process has taken."""
+    threads = Path(f"/proc/{started.process.pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9
+
+
+@contextmanager
+def changing(change: Callable[[], object]) -> Iterator[None]:
+    """The catalogue changes meanwhile, as while a mill works."""
+    done = threading.Event()
+
+    def go() -> None:
+        while not done.wait(CHANGES_S):
+            change()
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+def at_once(started: site.Site, clients: int) -> None:
     ours = [path for name, path in PAGES.items() if "soundmill" in path and name != "the large batch, renewed"]
     for name, paths, pause_s in (
         ("all in one moment, the board", ["/-/soundmill"], 0.0),
@@ -108,10 +167,15 @@ def at_once(port: int, clients: int) -> None:
         times: list[float] = []
         errors: list[str] = []
         start = threading.Barrier(clients)
+        busy = processor_s(started)
         threads = [
             threading.Thread(
                 target=look,
-                args=(port, [paths[(n + number) % len(paths)] for number in range(3 if pause_s else 1)], pause_s),
+                args=(
+                    started.port,
+                    [paths[(n + number) % len(paths)] for number in range(3 if pause_s else 1)],
+                    pause_s,
+                ),
                 kwargs={"first_s": pause_s * n / clients, "start": start, "times": times, "errors": errors},
             )
             for n in range(clients)
@@ -122,7 +186,7 @@ def at_once(port: int, clients: int) -> None:
             thread.join()
         print(
             f"{clients} clients, {name}: {len(errors)} errors, median {statistics.median(times):.2f} s, "
-            f"95 % under {percentile(times, 0.95):.2f} s"
+            f"95 % under {percentile(times, 0.95):.2f} s, processor {processor_s(started) - busy:.1f} s"
         )
         for error in sorted(set(errors))[:5]:
             print(f"  {error}")
@@ -167,16 +231,28 @@ def main() -> None:
     parser.add_argument("--outputs", type=int, default=200_000)
     parser.add_argument("--asks", type=int, default=20)
     parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--still", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soundmill-site-") as name:
-        folder = Path(name)
-        began = time.perf_counter()
-        fill(folder, arguments.jobs, arguments.outputs)
-        print(f"{arguments.jobs:,} jobs, {arguments.outputs:,} takes, made in {time.perf_counter() - began:.0f} s")
-        with served(folder) as started:
-            one_by_one(started.port, arguments.asks)
+    with tempfile.TemporaryDirectory(prefix="soundmill-site-") as name, ExitStack() as stack:
+        folder = arguments.home or Path(name)
+        if not (folder / "catalog.db").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            began = time.perf_counter()
+            fill(folder, arguments.jobs, arguments.outputs)
+            print(f"{arguments.jobs:,} jobs, {arguments.outputs:,} takes, made in {time.perf_counter() - began:.0f} s")
+        writer = sqlite3.connect(folder / "catalog.db", isolation_level=None, check_same_thread=False)
+        stack.callback(writer.close)
+        codes = [DAEMON, *([arguments.against] if arguments.against else [])]
+        sites = [stack.enter_context(served(folder, code)) for code in codes]
+        if arguments.asks:
+            one_by_one(sites, arguments.asks, (lambda: None) if arguments.still else lambda: writer.execute(CHANGE))
+        for started, code in zip(sites, codes, strict=True):
             if arguments.clients:
-                at_once(started.port, arguments.clients)
+                print(code)
+                with changing(lambda: writer.execute(CHANGE)):
+                    at_once(started, arguments.clients)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ MAY: dict[str, set[str]] = {
     # leaves for the daemon, and the two commands that do what the daemon does.
     "engine/finishing": GROUND | {"engine", "audio", "quality"},
     "deliver/making": GROUND | {"deliver", "audio"},
-    "publish/asking/leaving": GROUND | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config"},
+    "publish/asking/leaving": GROUND
+    | {"inbox/control", "inbox/spool", "inbox/jobfile/recognize", "home", "config", "deliver/profile"},
     "commands/run": GROUND | STAGES | {"home", "config", "commands", "service"},
     "commands/telling": GROUND | {"config", "home", "service/telling/send", "service/telling/alerts"},
     "commands/score": GROUND | STAGES | {"home", "config", "commands", "service"},
@@ -65,7 +66,11 @@ INSIDE: dict[str, list[str]] = {
     ],
     "engine": [
         "models", "failures", "protocol", "backend", "devices", "digest", "quiet", "hub", "finishing", "inputs",
-        "audiocraft", "decoder", "process", "scorers",
+        "audiocraft", "decoder", "process", "remote", "scorers",
+    ],
+    "engine/remote": [
+        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
+        "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
@@ -88,31 +93,36 @@ INSIDE: dict[str, list[str]] = {
         "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
         "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",
     ],
+    "commands/cluster": ["node", "workstations", "slurm", "declared"],
     "commands/machine": [
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
     "publish": [
         "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
-        "cells", "health", "pages", "asking", "review", "compare", "desk", "plugin", "site",
+        "cells", "health", "sharing", "pages", "asking", "review", "compare", "delivering", "desk", "grid", "frozen",
+        "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
+    "publish/sharing": ["version", "questions", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
-        "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",
-        "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar", "daemon",
+        "systemd", "signals", "date", "survive", "telling", "wiring", "settings", "cluster", "output_folder",
+        "best_of_n", "controls", "keeping", "inbox_loop", "aside", "reporter", "scoring", "watched_site", "sidecar",
+        "daemon",
     ],
 }  # fmt: skip
 # The same of what is imported with a module: a check is declared without numpy, and names inside a function what it
 # measures with; a scorer's registry opens what it lists.
 INSIDE_AT_IMPORT = {
     "quality": [
-        "sentences", "check", "checks", "registry", "limits", "detectors", "sound", "measure", "soundness", "judging",
+        "sentences", "check", "checks", "registry", "limits", "detectors", "sound", "measure", "traits", "agreement",
+        "soundness", "judging",
     ],
     "engine/scorers": ["registry", "messages", "weights", "windows", "clap", "audiobox", "client", "server"],
 }  # fmt: skip

@@ -106,17 +106,28 @@ def test_its_batches_name_their_labels_and_their_files_are_not_watched(home: Hom
         assert reader.rejections()[0]["problems"] == "line 3: duration = -1: must be positive"
 
 
-def test_its_takes_are_not_judged_again_by_limits_that_did_not_change(home: Home) -> None:
+def test_its_takes_are_judged_again_once_because_the_score_has_another_meaning_and_no_verdict_changes(
+    home: Home,
+) -> None:
+    """RULE_VERSION rises for that: scores of both kinds would stand beside each other. No audio is needed."""
     config = Config()
     judge, rulesets = wiring.judge_with(config), wiring.rulesets_of(config)
     catalog = Catalog.open(home.catalog, clock=time.time)
     try:
-        assert catalog.rejudge(judge, rulesets, 1000) == 0
         owed = {owed.name for owed in catalog.unreported()}
         assert owed == {"moods", "factors-continued"}  # as before: the scores came after their reports
+        before = verdicts(home)
+        assert catalog.rejudge(judge, rulesets, 1000) == len(before) == 42
+        assert catalog.rejudge(judge, rulesets, 1000) == 0
+        assert verdicts(home) == before
         assert not catalog.undecided()
     finally:
         catalog.close()
+
+
+def verdicts(home: Home) -> dict[str, str]:
+    with Reader.open(home.catalog) as reader:
+        return {str(take["audio"]): str(take["verdict"]) for take in reader.takes(None)}
 
 
 @pytest.mark.parametrize("batch", ["list", "moods", "missing", "factors-continued"])

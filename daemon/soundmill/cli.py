@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from soundmill import __version__, logs
+from soundmill.commands.cluster.declared import cluster
 from soundmill.commands.upkeep import AS_JSON
 from soundmill.commands.upkeep import COMMANDS as OF_UPKEEP
 from soundmill.errors import SoundmillError, UsageError
@@ -328,6 +329,7 @@ def score(home: Home) -> None:
 @click.argument("targets", nargs=-1, required=True, metavar="BATCH|SHORTLIST|QUERY|TAKE...")
 @click.option("--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to fill.")
 @click.option("--profile", default="game", show_default=True, help="A profile, built in or of soundmill.yaml.")
+@click.option("--list", "is_list", is_flag=True, help="The target is a shortlist, though a batch has its name.")
 @click.option("--zip", "zipped", is_flag=True, help="Pack the folder into a zip file beside it, too.")
 @click.option("--commercial", is_flag=True, help="Refuse takes whose model's licence does not allow selling them.")
 @click.option("--allow-non-commercial", is_flag=True, help="Deliver them nevertheless.")
@@ -340,6 +342,7 @@ def deliver(
     targets: tuple[str, ...],
     to: Path,
     profile: str,
+    is_list: bool,
     zipped: bool,
     commercial: bool,
     allow_non_commercial: bool,
@@ -360,6 +363,7 @@ def deliver(
         targets,
         to,
         profile,
+        is_list=is_list,
         commercial=commercial,
         allow_non_commercial=allow_non_commercial,
         zipped=zipped,
@@ -368,6 +372,36 @@ def deliver(
         processes=processes,
         say=click.echo,
     )
+
+
+@main.command()
+@click.argument("to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--batch", "batches", multiple=True, metavar="NAME", help="The takes of this batch; more than once.")
+@click.option("--list", "shortlists", multiple=True, metavar="NAME", help="The takes of this shortlist.")
+@click.option("--format", "format_", default="ogg", show_default=True, type=click.Choice(["ogg", "mp3", "as-is"]))
+@click.option("--static", is_flag=True, help="A page that opens from the folder, with no server.")
+@click.option("--title", help="What the copy is called [default: its batches and shortlists].")
+@click.pass_obj
+def publish(
+    home: Home,
+    to: Path,
+    batches: tuple[str, ...],
+    shortlists: tuple[str, ...],
+    format_: str,
+    static: bool,
+    title: str | None,
+) -> None:
+    """Make a frozen copy of takes in DIR, to be served elsewhere or opened from the folder; again renews it.
+
+    All takes that count, are kept and are not rejected; or those of some batches and shortlists. Nothing of the home's
+    own business is in it: docs/publish.md.
+    """
+    import time
+
+    from soundmill.commands.publishing import publish as command
+
+    wanted = command.Wanted(batches=batches, shortlists=shortlists, format=format_, static=static, title=title)
+    command.publish(home, to, wanted, now=time.time(), say=click.echo)
 
 
 @main.command()
@@ -458,5 +492,6 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     command.bench(home, model, clips, duration, as_json=as_json)
 
 
+main.add_command(cluster)
 for of_upkeep in OF_UPKEEP:
     main.add_command(of_upkeep)

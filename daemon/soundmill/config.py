@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import core_schema
 
 from soundmill.deliver.profile import Profile, merged
-from soundmill.engine.scorers.registry import BUILT_IN, scorers
+from soundmill.engine.scorers.registry import BUILT_IN, on_this_machine, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
 from soundmill.errors import BadParameter, ConfigError
 from soundmill.home import Home
@@ -71,6 +71,25 @@ class EngineConfig(Section):
     )
     slots: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
         "auto", description="clips generated at once on a device; auto measures what fits"
+    )
+
+
+class ClusterConfig(Section):
+    """Engines on the machines of a Ray cluster, beside those of engine.devices where that is not auto."""
+
+    address: str | None = Field(
+        None,
+        pattern=r"^(auto|local|[\w.-]+:\d{1,5})$",
+        description="HOST:PORT of the head; auto: the cluster this machine is in; local: one of this machine alone",
+    )
+    gpus: Literal["all"] | Annotated[int, Field(ge=0, le=100_000)] = Field(
+        "all", description="engines at most, one a GPU; 0: engines on CPUs, as all is where no machine has a GPU"
+    )
+    cpus_per_engine: Literal["auto"] | Annotated[float, Field(gt=0, le=1024)] = Field(
+        "auto", description="CPUs that an engine takes of its machine; auto: 1 beside a GPU, else all"
+    )
+    models: Literal["own", "push"] = Field(
+        "own", description="weights: own, each machine's cache and downloads; push, sent there from this machine's"
     )
 
 
@@ -148,6 +167,9 @@ class QualityConfig(Section):
     )
 
 
+AUTO = "auto"
+
+
 class _Scoring(Section):
     """Beside these keys there is `<scorer>_model` for every scorer; extra are those of scorers that plugins bring."""
 
@@ -156,7 +178,8 @@ class _Scoring(Section):
     scorers: tuple[str, ...] = Field(
         (),
         description="models that score takes, any of "
-        + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN),
+        + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN)
+        + "; auto: those whose package and weights are on this machine",
     )
     rank_by: str = Field(
         "soundmill",
@@ -167,10 +190,22 @@ class _Scoring(Section):
         "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
     )
 
+    @field_validator("scorers", mode="before")
+    @classmethod
+    def _auto_alone(cls, written: object) -> object:
+        return (AUTO,) if written == AUTO else written
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The scorers by name; with auto those that can be opened with what is on this machine now."""
+        if self.scorers != (AUTO,):
+            return self.scorers
+        return tuple(name for name, spec in scorers().items() if on_this_machine(spec, self.weights_of(name)))
+
     @model_validator(mode="after")
     def _scorers_are_known(self) -> Self:
         try:
-            chosen = [find_scorer(name) for name in self.scorers]
+            chosen = [find_scorer(name) for name in self.chosen]
             for key, value in (self.model_extra or {}).items():
                 if not (key.endswith("_model") and find_scorer(key.removesuffix("_model")) and isinstance(value, str)):
                     raise ValueError(f"{key}: no such key, or no text")
@@ -180,7 +215,8 @@ class _Scoring(Section):
             owner = next((each.name for each in scorers().values() if self.rank_by in each.scores), None)
             if owner is None:
                 raise ValueError(f"rank_by {self.rank_by}: nothing scores under that name")
-            raise ValueError(f"rank_by {self.rank_by} needs {owner} among scorers")
+            here = ", and auto does not find it on this machine" if self.scorers == (AUTO,) else ""
+            raise ValueError(f"rank_by {self.rank_by} needs {owner} among scorers{here}")
         if len(set(self.scorers)) < len(self.scorers):
             raise ValueError("scorers names one twice")
         return self
@@ -283,6 +319,7 @@ class Config(Section):
     inbox: InboxConfig = Field(default_factory=InboxConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     engine: EngineConfig = Field(default_factory=EngineConfig)
+    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
     audio: AudioConfig = Field(default_factory=AudioConfig)
     quality: QualityConfig = Field(default_factory=QualityConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)

@@ -44,6 +44,11 @@ class Home:
         return self.root / "deliveries"
 
     @property
+    def cluster_token(self) -> Path:
+        """What the machines of a cluster show to each other."""
+        return self.root / "cluster.token"
+
+    @property
     def marker(self) -> Path:
         """What tells the outputs folder from the place where its disk is to be mounted."""
         return self.outputs / ".soundmill"

@@ -40,6 +40,7 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE_DIED = "engine_died"
     TIMED_OUT = "timed_out"
+    NODE_LOST = "node_lost"  # the machine that ran it, or the way there, is gone: no fault of the job
     IO = "io"
     INTERNAL = "internal"
 
@@ -366,6 +367,8 @@ class Check:
     message: str
 
 
+ALIKE_POINTS = 1.0  # of the score: what lies closer is not told apart, and no order is made of it
+CANNOT_TELL = "The checks cannot tell these apart: listen."
 LIMIT_SCORE = 49.0  # of a take with one measurement exactly at its limit; one that failed a check has no more
 
 

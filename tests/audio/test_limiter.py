@@ -6,15 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
-from soundmill.audio.decode import read_audio
 from soundmill.audio.limiter import LOOK_AHEAD_S, Peaks, limit
 from soundmill.audio.loudness import integrated_loudness
 from soundmill.audio.master import master
 from soundmill.audio.resample import resample
 from soundmill.audio.true_peak import peak_envelope, true_peak_dbtp
-from soundmill.errors import MissingInput
 from support.missing import missing
 from support.published import FewerPackages, Unavailable, cache, published
 
@@ -138,10 +137,12 @@ def test_published_music_arrives_too() -> None:
     heard = 0
     for path in files[:: max(1, len(files) // PIECES)]:
         try:
-            sound, rate = read_audio(path)
-        except MissingInput:
+            with soundfile.SoundFile(path) as file:  # of minutes, three seconds are decoded
+                rate = file.samplerate
+                sound = file.read(3 * rate, dtype="float32", always_2d=True).T
+        except soundfile.LibsndfileError:
             continue
-        sound = resample(np.nan_to_num(sound[:2, : 3 * rate]), rate, RATE)
+        sound = resample(np.nan_to_num(sound[:2]), rate, RATE)
         if sound.shape[1] < RATE // 2 or float(np.sqrt(np.mean(sound**2))) < 0.01:
             continue
         made = master(sound, RATE, target_lufs=-14.0, ceiling_dbtp=-1.0, most_reduction_db=24.0)

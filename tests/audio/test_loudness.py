@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pyloudnorm
 import pytest
@@ -53,6 +56,22 @@ def test_the_synthetic_cases_of_ebu_tech_3341_read_as_published(case: int) -> No
     parts, expected = EBU_CASES[case]
     signal = np.concatenate([tone(levels, seconds) for seconds, levels in parts], axis=1)
     assert integrated_loudness(signal, 48_000) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("first", ["", "import scipy.signal"])
+def test_channels_are_weighted_to_the_bit_as_scipy_does_without_what_scipy_imports_beside_it(first: str) -> None:
+    probe = f"""{first}
+import sys
+import numpy as np
+from soundmill.audio.loudness import k_weighting, weighted
+print("scipy.stats" in sys.modules)
+channel = np.random.default_rng(0).standard_normal(10_000).astype(np.float32)
+found = weighted(channel, k_weighting(32_000))
+from scipy import signal
+print(np.array_equal(found, signal.sosfilt(k_weighting(32_000), channel)), hasattr(signal, "_sosfilt"))
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(bool(first)), "True", "True"]
 
 
 def test_at_48_khz_the_filters_are_the_tables_of_the_standard() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
 from soundmill.catalog.claims import ALONE_AFTER, GIVEN_UP_AFTER
 from soundmill.jobs import FailureKind, JobStatus, Progress, attempt_seed
+from support.asking import asked
 
 
 def job(mill: Any, job_id: int = 1) -> Any:
@@ -116,7 +118,7 @@ def test_a_finish_that_comes_too_late_writes_nothing(mill: Any, how: str) -> Non
     if how == "twice":
         mill.succeed(attempt)
     elif how == "cancelled":
-        mill.catalog.cancel("themes")
+        asked(mill.catalog, wishes.cancel, "themes")
     elif how == "recovered":
         mill.catalog.recover()
     elif how == "released":
@@ -273,7 +275,7 @@ def test_a_daemon_that_ends_again_and_again_under_a_job_runs_it_alone_and_at_las
     assert (row["status"], row["error_kind"]) == ("failed", "engine_died")
     assert f"{GIVEN_UP_AFTER} times in a row" in row["error"]
     assert mill.row("SELECT status FROM batch_progress")["status"] == "finished"
-    mill.catalog.retry("1")
+    asked(mill.catalog, wishes.retry, "1")
     mill.claim()
     mill.catalog.recover()
     assert (job(mill)["status"], job(mill)["suspect"]) == ("queued", 0)
@@ -286,6 +288,25 @@ def test_a_daemon_that_was_stopped_in_between_has_not_ended_in_a_row(mill: Any) 
         mill.catalog.recover()
         mill.catalog.release(mill.claim(), "the daemon was stopped")
     assert (job(mill)["status"], job(mill)["strikes"], job(mill)["suspect"]) == ("queued", 0, 0)
+
+
+def test_a_job_under_which_machines_are_lost_again_and_again_runs_alone_and_at_last_is_given_up(mill: Any) -> None:
+    mill.ingest(1)
+    for number in range(1, GIVEN_UP_AFTER):
+        (attempt,) = mill.claim()
+        assert attempt.alone == (number > ALONE_AFTER)
+        mill.catalog.fail(
+            attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False
+        )
+        assert (job(mill)["status"], job(mill)["strikes"]) == ("queued", 0)
+    (attempt,) = mill.claim()
+    mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
+    assert (job(mill)["status"], job(mill)["error_kind"]) == ("failed", "engine_died")
+    assert f"{GIVEN_UP_AFTER} times in a row" in job(mill)["error"]
+    asked(mill.catalog, wishes.retry, "1")
+    (attempt,) = mill.claim()
+    mill.catalog.fail(attempt, FailureKind.NODE_LOST, "ws1: gone", retry_at=mill.clock.now, counts=False, suspect=False)
+    assert job(mill)["status"] == "queued"
 
 
 def test_a_strike_of_its_engine_stays_when_the_daemon_ends(mill: Any) -> None:
@@ -314,7 +335,7 @@ def test_what_is_left_to_do_leaves_out_paused_queues(mill: Any) -> None:
     mill.ingest(2, name="b")
     mill.claim()
     assert mill.catalog.unfinished() == 5
-    mill.catalog.pause("a")
+    asked(mill.catalog, wishes.pause, "a")
     assert mill.catalog.unfinished() == 3
 
 

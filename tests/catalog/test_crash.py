@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
 from soundmill.errors import CatalogError, StorageUnavailable
 from soundmill.jobs import BatchSpec, FailureKind
+from support.asking import asked
 
 
 class OneBreak:
@@ -93,7 +95,7 @@ def test_a_finish_broken_off_anywhere_writes_nothing(mill: Any, retry: bool) -> 
         lambda mill, attempt: mill.fail(attempt, retry_in=5),
         lambda mill, attempt: mill.catalog.release([attempt], "stopping"),
         lambda mill, attempt: mill.catalog.recover(),
-        lambda mill, attempt: mill.catalog.cancel("themes"),
+        lambda mill, attempt: asked(mill.catalog, wishes.cancel, "themes"),
     ],
     ids=["fail", "fail-and-retry", "release", "recover", "cancel"],
 )

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from soundmill.catalog import wishes
+from support.asking import asked
+
 MAX_ATTEMPTS = 3
 # Weighted, so that jobs get somewhere before the daemon dies under them.
 STEPS = (
@@ -101,7 +104,8 @@ def machine_for(make_mill: Any) -> type[RuleBasedStateMachine]:
             what = data.draw(st.sampled_from(["pause", "resume", "retry", "cancel"]))
             job = data.draw(st.sampled_from(sorted(self.seen)))
             whole = what in ("pause", "resume") or data.draw(st.booleans())
-            getattr(self.mill.catalog, what)(self.mill.catalog.job(job).batch_name if whole else str(job))
+            target = self.mill.catalog.job(job).batch_name if whole else str(job)
+            asked(self.mill.catalog, getattr(wishes, what), target)
 
         @invariant()
         def the_counters_equal_a_count(self) -> None:

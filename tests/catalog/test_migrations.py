@@ -165,8 +165,14 @@ def test_every_reference_names_its_column_and_every_row_stays(tmp_path: Path) ->
     reading.execute("SELECT count(*) FROM outputs").fetchone()
     tables = [str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     assert any(row["to"] is None for name in tables for row in db.execute(f"PRAGMA foreign_key_list('{name}')"))
-    kept = {name: [tuple(row) for row in db.execute(f'SELECT * FROM "{name}"')] for name in tables if name != RECORD}
-    had = {name: ", ".join(f'"{row[1]}"' for row in db.execute(f"PRAGMA table_info('{name}')")) for name in kept}
+    columns_of = {
+        name: ", ".join(f'"{row[1]}"' for row in db.execute(f"PRAGMA table_info('{name}')")) for name in tables
+    }  # later steps add some
+    kept = {
+        name: [tuple(row) for row in db.execute(f'SELECT {columns_of[name]} FROM "{name}"')]
+        for name in tables
+        if name != RECORD
+    }
     migrate(db)
     for each in (db, reading):
         columns = {row[4] for name in tables for row in each.execute(f"PRAGMA foreign_key_list('{name}')")}
@@ -174,7 +180,7 @@ def test_every_reference_names_its_column_and_every_row_stays(tmp_path: Path) ->
         assert [tuple(row) for row in each.execute("PRAGMA integrity_check")] == [("ok",)]
         assert each.execute("PRAGMA foreign_key_check").fetchall() == []
     for name, rows in kept.items():
-        now = [tuple(row) for row in db.execute(f'SELECT {had[name]} FROM "{name}"')]  # later steps add columns
+        now = [tuple(row) for row in db.execute(f'SELECT {columns_of[name]} FROM "{name}"')]
         assert now == rows or name == "settings", name
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
         db.execute("INSERT INTO scores (output_id, scorer, score, scored_at) VALUES (999, 'x', 1.0, 1.0)")

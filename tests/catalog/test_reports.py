@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog import reports
+from soundmill.catalog import reports, wishes
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
 from soundmill.jobs import BatchSpec
+from support.asking import asked
 
 
 def finish(mill: Any, name: str = "themes", extends: str | None = None) -> int:
@@ -32,7 +34,7 @@ def report_all(mill: Any) -> None:
 
 
 def rate(mill: Any) -> None:
-    mill.catalog.rate("themes/job-0001", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/job-0001", 5, None)
 
 
 def score(mill: Any) -> None:
@@ -59,8 +61,8 @@ def test_what_is_no_fact_of_a_report_leaves_it_alone(mill: Any) -> None:
     finish(mill)
     report_all(mill)
     mill.catalog.event("daemon started", "on cpu")
-    mill.catalog.pause("themes")
-    mill.catalog.resume("themes")
+    asked(mill.catalog, wishes.pause, "themes")
+    asked(mill.catalog, wishes.resume, "themes")
     mill.catalog.rejudge(lambda *_: mill.judgement(), {"r1"}, limit=9)
     assert mill.catalog.unreported() == []
 
@@ -114,7 +116,7 @@ def test_the_first_report_of_a_batch_is_told_by_those_it_goes_on_with(mill: Any)
     mill.catalog.mark_reported(last, read_at=read_at)
     assert sorted((owed.name, owed.again) for owed in mill.catalog.unreported()) == [("first", True), ("second", True)]
     report_all(mill)
-    mill.catalog.rate("last/job-0001", 5, None)
+    asked(mill.catalog, ratings.rate, "last/job-0001", 5, None)
     mill.clock.now += 1
     mill.catalog.mark_reported(last, read_at=mill.clock.now)
     assert mill.catalog.unreported() == []
@@ -126,7 +128,7 @@ def test_first_reports_come_before_new_ones_and_of_those_the_latest_change(mill:
     report_all(mill)
     for name in ("c", "a", "b"):
         mill.clock.now += 1
-        mill.catalog.rate(f"{name}/job-0001", 4, None)
+        asked(mill.catalog, ratings.rate, f"{name}/job-0001", 4, None)
     finish(mill, "e")
     finish(mill, "d")
     assert [owed.name for owed in mill.catalog.unreported()] == ["e", "d", "b", "a", "c"]

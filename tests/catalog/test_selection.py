@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons
-from soundmill.catalog.catalog import WritingAt
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import comparisons, ratings
 from soundmill.catalog.selection import place_of
 from soundmill.jobs import QcAction
+from support.asking import asked
 
 Take = tuple[bool, float]  # passed, score
 
@@ -106,11 +107,11 @@ def test_the_choice_waits_for_the_last_job_and_a_failed_or_cancelled_one_has_end
     mill.succeed(first, score=60.0)
     mill.succeed(second, score=70.0)
     mill.fail(third)
-    mill.catalog.cancel("themes/t4")
+    asked(mill.catalog, wishes.cancel, "themes/t4")
     mill.fail(fourth)
     choose(mill)
     assert kept(mill) == [None, None]
-    mill.catalog.cancel("themes/t5")
+    asked(mill.catalog, wishes.cancel, "themes/t5")
     choose(mill)
     assert kept(mill) == [0, 1]
 
@@ -122,7 +123,7 @@ def test_a_retried_job_joins_the_choice_when_it_has_ended(mill: Any) -> None:
     mill.fail(second)
     choose(mill)
     assert kept(mill) == [1]
-    mill.catalog.retry("themes")
+    asked(mill.catalog, wishes.retry, "themes")
     choose(mill)
     assert kept(mill) == [1]
     mill.succeed(mill.claim()[0], score=70.0)
@@ -143,7 +144,7 @@ def test_stars_count_where_asked_and_outrank_the_checks(mill: Any) -> None:
     takes(mill, (True, 90.0), (False, 20.0), (True, 60.0))
     choose(mill)
     assert kept(mill) == [1, 0, 0]
-    mill.catalog.rate("themes/take-2", 4, None)
+    asked(mill.catalog, ratings.rate, "themes/take-2", 4, None)
     choose(mill)
     assert kept(mill) == [0, 1, 0]
     assert paths(mill)[1] == "themes/take-2.wav"
@@ -153,7 +154,7 @@ def test_a_disliked_take_is_worse_than_one_nobody_rated(mill: Any) -> None:
     mill.catalog.use_ranking("stars")
     takes(mill, 90.0, 60.0, 70.0)
     choose(mill)
-    mill.catalog.rate("themes/take-1", 2, None)
+    asked(mill.catalog, ratings.rate, "themes/take-1", 2, None)
     choose(mill)
     assert kept(mill) == [0, 0, 1]
 
@@ -161,7 +162,7 @@ def test_a_disliked_take_is_worse_than_one_nobody_rated(mill: Any) -> None:
 def test_a_rating_changes_nothing_where_stars_do_not_count(mill: Any) -> None:
     takes(mill, 90.0, 60.0)
     choose(mill)
-    mill.catalog.rate("themes/take-2", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/take-2", 5, None)
     choose(mill)
     assert kept(mill) == [1, 0]
 
@@ -170,7 +171,7 @@ def test_once_stars_are_to_count_those_given_before_do(mill: Any) -> None:
     takes(mill, 90.0, 60.0, name="rated")
     takes(mill, 50.0, 60.0, name="unrated")
     choose(mill)
-    mill.catalog.rate("rated/take-2", 5, None)
+    asked(mill.catalog, ratings.rate, "rated/take-2", 5, None)
     mill.catalog.use_ranking("stars")
     choose(mill)
     assert (kept(mill, "rated"), kept(mill, "unrated")) == ([0, 1], [0, 1])
@@ -179,9 +180,8 @@ def test_once_stars_are_to_count_those_given_before_do(mill: Any) -> None:
 def compare(mill: Any, first: str, second: str, answer: str, who: str = "ann", **check: Any) -> None:
     number = len(mill.rows("SELECT id FROM comparisons"))
     said = {"blind": True, "attention": False, "study": None, **check}
-    WritingAt(comparisons.compare).__get__(mill.catalog, type(mill.catalog))(
-        f"01C{number}", who, first=f"themes/{first}", second=f"themes/{second}", answer=answer, **said
-    )
+    takes = {"first": f"themes/{first}", "second": f"themes/{second}"}
+    asked(mill.catalog, comparisons.compare, f"01C{number}", who, **takes, answer=answer, **said)
 
 
 def test_what_listeners_prefer_counts_where_asked_and_outranks_the_checks(mill: Any) -> None:
@@ -312,7 +312,7 @@ def test_what_is_rerun_and_rated_of_such_a_job_is_its_final_take(mill: Any, read
     mill.succeed(mill.claim()[0], passed=False, score=30.0, final_attempt=1)
     row = reader.attempt_for_rerun("themes/job-0001")
     assert (row["number"], row["seed"], row["output"]["attempt"]) == (1, first.seed, 1)
-    mill.catalog.rate("themes/job-0001", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/job-0001", 5, None)
     assert mill.row("SELECT attempt FROM takes WHERE stars = 5") == {"attempt": 1}
 
 
@@ -333,7 +333,7 @@ def test_the_report_waits_for_the_choice_and_is_owed_again_after_another(mill: A
     mill.catalog.mark_reported(1, read_at=read_at)
     assert mill.catalog.unreported() == []
     mill.clock.now += 5
-    mill.catalog.rate("themes/take-2", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/take-2", 5, None)
     choose(mill)
     mill.catalog.mark_reported(1, read_at=read_at)
     assert [batch.name for batch in mill.catalog.unreported()] == ["themes"]

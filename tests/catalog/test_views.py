@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons, shortlists
+from soundmill.catalog.asking import comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.asking.answers import Effect, Wish
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
+from soundmill.jobs import DeliveryAsked
+from support.asking import asked
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 BIG = "jobs|outputs|attempts|checks|measurements|job_labels|scores|j|o|a|c|m|p|s"
 VIEWS = [
     "overview", "batch_progress", "takes", "job_list", "running_jobs", "failures", "failed_checks", "queue",
-    "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
+    "worker_board", "event_log", "inbox_notices", "machines", "troubles", "label_values", "retries", "rejected_files",
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
-    "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
-    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
+    "take_fingerprints", "labelled_jobs", "goodness_by_source", "takes_a_person_touched",
+    "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep", "deliveries", "batch_filed",
+    "row_totals", "value_totals",
 ]  # fmt: skip
 
 
@@ -38,7 +41,7 @@ def busy(mill: Any) -> Any:
     mill.fail(third)
     mill.fail(fourth, retry_in=0)
     mill.claim()
-    mill.catalog.rate("a/job-0001", 4, "warm")
+    asked(mill.catalog, ratings.rate, "a/job-0001", 4, "warm")
     mill.catalog.answer(
         [
             wish(
@@ -64,10 +67,14 @@ def busy(mill: Any) -> Any:
             ),
         ]
     )
+    wanted = DeliveryAsked(profile="game", zipped=True)
+    asked(mill.catalog, deliveries.ask, "01D", "ann", target="a", of="batch", asked=wanted, rights=False)
     mill.catalog.record_rejection("01R", "bad.csv", None, [])
     notice = {"kind": "held", "file": "x (1).csv", "message": "looks like a copy"}
     mill.catalog.set_setting("inbox notices", json.dumps([notice]))
     trouble = {"part": "inbox", "message": "cannot be read", "since": mill.clock.now}
+    machine = {"name": "ws1", "address": "10.0.0.1", "gpus": 2, "cpus": 8, "state": "working", "why": None}
+    mill.catalog.set_setting("machines", json.dumps([machine]))
     mill.catalog.set_setting("troubles", json.dumps([trouble]))
     mill.catalog.beat(pid=1, at=mill.clock.now, steady_s=7.0, doing="running")
     place = {"place": "outputs", "free_bytes": 4, "size_bytes": 9}
@@ -185,6 +192,7 @@ def test_takes_of_before_device_time_was_recorded_do_not_count_as_free(tmp_path:
         "SELECT * FROM scores_by_scorer WHERE batch = 'a' LIMIT 50",
         "SELECT * FROM scores_by_scorer WHERE audio = 'a/x.wav'",
         "SELECT * FROM scores_by_scorer WHERE scorer = 'clap' ORDER BY score DESC LIMIT 50",
+        "SELECT * FROM goodness_by_source WHERE output_id = 7 ORDER BY rank LIMIT 20",
         "SELECT * FROM overview",
         "SELECT * FROM batch_progress ORDER BY batch_id DESC LIMIT 50",
         "SELECT * FROM model_speed",

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.reader import Reader
 from soundmill.errors import InvalidControl
 from soundmill.jobs import JobStatus
+from support.asking import asked
 
 
 def statuses(mill: Any) -> list[str]:
@@ -17,24 +20,24 @@ def test_cancelling_a_batch_names_the_jobs_that_were_running(mill: Any) -> None:
     mill.ingest(3)
     done, running = mill.claim(limit=2)
     mill.succeed(done)
-    assert mill.catalog.cancel("themes") == [running.job.id]
+    assert asked(mill.catalog, wishes.cancel, "themes") == [running.job.id]
     assert statuses(mill) == ["succeeded", "cancelled", "cancelled"]
     assert [r["status"] for r in mill.rows("SELECT status FROM attempts")] == ["succeeded", "cancelled"]
     assert mill.catalog.batch_finished(1)
     assert mill.counters_are_true()
-    assert mill.catalog.cancel("themes") == []
+    assert asked(mill.catalog, wishes.cancel, "themes") == []
 
 
 @pytest.mark.parametrize("target", ["2", "themes/job-0002", "ULID/job-0002", " themes/job-0002 "])
 def test_one_job_can_be_named_in_several_ways(mill: Any, target: str) -> None:
     batch = mill.ingest(3)
-    mill.catalog.cancel(target.replace("ULID", batch.ulid))
+    asked(mill.catalog, wishes.cancel, target.replace("ULID", batch.ulid))
     assert statuses(mill) == ["queued", "cancelled", "queued"]
 
 
 def test_a_batch_can_be_named_by_its_claim(mill: Any) -> None:
     batch = mill.ingest(1)
-    mill.catalog.cancel(batch.ulid)
+    asked(mill.catalog, wishes.cancel, batch.ulid)
     assert statuses(mill) == ["cancelled"]
 
 
@@ -52,16 +55,16 @@ def test_a_batch_can_be_named_by_its_claim(mill: Any) -> None:
 )
 def test_an_unknown_target_is_refused_with_what_may_be_meant(mill: Any, target: str, said: str) -> None:
     mill.ingest(3)
-    for ask in (mill.catalog.cancel, mill.catalog.retry, mill.catalog.pause, mill.catalog.resume):
+    for wish in (wishes.cancel, wishes.retry, wishes.pause, wishes.resume):
         with pytest.raises(InvalidControl, match="no such batch or job") as error:
-            ask(target)
+            asked(mill.catalog, wish, target)
         assert said in str(error.value)
 
 
 def test_a_paused_batch_is_not_claimed_from_until_it_is_resumed(mill: Any) -> None:
     mill.ingest(3)
     (running,) = mill.claim()
-    assert mill.catalog.pause("themes") == 2
+    assert asked(mill.catalog, wishes.pause, "themes") == 2
     assert mill.catalog.batch(1).paused
     assert mill.claim(limit=9) == []
     assert mill.catalog.model_queues() == []
@@ -69,7 +72,7 @@ def test_a_paused_batch_is_not_claimed_from_until_it_is_resumed(mill: Any) -> No
     mill.fail(running, retry_in=0)
     assert mill.claim(limit=9) == []
     assert {row["state"] for row in mill.rows("SELECT state FROM queue")} == {"paused"}
-    assert mill.catalog.resume("themes") == 3
+    assert asked(mill.catalog, wishes.resume, "themes") == 3
     assert len(mill.claim(limit=9)) == 3
 
 
@@ -77,7 +80,7 @@ def test_a_paused_batch_is_not_claimed_from_until_it_is_resumed(mill: Any) -> No
 def test_a_job_that_goes_back_to_a_paused_batch_is_held(mill: Any, how: str) -> None:
     mill.ingest(1)
     (attempt,) = mill.claim()
-    mill.catalog.pause("themes")
+    asked(mill.catalog, wishes.pause, "themes")
     if how == "release":
         mill.catalog.release([attempt], "stopping")
     elif how == "recover":
@@ -86,7 +89,7 @@ def test_a_job_that_goes_back_to_a_paused_batch_is_held(mill: Any, how: str) -> 
         mill.succeed(attempt, passed=False, retry=True)
     else:
         mill.fail(attempt)
-        mill.catalog.retry("themes")
+        asked(mill.catalog, wishes.retry, "themes")
     assert mill.claim() == []
     assert mill.row("SELECT held, status FROM jobs") == {"held": 1, "status": "queued"}
 
@@ -94,7 +97,7 @@ def test_a_job_that_goes_back_to_a_paused_batch_is_held(mill: Any, how: str) -> 
 def test_only_a_batch_can_be_paused(mill: Any) -> None:
     mill.ingest(1)
     with pytest.raises(InvalidControl, match="only a whole batch"):
-        mill.catalog.pause("themes/job-0001")
+        asked(mill.catalog, wishes.pause, "themes/job-0001")
 
 
 def test_retry_takes_up_failed_and_cancelled_jobs_as_new(mill: Any) -> None:
@@ -103,10 +106,10 @@ def test_retry_takes_up_failed_and_cancelled_jobs_as_new(mill: Any) -> None:
     mill.succeed(first)
     mill.fail(second, suspect=True)
     mill.succeed(third, passed=False, retry=True)
-    mill.catalog.cancel("themes")
+    asked(mill.catalog, wishes.cancel, "themes")
     mill.catalog.mark_reported(1, read_at=mill.clock.now)
     mill.clock.now += 50
-    assert mill.catalog.retry("themes") == 3
+    assert asked(mill.catalog, wishes.retry, "themes") == 3
     assert statuses(mill) == ["succeeded", "queued", "queued", "queued"]
     assert not mill.catalog.batch_finished(1)
     row = mill.row("SELECT strikes, qc_retries, suspect, not_before, error, attempt, queued_at FROM jobs WHERE id = 2")
@@ -127,9 +130,9 @@ def test_retry_of_one_job_leaves_the_others(mill: Any) -> None:
     mill.ingest(2)
     for attempt in mill.claim(limit=2):
         mill.fail(attempt)
-    assert mill.catalog.retry("themes/job-0002") == 1
+    assert asked(mill.catalog, wishes.retry, "themes/job-0002") == 1
     assert statuses(mill) == ["failed", "queued"]
-    assert mill.catalog.retry("themes/job-0002") == 0
+    assert asked(mill.catalog, wishes.retry, "themes/job-0002") == 0
 
 
 def test_a_batch_that_was_taken_up_again_owes_a_new_report(mill: Any) -> None:
@@ -137,7 +140,7 @@ def test_a_batch_that_was_taken_up_again_owes_a_new_report(mill: Any) -> None:
     mill.fail(mill.claim()[0])
     read_at = mill.clock.now
     mill.catalog.mark_reported(1, read_at=read_at)
-    mill.catalog.retry("themes")
+    asked(mill.catalog, wishes.retry, "themes")
     mill.catalog.mark_reported(1, read_at=read_at)
     assert mill.catalog.unreported() == []
     mill.clock.now += 1
@@ -151,8 +154,8 @@ def test_a_batch_that_was_taken_up_again_owes_a_new_report(mill: Any) -> None:
 def test_a_take_is_rated_by_job_or_by_file_and_the_last_rating_stays(mill: Any) -> None:
     mill.ingest(1)
     mill.succeed(mill.claim()[0])
-    mill.catalog.rate("themes/job-0001", 2, "too busy")
-    mill.catalog.rate("themes/job-0001.wav", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/job-0001", 2, "too busy")
+    asked(mill.catalog, ratings.rate, "themes/job-0001.wav", 5, None)
     assert mill.row("SELECT stars, note FROM takes") == {"stars": 5, "note": None}
 
 
@@ -163,12 +166,12 @@ def test_a_take_is_rated_by_job_or_by_file_and_the_last_rating_stays(mill: Any) 
 def test_a_rating_that_makes_no_sense_is_refused(mill: Any, target: str, stars: int, said: str) -> None:
     mill.ingest(1)
     with pytest.raises(InvalidControl, match=said):
-        mill.catalog.rate(target, stars, None)
+        asked(mill.catalog, ratings.rate, target, stars, None)
 
 
 def test_a_command_is_an_event(mill: Any) -> None:
     mill.ingest(2)
-    mill.catalog.pause("themes")
+    asked(mill.catalog, wishes.pause, "themes")
     assert mill.rows("SELECT kind, message FROM events ORDER BY id DESC LIMIT 1") == [
         {"kind": "paused", "message": "themes: 2 jobs"}
     ]
@@ -176,7 +179,7 @@ def test_a_command_is_an_event(mill: Any) -> None:
 
 def test_a_cancelled_job_shows_as_cancelled(mill: Any) -> None:
     mill.ingest(1)
-    mill.catalog.cancel("1")
+    asked(mill.catalog, wishes.cancel, "1")
     assert mill.catalog.job(1).status is JobStatus.CANCELLED
 
 
@@ -197,7 +200,7 @@ def test_a_number_that_may_mean_several_jobs_is_refused_and_names_them(mill: Any
 def test_what_a_command_would_meet_is_told_beforehand(mill: Any) -> None:
     mill.ingest(3)
     (running,) = mill.claim()
-    mill.catalog.pause("themes")
+    asked(mill.catalog, wishes.pause, "themes")
     with Reader.open(mill.path) as reader:
         met, one = reader.prospect("themes"), reader.prospect(str(running.job.id))
     assert (met.label, met.is_job, met.paused, met.jobs) == ("themes", False, True, {"running": 1, "queued": 2})

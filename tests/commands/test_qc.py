@@ -179,3 +179,15 @@ def test_no_more_processes_work_at_once_than_half_of_the_free_memory_holds(
     memory = psutil.virtual_memory()._replace(available=int(free_gb * 1e9))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     assert qc.at_once(files=1000, processes=8) == processes
+
+
+def test_what_the_checks_cannot_tell_apart_is_said_and_shown_in_whole_points(
+    soundmill: Command, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", sweep(), RATE)
+    both = soundmill("qc", str(tmp_path))
+    assert "The checks cannot tell these apart: listen." in both.output
+    assert [line.split("\t")[1:3] for line in both.stdout.splitlines()[1:]] == [["passed", "100"]] * 2
+    assert "cannot tell" not in soundmill("qc", str(tmp_path / "a.wav")).output
+    assert "cannot tell" not in soundmill("qc", str(tmp_path), "--json").output

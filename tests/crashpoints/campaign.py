@@ -28,16 +28,14 @@ WORLDS = (
     "older",
     "process",
 )  # the cheapest first
-# The points of what the lives here have not: the site, in publish/, is another process's matter; what people ask for
-# goes through `answer` and not by these methods, which tests call.
+# The points of what the lives here have not: the site, in publish/, is another process's matter.
 # Retention, backups and deliveries: tests/service/keeping, tests/commands/keeping and tests/service/aside kill those.
-KEPT = {"snapshot.clear", "snapshot.copy"} | {
-    f"catalog.{each}{end}" for each in ("prune", "pruned", "mark_delivered") for end in ("", DONE)
+KEPT = {"snapshot.clear", "snapshot.copy", "freeze.clear", "freeze.copy"} | {
+    f"catalog.{each}{end}"
+    for each in ("prune", "pruned", "mark_delivered", "delivery_begun", "delivery_ended")
+    for end in ("", DONE)
 }
-ASKED = ("cancel", "pause", "resume", "retry", "rate")
-ELSEWHERE = frozenset(
-    {"site.start", "site.kill"} | KEPT | {f"catalog.{each}{end}" for each in ASKED for end in ("", DONE)}
-)
+ELSEWHERE = frozenset({"site.start", "site.kill"} | KEPT)
 # Signals, and the end of an engine: no disk has a say in them.
 NEVER_FAIL = frozenset({"engine.kill", "report.end", "worker.close", "alert.end"})
 TRIES = 4  # to have a fault happen at a pass that a life need not come to

@@ -32,6 +32,7 @@ from soundmill.inbox.control import Control, drop
 from soundmill.service.daemon import Service
 
 LONGEST_LIFE_S = 60.0
+LONGEST_BROKEN_S = 15.0  # without a safeguard: that it hangs is what was to be seen
 MOST_LIVES = 6  # without a fault, after those of the plan
 ORPHANS_S = 20.0
 SUBREAPER = 36  # prctl(2), PR_SET_CHILD_SUBREAPER
@@ -112,7 +113,8 @@ class Server:
                 os._exit(status)
         watched = os.pidfd_open(child)
         try:
-            ended, _, _ = select.select([watched], [], [], LONGEST_LIFE_S)
+            longest_s = LONGEST_BROKEN_S if plan.broken else LONGEST_LIFE_S
+            ended, _, _ = select.select([watched], [], [], longest_s)
         finally:
             os.close(watched)
         if not ended:

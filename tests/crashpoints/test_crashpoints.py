@@ -11,8 +11,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from crashpoints.campaign import BEFORE_IN_A_LIFE, ELSEWHERE, LIFE_BEFORE, PASSED_BY_REPORTS, WORLDS
 from crashpoints.client import TESTS, Crashes
 from crashpoints.invariants import half_files
-from crashpoints.plan import KILL, POWER, Fault, Plan
+from crashpoints.plan import KILL, POWER, Fault, Plan, Result
 from crashpoints.world import put
 from soundmill.faults import VARIABLE
 from soundmill.home import Home
@@ -31,6 +32,12 @@ from support.points import points
 def crashes() -> Iterator[Crashes]:
     with Crashes() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def undisturbed(crashes: Crashes) -> Callable[[str], Result]:
+    """What came of a world without a fault; each is run once."""
+    return cache(lambda world: crashes.run(Plan(world=world, seed=3)))
 
 
 def plan(*lives: tuple[str, int, str] | tuple[str, int, str, int], world: str = "quick", seed: int = 1) -> Plan:
@@ -45,15 +52,14 @@ def holds(crashes: Crashes, asked: Plan) -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_without_a_fault_nothing_is_wrong(crashes: Crashes, world: str) -> None:
+def test_without_a_fault_nothing_is_wrong(undisturbed: Callable[[str], Result], world: str) -> None:
     """Which also is to say that the worlds ask of the daemon all that it can do."""
-    asked = Plan(world=world, seed=3)
-    result = crashes.run(asked)
+    result = undisturbed(world)
     assert not result.violations, result.log
 
 
-def test_every_point_is_passed_in_some_world(crashes: Crashes) -> None:
-    passed = {point for world in WORLDS for life in crashes.run(Plan(world=world, seed=2)).passes for point in life}
+def test_every_point_is_passed_in_some_world(undisturbed: Callable[[str], Result]) -> None:
+    passed = {point for world in WORLDS for life in undisturbed(world).passes for point in life}
     led_to = {*BEFORE_IN_A_LIFE, *LIFE_BEFORE, *PASSED_BY_REPORTS}
     assert set(points()) - passed - ELSEWHERE == led_to
 

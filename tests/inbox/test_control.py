@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soundmill.errors import InvalidControl
-from soundmill.inbox.control import Control, drop, pending
+from soundmill.inbox.control import Control, check, drop, drop_all, pending, plain, read, waiting
 
 
 def test_what_is_dropped_comes_back_in_the_order_of_its_ulids(tmp_path: Path) -> None:
@@ -71,3 +71,155 @@ def test_a_control_that_makes_no_sense_is_not_dropped(tmp_path: Path) -> None:
     with pytest.raises(InvalidControl):
         drop(tmp_path / ".control", Control(action="rate", target="x"), "01HA")
     assert not (tmp_path / ".control").exists()
+
+
+ULIDS = [f"01HZ{number:022}" for number in range(1, 1201)]
+
+
+def test_several_wishes_are_left_in_as_few_files_as_hold_them_and_come_in_their_order(tmp_path: Path) -> None:
+    wishes = [(ulid, Control(action="pick", target=f"a/{ulid[-4:]}")) for ulid in ULIDS]
+    paths = drop_all(tmp_path / ".control", wishes)
+    assert [path.name for path in paths] == [f"{ULIDS[n]}.json" for n in (0, 500, 1000)]
+    assert [known for _, several in waiting(tmp_path / ".control") for known in several] == wishes
+    assert drop_all(tmp_path / "none", []) == [] and not (tmp_path / "none").exists()
+
+    long = [(ulid, Control(action="note", target="themes/boss", note="ö" * 2000)) for ulid in ULIDS[:40]]
+    paths = drop_all(tmp_path / "long", long)
+    sizes = [path.stat().st_size for path in paths]
+    assert len(paths) == 3 and max(sizes) <= 65_536 < sizes[0] + 4200
+    assert [known for _, several in waiting(tmp_path / "long") for known in several] == long
+
+
+def test_of_several_wishes_one_that_makes_no_sense_leaves_none(tmp_path: Path) -> None:
+    good, bad = Control(action="pause", target="a"), Control(action="priority", target="a", priority=1001)
+    with pytest.raises(InvalidControl, match="from -1000 to 1000"):
+        drop_all(tmp_path / ".control", [(ULIDS[0], good), (ULIDS[1], bad)])
+    assert not (tmp_path / ".control").exists()
+
+
+FULL = Control(
+    action="compare", target="a/1.wav", who="ann", second="a/2.wav", answer="tie", blind=True, attention=True,
+    expected="first", study="spring", keep_note=True,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        FULL,
+        Control(action="rate", target="a/1", stars=0, keep_note=True),
+        Control(action="rate", target="a/1", stars=5, rejected=False, note=None),
+        Control(action="rate", target="a/1", stars=1, rejected=True, note="hm"),
+        Control(action="note", target="a/1", note=None),
+        Control(action="pick", target="a/1", shortlist="Bosses", note="x", who="bo"),
+        Control(action="unpick", target="a/1", shortlist="Bosses", keep_note=True),
+        Control(action="rename_list", target="Bosses", name="Chefs", keep_note=True),
+        Control(action="priority", target="a", priority=-1000, keep_note=True),
+        Control(action="priority", target="a", priority=1000, keep_note=True),
+        Control(action="prune", target="{}", keep_note=True),
+    ],
+)
+def test_a_wish_is_read_as_it_was_written(control: Control, tmp_path: Path) -> None:
+    drop(tmp_path, control, ULIDS[0])
+    ((path, [wished]),) = waiting(tmp_path)
+    assert wished == (ULIDS[0], control) and path.name == f"{ULIDS[0]}.json"
+
+
+def test_a_wish_says_only_what_is_not_understood(tmp_path: Path) -> None:
+    assert plain(Control(action="pause", target="a", keep_note=True)) == {
+        "action": "pause", "target": "a", "who": "owner",
+    }  # fmt: skip
+    assert plain(Control(action="rate", target="a", stars=0)) == {
+        "action": "rate", "target": "a", "who": "owner", "stars": None, "note": None,
+    }  # fmt: skip
+
+
+COMPARE = {"action": "compare", "target": "a", "second": "b", "answer": "first"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"action": "note", "target": "a"}, "note must be a text, or null to take it back"),
+        ({"action": "rename_list", "target": "a"}, "name must be a text of 1 to 100 characters"),
+        ({"action": "rename_list", "target": "a", "name": " "}, "name must be a text of 1 to 100 characters"),
+        ({"action": "rename_list", "target": "a", "name": "n" * 101}, "name must be a text of at most 100 characters"),
+        ({"action": "pick", "target": "a", "shortlist": "n" * 101}, "shortlist must be a text of at most 100"),
+        ({"action": "pause", "target": "a" * 501}, "target must be a text of at most 500 characters"),
+        ({"action": "pause", "target": "a", "who": "w" * 101}, "who must be a text of at most 100 characters"),
+        ({"action": "pause", "target": "a", "note": "n" * 2001}, "note must be a text of at most 2,000 characters"),
+        ({"action": "pause", "target": "a\ud800"}, "target must be a text; this one holds half a letter"),
+        ({"action": "priority", "target": "a"}, "priority must be a whole number from -1000 to 1000"),
+        ({"action": "priority", "target": "a", "priority": True}, "priority must be a whole number"),
+        ({"action": "priority", "target": "a", "priority": -1001}, "priority must be a whole number"),
+        ({"action": "rate", "target": "a", "stars": -1}, "stars must be a whole number from 1 to 5"),
+        ({"action": "rate", "target": "a", "stars": 1, "rejected": 1}, "rejected must be true or false"),
+        (COMPARE | {"answer": "third"}, "answer must be one of first, second, tie"),
+        (COMPARE | {"expected": "third", "attention": True}, "expected must be one of first, second, tie"),
+        (COMPARE | {"expected": "first"}, "expected is of attention checks alone"),
+        (COMPARE | {"second": None}, "second must be a text of 1 to 500 characters"),
+        (COMPARE | {"second": "b" * 501}, "second must be a text of at most 500 characters"),
+        (COMPARE | {"study": "s" * 201}, "study must be a text of at most 200 characters"),
+        (COMPARE | {"blind": "yes"}, "blind must be true or false"),
+        (COMPARE | {"attention": 0}, "attention must be true or false"),
+    ],
+)
+def test_what_a_wish_may_not_say(content: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidControl) as refused:
+        check(content)
+    assert str(refused.value).startswith(said)
+
+
+def test_the_longest_that_a_wish_may_say() -> None:
+    longest = check(
+        COMPARE | {"target": "a" * 500, "who": "w" * 100, "note": "n" * 2000, "second": "b" * 500, "study": "s" * 200}
+    )
+    assert (len(longest.target), len(longest.who), len(longest.note or "")) == (500, 100, 2000)
+    assert (longest.blind, longest.attention, longest.expected, longest.keep_note) == (False, False, None, False)
+    assert check({"action": "pick", "target": "a", "shortlist": "", "who": ""}) == Control(
+        action="pick", target="a", keep_note=True
+    )
+    assert check({"action": "rename_list", "target": "a", "name": "n" * 100}).name == "n" * 100
+
+
+def test_each_of_several_wishes_is_known_by_its_own_ulid_or_its_place(tmp_path: Path) -> None:
+    pause = {"action": "pause", "target": "a"}
+    path = tmp_path / f"{ULIDS[0]}.json"
+    wishes = [pause | {"ulid": ULIDS[5]}, pause | {"ulid": "05"}, pause | {"ulid": 7}, 5]
+    path.write_text(json.dumps({"wishes": wishes}))
+    ((_, several),) = waiting(tmp_path)
+    assert isinstance(several, list)
+    assert [known for known, _ in several] == [ULIDS[5], *(f"{ULIDS[0]}-{n}" for n in (2, 3, 4))]
+    assert [isinstance(wish, Control) for _, wish in several] == [True, True, True, False]
+    assert str(several[3][1]) == f"{path.name}: must be a JSON object with action and target"
+    path.write_text(json.dumps({"wishes": [pause] * 500}))
+    assert len(read(path)) == 500
+    for wrong in ([], [pause] * 501, {"1": pause}):
+        path.write_text(json.dumps({"wishes": wrong}))
+        ((known, error),) = read(path)
+        assert known == ULIDS[0]
+        assert str(error) == f"{path.name}: wishes must be a list of 1 to 500 wishes"
+
+
+def test_a_file_that_somebody_named_is_known_by_its_name_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "stop.json"
+    path.write_text('{"action": "pause", "target": "a"}')
+    os.utime(path, ns=(7_000, 7_000))
+    assert [known for known, _ in read(path)] == ["stop@7000"]
+    undecodable = Path(os.fsdecode(bytes(tmp_path) + b"/\xff.json"))
+    undecodable.write_text("[]")
+    os.utime(undecodable, ns=(8_000, 8_000))
+    ((known, error),) = read(undecodable)
+    assert known == "\ufffd@8000" and str(error).startswith("\ufffd.json: must be a JSON object")
+
+
+def test_what_is_no_file_or_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    ((known, error),) = read(tmp_path / "a.json")
+    assert known.startswith("a@") and str(error) == "a.json: is not a plain file"
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "gone.json")
+    (tmp_path / "b.txt").write_text("{}")
+    (tmp_path / "file").write_text("")
+    assert [path.name for path, _ in waiting(tmp_path)] == ["a.json"]
+    assert waiting(tmp_path / "file") == []

@@ -23,6 +23,8 @@ from datasette.plugins import pm
 
 from soundmill.audio.decode import decode
 from soundmill.audio.peaks import peaks
+from soundmill.catalog import wishes
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf.files import file_take, take_path
 from soundmill.errors import Problem
@@ -42,6 +44,7 @@ from soundmill.jobs import (
     Verdict,
 )
 from soundmill.publish import datasettes, plugin, site
+from support.asking import asked
 from support.outputs import make_output
 
 if TYPE_CHECKING:
@@ -214,7 +217,7 @@ def fill(home: Home) -> None:
     home.catalog.wake_due(home.now[0] + 1000)
     for attempt in home.claim(2):
         home.finish(attempt, score=88.0, loudness=-30.0)
-    home.catalog.rate("forest/clip-001", 4, "keep this one")
+    asked(home.catalog, ratings.rate, "forest/clip-001", 4, "keep this one")
     home.ingest(
         "sweep",
         [
@@ -241,7 +244,7 @@ def fill(home: Home) -> None:
         [Progress(job_id=a.job.id, attempt=a.number, done=100 * n, due=500) for n, a in enumerate(running[2:], 1)]
     )
     home.ingest("later", [job(n, f"later {n}") for n in range(1, 4)])
-    home.catalog.pause("later")
+    asked(home.catalog, wishes.pause, "later")
     home.catalog.worker_state("gpu-0", device="cuda:0", model="tiny", status="working", slots=4, running=4)
     home.catalog.worker_state("gpu-1", device="cuda:1", model=None, status="idle", slots=4, running=0)
     notice = {"kind": "held", "file": f"x {HOSTILE} (1).csv", "message": "looks like a copy"}

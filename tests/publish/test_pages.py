@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from soundmill.jobs import CANNOT_TELL
 from soundmill.publish import pages, plugin, reads
 from soundmill.publish.assets import load_assets
 from soundmill.publish.health import pulse
@@ -54,7 +55,7 @@ def test_takes_are_newest_first_with_players_facets_and_search(get: Get) -> None
     page = get("/catalog/takes").text
     assert page.index("/-/soundmill/audio/evening/clip-002.wav") < page.index("/-/soundmill/audio/forest/clip-001.wav")
     assert 'name="_search"' in page
-    assert 'data-column-description="0 to 100, from the measurements"' in page
+    assert 'data-column-description="soundness, from 0 to 100, or how far from failing' in page
     for facet in ("batch", "model", "verdict", "kept"):
         assert f'data-column="{facet}"' in page
     data = get("/catalog/takes.json?_search=choir&_shape=objects").json()
@@ -207,6 +208,34 @@ def test_a_batch_page_names_every_column_that_became_a_label_and_what_a_rest_is_
     assert f"Kept as labels, setting nothing: scene, {escape(HOSTILE)}." in page and HOSTILE not in page
     assert 'The rows that <a href="/-/soundmill/batch/list">list</a> lacks' in rest
     assert "Kept as labels" not in rest and "The rows that" not in page
+
+
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        ((99.93, 100.0, 99.97), CANNOT_TELL),
+        ((97.0, 100.0, 99.97), "The checks cannot tell 2 of these 3 takes apart: listen."),
+        ((97.0, 100.0, 98.5), None),
+    ],
+)
+def test_best_first_says_where_the_checks_cannot_tell(
+    tmp_path: Path, scores: tuple[float, ...], says: str | None
+) -> None:
+    made = make_home(tmp_path / "home")
+    made.ingest("alike", [job(n, "rain", name=f"rain-{n}", seed=n) for n in range(1, 4)])
+    for attempt, score in zip(made.claim(3), scores, strict=True):
+        made.finish(attempt, score=score)
+    datasette = open_site([made.database])
+
+    def page(query: str) -> str:
+        return str(asyncio.run(datasette.client.get(f"/-/soundmill/batch/alike{query}")).text)
+
+    best, plain = page("?order=best"), page("")
+    assert (says is None and "The checks cannot tell" not in best) or (says is not None and says in best)
+    assert "The checks cannot tell" not in plain  # the file's order ranks nothing
+    assert ">100 <meter" in plain and "99.9" not in re.sub(r'value="[^"]*"', "", plain)
+    close_site(datasette)
+    made.catalog.close()
 
 
 @pytest.fixture

@@ -30,20 +30,23 @@ def lower(value: float, limit: float, unit: str = "dB") -> Check:
     [
         pytest.param([], 100, id="nothing-checked"),
         pytest.param([upper(0.0, 0.3)], 100, id="faultless"),
-        pytest.param([upper(0.15, 0.3)], 49 + 51 * (1 - 0.5**4), id="half-of-the-limit"),
-        pytest.param([upper(0.15, 0.3), upper(-0.01, 0.02)], 49 + 51 * (1 - 0.5**4) ** 2, id="two-halves"),
+        pytest.param([upper(0.15, 0.3)], 100, id="half-of-the-limit-is-not-noticed"),
+        pytest.param([upper(0.225, 0.3)], 49 + 51 * (1 - 0.5**2), id="half-way-from-noticed-to-failing"),
+        pytest.param([upper(0.225, 0.3), upper(-0.015, 0.02)], 49 + 51 * (1 - 0.5**2) ** 2, id="two-half-way"),
         pytest.param([upper(0.3, 0.3)], 49, id="at-the-limit"),
         pytest.param([upper(0.6, 0.3)], 24.5, id="twice-the-limit"),
         pytest.param([upper(0.6, 0.3), upper(0.6, 0.3)], 12.25, id="twice-two-limits"),
         pytest.param([upper(None, 0.3)], 0, id="not-measured"),
         pytest.param([upper(float("nan"), 0.3)], 0, id="not-a-number"),
         pytest.param([lower(60.0, 30.0)], 100, id="30-dB-over-a-lower-limit"),
-        pytest.param([lower(45.0, 30.0)], 49 + 51 * (1 - 0.5**4), id="15-dB-over-a-lower-limit"),
+        pytest.param([lower(45.0, 30.0)], 100, id="15-dB-over-a-lower-limit-is-not-noticed"),
+        pytest.param([lower(37.5, 30.0)], 49 + 51 * (1 - 0.5**2), id="7.5-dB-over-a-lower-limit"),
         pytest.param([lower(-40.0, -40.0, "LUFS")], 49, id="at-a-lower-limit"),
         pytest.param([lower(-70.0, -40.0, "LUFS")], 24.5, id="30-dB-under-a-lower-limit"),
-        pytest.param([lower(2.0, 1.0, "s")], 49 + 51 * (1 - 0.5**4), id="twice-what-is-asked-at-least"),
+        pytest.param([lower(2.0, 1.0, "s")], 100, id="twice-what-is-asked-at-least"),
+        pytest.param([lower(4 / 3, 1.0, "s")], 49 + 51 * (1 - 0.5**2), id="a-third-more-than-is-asked-at-least"),
         pytest.param([lower(0.5, 1.0, "s")], 24.5, id="half-of-what-is-asked-at-least"),
-        pytest.param([upper(-16.0, -1.0, "dBFS")], 49 + 51 * (1 - 0.5**4), id="a-level-15-dB-under-its-limit"),
+        pytest.param([upper(-8.5, -1.0, "dBFS")], 49 + 51 * (1 - 0.5**2), id="a-level-7.5-dB-under-its-limit"),
         pytest.param([upper(1.0, 0.0, "clicks")], 24.5, id="one-click-where-none-may-be"),
         pytest.param([upper(3.0, 0.0, "clicks")], 12.25, id="three-clicks-where-none-may-be"),
         pytest.param([upper(0.1, 0.0, "share")], 0, id="a-share-where-nothing-may-be"),
@@ -100,6 +103,27 @@ def test_a_little_more_is_a_little_worse(value: float, limit: float, unit: str) 
 @given(st.lists(st.one_of(UPPER, LOWER), max_size=10), UNITS)
 def test_a_further_check_that_finds_nothing_changes_nothing(checks: list[Check], unit: str) -> None:
     assert score([*checks, upper(0.0, 1.0, unit)]) == score(checks)
+
+
+def test_what_a_check_says_is_in_clean_sound_costs_nothing() -> None:
+    most = {"x": 0.9}
+    assert score([upper(0.89, 1.0)], most) == 100
+    assert score([upper(0.95, 1.0)], most) == pytest.approx(49 + 51 * (1 - 0.5**2))
+    assert score([upper(2.0, 1.0)], most) == score([upper(2.0, 1.0)])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(UPPER, max_size=5), st.floats(0, 100), st.floats(0, 100), st.floats(0, 0.99))
+def test_more_never_scores_higher_whatever_is_noticed(
+    others: list[Check], one: float, other: float, noticed: float
+) -> None:
+    less, more = sorted((one, other))
+    assert score([*others, upper(more, 10)], {"x": noticed}) <= score([*others, upper(less, 10)], {"x": noticed}) + 1e-9
+
+
+def test_one_gross_fault_counts_more_than_two_mild_ones_and_two_more_than_one() -> None:
+    gross, mild = upper(0.95, 1.0), upper(0.75, 1.0)
+    assert score([gross]) < score([mild, mild]) < score([mild])
 
 
 def test_many_small_faults_do_not_make_a_take_look_failed() -> None:

@@ -46,6 +46,13 @@ def test_of_many_that_are_alike_and_one_that_is_worse_the_worse_one_comes_last()
     assert names(chosen(*takes)) == ["clip-2", "clip-4", "clip-3", "clip-1"]
 
 
+def test_one_bad_take_of_many_does_not_make_an_order_of_the_others() -> None:
+    scores = (60.0, *(99.93 + at / 200 for at in range(11)))
+    choice = chosen(*(({}, sounding(score, -14.0 - 3 * (at % 4))) for at, score in enumerate(scores)))
+    assert choice.alike and CANNOT_TELL in choice.rule
+    assert "clip-1" not in names(choice) and names(choice)[0] == "clip-2"
+
+
 def test_a_persons_stars_are_told_apart() -> None:
     choice = chosen(*(({}, sounding(99.9, -14.0 - at, stars=5 if at == 6 else None)) for at in range(8)))
     assert not choice.alike

@@ -16,6 +16,7 @@ from publish.conftest import Home
 from report.test_reporting import alive, events, finished, report_command, reporter, says, until, with_child
 from service.conftest import config, drop, quick_engine
 from service.conftest import until as daemon_until
+from soundmill.catalog.asking import ratings
 from soundmill.commands.run import conclude
 from soundmill.config import Config, QualityConfig
 from soundmill.home import Home as HomeFolder
@@ -23,6 +24,7 @@ from soundmill.inbox import control
 from soundmill.inbox.control import Control
 from soundmill.service.daemon import Ended, Service
 from soundmill.service.reporter import PATIENCE_S, QUIET_S, TRIES, Reporter
+from support.asking import asked
 
 STARS = 'aria-label="4 of 5 stars"'
 
@@ -39,7 +41,7 @@ def reported(home: Home, made: Reporter) -> None:
 
 def rate(home: Home, made: Reporter, stars: int = 4, batch: str = "bells") -> None:
     home.now[0] += 1.0
-    home.catalog.rate(f"{batch}/clip-001", stars, "warm")
+    asked(home.catalog, ratings.rate, f"{batch}/clip-001", stars, "warm")
     made.tick()
 
 
@@ -181,7 +183,7 @@ def test_what_is_expected_is_made_before_what_else_became_due_again_and_alone_is
     made = reporter(home, says("pass"))
     reported(home, made)
     for name in ids:
-        home.catalog.rate(f"{name}/clip-001", 4, None)
+        asked(home.catalog, ratings.rate, f"{name}/clip-001", 4, None)
     assert made.worked_off is False  # their first reports were made in this run
     later = reporter(home, says("pass"))
     assert later.worked_off and later.outdated == 3

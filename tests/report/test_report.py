@@ -12,8 +12,8 @@ import pytest
 
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
+from soundmill.catalog import wishes
 from soundmill.catalog.asking import comparisons
-from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.reader import Reader
 from soundmill.faults import listen
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
@@ -24,6 +24,7 @@ from soundmill.report.page.views import MOST_PROMPTS
 from soundmill.report.record import BatchRecord, Defect, JobRecord
 from soundmill.report.summary import KEYS
 from soundmill.report.write import PAGE_TAKES, passed_of, shown_takes, write_report
+from support.asking import asked
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reports.md"
 
@@ -397,7 +398,7 @@ def test_the_best_takes_of_each_prompt_are_in_every_file(tmp_path: Path) -> None
         {"prompt": "prompt c", "takes": 6, "passed": 6, "best": ["clip-12.wav", "clip-11.wav", "clip-10.wav"]},
     ]
     readme, page_of = files["README.md"], files["report.html"]
-    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53.0; then [clip-3.wav](clip-3.wav), score 52.0\n" in readme
+    assert "- prompt a: [clip-4.wav](clip-4.wav), score 53; then [clip-3.wav](clip-3.wav), score 52\n" in readme
     assert "- prompt b: nothing to use, none of its 2 takes passed\n" in readme
     cards, rest = page_of.split("Without a take to use", 1)
     assert cards.count('<article class="sm-card">') == 2 and "6 of 6 takes passed; next best:" in cards
@@ -570,7 +571,7 @@ def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fres
     home = fresh(tmp_path / "home")
     source = Source(ulid="01JZ0000000000000000000000", file_name="a.csv", sha256="ef" * 32, size_bytes=10)
     home.catalog.ingest(BatchSpec(name="none", jobs=[job(1, "a bell")], job_count=1), source)
-    home.catalog.cancel("none")
+    asked(home.catalog, wishes.cancel, "none")
     folder = report_on(home, "none")
     assert summary(home, "none")["counts"]["cancelled"] == 1
     assert "There is no take: every job was cancelled." in page(home, "none")
@@ -598,10 +599,9 @@ def test_what_listeners_prefer_stands_in_the_report(tmp_path: Path, fresh: Calla
     home.ingest("pairs", [job(n, "a bell") for n in (1, 2)])
     for attempt in home.claim(2):
         home.finish(attempt, score=80.0)
-    write = WritingAt(comparisons.compare).__get__(home.catalog, type(home.catalog))
     for number in range(20):
         both: dict[str, Any] = {"first": "pairs/clip-002", "second": "pairs/clip-001", "answer": "first", "blind": True}
-        write(f"01C{number}", "ann", **both, attention=False, study="bells")
+        asked(home.catalog, comparisons.compare, f"01C{number}", "ann", **both, attention=False, study="bells")
     report_on(home, "pairs")
     page = (home.outputs / "pairs" / "report.html").read_text(encoding="utf-8")
     assert "Listeners prefer clip-002.wav: the best of 2 takes compared" in page

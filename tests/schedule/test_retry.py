@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from soundmill.jobs import FailureKind
 from soundmill.schedule.retry import PERMANENT, Decision, decide
 
-TRANSIENT = sorted(set(FailureKind) - PERMANENT)
+TRANSIENT = sorted(set(FailureKind) - PERMANENT - {FailureKind.NODE_LOST})
 
 
 def decision(kind: FailureKind, strikes: int = 1, slots: int = 1, jitter: float = 0.0) -> Decision:
@@ -41,6 +41,11 @@ def test_out_of_memory_halves_the_slots_and_costs_no_strike_while_there_are_neig
     assert crowded.reduce_slots and not crowded.counts and crowded.retry_at is not None
     alone = decision(FailureKind.OUT_OF_MEMORY, strikes=1, slots=1)
     assert not alone.reduce_slots and alone.counts
+
+
+def test_a_lost_machine_is_no_strike_and_nothing_waits_for_it() -> None:
+    lost = decision(FailureKind.NODE_LOST, strikes=3)
+    assert lost == Decision(retry_at=1000.0, counts=False)
 
 
 @given(st.sampled_from(TRANSIENT), st.integers(1, 60), st.integers(1, 64), st.floats(0, 0.999))

@@ -2,14 +2,28 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from schedule.conftest import Mill
-from soundmill.errors import EngineError, ModelUnavailable, OutOfMemory, StorageUnavailable, UnknownModel
+from soundmill.catalog import wishes
+from soundmill.errors import (
+    EngineDied,
+    EngineError,
+    EngineNotStarted,
+    ModelUnavailable,
+    OutOfMemory,
+    StorageUnavailable,
+    UnknownModel,
+)
 from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
+from support.asking import asked
 
 
 def statuses(mill: Mill) -> Counter[str]:
@@ -242,7 +256,7 @@ def test_a_cancelled_job_leaves_no_file(mill: Mill) -> None:
     engine = mill.engine(slots=2, polls_per_clip=5)
     worker = mill.worker(engine)
     started(mill, worker)
-    worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+    worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
@@ -252,7 +266,7 @@ def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
     mill.batch("x")
     worker = mill.worker(mill.engine(polls_per_clip=2))
     started(mill, worker)
-    mill.catalog.cancel("batch-1")  # the worker has not heard of it yet
+    asked(mill.catalog, wishes.cancel, "batch-1")  # the worker has not heard of it yet
     for _ in range(5):
         worker.step()
     assert statuses(mill) == {"cancelled": 1}
@@ -333,10 +347,195 @@ def test_a_cancel_while_the_disk_takes_nothing_ends_no_worker(mill: Mill, monkey
             worker.step()
     with monkeypatch.context() as read_only:
         read_only.setattr(mill.disk, "discard", no_room)
-        worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+        worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0001-clip"))
         worker.step()
     assert paths(mill) == {"batch-1/0001-clip.wav"}
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
     assert len(engine.submitted) == 2
+
+
+def once(error: Exception, then: Callable[..., Any]) -> Callable[..., Any]:
+    """What fails the first time it is called."""
+    left = [error]
+
+    def call(*values: Any) -> Any:
+        if left:
+            raise left.pop()
+        return then(*values)
+
+    return call
+
+
+def test_an_engine_that_is_dead_when_it_is_asked_fails_the_clips_and_is_started_anew(mill: Mill) -> None:
+    mill.batch("x", "y")
+    engine = mill.engine(slots=2)
+    engine.submit = once(EngineDied("cpu: killed by signal 9"), engine.submit)  # type: ignore[method-assign]
+    mill.run(mill.worker(engine))
+    assert statuses(mill) == {"succeeded": 2}
+    assert [a[3] for a in attempts(mill)] == ["engine_died", "engine_died", None, None]
+    assert [job.strikes for job in mill.jobs()] == [2, 2]
+
+
+def test_an_engine_that_does_not_start_is_no_fault_of_a_job(mill: Mill) -> None:
+    mill.batch("x")
+    engine = mill.engine()
+    worker = mill.worker(engine)
+    engine.load = once(EngineNotStarted("cpu: no process"), engine.load)  # type: ignore[method-assign]
+    with pytest.raises(EngineNotStarted):
+        worker.step()
+    assert attempts(mill) == []
+    mill.run(worker)
+    assert [a[2:] for a in attempts(mill)] == [("succeeded", None)]
+
+
+def test_a_model_whose_switch_fails_is_loaded_anew(mill: Mill) -> None:
+    """After a failed start the worker takes no model for loaded."""
+    mill.batch("x", model="a")
+    engine = mill.engine(slots=1)
+    worker = mill.worker(engine)
+    mill.run(worker)
+    mill.batch("y", model="b")
+    engine.load = once(EngineNotStarted("cpu: no process"), engine.load)  # type: ignore[method-assign]
+    with pytest.raises(EngineNotStarted):
+        worker.step()
+    assert mill.catalog.claim(worker="other", device="cpu", model="a", limit=1, engine_idle=True) == []
+    with mill.catalog.connected() as db:
+        assert tuple(db.execute("SELECT status, model, slots FROM workers").fetchone()) == ("loading", "b", 1)
+    mill.clock.now += 1
+    with pytest.raises(AssertionError, match="not worked off"):
+        mill.run(worker, rounds=0)
+    mill.run(worker)
+    assert engine.loads == ["a", "b"] and statuses(mill) == {"succeeded": 2}
+
+
+def test_an_engine_that_dies_while_its_slots_are_halved_is_started_anew(mill: Mill) -> None:
+    mill.batch("x", "y")
+    engine = mill.engine(slots=2)
+    engine._failure = lambda r: FailureKind.OUT_OF_MEMORY if r.attempt == 1 else None
+
+    def dead() -> None:
+        engine.kill()
+        raise EngineDied("cpu: killed by signal 9")
+
+    engine.reduce_slots = dead  # type: ignore[method-assign, assignment]
+    mill.run(mill.worker(engine))
+    assert statuses(mill) == {"succeeded": 2} and engine.loads == ["tiny", "tiny"]
+
+
+def test_other_numbers_count_from_the_next_round_on(mill: Mill) -> None:
+    mill.batch("x")
+    worker = mill.worker(mill.engine(failure=lambda r: FailureKind.IO))
+    trade = replace(worker._trade, policy=replace(worker._trade.policy, max_attempts=1))
+    worker.use(trade)
+    mill.run(worker)
+    assert len(attempts(mill)) == 1
+
+
+def test_a_job_that_is_cancelled_while_its_take_is_filed_leaves_no_file(mill: Mill) -> None:
+    mill.batch("x")
+    worker = mill.worker(mill.engine())
+    filing = mill.disk.file
+
+    def cancelled(relative: str, audio: bytes, sidecar: Any) -> Any:
+        filed = filing(relative, audio, sidecar)
+        asked(mill.catalog, wishes.cancel, "batch-1")
+        return filed
+
+    mill.disk.file = cancelled  # type: ignore[method-assign]
+    for _ in range(3):
+        worker.step()
+    assert statuses(mill) == {"cancelled": 1} and paths(mill) == set() and worker.in_flight == ()
+
+
+def board(mill: Mill) -> tuple[Any, ...]:
+    with mill.catalog.connected() as db:
+        return tuple(db.execute("SELECT status, model, slots, running, restarts, error FROM workers").fetchone())
+
+
+def test_what_a_worker_does_is_on_record(mill: Mill) -> None:
+    engine = mill.engine(slots=3, polls_per_clip=4)
+    worker = mill.worker(engine)
+    worker.step()
+    assert board(mill) == ("idle", None, 0, 0, 0, None)
+    mill.batch("x", "y")
+    worker.step()
+    assert board(mill) == ("loading", "tiny", 0, 0, 0, None)
+    mill.clock.now += 0.5
+    worker.step()
+    assert board(mill) == ("working", "tiny", 3, 2, 0, None)
+    engine.kill()
+    mill.clock.now += 0.4
+    worker.step()
+    assert board(mill)[0] == "dead" and board(mill)[4:] == (1, "the engine was killed by signal 9")
+    mill.run(worker)
+    mill.clock.now += 1
+    worker.step()
+    assert board(mill)[:5] == ("idle", "tiny", 3, 0, 1)
+    worker.close("stopped")
+    assert board(mill)[0] == "stopped" and engine.closed
+
+
+def seen_at(mill: Mill) -> float:
+    with mill.catalog.connected() as db:
+        return float(db.execute("SELECT seen_at FROM workers").fetchone()[0])
+
+
+def test_an_idle_worker_is_on_record_once_in_ten_seconds(mill: Mill) -> None:
+    mill.clock.now = 1_000_000.0
+    worker = mill.worker(mill.engine())
+    seen = set()
+    for _ in range(30):
+        worker.step()
+        seen.add(seen_at(mill))
+        mill.clock.now += 1.0
+    assert seen == {1_000_000.0, 1_000_010.0, 1_000_020.0}
+
+
+def test_progress_is_on_record_at_most_twice_a_second(mill: Mill) -> None:
+    mill.batch("long")
+    worker = mill.worker(mill.engine(polls_per_clip=100))
+    written = []
+    noting = mill.catalog.progress
+    mill.catalog.progress = lambda all: (written.append(mill.clock.now), noting(all))  # type: ignore[assignment]
+    for _ in range(41):
+        worker.step()
+        mill.clock.now += 0.125
+    assert len(written) == 10
+    assert all(round(b - a, 3) == 0.5 for a, b in pairwise(written))
+
+
+def test_a_load_may_take_as_long_as_it_was_told(mill: Mill) -> None:
+    mill.batch("x")
+    allowed: list[float] = []
+    worker = mill.worker(mill.engine(), load_deadline_s=77.0)
+    worker._allow_s = allowed.append
+    mill.run(worker)
+    assert allowed == [77.0]
+
+
+def test_a_job_that_runs_alone_has_no_neighbour(mill: Mill) -> None:
+    mill.batch("killer", "innocent", *["later"] * 3)
+    engine = mill.engine(slots=2, polls_per_clip=3)
+    engine._failure = lambda r: FailureKind.ENGINE_DIED if r.prompt == "killer" else None
+    alone: list[int] = []
+    submitting = engine.submit
+
+    def submit(requests: Any) -> None:
+        submitting(requests)
+        if any(r.prompt == "killer" and r.attempt > 1 for r in requests):
+            alone.append(len(engine._flights))
+
+    engine.submit = submit  # type: ignore[method-assign]
+    worker = mill.worker(engine)
+    crowded = []
+
+    def done() -> bool:
+        if any(a.alone for a in worker.in_flight):
+            crowded.append(len(worker.in_flight))
+        return mill.catalog.unfinished() == 0
+
+    mill.run(worker, done=done)
+    assert statuses(mill) == {"failed": 1, "succeeded": 4}
+    assert set(alone) == {1} and set(crowded) == {1}

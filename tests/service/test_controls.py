@@ -12,9 +12,11 @@ import pytest
 from ulid import ULID
 
 from catalog.conftest import Clock, Mill
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.catalog import Catalog
 from soundmill.inbox.control import Control, drop, drop_all
 from soundmill.service.controls import Controls
+from support.asking import asked
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_wish_whose_file_outlives_it_is_worked_off_once_also_by_the_next_daemo
     path = drop(folder, Control(action="rate", target="themes/job-0001", stars=5, who="ann"), ulid)
     kept = path.read_bytes()
     controls(mill, folder, told).work_off()
-    mill.catalog.rate("themes/job-0001", 2, None, "ann")
+    asked(mill.catalog, ratings.rate, "themes/job-0001", 2, None, "ann")
     path.write_bytes(kept)  # as where the daemon was killed between its effect and the file
     controls(mill, folder, told).work_off()
     assert mill.row("SELECT stars FROM ratings")["stars"] == 2

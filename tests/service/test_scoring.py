@@ -30,7 +30,7 @@ from soundmill.jobs import (
     Verdict,
 )
 from soundmill.service import best_of_n
-from soundmill.service.scoring import Scoring, ScoringThread, device_of
+from soundmill.service.scoring import Scoring, ScoringThread, device_of, models_of
 from support.outputs import make_output
 from support.tiny_clap import save
 
@@ -360,3 +360,37 @@ def test_takes_of_a_stopped_home_are_scored_on_demand(home: Home, checkpoint: Pa
     assert all(isinstance(row["clap"], float) for row in takes_of(home))
     with pytest.raises(UsageError, match=r"scoring\.scorers names none"):
         score_all(home, config(), clock=lambda: 5.0)
+
+
+def on_a_machine_with(monkeypatch: pytest.MonkeyPatch, cache: Path, *models: str) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    for model in models:
+        folder = cache / f"models--{model.replace('/', '--')}" / "snapshots" / "abc"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+
+
+def test_auto_takes_the_scorers_that_are_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_machine_with(monkeypatch, tmp_path)
+    auto = ScoringConfig.model_validate({"scorers": "auto"})
+    assert auto.chosen == () and models_of(auto) == {}
+    with pytest.raises(ValidationError, match="rank_by clap needs clap among scorers, and auto does not find it"):
+        ScoringConfig.model_validate({"scorers": "auto", "rank_by": "clap"})
+    on_a_machine_with(monkeypatch, tmp_path, "laion/clap-htsat-unfused")
+    assert models_of(auto) == {"clap": "laion/clap-htsat-unfused"}
+    assert ScoringConfig.model_validate({"scorers": "auto", "rank_by": "clap"}).rank_by == "clap"
+
+
+def test_auto_finds_weights_in_a_folder_and_says_whom_it_took(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_machine_with(monkeypatch, room.root / "cache")
+    checkpoint = room.root / "clap"
+    checkpoint.mkdir()
+    settings = Config(scoring=ScoringConfig.model_validate({"scorers": "auto", "clap_model": str(checkpoint)}))
+    assert settings.scoring.chosen == ("clap",)
+    said: list[tuple[str, str]] = []
+    thread = ScoringThread(
+        room.catalog, room.outputs, settings, (), lambda *event: said.append(event), outlive, lambda: room.now
+    )
+    thread.check()
+    thread.stop()
+    assert said[0] == ("scorers found", "takes are scored by clap, which are here")

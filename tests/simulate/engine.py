@@ -69,6 +69,10 @@ class SimulatedEngine:
         self._late: list[Event] = []
         self._loads = 0
 
+    @property
+    def has_model(self) -> bool:
+        return self._info is not None
+
     def load(self, model: str) -> ModelInfo:
         self._live()
         if self._flights:

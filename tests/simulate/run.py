@@ -17,6 +17,7 @@ from pathlib import Path
 
 from simulate import audit
 from simulate.engine import MADE_TO_DIE, SimulatedEngine
+from simulate.far import TROUBLES, far_engine
 from simulate.observer import Observer, statuses
 from simulate.patches import patched
 from simulate.scenario import Drop, Item, Mishap, Rate, Wish
@@ -24,6 +25,7 @@ from simulate.world import DISK_ERRORS, SQL_ERRORS, Fault, Killed, Mode, Violati
 from simulate.writers import MOST_BYTES, Writers
 from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, InboxConfig, RetentionConfig, ScheduleConfig
+from soundmill.engine.protocol import Engine
 from soundmill.errors import SoundmillError
 from soundmill.home import Home
 from soundmill.jobs import QcAction
@@ -67,12 +69,20 @@ class Result:
     trace: tuple[tuple[int, str, str], ...] = field(default=(), repr=False)
 
 
-def run(seed: int, items: Sequence[Item], folder: Path, *, spoil: Spoil = lambda _: contextlib.nullcontext()) -> Result:
-    """Play a history in `folder`, which is made and removed. `spoil` breaks something on purpose."""
+def run(
+    seed: int,
+    items: Sequence[Item],
+    folder: Path,
+    *,
+    spoil: Spoil = lambda _: contextlib.nullcontext(),
+    far: bool | None = None,
+) -> Result:
+    """Play a history in `folder`, which is made and removed. `spoil` breaks something on purpose. `far` puts engines on
+    other machines; None does so in one run of five."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graveyard").mkdir(parents=True)
     try:
-        return Run(seed, items, folder, spoil).go()
+        return Run(seed, items, folder, spoil, far).go()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,7 +98,7 @@ def empty_catalogue(folder: Path) -> bytes:
 
 
 class Run:
-    def __init__(self, seed: int, items: Sequence[Item], folder: Path, spoil: Spoil) -> None:
+    def __init__(self, seed: int, items: Sequence[Item], folder: Path, spoil: Spoil, far: bool | None) -> None:
         self.seed = seed
         self.rng = random.Random(f"run {seed}")
         self.world = World(folder, [item for item in items if isinstance(item, Fault)])
@@ -107,6 +117,8 @@ class Run:
         self.restarts = 0
         self.calm = False
         self.slots = self.rng.choice([1, 4, 16, 16, 32])
+        self.network = random.Random(f"network {seed}")
+        self.far = seed % 5 == 0 if far is None else far
         self._die: set[str] = set()
         self._active: list[object] = []
         self._away = False
@@ -316,7 +328,13 @@ class Run:
         known = beat is not None and self._disturbed == self._disturbances() and not self.world.suffers
         self._last = (str(beat), self._disturbed) if known else None
 
-    def _engine(self, device: str) -> SimulatedEngine:
+    def _engine(self, device: str) -> Engine:
+        """One in five runs has its engines on other machines."""
+        if not self.far:
+            return self._hire(device)
+        return far_engine(self.world, lambda: self._hire(device), self.network, TROUBLES)
+
+    def _hire(self, device: str) -> SimulatedEngine:
         return SimulatedEngine(
             self.world, device, seed=self.seed, slots=self.slots, rates=self.rates, submitted=self.observer.begins,
             dies=lambda: device in self._die and not self._die.discard(device),  # type: ignore[func-returns-value]

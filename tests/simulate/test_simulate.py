@@ -6,7 +6,11 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,7 +18,9 @@ from simulate.breakage import BREAKAGES, provoking
 from simulate.disk import Disk
 from simulate.many import simulate, summary
 from simulate.run import run
+from simulate.scenario import scenario
 from simulate.shrink import shrink
+from soundmill.engine.remote.numbered import Incoming, Numbered
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -26,6 +32,33 @@ def test_every_promise_holds_in_a_few_thousand_jobs() -> None:
     assert found["violations"] == []
     assert found["jobs"] >= 3000
     assert {"kill", "power cut", "clock", "interrupt", "engine: die", "engine: oom"} <= set(found["faults"])
+
+
+def test_every_promise_holds_on_machines_behind_a_network_that_loses_delays_and_repeats(tmp_path: Path) -> None:
+    """Ten thousand of its faults, and those of disk, catalogue and engines beside them."""
+    struck = Counter[str]()
+    for seed in range(1, 40):
+        result = run(seed, scenario(seed, 300), tmp_path / "run", far=True)
+        assert result.violation is None, f"seed {seed}: {result.violation}"
+        struck += Counter({kind: count for kind, count in result.struck.items() if kind.startswith("network: ")})
+        if struck.total() >= 10_000:
+            break
+    assert struck.total() >= 10_000
+    assert set(struck) == {"network: lost", "network: delayed", "network: repeated", "network: cut"}
+
+
+def test_a_network_whose_repetitions_are_believed_is_missed(tmp_path: Path) -> None:
+    def believe(_world: object) -> AbstractContextManager[object]:
+        return mock.patch.object(Incoming, "take", lambda self, messages: _all_of(self, messages))
+
+    assert any(
+        run(seed, scenario(seed, 150), tmp_path / "run", far=True, spoil=believe).violation for seed in range(1, 7)
+    )
+
+
+def _all_of(into: Incoming, messages: Iterable[Numbered]) -> list[bytes]:
+    into.heard = max([into.heard, *(number for number, _ in messages)])
+    return [message for _, message in messages]
 
 
 @pytest.mark.parametrize("rule", sorted(BREAKAGES))

@@ -1,6 +1,7 @@
 """The engines that tests/engine/test_conformance.py holds to soundmill.engine.protocol, and how to drive one.
 
-A fake one, a process around a light backend, and processes around the real ones; a further engine is one more Case.
+A fake one, a process around a light backend, the same behind a Ray cluster, and processes around the real backends; a
+further engine is one more Case.
 `scripted` engines understand the prompts "hang", "oom" and "failing".
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.engine.protocol import Engine, Event
+from soundmill.engine.remote.engine import RayEngine
 from soundmill.errors import EngineError, UnknownModel
 from soundmill.jobs import (
     AudioFormat,
@@ -27,6 +29,7 @@ from soundmill.jobs import (
     Parameters,
     Progress,
 )
+from support import ray_cluster
 from support.fake_engine import FakeEngine
 
 SLOTS = 4
@@ -35,6 +38,7 @@ PATIENCE_S = 60.0  # for a clip of the slowest engine on a busy machine
 LOAD_PATIENCE_S = 180.0  # AudioCraft alone takes six seconds of a core to import, and may get a tenth of one
 
 _job_ids = itertools.count(1)
+_lines = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,23 @@ def _kill_process(engine: Engine) -> None:
     assert wait_until(lambda: not is_alive(pid), 10.0)
 
 
+def _open_far() -> Engine:
+    _, link = ray_cluster.shared()
+    return ray_cluster.open_engine(
+        link, "head", f"head/cpu:{next(_lines)}", slots=SLOTS, backend_for="support.faulty_backend:open_backend",
+        load_deadline_s=LOAD_PATIENCE_S,
+    )  # fmt: skip
+
+
+def _kill_far(engine: Engine) -> None:
+    """The engine process on the node; there is one at a time. That it is dead is heard of a little later."""
+    assert isinstance(engine, RayEngine)
+    cluster, _ = ray_cluster.shared()
+    (process,) = ray_cluster.engine_processes(cluster, "head")
+    process.kill()
+    assert wait_until(lambda: not is_alive(process.pid) and not engine.alive, 10.0)
+
+
 def _failure_by_prompt(request: GenerationRequest) -> FailureKind | None:
     by_prompt = {
         "hang": FailureKind.TIMED_OUT,
@@ -153,6 +174,15 @@ ENGINES: list[Case] = [
         name="process",
         open=_process("support.faulty_backend:open_backend"),
         kill=_kill_process,
+        model="tone",
+        other_model="other-tone",
+        unknown_model="unknown",
+        scripted=True,
+    ),
+    Case(
+        name="ray",
+        open=_open_far,
+        kill=_kill_far,
         model="tone",
         other_model="other-tone",
         unknown_model="unknown",

@@ -4,11 +4,14 @@ level."""
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt
 
 from soundmill.audio.true_peak import true_peak_dbtp
 from soundmill.jobs import Normalization
@@ -81,6 +84,31 @@ def k_weighting(sample_rate: int) -> NDArray[np.float64]:
     if sample_rate <= 0:
         raise ValueError(f"sample rate {sample_rate}: must be above 0 Hz")
     return np.array([_at_rate(*SHELF, sample_rate), _at_rate(*HIGH_PASS, sample_rate)])
+
+
+def _scipys_sections() -> Any:
+    """What scipy.signal.sosfilt computes with, without scipy.signal: that imports statistics, splines and optimisers,
+    half a second of each process that makes or measures a clip."""
+    package = find_spec("scipy.signal")
+    spec = package and PathFinder.find_spec("_sosfilt", package.submodule_search_locations)
+    if spec and spec.loader and "scipy.signal" not in sys.modules:
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules.pop("scipy.signal._sosfilt", None)  # Cython's own entry, where its package is not imported
+        return module._sosfilt
+    from scipy.signal._sosfilt import _sosfilt
+
+    return _sosfilt
+
+
+_run_sections = _scipys_sections()
+
+
+def weighted(channel: NDArray[np.float32], sections: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A channel [time] after second-order sections [n, 6], to the bit as scipy.signal.sosfilt has it."""
+    sound: NDArray[np.float64] = channel.astype(np.float64)
+    _run_sections(sections, sound[np.newaxis], np.zeros((1, len(sections), 2)))
+    return sound
 
 
 def _lufs(power: float) -> float:
@@ -163,7 +191,7 @@ def _mean_powers(sound: NDArray[np.float32], sample_rate: int, edges: NDArray[np
     sections, power = k_weighting(sample_rate), np.zeros(edges.size - 1)
     for weight, channel in zip(WEIGHTS.get(len(sound), (1.0,) * len(sound)), sound, strict=True):
         if weight:
-            power += weight * _sums(sosfilt(sections, channel), edges)
+            power += weight * _sums(weighted(channel, sections), edges)
     means: NDArray[np.float64] = power / np.diff(edges)
     return means
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state, wishes
+from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state
 from soundmill.catalog import ingest as ingesting
-from soundmill.catalog.asking import answers, ratings
-from soundmill.catalog.connection import connect_writer, not_durable, transaction, translated
+from soundmill.catalog.asking import answers, deliveries
+from soundmill.catalog.connection import Asked, Together, connect_writer, not_durable, transaction, translated
 from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
 from soundmill.catalog.upgrade import copies
@@ -63,10 +63,14 @@ class Writing(Reading[P, R]):
 
 
 class WritingAt(Generic[P, R]):
-    """A method that calls `function(db, now, …)` in a transaction, with the time of the catalogue's clock."""
+    """A method that calls `function(db, now, …)` in a transaction, with the time of the catalogue's clock; with
+    `together` in one that calls of other threads share."""
 
-    def __init__(self, function: Callable[Concatenate[sqlite3.Connection, float, P], R]) -> None:
+    def __init__(
+        self, function: Callable[Concatenate[sqlite3.Connection, float, P], R], *, together: bool = False
+    ) -> None:
         self._function = function
+        self._together = together
         self._name = function.__name__
         self.__doc__ = function.__doc__
 
@@ -74,6 +78,12 @@ class WritingAt(Generic[P, R]):
         self._name = name.lstrip("_")
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
+        def call_together(*args: P.args, **kwargs: P.kwargs) -> R:
+            asked = Asked(self._name, lambda db: self._function(db, catalog.clock(), *args, **kwargs))
+            catalog.together.ask(asked)
+            with catalog.connected() as db:
+                return catalog.together.settle(db, asked)
+
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             with catalog.connected() as db:
                 with transaction(db):
@@ -82,7 +92,7 @@ class WritingAt(Generic[P, R]):
                 passing(f"catalog.{self._name}.done")
             return result
 
-        return call
+        return call_together if self._together else call
 
 
 class Catalog:
@@ -97,6 +107,7 @@ class Catalog:
         self._path = path
         self.clock = clock
         self._lock = threading.Lock()
+        self.together = Together()
 
     @classmethod
     def open(
@@ -148,22 +159,17 @@ class Catalog:
     limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
     model_queues = Reading(claims.model_queues)
-    claim = WritingAt(claims.claim)
-    succeed = WritingAt(claims.succeed)
+    claim = WritingAt(claims.claim, together=True)
+    succeed = WritingAt(claims.succeed, together=True)
     better_take = Reading(selection.better_take)
-    fail = WritingAt(claims.fail)
+    fail = WritingAt(claims.fail, together=True)
     release = WritingAt(claims.release)
     recover = WritingAt(claims.recover)
     progress = Writing(state.progress)
-    worker_state = WritingAt(state.set_worker)
+    worker_state = WritingAt(state.set_worker, together=True)
     workers_gone = Writing(state.stop_workers)
 
     # --- what people ask for ---
-    cancel = WritingAt(wishes.cancel)
-    pause = WritingAt(wishes.pause)
-    resume = WritingAt(wishes.resume)
-    retry = WritingAt(wishes.retry)
-    rate = WritingAt(ratings.rate)
     answer = WritingAt(answers.answer)
 
     # --- scores and the choice among takes ---
@@ -204,6 +210,9 @@ class Catalog:
     mark_reported = Writing(reports.mark_reported)
     undelivered = Reading(reports.undelivered)
     mark_delivered = Writing(reports.mark_delivered)
+    next_wanted = Reading(deliveries.next_wanted)
+    delivery_begun = Writing(deliveries.delivery_begun)
+    delivery_ended = WritingAt(deliveries.delivery_ended)
     get_setting = Reading(state.get_setting)
     set_setting = Writing(state.set_setting)
 

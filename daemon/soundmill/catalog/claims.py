@@ -59,6 +59,11 @@ DAEMON_ENDED = "the daemon ended while this attempt ran"
 # would go on like that for ever.
 ALONE_AFTER = 5
 GIVEN_UP_AFTER = 20
+# The same of a machine of a cluster: that one is lost says nothing against what ran there, until it goes on and on.
+NODES_IN_A_ROW = """
+SELECT count(*) FROM attempts WHERE job_id = :job AND number > coalesce(
+    (SELECT max(number) FROM attempts WHERE job_id = :job AND number < :number AND error_kind IS NOT 'node_lost'), 0)
+"""
 ENDED_IN_A_ROW = """
 SELECT count(*) FROM attempts WHERE job_id = :job AND number > coalesce(
     (SELECT max(number) FROM attempts WHERE job_id = :job AND number < :number AND error IS NOT :ended), 0)
@@ -217,6 +222,12 @@ def fail(
     the attempt counts against max_attempts, `suspect` whether the job may have taken the engine down.
     """
     job = attempt.job
+    if kind is FailureKind.NODE_LOST:
+        in_a_row = db.execute(NODES_IN_A_ROW, {"job": job.id, "number": attempt.number}).fetchone()[0]
+        suspect = suspect or in_a_row >= ALONE_AFTER
+        if in_a_row >= GIVEN_UP_AFTER:
+            kind, retry_at, counts = FailureKind.ENGINE_DIED, None, True
+            message = f"its machine was lost {in_a_row} times in a row while this job ran: it may be why ({message})"
     if retry_at is None:
         done = _fail_for_good(db, now, attempt, kind, message, counts=counts, suspect=suspect)
     else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.faults import passing
+
+R = TypeVar("R")
 
 BUSY_S = 10.0
 
@@ -70,6 +74,72 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+class Asked(Generic[R]):
+    """One caller's write, and what came of it."""
+
+    def __init__(self, name: str, change: Callable[[sqlite3.Connection], R]) -> None:
+        self.name = name
+        self.change = change
+        self.done = False
+        self.result: R | None = None
+        self.error: Exception | None = None
+
+
+class Together:
+    """Writes of many threads in one transaction, for a commit waits for the disk as long for one as for fifty.
+
+    Whoever has the connection does all that was asked for meanwhile. One that raises undoes its own part alone; where
+    the whole comes to nothing, each is done again by whoever asked for it, by itself.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Asked[Any]] = []
+
+    def ask(self, asked: Asked[Any]) -> None:
+        with self._lock:
+            self._waiting.append(asked)
+
+    def settle(self, db: sqlite3.Connection, asked: Asked[R]) -> R:
+        """What came of it; for whoever has the connection. Raises what it raised."""
+        if not asked.done:
+            with self._lock:
+                group, self._waiting = self._waiting, []
+            others = [each for each in group if each is not asked]
+            if others and asked in group:
+                with suppress(Exception):  # whoever's it is: nothing of it was done, and it comes again by itself
+                    self._all(db, group)
+            if not asked.done:
+                self._one(db, asked)
+        if asked.error is not None:
+            raise asked.error
+        return cast("R", asked.result)
+
+    def _all(self, db: sqlite3.Connection, group: Sequence[Asked[Any]]) -> None:
+        with transaction(db):
+            for each in group:
+                each.error = None
+                db.execute("SAVEPOINT one")
+                try:
+                    each.result = each.change(db)
+                except SoundmillError as error:
+                    each.error = error
+                    db.execute("ROLLBACK TO one")
+                passing(f"catalog.{each.name}")
+                db.execute("RELEASE one")
+        for each in group:
+            each.done = True
+        for each in group:
+            passing(f"catalog.{each.name}.done")
+
+    def _one(self, db: sqlite3.Connection, asked: Asked[Any]) -> None:
+        asked.error = None
+        with transaction(db):
+            asked.result = asked.change(db)
+            passing(f"catalog.{asked.name}")
+        passing(f"catalog.{asked.name}.done")
 
 
 @contextmanager

@@ -135,15 +135,29 @@ def m0014_fingerprints(db: Database) -> None:
     _run(db, "0014_fingerprints.sql")
 
 
+def m0015_goodness(db: Database) -> None:
+    """What goodness may be read from where nobody has listened. A column is there already where a plugin's check has
+    brought one of its name."""
+    there = {row[1] for row in db.execute("PRAGMA table_info(measurements)")}
+    for statement in statements(_sql("steps/0015_goodness.sql")):
+        if "ADD COLUMN" not in statement or statement.split("ADD COLUMN ")[1].split()[0] not in there:
+            db.execute(statement)
+
+
 def m0016_loops(db: Database) -> None:
     """Loops, tempo and key: what was asked of a job, what was heard of a take."""
     _run(db, "0016_loops.sql")
 
 
+def m0017_counts(db: Database) -> None:
+    """What the site's pages count and sort in a batch of a hundred thousand takes."""
+    _run(db, "0017_counts.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
-    m0014_fingerprints, m0016_loops,
+    m0014_fingerprints, m0015_goodness, m0016_loops, m0017_counts,
 )  # fmt: skip
 
 

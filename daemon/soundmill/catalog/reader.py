@@ -194,6 +194,15 @@ class Reader:
             return None
         return self._rows("SELECT * FROM picks_list WHERE shortlist = ? COLLATE NOCASE", shortlist)
 
+    def takes_shown(self) -> list[Row]:
+        """All rows of the view takes, the oldest first: of a copy, which has few."""
+        return self._rows("SELECT * FROM takes ORDER BY output_id")
+
+    def peaks(self) -> dict[int, bytes]:
+        """What players draw, by output id, of all takes that have it: of a copy, which has few."""
+        with self._db() as db:
+            return dict(db.execute("SELECT output_id, data FROM take_peaks").fetchall())
+
     def takes_of_query(self, sql: str) -> list[int]:
         """The output ids that a query of somebody's answers with: in its column `output_id`, or of the files in its
         column `audio`. Raises CatalogError for what is no such query."""
@@ -410,6 +419,10 @@ class Reader:
     def troubles(self) -> list[Row]:
         """What of the daemon does not work at present, the oldest first."""
         return self._rows("SELECT * FROM troubles ORDER BY began_at")
+
+    def machines(self) -> list[Row]:
+        """The machines of the cluster that the daemon sees, by name."""
+        return self._rows("SELECT * FROM machines ORDER BY machine")
 
     def heartbeat(self) -> Row | None:
         """The daemon's last sign of life in the catalogue; there is another in a file beside it."""

@@ -19,7 +19,7 @@ from soundmill.catalog.outputs import SCORER, batches_of
 from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import add_event
 from soundmill.catalog.state import get_setting, set_setting
-from soundmill.jobs import Job, Judgement, Verdict
+from soundmill.jobs import ALIKE_POINTS, Job, Judgement, Verdict
 
 STARS = "stars"  # rank by what people said
 LISTENERS = "listeners"  # rank by which of two takes they would rather have
@@ -123,7 +123,8 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
         return False
     wanted = [take for take in takes if not take["rejected"]]
     strengths = _strengths(db, [take["id"] for take in takes]) if rank_by == LISTENERS else None
-    best = ranked(wanted, by_stars=rank_by == STARS, strengths=strengths)[: takes[0]["keep_best"]]
+    ranking = ranked(wanted, by_stars=rank_by == STARS, strengths=strengths, whole=scorer == SCORER)
+    best = ranking[: takes[0]["keep_best"]]
     kept = {take["id"] for take in best}
     different = 0
     for take in takes:
@@ -136,25 +137,38 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
             order_move(db, take["id"], batch_id, target)
     if different:
         changed(db, now, [batch_id])
-        _log(db, now, batch_id, position, takes, kept)
+        told = scorer != SCORER or _told_apart(ranking, len(best), by_people=bool(strengths) or rank_by == STARS)
+        _log(db, now, batch_id, position, takes, kept, told)
     return True
 
 
 def ranked(
-    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None = None
+    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None = None, whole: bool = False
 ) -> list[sqlite3.Row]:
-    """The takes from best to worst. Those that passed come before those that did not, then the score decides, then
-    the order of the file. With `by_stars` what a person said comes first of all, or with `strengths`, by the take's
-    number, what listeners preferred: somebody who has listened outranks the checks."""
+    """The takes from best to worst. Those that passed come before those that did not, then the score decides, in
+    `whole` points where its decimals mean nothing, then the order of the file. With `by_stars` what a person said comes
+    first of all, or with `strengths`, by the take's number, what listeners preferred: somebody who has listened
+    outranks the checks."""
 
     def key(take: sqlite3.Row) -> tuple[float, bool, float]:
         stars = (UNRATED if take["stars"] is None else take["stars"]) if by_stars else 0
         if strengths:
             stars = round(strengths[take["id"]], 9)
         score = float("-inf") if take["score"] is None else take["score"]
-        return -stars, take["verdict"] != Verdict.PASSED.value, -score
+        points = round(score / ALIKE_POINTS) if whole and take["score"] is not None else score
+        return -stars, take["verdict"] != Verdict.PASSED.value, -points
 
     return sorted(takes, key=key)  # sorting keeps the file's order among equals
+
+
+def _told_apart(ranking: Sequence[sqlite3.Row], kept: int, *, by_people: bool) -> bool:
+    """Whether anything but the file's order puts the last take that is kept before the first one that is not."""
+    if by_people or not 0 < kept < len(ranking):
+        return True
+    last, first = ranking[kept - 1], ranking[kept]
+    if last["verdict"] != first["verdict"] or last["score"] is None or first["score"] is None:
+        return True
+    return bool(last["score"] - first["score"] >= ALIKE_POINTS)
 
 
 def _strengths(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, float] | None:
@@ -234,11 +248,19 @@ def undecided(db: sqlite3.Connection) -> bool:
 
 
 def _log(
-    db: sqlite3.Connection, now: float, batch_id: int, position: int, takes: Sequence[sqlite3.Row], kept: set[int]
+    db: sqlite3.Connection,
+    now: float,
+    batch_id: int,
+    position: int,
+    takes: Sequence[sqlite3.Row],
+    kept: set[int],
+    told_apart: bool,
 ) -> None:
     failed = sum(take["id"] in kept and take["verdict"] != Verdict.PASSED.value for take in takes)
     name = db.execute("SELECT name FROM batches WHERE id = ?", (batch_id,)).fetchone()[0]
     message = f"{name}: row {position}: {len(kept)} of {len(takes)} takes kept"
     if failed:
         message += f", {failed} of them although a check failed: no better take came"
+    if not told_apart:
+        message += "; the checks cannot tell them from the others: listen"
     add_event(db, now, "takes chosen", message, batch_id=batch_id)

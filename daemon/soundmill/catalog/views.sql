@@ -55,7 +55,7 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.verdict AS verdict,
        coalesce((SELECT group_concat(name, ', ') FROM checks WHERE output_id = o.id AND NOT passed), '')
            AS failed_checks,
-       o.score AS score,
+       o.score AS score,  -- soundness
        -- Of several people the mean; whoever rejects a take has a say of his own.
        CAST((SELECT round(avg(stars), 2) FROM ratings WHERE output_id = o.id) AS REAL) AS stars,
        EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
@@ -90,6 +90,11 @@ SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, j.po
        o.kept AS kept,
        strftime('%Y-%m-%dT%H:%M:%SZ', o.pruned_at, 'unixepoch') AS pruned_at,
        (SELECT json_group_object(scorer, score) FROM scores WHERE output_id = o.id) AS scores,
+       m.token_log_probability AS token_log_probability,
+       m.token_log_probability_unprompted AS token_log_probability_unprompted,
+       m.token_entropy AS token_entropy, m.token_entropy_unprompted AS token_entropy_unprompted,
+       m.brightness_hz AS brightness_hz, m.attacks_per_s AS attacks_per_s,
+       m.prompt_agreement AS prompt_agreement,
        o.licence AS licence, o.versions AS versions, o.defects AS defects, o.sha256 AS sha256,
        o.ruleset AS ruleset, a.worker AS worker, a.device AS device,
        strftime('%Y-%m-%dT%H:%M:%SZ', o.created_at, 'unixepoch') AS created_at,
@@ -99,6 +104,40 @@ JOIN batches b ON b.id = o.batch_id
 JOIN jobs j ON j.id = o.job_id
 LEFT JOIN attempts a ON a.job_id = o.job_id AND a.number = o.attempt
 LEFT JOIN measurements m ON m.output_id = o.id;
+
+-- How many takes of a batch were kept, set aside and quarantined, of those that count: only these are chosen among.
+CREATE VIEW batch_filed AS
+SELECT b.name AS batch,
+       (SELECT count(*) FROM outputs WHERE batch_id = b.id AND kept = 1) AS kept,
+       (SELECT count(*) FROM outputs WHERE batch_id = b.id AND kept = 0) AS set_aside,
+       (SELECT count(*) FROM outputs o JOIN jobs j ON j.id = o.job_id AND j.final_attempt = o.attempt
+            WHERE o.batch_id = b.id AND o.quarantined = 1) AS quarantined,
+       b.id AS batch_id
+FROM batches b;
+
+-- How good a take is, by each source that has anything to say of it, the most to be relied on first (`rank`): people
+-- who compared it (share of the answers that prefer it, ties as halves), stars, models that score, and what its prompt
+-- asks for against what is heard, and how much likelier its tokens are with its prompt than without. No two sources
+-- have one scale.
+CREATE VIEW goodness_by_source AS
+SELECT output_id, 'listeners' AS source, avg(preferred) AS goodness, count(*) AS answers, 1 AS rank
+FROM (SELECT first_output_id AS output_id, CASE answer WHEN 'first' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END AS preferred
+      FROM comparisons WHERE NOT attention
+      UNION ALL
+      SELECT second_output_id, CASE answer WHEN 'second' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END
+      FROM comparisons WHERE NOT attention)
+GROUP BY output_id
+UNION ALL
+SELECT output_id, 'stars', avg(stars), count(stars), 2 FROM ratings WHERE stars IS NOT NULL GROUP BY output_id
+UNION ALL
+SELECT output_id, scorer, score, NULL,
+       CASE WHEN scorer = (SELECT value FROM settings WHERE key = 'rank_by') THEN 3 ELSE 4 END
+FROM scores WHERE scorer <> 'soundmill' AND score IS NOT NULL
+UNION ALL
+SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL
+UNION ALL
+SELECT output_id, 'gain', token_log_probability - token_log_probability_unprompted, NULL, 6
+FROM measurements WHERE token_log_probability_unprompted IS NOT NULL;
 
 CREATE VIEW ratings_list AS
 SELECT o.path AS audio, b.name AS batch, j.name AS job, o.job_id AS job_id, r.who AS who, r.stars AS stars,
@@ -173,6 +212,18 @@ SELECT action, target, who, state, reason,
        strftime('%Y-%m-%dT%H:%M:%SZ', answered_at, 'unixepoch') AS answered_at,
        answered_at AS answered_unix, ulid, id AS answer_id
 FROM answers;
+
+-- What people asked on the site to have delivered, the latest hundred; folders are below the home's deliveries.
+CREATE VIEW deliveries AS
+SELECT json_extract(d.value, '$.target') AS target, json_extract(d.value, '$.of') AS of_what,
+       json_extract(d.value, '$.profile') AS profile, json_extract(d.value, '$.state') AS state,
+       json_extract(d.value, '$.said') AS said, json_extract(d.value, '$.folder') AS folder,
+       json_extract(d.value, '$.zip') AS zip_file, json_extract(d.value, '$.who') AS who,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(d.value, '$.asked_at'), 'unixepoch') AS asked_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(d.value, '$.ended_at'), 'unixepoch') AS ended_at,
+       json_extract(d.value, '$.ulid') AS ulid
+FROM settings s, json_each(s.value) d
+WHERE s.key = 'deliveries';
 
 -- What players draw of a take at once, as audio/peaks.py packs it.
 CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
@@ -285,6 +336,21 @@ SELECT json_extract(t.value, '$.part') AS part, json_extract(t.value, '$.message
 FROM settings s, json_each(s.value) t
 WHERE s.key = 'troubles';
 
+-- The machines of the cluster that the daemon sees now.
+CREATE VIEW machines AS
+SELECT json_extract(n.value, '$.name') AS machine, json_extract(n.value, '$.address') AS address,
+       json_extract(n.value, '$.state') AS state, json_extract(n.value, '$.gpus') AS gpus,
+       json_extract(n.value, '$.cpus') AS cpus,
+       (SELECT count(*) FROM workers w WHERE w.status <> 'stopped'
+        AND substr(w.name, 1, length(json_extract(n.value, '$.name')) + 1) = json_extract(n.value, '$.name') || '/')
+        AS engines,
+       (SELECT coalesce(sum(w.running), 0) FROM workers w WHERE w.status <> 'stopped'
+        AND substr(w.name, 1, length(json_extract(n.value, '$.name')) + 1) = json_extract(n.value, '$.name') || '/')
+        AS running,
+       json_extract(n.value, '$.why') AS why
+FROM settings s, json_each(s.value) n
+WHERE s.key = 'machines';
+
 -- The daemon's last sign of life; steady_s is on the machine's clock that no change of the date moves.
 CREATE VIEW heartbeat AS
 SELECT json_extract(value, '$.state') AS state, json_extract(value, '$.pid') AS pid,
@@ -382,3 +448,33 @@ SELECT b.name AS batch,
        (SELECT name FROM batches WHERE id = b.extends) AS extends,
        b.id AS batch_id
 FROM batches b;
+
+-- How many rows the large views have, and how many of each value in the columns that are listed beside them: what
+-- counting their rows one by one would give.
+CREATE VIEW row_totals AS
+SELECT 'takes' AS view, (SELECT coalesce(sum(n_outputs), 0) FROM batches) AS total
+UNION ALL SELECT 'job_list', (SELECT coalesce(sum(job_count), 0) FROM batches)
+UNION ALL SELECT 'queue', (SELECT coalesce(sum(n_queued), 0) FROM batches)
+UNION ALL SELECT 'failures', (SELECT coalesce(sum(n_failed), 0) FROM batches)
+UNION ALL SELECT 'attempt_list', (SELECT count(*) FROM attempts)
+UNION ALL SELECT 'scores_by_scorer', (SELECT count(*) FROM scores)
+UNION ALL SELECT 'ratings_list', (SELECT count(*) FROM ratings)
+UNION ALL SELECT 'labelled_jobs', (SELECT count(*) FROM job_labels)
+UNION ALL SELECT 'event_log', (SELECT count(*) FROM events);
+
+CREATE VIEW value_totals AS
+SELECT 'takes' AS view, 'batch' AS column_name, name AS value, n_outputs AS total FROM batches WHERE n_outputs > 0
+UNION ALL SELECT 'takes', 'model', model, outputs FROM model_totals WHERE outputs > 0
+UNION ALL SELECT 'takes', 'kept', value, total FROM (
+    SELECT 1 AS value, (SELECT count(*) FROM outputs WHERE kept = 1) AS total
+    UNION ALL SELECT 0, (SELECT count(*) FROM outputs WHERE kept = 0)) WHERE total > 0
+UNION ALL SELECT 'takes', 'verdict', value, total FROM (
+    SELECT 'failed' AS value, (SELECT count(*) FROM outputs WHERE verdict = 'failed') AS total
+    UNION ALL SELECT 'passed', (SELECT coalesce(sum(n_outputs), 0) FROM batches)
+        - (SELECT count(*) FROM outputs WHERE verdict = 'failed')) WHERE total > 0
+UNION ALL SELECT 'job_list', 'status', status, n FROM (
+    SELECT 'queued' AS status, sum(n_queued) AS n FROM batches
+    UNION ALL SELECT 'running', sum(n_running) FROM batches
+    UNION ALL SELECT 'succeeded', sum(n_succeeded) FROM batches
+    UNION ALL SELECT 'failed', sum(n_failed) FROM batches
+    UNION ALL SELECT 'cancelled', sum(n_cancelled) FROM batches) WHERE n > 0;

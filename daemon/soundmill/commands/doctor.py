@@ -14,7 +14,7 @@ from typing import Literal
 
 from soundmill import plugins
 from soundmill.commands import terminal as show
-from soundmill.config import Config, load
+from soundmill.config import AUTO, Config, load
 from soundmill.engine.devices import describe, find_devices
 from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.engine.scorers.registry import scorers
@@ -89,6 +89,7 @@ def examine(home: Home, config: Config) -> Iterator[Finding]:
     yield from _plugins()
     yield from _devices(config)
     yield from _model(config)
+    yield from _scorers(config)
     yield from _storage(home)
     yield from _home(home)
     yield _sqlite()
@@ -138,6 +139,15 @@ def _model(config: Config) -> Iterator[Finding]:
             f"{spec.name}: its weights are not downloaded yet; the first job fetches them",
             f"soundmill models pull {spec.name}, or default_model: tiny",
         )
+
+
+def _scorers(config: Config) -> Iterator[Finding]:
+    if config.scoring.scorers == (AUTO,):
+        found = " and ".join(config.scoring.chosen)
+        if found:
+            yield Finding("ok", "scorers", f"auto: takes are scored by {found}")
+        else:
+            yield Finding("note", "scorers", "auto: none is on this machine", "docs/scoring.md says how they are had")
 
 
 def weights_cached(spec: ModelSpec) -> bool:

@@ -23,6 +23,10 @@ BATCHES = {
 WORKERS = {
     "worker": "worker", "status": "status", "model": "model", "running": "clips", "slots": "slots", "error": "error",
 }  # fmt: skip
+MACHINES = {
+    "machine": "machine", "state": "state", "gpus": "GPUs", "cpus": "CPUs", "engines": "engines", "running": "clips",
+    "address": "address", "why": "why",
+}  # fmt: skip
 JOBS = {
     "batch": "batch", "job": "job", "status": "status", "model": "model", "seed": "seed", "attempts": "attempts",
     "prompt": "prompt", "audio": "audio", "error": "error",
@@ -43,9 +47,11 @@ def status(home: Home, *, as_json: bool) -> None:
     with Reader.open(home.catalog) as reader:
         overview, batches, workers = reader.overview(), reader.batches(limit=20), reader.workers()
         notices, running = reader.inbox_notices(), daemon_running(home)
+        machines = reader.machines() if running else []
         health = health_of(home, reader, gone=not running)
     if as_json:
         found = {"daemon_running": running, "overview": overview, "batches": batches, "workers": workers}
+        found |= {"machines": machines}
         told = health.as_json()
         show.print_json(found | {"inbox": notices, "troubles": told.pop("troubles"), "daemon": told})
         return
@@ -63,7 +69,17 @@ def status(home: Home, *, as_json: bool) -> None:
     print()
     show.table([row for row in batches if row["archived_at"] is None], BATCHES, "No batch yet.")
     print()
+    if machines:
+        show.table(machines, MACHINES, "")
+        print()
     show.table(workers, WORKERS, "No worker yet.")
+
+
+def machines(home: Home, *, as_json: bool) -> None:
+    """Print the machines of the cluster that the daemon sees."""
+    with Reader.open(home.catalog) as reader:
+        rows = reader.machines() if daemon_running(home) else []
+    show.table(rows, MACHINES, "No machine: the daemon does not run, or sees none.", as_json=as_json)
 
 
 def health_of(home: Home, reader: Reader, *, gone: bool) -> Health:

@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +19,7 @@ from soundmill.commands.judging import TooShort, judge_audio
 from soundmill.config import load
 from soundmill.errors import MissingInput, SoundmillError, UsageError
 from soundmill.home import Home
-from soundmill.jobs import QualityKind, Verdict
+from soundmill.jobs import ALIKE_POINTS, CANNOT_TELL, QualityKind, Verdict
 from soundmill.quality.limits import Limits
 from soundmill.service.wiring import limits_of
 
@@ -38,8 +38,10 @@ def qc(home: Home, paths: Iterable[Path], kind: QualityKind, *, as_json: bool, a
     if as_csv and not as_json:
         write_csv(rows, sys.stdout)
     else:
-        found = rows if as_json else [{**row, "why": why(row)} for row in rows]
+        found = rows if as_json else [{**row, "score": whole(row), "why": why(row)} for row in rows]
         show.table(found, COLUMNS, "", as_json=as_json)
+        if not as_json and cannot_tell(rows):
+            print(CANNOT_TELL, file=sys.stderr)  # a line of the table is a file
     failed = sum(not passed(row) for row in rows)
     if failed:
         raise SoundmillError(f"{failed} of {len(rows)} files did not pass")
@@ -129,6 +131,18 @@ def _one_thread() -> None:
 
 def passed(row: Mapping[str, object]) -> bool:
     return row["verdict"] == Verdict.PASSED
+
+
+def whole(row: Mapping[str, object]) -> int | None:
+    """The score as it is shown: its decimals tell nothing."""
+    score = row.get("score")
+    return round(score) if isinstance(score, float) else None
+
+
+def cannot_tell(rows: Sequence[Mapping[str, object]]) -> bool:
+    """Whether several files passed and their scores differ by decimals."""
+    scores = [score for row in rows if passed(row) and isinstance(score := row.get("score"), float)]
+    return len(scores) > 1 and max(scores) - min(scores) < ALIKE_POINTS
 
 
 def why(row: Mapping[str, object]) -> str:

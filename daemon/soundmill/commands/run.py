@@ -11,9 +11,9 @@ from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
 from soundmill.commands.asking.link import offer
 from soundmill.config import load
-from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
 from soundmill.home import Home
+from soundmill.service import wiring
 from soundmill.service.daemon import Ended, Service
 
 SHOWN_EVERY_S = 0.5
@@ -26,7 +26,7 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], object]) -> 
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens to it
     config = load(home)
-    devices = find_devices(config.engine.devices)
+    devices = wiring.devices_of(config)
     bars = None if logs.leads_to_journal() else show.BatchBars(time.monotonic)
     shown_at = 0.0
     reader: Reader | None = None
@@ -49,7 +49,7 @@ def run(home: Home, *, once: bool, site: bool, say: Callable[[str], object]) -> 
             reader = reader or Reader.open(home.catalog)
             bars.update(reader.batches(limit=50))
 
-    say(f"soundmill {__version__} on {', '.join(devices)}, home {home.root}")
+    say(f"soundmill {__version__} on {wiring.place_of(config, devices)}, home {home.root}")
     service = Service(home, config, devices=devices, with_site=site, with_reports=True, on_tick=show_progress)
     try:
         ended = service.run(once=once)

@@ -20,7 +20,7 @@ def score(home: Home) -> str:
     config = load(home)
     with Reader.open(home.catalog), lock_home(home):  # the reader says when there is no catalogue yet
         count = score_all(home, config, clock=time.time)
-    return f"{count} takes scored by {' and '.join(config.scoring.scorers)}"
+    return f"{count} takes scored by {' and '.join(config.scoring.chosen)}"
 
 
 def score_all(home: Home, config: Config, *, clock: Callable[[], float]) -> int:
@@ -31,7 +31,8 @@ def score_all(home: Home, config: Config, *, clock: Callable[[], float]) -> int:
     """
     models = models_of(config.scoring)
     if not models:
-        raise UsageError(f"{home.config_file}: scoring.scorers names none, and Soundmill's own score is there already")
+        what = "names none" if not config.scoring.scorers else "is auto, and none is on this machine"
+        raise UsageError(f"{home.config_file}: scoring.scorers {what}, and Soundmill's own score is there already")
     with (
         closing(Catalog.open(home.catalog, clock=clock)) as catalog,
         closing(open_process(config, generating=())) as process,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from soundmill.jobs import GenerationFailed, GenerationRequest, ModelInfo, Progress
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """Raw samples of one finished request: float32, shape [channels, time], full scale = 1."""
+    """Raw samples of one finished request: float32, shape [channels, time], full scale = 1.
+
+    `surprise` has the measurements that only the decode loop can make, by the names in decoder/surprise.py.
+    """
 
     request: GenerationRequest
     samples: NDArray[np.float32]
@@ -23,6 +26,7 @@ class Clip:
     generation_s: float  # this and the next two as in jobs.Generated
     device_s: float
     row_steps: int
+    surprise: Mapping[str, float] = field(default_factory=dict)
 
 
 class Backend(Protocol):

@@ -23,7 +23,9 @@ from soundmill.engine.backend import Clip
 from soundmill.errors import EngineError, MissingInput
 from soundmill.jobs import OF_THE_CLIP, Generated, GenerationRequest, ModelInfo
 from soundmill.music.asked import Asked
+from soundmill.quality.agreement import agreement
 from soundmill.quality.measure import measure
+from soundmill.quality.traits import traits
 
 
 def finish(clip: Clip, info: ModelInfo) -> Generated:
@@ -56,6 +58,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         before=raw,
         meter={**asdict(read), **heard},
     )
+    values = {**measured.values, **traits(delivered, sample_rate), **clip.surprise}
     return Generated(
         job_id=request.job_id,
         attempt=request.attempt,
@@ -67,7 +70,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         generation_s=clip.generation_s,
         device_s=clip.device_s,
         row_steps=clip.row_steps,
-        measurements=measured.values,
+        measurements={**values, "prompt_agreement": agreement(request.prompt, values)},
         versions=info.versions,
         licence=info.licence,
         defects=measured.defects,

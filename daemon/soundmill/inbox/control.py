@@ -21,16 +21,17 @@ from soundmill.faults import passing
 
 Action = Literal[
     "cancel", "pause", "resume", "retry", "rate", "prune",
-    "priority", "archive", "unarchive",
+    "priority", "archive", "unarchive", "deliver",
     "reject", "unreject", "note", "pick", "unpick", "compare",
     "create_list", "rename_list", "archive_list", "unarchive_list", "delete_list",
 ]  # fmt: skip
 ACTIONS: tuple[str, ...] = get_args(Action)
 # What steers the mill; all others only say what somebody thinks.
 STEERING: frozenset[str] = frozenset(
-    {"cancel", "pause", "resume", "retry", "priority", "archive", "unarchive", "prune"}
+    {"cancel", "pause", "resume", "retry", "priority", "archive", "unarchive", "prune", "deliver"}
 )
 ANSWERS = ("first", "second", "tie")
+DELIVERED = ("batch", "shortlist")
 DEFAULT_LIST = "picks"
 OWNER = "owner"  # whoever uses the command line of this machine
 
@@ -40,6 +41,7 @@ LONGEST_NOTE = 2_000  # characters
 LONGEST_WHO = 100
 LONGEST_NAME = 100  # of a shortlist
 LONGEST_STUDY = 200
+LONGEST_PROFILE = 100
 LONGEST_TARGET = 500
 MOST_PRIORITY = 1000
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -52,6 +54,8 @@ class Control:
 
     rate: `stars` 1 to 5, or 0 to take them back, and `rejected` where that is said too. rate, pick and note replace a
     note with `note`, unless `keep_note`. pick, unpick: `shortlist`. rename_list: `name`. priority: `priority`.
+    deliver: `of` says whether `target` is a batch or a shortlist, `profile` how its files are made, `zipped` whether
+    they are packed too, and `rights` that somebody may sell what its licence does not allow to be sold.
     compare: `target` was heard first, `second` after it; which was better in `answer`; `blind` when names were hidden,
     `attention` when it was asked to see whether somebody listens, and then who does answers as `expected`; `study` what
     it belongs to.
@@ -73,6 +77,10 @@ class Control:
     attention: bool = False
     expected: str | None = None
     study: str | None = None
+    of: str | None = None
+    profile: str | None = None
+    zipped: bool = False
+    rights: bool = False
 
 
 ALWAYS = ("action", "target", "who")
@@ -260,6 +268,16 @@ def _more(action: str, content: Mapping[str, Any]) -> dict[str, Any]:
             if type(priority) is not int or abs(priority) > MOST_PRIORITY:
                 raise InvalidControl(f"priority must be a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}")
             return {"priority": priority}
+        case "deliver":
+            of = content.get("of")
+            if of not in DELIVERED:
+                raise InvalidControl(f"of must be one of {', '.join(DELIVERED)}")
+            return {
+                "of": of,
+                "profile": _needed(content, "profile", LONGEST_PROFILE),
+                "zipped": bool(_flag(content, "zipped")),
+                "rights": bool(_flag(content, "rights")),
+            }
         case "compare":
             answer = content.get("answer")
             if answer not in ANSWERS:

@@ -180,9 +180,9 @@ def chip_list(entries: Sequence[tuple[str, str | None]], kind: str) -> Markup:
 
 
 def score(value: float) -> Markup:
-    """A score from 0 to 100 as a number and a bar, which is of another colour where a check has failed."""
+    """A score from 0 to 100 as a whole number and a bar, which is of another colour where a check has failed."""
     return Markup('<span class="sm-score">{} <meter min="0" low="{:g}" max="100" value="{}"></meter></span>').format(
-        rounded(round(value, 1)), LIMIT_SCORE, value
+        rounded(round(value)), LIMIT_SCORE, value
     )
 
 

@@ -24,6 +24,7 @@ App = Callable[[dict[str, Any], Receive, Send], Any]
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 # What is asked of the mill; every other page of ours is only read.
 ASKED_BY_POST = frozenset(f"/-/soundmill/{name}" for name in ("wishes", "check", "submit", "studies", "listening"))
+NOT_WHERE_FROZEN = frozenset(f"/-/soundmill/{name}" for name in ("enter", "compose"))
 MOST_FACETS = 12
 QUESTIONS_AT_ONCE = 2  # of visitors' own SQL; the threads that are left serve the pages
 QUESTIONS_WAITING = 20
@@ -32,12 +33,19 @@ THREADS_PAGE = re.compile(r"/-/threads(\.json)?/?$")  # it tells folders of this
 
 class Guard:
     """An ASGI application around Datasette's. `hosts` are further names that this site is reached by, `prefix` what
-    its paths may begin with, Datasette's base_url."""
+    its paths may begin with, Datasette's base_url. A `frozen` site is a published copy: nothing can be asked of it."""
 
     def __init__(
-        self, app: App, hosts: Sequence[str], catalogs: Callable[[], Sequence[str]], *, prefix: str = "/"
+        self,
+        app: App,
+        hosts: Sequence[str],
+        catalogs: Callable[[], Sequence[str]],
+        *,
+        prefix: str = "/",
+        frozen: bool = False,
     ) -> None:
         self._app = app
+        self._frozen = frozen
         self._prefix = prefix
         self._hosts = {*(name.lower() for name in hosts), *own_names()}
         self._catalogs = catalogs
@@ -69,6 +77,8 @@ class Guard:
         path, method = without_prefix(scope["path"], self._prefix), scope["method"]
         if host and not is_known(host, self._hosts):
             return 421, f"421: {host} is no name of this site: add it to web.hosts in soundmill.yaml", {}
+        if self._frozen and (method not in METHODS[:-1] or path in NOT_WHERE_FROZEN):
+            return 403, "403: a frozen copy: it can be looked at and listened to, and nothing can be changed", {}
         ours = path == "/" or path.startswith("/-/soundmill") or self._is_ours(path)
         allowed = METHODS[:-1] if ours and path not in ASKED_BY_POST else METHODS
         if method not in allowed:

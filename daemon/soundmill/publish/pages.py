@@ -49,10 +49,11 @@ def batch_status(row: Mapping[str, Any]) -> str:
 async def front_page(datasette: Any, database: str, request: Any) -> Response:
     """What somebody meets who opens the site: what it holds, what came last, and the ways in."""
     source = datasette.databases[database]
+    board, takes = await reads.visit(source, lambda ask: (reads.front(ask), reads.newest_takes(ask)))
     context = {
         **helpers(datasette, database),
-        "board": await reads.front(source),
-        "takes": await reads.newest_takes(source),
+        "board": board,
+        "takes": takes,
         "alternate_url_json": datasette.urls.path("/.json"),
     }
     html = await datasette.render_template("soundmill_front.html", context, request=request, view_name="soundmill")
@@ -80,4 +81,4 @@ async def _board(datasette: Any, database: str) -> dict[str, Any]:
     source = datasette.databases[database]
     found = await health(source)
     daemon = {**found.life.as_json(), "lines": found.lines}
-    return {**await reads.board(source), "troubles": list(found.troubles), "daemon": daemon}
+    return {**await reads.visit(source, reads.board), "troubles": list(found.troubles), "daemon": daemon}

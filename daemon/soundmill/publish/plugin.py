@@ -22,15 +22,21 @@ from soundmill.publish import cells, datasettes, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
 from soundmill.publish.compare.routes import ROUTES as COMPARE
+from soundmill.publish.delivering.routes import ROUTES as DELIVERING
 from soundmill.publish.desk.routes import ROUTES as DESK
+from soundmill.publish.grid.routes import ROUTES as GRID
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
-from soundmill.publish.served import served_by, visible_catalog
+from soundmill.publish.served import frozen_at, served_by, visible_catalog
+from soundmill.publish.sharing.answers import shared
+from soundmill.publish.sharing.questions import remember
+from soundmill.publish.sharing.version import Version
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
 hookimpl = HookimplMarker("datasette")
+TEMPLATES = ("templates", "review", "desk", "compare", "delivering", "grid")
 View = Callable[..., Awaitable[Response | None]]
 
 
@@ -51,6 +57,8 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
         if served.catalog:
             home = Path(datasette.databases[served.catalog].path).absolute().parent
             served.home = home if (home / "inbox").is_dir() else None
+        for name in served.catalogs:
+            remember(datasette.databases[name], Version(Path(datasette.databases[name].path)))
 
     return find_catalogs
 
@@ -65,10 +73,15 @@ def prepare_connection(conn: sqlite3.Connection) -> None:
 def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     """Guard the sites that Soundmill starts, which always say by what names they go; others stay as they are."""
     hosts = (datasette.plugin_config("soundmill") or {}).get("hosts")
-    if hosts is None:
+    frozen = frozen_at(datasette) is not None
+    if hosts is None and not frozen:
         return lambda app: app
     return lambda app: Guard(
-        app, hosts.split(), lambda: served_by(datasette).catalogs, prefix=datasette.setting("base_url")
+        app,
+        (hosts or "").split(),
+        lambda: served_by(datasette).catalogs,
+        prefix=datasette.setting("base_url"),
+        frozen=frozen,
     )
 
 
@@ -95,7 +108,7 @@ def prepare_jinja2_environment(env: Any) -> None:
     env.loader = ChoiceLoader(
         [
             *(datasettes.NamingLoader(loader) for loader in env.loader.loaders),
-            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk", "compare")),
+            *(PackageLoader("soundmill.publish", folder) for folder in TEMPLATES),
         ]
     )
 
@@ -127,6 +140,8 @@ def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[
         catalog = served_by(datasette).catalog
         if catalog is None or request is None:
             return {}
+        if (at := frozen_at(datasette)) is not None:
+            return {"frozen_at": at}
         allowed = await datasettes.may(datasette, request.actor, "view-database", catalog)
         return await answers.banner(datasette, catalog) if allowed else {}
 
@@ -146,6 +161,10 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         return []
     path = datasette.urls.path
     front = [{"href": path("/"), "label": "Home"}] if _front_is_ours(datasette) else []
+    asking = [
+        {"href": path("/-/soundmill/compose"), "label": "New batch"},
+        {"href": path("/-/soundmill/studies"), "label": "Listening tests"},
+    ]
     return [
         *front,
         {"href": path("/-/soundmill"), "label": "Board"},
@@ -153,8 +172,7 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         {"href": path("/-/soundmill/review"), "label": "Review"},
         {"href": path("/-/soundmill/batches"), "label": "Batches"},
         {"href": path("/-/soundmill/picks"), "label": "Picks"},
-        {"href": path("/-/soundmill/compose"), "label": "New batch"},
-        {"href": path("/-/soundmill/studies"), "label": "Listening tests"},
+        *([] if frozen_at(datasette) else asking),
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 
@@ -184,6 +202,8 @@ def register_routes() -> list[tuple[str, View]]:
         *REVIEW,
         *DESK,
         *COMPARE,
+        *DELIVERING,
+        *GRID,
     ]
 
 
@@ -193,6 +213,11 @@ async def front_route(datasette: Any, request: Any) -> Response:
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
     await datasettes.must_be_allowed(datasette, request.actor, "view-instance")
+    return await our_front(datasette, request)
+
+
+@shared
+async def our_front(datasette: Any, request: Any) -> Response:
     return await pages.front_page(datasette, await visible_catalog(datasette, request), request)
 
 
@@ -206,10 +231,12 @@ def _front_is_ours(datasette: Any) -> bool:
     return bool(index.filename == theirs.filename)
 
 
+@shared
 async def board_route(datasette: Any, request: Any) -> Response:
     return await pages.board_page(datasette, await visible_catalog(datasette, request), request)
 
 
+@shared
 async def board_json_route(datasette: Any, request: Any) -> Response:
     return await pages.board_json(datasette, await visible_catalog(datasette, request))
 

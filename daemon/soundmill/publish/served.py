@@ -38,6 +38,12 @@ def served_by(datasette: Any) -> Served:
     return _SERVED[datasette]
 
 
+def frozen_at(datasette: Any) -> str | None:
+    """When what is served was published, where it is a frozen copy; else None."""
+    at = (datasette.plugin_config("soundmill") or {}).get("frozen")
+    return None if at is None else str(at)
+
+
 async def visible_catalog(datasette: Any, request: Any) -> str:
     """The catalogue's name, once whoever asks may see it. Raises NotFound, or Datasette's Forbidden."""
     name = served_by(datasette).catalog

@@ -108,9 +108,11 @@ def serve(
     home = catalog.absolute().parent
     merged = metadata(home / OWN_METADATA)
     os.environ.update(environment(outputs, hosts, {}))
+    frozen = ((merged.get("plugins") or {}).get("soundmill") or {}).get("frozen") is not None
     with suppress(OSError):  # a home that cannot be written: nobody stays logged in for longer than the site runs
-        os.environ.setdefault(SECRET_VARIABLE, keys.secret(keys.folder_of(home)))
-        keys.note_address(keys.folder_of(home), url_of(host, port, base_url))
+        if not frozen:  # a copy that was published keeps nothing, and nobody logs in there
+            os.environ.setdefault(SECRET_VARIABLE, keys.secret(keys.folder_of(home)))
+            keys.note_address(keys.folder_of(home), url_of(host, port, base_url))
     # Datasette puts the path into a URI as it is; a bare name has nothing in it that could mean something there.
     os.chdir(home)
 

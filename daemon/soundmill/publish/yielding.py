@@ -18,13 +18,24 @@ Value = TypeVar("Value")
 
 WORK_S = 0.008  # between two rests
 REST_S = 0.002
+PAUSE_S = 0.002  # without a piece of work: the loop was elsewhere, and nobody was held up by us
 
-_rest_at = 0.0
+_rest_at = _worked_at = 0.0
 
 
 def after_a_rest(value: Value) -> Value | Awaitable[Value]:
     """The value, now and then as an awaitable that rests first."""
-    return _rested(value) if time.monotonic() >= _rest_at else value
+    return _rested(value) if _is_due() else value
+
+
+def _is_due() -> bool:
+    """Whether it is time to rest. Short pages, which are most, end before."""
+    global _rest_at, _worked_at
+    now = time.monotonic()
+    if now - _worked_at > PAUSE_S:
+        _rest_at = now + WORK_S
+    _worked_at = now
+    return now >= _rest_at
 
 
 async def _rested(value: Value) -> Value:
@@ -45,6 +56,6 @@ class RestingTemplate(Template):
         pieces: list[str] = []
         async for piece in self.generate_async(*args, **kwargs):
             pieces.append(piece)
-            if time.monotonic() >= _rest_at:
+            if _is_due():
                 await _rest()
         return "".join(pieces)

@@ -19,6 +19,7 @@ Defect = Mapping[str, object]  # {name, start_s, end_s, detail}, see detectors/d
 Values = Mapping[str, float | None]  # by the names of measurements; None where there is no number
 
 OWN = "Soundmill's definition"
+NOTICED = 0.5  # of what a limit allows: so much of most faults is in clean sound, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Rule:
     needed: a sounding clip would have this number, so none fails
     places: names of defects, beside the rule's own, that show where
     by_channel: the measurement is that of the worse of two channels, which the sentence names
+    noticed: up to which share of what the limit allows (soundness.wear) it says nothing, because clean sound has as
+        much; from 0 to below 1
     """
 
     name: str
@@ -81,6 +84,7 @@ class Rule:
     lower: bool = False
     places: tuple[str, ...] = ()
     by_channel: bool = False
+    noticed: float = NOTICED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def judge(
     return Judgement(
         checks=checks,
         verdict=Verdict.PASSED if all(check.passed for check in checks) else Verdict.FAILED,
-        score=score(checks),
+        score=score(checks, {rule.name: rule.noticed for rule in rules()}),
         ruleset=ruleset(kind, limits),
     )
 

@@ -1,4 +1,4 @@
-"""The quality room, scoring: the checks of one take as a single number from 0 to 100, to sort takes by.
+"""The quality room, soundness: the checks of one take as a single number from 0 to 100, how far from failing it is.
 
 No numpy: the daemon scores.
 """
@@ -6,34 +6,37 @@ No numpy: the daemon scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from soundmill.jobs import LIMIT_SCORE, Check
+from soundmill.quality.check import NOTICED
 
-SHARPNESS = 4  # how little it costs to be far inside a limit, and how much to be near it
+SHARPNESS = 2  # how little it costs to be just noticed, and how much to be near a limit
 SPARE_DB = 30.0  # a take this far inside a lower limit given in decibels is faultless in that respect
 RATIO_UNITS = ("share", "correlation", "full scale")  # fractions of a whole: none of it, or all of it
 
 
-def score(checks: Iterable[Check]) -> float:
-    """0 to 100: 100 is faultless, 49 is at a limit, every take with a failed check has 49 or less.
+def score(checks: Iterable[Check], noticed: Mapping[str, float] = MappingProxyType({})) -> float:
+    """Soundness, 0 to 100: 100 is faultless, 49 is at a limit, every take with a failed check has 49 or less.
 
-    For each check, its wear u is 0 where nothing is wrong, 1 at the limit and more beyond it (see `wear`).
+    For each check, its wear u is 0 where nothing is wrong, 1 at the limit and more beyond it (see `wear`). What is
+    wrong is not noticed up to n, which `noticed` has by the check's name (NOTICED where it has none); from there to
+    the limit its strength s = (u - n) / (1 - n) goes from 0 to 1.
 
-    Start at 100. Within the limits each check takes the share u⁴ of the points left above 49:
-    49 + 51 · Π (1 − uᵢ⁴). Using half of what a check allows costs 3 points, four fifths 21, nine tenths 33. So takes
-    that are merely different stay close together near the top, one that came close to failing is told from them, and
-    no number of small faults makes a take look failed. Beyond a limit those 51 points are gone, and each failed check
-    leaves 1 / u of the rest: 49 · Π (1 / uᵢ). Twice the allowed silence is 24.5; a missing measurement that fails its
-    check is 0.
+    Start at 100. Within the limits each check takes the share s² of the points left above 49:
+    49 + 51 · Π (1 - sᵢ²). So clean takes are all at 100 however much they differ, two mild faults cost more than one,
+    one near its limit costs more than many mild ones, and no number of them makes a take look failed. Beyond a limit
+    those 51 points are gone, and each failed check leaves 1 / u of the rest: 49 · Π (1 / uᵢ). Twice the allowed
+    silence is 24.5; a missing measurement that fails its check is 0.
 
-    The score is continuous in every measurement (where its limit is not 0), never rises when a fault grows, and does
-    not change when a check is added that finds nothing. The weights are a convention of Soundmill's, not a published
-    quality scale: a score compares takes, it does not say how good a take is to somebody's ears.
+    It is continuous in every measurement (where its limit is not 0), never rises when a fault grows, and does not
+    change when a check is added that finds nothing. The weights are a convention of Soundmill's, not a published
+    quality scale, and say nothing of how good a take is to somebody's ears.
     """
-    wears = [wear(check) for check in checks]
-    spare = math.prod(1 - min(u, 1.0) ** SHARPNESS for u in wears)
-    excess = math.prod(1 / max(u, 1.0) for u in wears)
+    worn = [(wear(check), noticed.get(check.name, NOTICED)) for check in checks]
+    spare = math.prod(1 - max(min(u, 1.0) - n, 0.0) ** SHARPNESS / (1 - n) ** SHARPNESS for u, n in worn)
+    excess = math.prod(1 / max(u, 1.0) for u, _ in worn)
     return LIMIT_SCORE * excess + (100 - LIMIT_SCORE) * spare
 
 

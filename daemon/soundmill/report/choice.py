@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from soundmill.jobs import JobStatus
+from soundmill.jobs import ALIKE_POINTS, JobStatus
 from soundmill.report.listening import to_hear_first
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 
@@ -16,7 +16,6 @@ MOST_OF_PROMPT = 3
 EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
 EACH_KEPT = "Of each prompt the takes that were kept of several, else the better half, three at most."
 KEPT = "The takes that were kept of several, twelve at most."
-ALIKE_POINTS = 1.0  # of the score: what lies closer is not told apart, and no order is made of it
 CANNOT_TELL = "The checks cannot tell these takes apart: listen. Of each row one comes first, then what differs most."
 
 
@@ -99,7 +98,7 @@ def choose(record: BatchRecord) -> Choice:
     compete = len({job.prompt for job, _ in every}) < len(every)  # otherwise each take is the only one of its prompt
     prompts = tuple(_of_prompt(*item) for item in by_prompt.items()) if len(by_prompt) > 1 else ()
     kept = any(take.kept for _, take in every)
-    alike = compete and cannot_tell(take for _, take in every if usable(take))
+    alike = compete and cannot_tell(_competing(jobs) for jobs in by_prompt.values())
     rule = "A person's four or five stars count before score and checks; others flagged or set aside are left out."
     if any(take.rejected for _, take in every):
         rule += " So are those that somebody rejected."
@@ -123,12 +122,13 @@ def choose(record: BatchRecord) -> Choice:
     return Choice(takes=_best(every, most), per_prompt=False, prompts=prompts, compete=compete, rule=rule, alike=alike)
 
 
-def cannot_tell(takes: Iterable[TakeRecord]) -> bool:
-    """Whether the checks do not tell takes apart, of which nobody has said what they think."""
-    found = list(takes)
-    scores = [take.score for take in found if take.score is not None]
-    unrated = all(take.stars in (None, 3) for take in found)
-    return unrated and 1 < len(scores) == len(found) and max(scores) - min(scores) < ALIKE_POINTS
+def cannot_tell(prompts: Iterable[Iterable[Found]]) -> bool:
+    """Whether of no prompt the checks, or a person, tell its best take from its next best; of those that have two."""
+    ranked = [sorted((one for one in takes if usable(one[1])), key=order)[:2] for takes in prompts]
+    pairs = [both for both in ranked if len(both) == 2]
+    return bool(pairs) and all(
+        first[1].stars in (None, 3) and first[1].score is not None and _like(second, first) for first, second in pairs
+    )
 
 
 def _of_prompt(prompt: str, jobs: list[JobRecord]) -> PromptChoice:

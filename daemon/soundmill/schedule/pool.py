@@ -116,14 +116,27 @@ class Pool:
         for post in self.posts:
             post.worker.use(trade)
 
+    def attend(self, devices: Sequence[str]) -> None:
+        """Have these devices worked from now on: those that have come begin, those that are gone finish what they have
+        in flight. Whoever works one already goes on."""
+        self._devices = tuple(devices)
+        wanted = set(devices)
+        for post in self.posts:
+            if post.device not in wanted and not post.leaving:
+                post.leave()
+        self._open()
+
     def renew(self, devices: Sequence[str]) -> None:
         """Have these devices worked, each by a new worker with a new engine; what is in flight is finished first."""
         self._devices = tuple(devices)
         for post in self.posts:
             post.leave()
+        self._open()
+
+    def _open(self) -> None:
         known = {post.device for post in self.posts}
         self.posts += [
-            Post(device, self._hire, self._outlive, self._clock) for device in devices if device not in known
+            Post(device, self._hire, self._outlive, self._clock) for device in self._devices if device not in known
         ]
 
     @property
@@ -147,6 +160,7 @@ class Pool:
                     post.come_back()
                 else:
                     self.posts.remove(post)
+                    self._outlive(f"worker {post.device}", lambda: None)  # what it could not do is nobody's trouble now
             elif post.restart_at is not None:
                 if now >= post.restart_at:
                     post.start()

@@ -15,6 +15,7 @@ PERMANENT = frozenset(
     }
 )
 TOOK_THE_ENGINE_DOWN = frozenset({FailureKind.ENGINE_DIED, FailureKind.TIMED_OUT})
+LOST_THE_ENGINE = TOOK_THE_ENGINE_DOWN | {FailureKind.NODE_LOST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ def decide(
     """
     if kind in PERMANENT:
         return Decision(retry_at=None)
+    if kind is FailureKind.NODE_LOST:
+        return Decision(retry_at=now, counts=False)
     wait_s = min(2.0**strikes * (1 + jitter / 2), backoff_max_s)
     if kind is FailureKind.OUT_OF_MEMORY and slots > 1:
         # Not this job's fault while there are neighbours to give up: halving is bounded by itself.

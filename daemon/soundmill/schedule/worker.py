@@ -31,7 +31,7 @@ from soundmill.jobs import (
     Progress,
 )
 from soundmill.schedule.ledger import Books
-from soundmill.schedule.retry import TOOK_THE_ENGINE_DOWN, decide
+from soundmill.schedule.retry import LOST_THE_ENGINE, decide
 from soundmill.schedule.scheduler import choose_model
 from soundmill.schedule.takes import output_of, what_follows
 from soundmill.schedule.trade import Trade
@@ -238,7 +238,7 @@ class Worker:
         slots = self._model.slots if self._model else 1
         if attempt.key in self._reduced_with:
             slots = max(slots, 2)  # it shared the memory with the clips for which the slots were halved
-        if kind in TOOK_THE_ENGINE_DOWN and self._model is not None:
+        if kind in LOST_THE_ENGINE and self._model is not None:
             self._model = None  # the next load starts a fresh process
             self._state("dead", error=message, restarted=True)
         decision = decide(

@@ -11,7 +11,7 @@ from pathlib import Path
 from ulid import ULID
 
 from soundmill.catalog import wishes
-from soundmill.catalog.asking import comparisons, ratings, shortlists
+from soundmill.catalog.asking import comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.asking.answers import Answer, Wish
 from soundmill.catalog.catalog import Catalog
 from soundmill.disk import sync_folder
@@ -19,6 +19,7 @@ from soundmill.errors import InvalidControl
 from soundmill.faults import passing
 from soundmill.inbox import control
 from soundmill.inbox.control import STEERING, Control, Wished
+from soundmill.jobs import DeliveryAsked
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,10 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
             wishes.prioritise(db, now, target, wish.priority)
         case "archive" | "unarchive":
             wishes.archive(db, now, target, archived=wish.action == "archive")
+        case "deliver":
+            assert wish.of is not None and wish.profile is not None
+            asked = DeliveryAsked(profile=wish.profile, zipped=wish.zipped)
+            deliveries.ask(db, now, ulid, who, target=target, of=wish.of, asked=asked, rights=wish.rights)
         case "rate":
             return ratings.rate(
                 db, now, target, wish.stars or None, wish.note, who, keep_note=wish.keep_note, rejected=wish.rejected

@@ -23,7 +23,9 @@ from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
+from soundmill.service.aside.asked import AskedDeliveries, asked_command
 from soundmill.service.aside.deliveries import Deliveries, deliver_command
+from soundmill.service.cluster.cluster import Cluster
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
@@ -45,7 +47,7 @@ REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
 CHOICE_PATIENCE_S = 5.0  # and for a choice among takes, which it can end without
-NEEDED = ("storage", "inbox", "control", "queue", "run --once")
+NEEDED = ("storage", "inbox", "control", "queue", "cluster", "run --once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Service:
         self.home = home
         self._clock = clock
         self._steady = steady
-        self._engine_for = engine_for or (lambda device: wiring.engine_for(self.config)(device))
+        self._engine_for = engine_for or self._engine
         self._on_tick = on_tick
         self._signals = Signals()
         self._grace_s = 0.0
@@ -137,6 +139,15 @@ class Service:
                 intake, home.inbox, config.inbox, record=self._record, outlive=outlive, steady=steady
             )
             opened.callback(self.inbox.join)
+            self._cluster = Cluster(
+                home,
+                config,
+                troubles=self._troubles,
+                record=self._record,
+                show=lambda machines: self.catalog.set_setting("machines", machines),
+                steady=steady,
+            )
+            opened.callback(self._cluster.close)
             self._pool = Pool(devices, self._hire, self._record, outlive, steady)
             opened.callback(lambda: self._pool.stop(self._grace_s, "the daemon was stopped"))
             self._reporter: Reporter | None = None
@@ -153,6 +164,8 @@ class Service:
                 opened.callback(self._reporter.stop)
             self._deliveries = Deliveries(self.catalog, home, deliver_command(home), steady)
             opened.callback(self._deliveries.stop)
+            self._asked = AskedDeliveries(self.catalog, home, asked_command(home), steady)
+            opened.callback(self._asked.stop)
             opened.callback(self.inbox.stop)
             self._pruning = Pruning(
                 self.catalog,
@@ -171,7 +184,7 @@ class Service:
                 clock=clock,
             )
             self._parts = tuple(self._every_part())
-            self._record("daemon started", f"soundmill started on {', '.join(devices)}")
+            self._record("daemon started", f"soundmill started on {wiring.place_of(config, devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
 
@@ -240,6 +253,7 @@ class Service:
         yield "control", self._controls.work_off
         yield "queue", lambda: self.catalog.wake_due(self._clock())
         yield "judging", self._rejudge
+        yield "machines", self._attend
         yield "workers", self._pool.check
         yield "scoring process", self._scoring.check
         yield "outputs", self._mind_the_outputs
@@ -248,6 +262,7 @@ class Service:
         if self._reporter is not None:
             yield "reports", self._report
         yield "deliveries", self._deliver
+        yield "deliveries asked for", self._deliver_what_was_asked
         yield "inbox thread", self.inbox.check
         if self._site is not None:
             yield "site", self._site.check
@@ -269,7 +284,9 @@ class Service:
             self.catalog.undecided() and not self._troubles.lasting("choosing", CHOICE_PATIENCE_S)
         ):
             return False
-        return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
+        if self._reporter is not None and not self._reporter.worked_off:
+            return False
+        return self._deliveries.worked_off and self._asked.worked_off
 
     def _hopeless(self) -> str | None:
         if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
@@ -282,6 +299,10 @@ class Service:
         if self._rejudging:
             rulesets = wiring.rulesets_of(self.config)
             self._rejudging = self.catalog.rejudge(self._trade.judge, rulesets, REJUDGE_CHUNK) == REJUDGE_CHUNK
+
+    def _attend(self) -> None:
+        self._cluster.check(self.catalog.unfinished)
+        self._pool.attend((*self._settings.devices, *self._cluster.devices))
 
     def _use_new_settings(self) -> None:
         if self._signals.hung_up():
@@ -306,8 +327,13 @@ class Service:
         if self._site is not None:
             self._site.use(config.web)
         self._telling.use(config.alerts)
-        if (config.engine, config.schedule.load_deadline_s) != (former.engine, former.schedule.load_deadline_s):
-            self._pool.renew(devices)
+        self._cluster.use(config)
+        if (config.engine, config.cluster, config.schedule.load_deadline_s) != (
+            former.engine,
+            former.cluster,
+            former.schedule.load_deadline_s,
+        ):
+            self._pool.renew((*devices, *self._cluster.devices))
 
     def _mind_the_outputs(self) -> None:
         """A disk that goes while nothing is filed is noticed here."""
@@ -346,6 +372,10 @@ class Service:
     def _deliver(self) -> None:
         if self._storage_is_open():
             self._deliveries.tick()
+
+    def _deliver_what_was_asked(self) -> None:
+        if self._storage_is_open():
+            self._asked.tick()
 
     def _ping(self) -> None:
         if self.inbox.making_progress(self._steady()) and self._pool.making_progress():
@@ -403,6 +433,9 @@ class Service:
             steady=self._steady,
             allow_s=allow_s,
         )
+
+    def _engine(self, device: str) -> Engine:
+        return self._cluster.engine_for(device) or wiring.engine_for(self.config)(device)
 
     def _expect(self, batch_ids: set[int]) -> None:
         if self._reporter is not None:

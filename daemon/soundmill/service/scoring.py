@@ -202,7 +202,7 @@ class ScoringThread:
         self._record = record
         self._outlive = outlive
         self._clock = clock
-        self._wanted = bool(config.scoring.scorers)
+        self._wanted = bool(config.scoring.chosen)
         self._scoring: Scoring | None = None
 
     @property
@@ -225,7 +225,7 @@ class ScoringThread:
             self.stop()
             self._scoring = None
         self._start_of = (catalog, outputs, config, generating)
-        self._wanted = bool(config.scoring.scorers)
+        self._wanted = bool(config.scoring.chosen)
 
     def stop(self) -> None:
         if self._scoring is None:
@@ -239,6 +239,8 @@ class ScoringThread:
     def _start(self) -> None:
         catalog, outputs, config, generating = self._start_of
         self._wake = threading.Event()
+        if config.scoring.scorers != config.scoring.chosen:
+            self._record("scorers found", f"takes are scored by {' and '.join(config.scoring.chosen)}, which are here")
         self._scoring = Scoring(
             catalog,
             outputs,
@@ -258,7 +260,7 @@ class ScoringThread:
 
 def models_of(config: ScoringConfig) -> dict[str, str]:
     """The weights of each scorer that is switched on."""
-    return {scorer: config.weights_of(scorer) for scorer in config.scorers}
+    return {scorer: config.weights_of(scorer) for scorer in config.chosen}
 
 
 def device_of(config: ScoringConfig, generating: Sequence[str], found: Sequence[str]) -> str:

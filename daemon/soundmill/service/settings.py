@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from soundmill.config import Config
-from soundmill.engine.devices import find_devices
 from soundmill.errors import SoundmillError
 from soundmill.service.survive import Troubles
+from soundmill.service.wiring import devices_of
 
 
 class Settings:
@@ -33,8 +33,8 @@ class Settings:
     def read_again(self) -> None:
         try:
             config = self._reread()
-            if config.engine.devices != self.config.engine.devices:
-                self.devices = find_devices(config.engine.devices)
+            if (config.engine.devices, config.cluster) != (self.config.engine.devices, self.config.cluster):
+                self.devices = devices_of(config)
         except SoundmillError as error:
             self._record("settings refused", f"{error}; those before stay")
             self._troubles.begin("settings", f"{error}; those before stay, until SIGHUP comes again", told=True)

@@ -13,6 +13,7 @@ from soundmill.catalog.keeping.retention import Rules as Retention
 from soundmill.config import Config
 from soundmill.deliver.names import check_patterns
 from soundmill.deliver.profile import BUILT_IN
+from soundmill.engine.devices import find_devices
 from soundmill.engine.models import resolve
 from soundmill.engine.process.engine import ProcessEngine
 from soundmill.errors import ConfigError, SoundmillError, UnknownModel
@@ -43,6 +44,19 @@ def engine_for(config: Config) -> Callable[[str], ProcessEngine]:
     """Makes the engine of a device: a process of its own."""
     slots = None if config.engine.slots == "auto" else config.engine.slots
     return lambda device: ProcessEngine(device, slots=slots, load_deadline_s=config.schedule.load_deadline_s)
+
+
+def devices_of(config: Config) -> list[str]:
+    """This machine's devices that engines run on; none beside a cluster, unless they are named. Raises ConfigError."""
+    if config.cluster.address is not None and config.engine.devices == "auto":
+        return []
+    return find_devices(config.engine.devices)
+
+
+def place_of(config: Config, devices: Sequence[str]) -> str:
+    """Where the engines are, in a person's words."""
+    cluster = f"the cluster {config.cluster.address}" if config.cluster.address is not None else ""
+    return ", ".join([*devices, cluster] if cluster else devices)
 
 
 def rules_for(

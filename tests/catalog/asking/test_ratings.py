@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 from soundmill.catalog.asking import ratings
-from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.reader import Reader
 from soundmill.errors import InvalidControl
-
-
-def act(mill: Any, function: Any, *values: object, **more: object) -> Any:
-    return WritingAt(function).__get__(mill.catalog, type(mill.catalog))(*values, **more)
+from support.asking import asked
 
 
 def takes(mill: Any, *scores: float, keep_best: int | None = 1) -> None:
@@ -39,16 +35,16 @@ def take(mill: Any) -> dict[str, Any]:
 
 def test_the_stars_of_a_take_are_the_mean_over_people_and_one_rejection_counts(mill: Any) -> None:
     takes(mill, 60.0)
-    mill.catalog.rate("themes/take-1", 5, "warm", "ann")
-    mill.catalog.rate("themes/take-1", 2, None, "bo")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 5, "warm", "ann")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 2, None, "bo")
     assert take(mill) == {"stars": 3.5, "rejected": 0, "note": "warm", "picks": None}
-    act(mill, ratings.reject, "themes/take-1", "cy", rejected=True)
-    act(mill, ratings.annotate, "themes/take-1", "cy", "hiss")
+    asked(mill.catalog, ratings.reject, "themes/take-1", "cy", rejected=True)
+    asked(mill.catalog, ratings.annotate, "themes/take-1", "cy", "hiss")
     assert take(mill) == {"stars": 3.5, "rejected": 1, "note": "warm\nhiss", "picks": None}
     assert [row["who"] for row in mill.rows("SELECT who FROM ratings_list ORDER BY who")] == ["ann", "bo", "cy"]
-    act(mill, ratings.reject, "themes/take-1", "ann", rejected=False)
+    asked(mill.catalog, ratings.reject, "themes/take-1", "ann", rejected=False)
     assert take(mill)["rejected"] == 1  # nobody takes back what another said
-    act(mill, ratings.reject, "themes/take-1", "cy", rejected=False)
+    asked(mill.catalog, ratings.reject, "themes/take-1", "cy", rejected=False)
     assert take(mill)["rejected"] == 0
     with Reader.open(mill.path) as reader:
         rating = reader.everything_of("themes")["outputs"][0]["rating"]  # type: ignore[index]
@@ -57,20 +53,20 @@ def test_the_stars_of_a_take_are_the_mean_over_people_and_one_rejection_counts(m
 
 def test_what_is_taken_back_leaves_no_row(mill: Any) -> None:
     takes(mill, 60.0)
-    mill.catalog.rate("themes/take-1", 4, None, "ann")
-    act(mill, ratings.annotate, "themes/take-1", "ann", "short")
-    mill.catalog.rate("themes/take-1", None, None, "ann", keep_note=True)
+    asked(mill.catalog, ratings.rate, "themes/take-1", 4, None, "ann")
+    asked(mill.catalog, ratings.annotate, "themes/take-1", "ann", "short")
+    asked(mill.catalog, ratings.rate, "themes/take-1", None, None, "ann", keep_note=True)
     assert mill.rows("SELECT stars, note FROM ratings") == [{"stars": None, "note": "short"}]
-    act(mill, ratings.annotate, "themes/take-1", "ann", None)
+    asked(mill.catalog, ratings.annotate, "themes/take-1", "ann", None)
     assert mill.rows("SELECT * FROM ratings") == []
-    assert act(mill, ratings.reject, "themes/take-1", "ann", rejected=False) == set()
+    assert asked(mill.catalog, ratings.reject, "themes/take-1", "ann", rejected=False) == set()
     assert mill.rows("SELECT * FROM ratings") == []
 
 
 def test_stars_given_in_passing_leave_the_note(mill: Any) -> None:
     takes(mill, 60.0)
-    mill.catalog.rate("themes/take-1", 4, "warm", "ann")
-    mill.catalog.rate("themes/take-1", 5, None, "ann", keep_note=True)
+    asked(mill.catalog, ratings.rate, "themes/take-1", 4, "warm", "ann")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 5, None, "ann", keep_note=True)
     assert take(mill) | {"picks": 0} == {"stars": 5.0, "rejected": 0, "note": "warm", "picks": 0}
 
 
@@ -79,14 +75,14 @@ def test_a_rejected_take_is_never_kept_and_the_next_best_is(mill: Any, rank_by: 
     takes(mill, 60.0, 90.0, 70.0)
     mill.catalog.use_ranking(rank_by)
     assert choose(mill) == [0, 1, 0]
-    assert act(mill, ratings.reject, "themes/take-2.wav", "ann", rejected=True) == {1}
+    assert asked(mill.catalog, ratings.reject, "themes/take-2.wav", "ann", rejected=True) == {1}
     assert choose(mill) == [0, 0, 1]
     assert mill.row("SELECT audio FROM takes WHERE job = 'take-2'") == {"audio": "themes/set_aside/take-2.wav"}
     # A page that was opened before still calls it by its former place.
-    act(mill, ratings.reject, "themes/take-2.wav", "ann", rejected=False)
+    asked(mill.catalog, ratings.reject, "themes/take-2.wav", "ann", rejected=False)
     assert choose(mill) == [0, 1, 0]
     for number in (1, 2, 3):
-        act(mill, ratings.reject, f"themes/take-{number}", "bo", rejected=True)
+        asked(mill.catalog, ratings.reject, f"themes/take-{number}", "bo", rejected=True)
     assert choose(mill) == [0, 0, 0]
 
 
@@ -95,7 +91,7 @@ def test_by_stars_the_mean_of_several_people_decides(mill: Any) -> None:
     mill.catalog.use_ranking("stars")
     assert choose(mill) == [0, 1]
     for who, stars in (("ann", 5), ("bo", 2), ("cy", 4)):
-        mill.catalog.rate("themes/take-1", stars, None, who)
+        asked(mill.catalog, ratings.rate, "themes/take-1", stars, None, who)
     assert choose(mill) == [1, 0]
 
 
@@ -105,7 +101,7 @@ def test_an_earlier_try_that_was_rejected_does_not_come_back_as_the_best(mill: A
     mill.succeed(attempt, passed=False, score=50.0, retry=True)
     judged = mill.judgement(False, score=10.0)
     assert mill.catalog.better_take(1, judged) == 1
-    act(mill, ratings.reject, "themes/quarantine/take-1.take1.wav", "ann", rejected=True)
+    asked(mill.catalog, ratings.reject, "themes/quarantine/take-1.take1.wav", "ann", rejected=True)
     assert mill.catalog.better_take(1, judged) is None
 
 
@@ -113,5 +109,5 @@ def test_an_earlier_try_that_was_rejected_does_not_come_back_as_the_best(mill: A
 def test_what_names_no_take_is_refused_and_nothing_is_written(mill: Any, target: str) -> None:
     takes(mill, 60.0)
     with pytest.raises(InvalidControl):
-        act(mill, ratings.reject, target, "ann", rejected=True)
+        asked(mill.catalog, ratings.reject, target, "ann", rejected=True)
     assert mill.rows("SELECT * FROM ratings") == []

@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
 from soundmill.catalog.asking import comparisons, shortlists
-from soundmill.catalog.catalog import Writing, WritingAt
+from soundmill.catalog.catalog import Writing
 from soundmill.catalog.reader import Reader
 from soundmill.catalog.wishes import archive, prioritise
 from soundmill.errors import InvalidControl
-
-
-def at(mill: Any, function: Any, *values: object, **more: object) -> Any:
-    return WritingAt(function).__get__(mill.catalog, type(mill.catalog))(*values, **more)
+from support.asking import asked
 
 
 def write(mill: Any, function: Any, *values: object) -> Any:
@@ -20,7 +18,7 @@ def write(mill: Any, function: Any, *values: object) -> Any:
 
 
 def pick(mill: Any, take: str, shortlist: str = "picks", note: str | None = None) -> None:
-    at(mill, shortlists.pick, take, shortlist, "ann", note, keep_note=note is None)
+    asked(mill.catalog, shortlists.pick, take, shortlist, "ann", note, keep_note=note is None)
 
 
 def names(mill: Any, shortlist: str) -> list[str]:
@@ -59,7 +57,7 @@ def test_which_rows_have_no_pick_yet(picked: Any) -> None:
         assert (total, [row["name"] for row in missing]) == (2, ["theme-2-r1"])
         with pytest.raises(InvalidControl, match="no such shortlist; did you mean bosses"):
             reader.rows_without_pick("themes", "boses")
-    at(picked, shortlists.archive, "bosses", archived=True)
+    asked(picked.catalog, shortlists.archive, "bosses", archived=True)
     assert len(picked.rows("SELECT * FROM rows_without_pick")) == 2
 
 
@@ -75,17 +73,17 @@ def test_unpicking_what_is_not_there_is_fine_and_an_unknown_list_is_not(picked: 
 
 def test_a_shortlist_is_renamed_archived_and_deleted_and_the_takes_stay(picked: Any) -> None:
     pick(picked, "themes/theme-1-r1", "bosses")
-    at(picked, shortlists.create, "quiet", "for caves", "bo")
-    at(picked, shortlists.create, "QUIET", None, "cy")
+    asked(picked.catalog, shortlists.create, "quiet", "for caves", "bo")
+    asked(picked.catalog, shortlists.create, "QUIET", None, "cy")
     with pytest.raises(InvalidControl, match="there is a shortlist quiet already"):
         write(picked, shortlists.rename, "bosses", "Quiet")
     write(picked, shortlists.rename, "bosses", "Bosses")
-    at(picked, shortlists.archive, "bosses", archived=True)
-    at(picked, shortlists.archive, "bosses", archived=True)
+    asked(picked.catalog, shortlists.archive, "bosses", archived=True)
+    asked(picked.catalog, shortlists.archive, "bosses", archived=True)
     with pytest.raises(InvalidControl, match="is archived"):
         pick(picked, "themes/theme-1-r2", "bosses")
     assert picked.row("SELECT picks FROM takes WHERE job = 'theme-1-r1'") == {"picks": None}
-    at(picked, shortlists.archive, "bosses", archived=False)
+    asked(picked.catalog, shortlists.archive, "bosses", archived=False)
     assert picked.rows("SELECT shortlist, picks, note FROM shortlist_overview ORDER BY shortlist") == [
         {"shortlist": "Bosses", "picks": 1, "note": None},
         {"shortlist": "quiet", "picks": 0, "note": "for caves"},
@@ -103,10 +101,10 @@ def test_a_name_that_cannot_be_read_in_a_list_is_refused(picked: Any, name: str)
 def test_a_comparison_is_about_two_takes_unless_it_looks_whether_somebody_listens(picked: Any) -> None:
     more = {"answer": "second", "blind": True, "study": "boss"}
     first, second = "themes/theme-1-r1", "themes/theme-1-r2.wav"
-    at(picked, comparisons.compare, "U1", "ann", first=first, second=second, attention=False, **more)
+    asked(picked.catalog, comparisons.compare, "U1", "ann", first=first, second=second, attention=False, **more)
     with pytest.raises(InvalidControl, match="compared with itself"):
-        at(picked, comparisons.compare, "U2", "ann", first=first, second=first, attention=False, **more)
-    at(picked, comparisons.compare, "U3", "ann", first=first, second=first, attention=True, **more)
+        asked(picked.catalog, comparisons.compare, "U2", "ann", first=first, second=first, attention=False, **more)
+    asked(picked.catalog, comparisons.compare, "U3", "ann", first=first, second=first, attention=True, **more)
     found = picked.rows("SELECT who, first_audio, preferred, blind, attention, study FROM comparisons_list")
     assert found[0] == {
         "who": "ann",
@@ -122,22 +120,22 @@ def test_a_comparison_is_about_two_takes_unless_it_looks_whether_somebody_listen
 def test_a_batch_is_archived_once_it_has_ended_and_comes_back_when_it_is_taken_up_again(mill: Any) -> None:
     mill.ingest(2)
     with pytest.raises(InvalidControl, match="still at work"):
-        at(mill, archive, "themes", archived=True)
-    mill.catalog.cancel("themes")
-    at(mill, archive, "themes", archived=True)
-    at(mill, archive, "themes", archived=True)
+        asked(mill.catalog, archive, "themes", archived=True)
+    asked(mill.catalog, wishes.cancel, "themes")
+    asked(mill.catalog, archive, "themes", archived=True)
+    asked(mill.catalog, archive, "themes", archived=True)
     assert mill.row("SELECT archived_at IS NOT NULL AS yes FROM batch_progress") == {"yes": 1}
-    mill.catalog.retry("themes")
+    asked(mill.catalog, wishes.retry, "themes")
     assert mill.row("SELECT archived_at FROM batch_progress") == {"archived_at": None}
     with pytest.raises(InvalidControl, match="is a job"):
-        at(mill, archive, "themes/job-0001", archived=True)
+        asked(mill.catalog, archive, "themes/job-0001", archived=True)
 
 
 def test_a_priority_changes_what_is_claimed_next(mill: Any) -> None:
     mill.ingest(3)
     mill.ingest(1, name="urgent")
-    at(mill, prioritise, "urgent", 5)
-    at(mill, prioritise, "themes/job-0003", 9)
+    asked(mill.catalog, prioritise, "urgent", 5)
+    asked(mill.catalog, prioritise, "themes/job-0003", 9)
     names = [attempt.job.name for attempt in mill.claim(limit=3)]
     assert names == ["job-0003", "job-0001", "job-0001"]
     assert mill.row("SELECT priority FROM batches WHERE name = 'urgent'") == {"priority": 5}

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.keeping.retention import DAY_S, Rules, Stored, plan
+from support.asking import asked
 
 OFF = Rules(after_d=None, failed_after_d=None, set_aside_after_d=None, max_gb=None)
 NOW = 1_800_000_000.0
@@ -80,7 +82,7 @@ def test_only_takes_of_finished_batches_that_nobody_touched_are_free(mill: Any) 
     finished(mill, 2, "done")
     mill.ingest(2, name="half")
     mill.succeed(mill.claim()[0])
-    mill.catalog.rate("done/job-0001", 1, None)
+    asked(mill.catalog, ratings.rate, "done/job-0001", 1, None)
     assert ids(mill) == {"done/job-0001.wav": False, "done/job-0002.wav": True, "half/job-0001.wav": False}
 
 
@@ -117,7 +119,7 @@ def test_what_happens_between_the_plan_and_the_pruning_keeps_a_take(mill: Any) -
     mill.ingest(1, name="open")
     mill.fail(mill.claim()[0])
     planned = {take.path: take.id for take in mill.catalog.stored(0)}
-    mill.catalog.rate("done/job-0001", 5, None)
+    asked(mill.catalog, ratings.rate, "done/job-0001", 5, None)
     mill.ingest(1, name="next", continue_from=mill.path.parent / "outputs" / "done" / "job-0002.wav")
     mill.ingest(1, name="sung", melody=mill.path.parent / "outputs" / "done" / "job-0003.wav")
     assert mill.catalog.prune(list(planned.values())) == {planned["done/job-0004.wav"]}
@@ -147,7 +149,7 @@ def test_no_scorer_is_asked_about_a_pruned_take_and_none_is_chosen(mill: Any) ->
     mill.catalog.record_scores("clap", {second.id: {"clap": 0.1}, third.id: {"clap": 0.2}})
     assert mill.catalog.unscored("clap", 10) == []
     mill.catalog.use_ranking("stars")
-    mill.catalog.rate("best/job-0003.wav", 5, None)
+    asked(mill.catalog, ratings.rate, "best/job-0003.wav", 5, None)
     mill.catalog.choose(10)
     kept = {row["audio"]: row["kept"] for row in mill.rows("SELECT audio, kept FROM takes WHERE pruned_at IS NULL")}
     assert kept == {"best/job-0002.wav": 0, "best/job-0003.wav": 1}

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf import moves
 from soundmill.catalog.shelf.files import file_take
 from soundmill.catalog.shelf.moves import clear, put
 from soundmill.errors import StorageUnavailable
 from soundmill.service import best_of_n as choosing
+from support.asking import asked
 
 
 def nobody(_name: str) -> bool:
@@ -160,7 +162,7 @@ def test_what_is_set_aside_lies_apart_and_comes_back_when_it_is_chosen(mill: Any
     finish(mill, outputs)
     assert {name for name in everything(outputs) if name.endswith(".wav")} == SET_ASIDE
     is_whole(mill, outputs)
-    mill.catalog.rate("themes/t1", 5, None)
+    asked(mill.catalog, ratings.rate, "themes/t1", 5, None)
     finish(mill, outputs)
     assert {name for name in everything(outputs) if name.endswith(".wav")} == {
         "themes/t1.wav",

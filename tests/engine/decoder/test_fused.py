@@ -141,7 +141,7 @@ CASES = [
     ("attend", [half] * 3 + [long, single] + [number] * 3 + ["fp32"], {**head, "SPLIT": 128}, 4),
     ("merge", [single, long, half, number], {**head, "SPLIT": 128}, 4),
     ("attend_text", [half] * 3 + [long, half] + [number] * 2 + ["fp32"], {**head, "KEYS": 64}, 4),
-    ("choose", [half] + [long] * 2 + [single] * 5 + [long] * 3 + [number],
+    ("choose", [half] + [long] * 2 + [single] * 5 + [long] * 3 + [single, number],
      {"BOOKS": 4, "CARDINALITY": 2048, "BLOCK": 2048}, 8),
 ]
 for name, types, sizes, warps in CASES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,4 +180,5 @@ def test_file_names_stay_valid(stem: str, number: int) -> None:
     )
     assert name.endswith(".csv") and name.isprintable() and len(name.encode()) < 200
     batch = batch_name(stem, name)
-    assert re.fullmatch(r"\w[^\s/\\.]*", batch) and len(batch.encode()) <= 165
+    assert re.fullmatch(r"[^\s/\\.]+", batch) and len(batch.encode()) <= 165
+    assert re.match(r"\w", batch) or unicodedata.category(batch[0]) == "So"  # emoji

@@ -14,9 +14,11 @@ import psutil
 import pytest
 
 from publish.conftest import Home, job, make_home
+from soundmill.catalog import wishes
 from soundmill.publish.asking import events
 from soundmill.publish.asking.events import Hub, Listener
 from soundmill.publish.asking.news import Feed, Lookout
+from support.asking import asked
 
 from .conftest import ANN, Room, made
 
@@ -207,7 +209,7 @@ def test_a_look_at_a_catalogue_that_is_gone_is_no_end(home: Home, tmp_path: Path
     assert [name for name, _ in lookout.look()] == ["reset"]
     lookout = Lookout(home.database)
     assert lookout.look() == [] and lookout.look() == []
-    home.catalog.cancel("forest")
+    asked(home.catalog, wishes.cancel, "forest")
     assert [(name, data["status"]) for name, data in lookout.look()] == [("batch", "finished")]
     assert lookout.look() == []
     lookout.close()

@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 import pytest
 
 from publish.conftest import Get, Home, close_site, open_site
+from soundmill.catalog.asking import ratings
 from soundmill.publish.review import questions
+from support.asking import asked
 
 PATH = "/-/soundmill/review.json"
 FINAL = [n for n in range(1, 13) if n != 3]  # the third job of forest failed
@@ -137,7 +139,7 @@ def test_a_take_tells_what_the_page_shows(get: Get) -> None:
 
 
 def test_who_is_known_sees_their_own_marks_and_the_rest_of_the_line(home: Home) -> None:
-    home.catalog.rate("sweep/clip-001", 2, None, "bo")
+    asked(home.catalog, ratings.rate, "sweep/clip-001", 2, None, "bo")
     datasette = open_site([home.database])
     source = datasette.databases["catalog"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from service.conftest import config, drop, quick_engine, serving, until
 from service.test_crash import daemon, rows, run_to_the_end, wait_until
+from soundmill.catalog.asking import ratings
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.keeping.retention import DAY_S, Rules
 from soundmill.config import Config, RetentionConfig
@@ -18,6 +19,7 @@ from soundmill.inbox.control import Control
 from soundmill.inbox.control import drop as leave_word
 from soundmill.service.daemon import Service
 from soundmill.service.keeping.pruning import INTERVAL_S, Pruning
+from support.asking import asked
 
 OFF = Rules(after_d=None, failed_after_d=None, set_aside_after_d=None, max_gb=None)
 WEEK = Rules(after_d=7.0, failed_after_d=None, set_aside_after_d=None, max_gb=None)
@@ -75,7 +77,7 @@ class Keeper:
 def test_once_an_hour_what_is_due_goes_with_its_sidecar_and_its_row_stays(home: Home) -> None:
     worked(home, 120)
     with closing(Keeper(home, WEEK)) as keeper:
-        keeper.catalog.rate("old/0001-clip-number-0-of-old-csv", 3, None)
+        asked(keeper.catalog, ratings.rate, "old/0001-clip-number-0-of-old-csv", 3, None)
         keeper.work()
         assert len(audio(home)) == 240  # by a wrong date all takes are old: not at once
         keeper.times.go_on(INTERVAL_S)

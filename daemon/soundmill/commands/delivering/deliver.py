@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
-from soundmill.commands.delivering.selecting import Selection, select
+from soundmill.commands.delivering.selecting import Selection, select, select_picks
 from soundmill.config import Config, load
 from soundmill.deliver import manifest
 from soundmill.deliver.names import named
@@ -34,6 +33,7 @@ def deliver(
     to: Path,
     profile_name: str,
     *,
+    is_list: bool = False,
     commercial: bool,
     allow_non_commercial: bool,
     zipped: bool,
@@ -50,7 +50,7 @@ def deliver(
     config = load(home)
     profile = find(config.profiles, profile_name)
     with Reader.open(home.catalog) as reader:
-        selection = select(reader, targets)
+        selection = select_picks(reader, targets) if is_list else select(reader, targets)
     _licences_allow(selection.takes, profile_name, commercial or profile.commercial, allowed=allow_non_commercial)
     signing = _signing(config, profile_name, profile)
     plan = planned(home, selection, profile_name, profile, signing)
@@ -67,7 +67,7 @@ def deliver(
 
     free = _free_bytes()
     workers = at_once(selection.takes, profile, processes or _processors(), free)
-    with _progress(to) as progress:
+    with show.progress(str(to)) as progress:
         done = work(plan, to, processes=workers, replace=replace, progress=progress, waiting=waiting)
     for line in summary(done.entries, done.made, profile):
         say(line)
@@ -196,18 +196,3 @@ def _free_bytes() -> float:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _progress(to: Path) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far a delivery is, on a terminal; elsewhere nothing."""
-    if not show.is_terminal():
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    with Progress(
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), transient=True
-    ) as progress:
-        task = progress.add_task(str(to), total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -44,6 +44,19 @@ def select(reader: Reader, targets: Sequence[str]) -> Selection:
     else:
         files = [reader.find_take(target) for target in targets]
         rows, why = reader.deliverable(output_ids=_outputs(reader, files)), "named"
+    return _selection(reader, rows, asked, why)
+
+
+def select_picks(reader: Reader, targets: Sequence[str]) -> Selection:
+    """The takes of one shortlist, whatever else its name may mean. Raises UsageError, SoundmillError."""
+    name = targets[0]
+    picks = reader.picked(name)
+    if len(targets) != 1 or picks is None:
+        raise UsageError(f"{', '.join(targets)}: is no shortlist; soundmill picks lists them")
+    return _selection(reader, reader.deliverable(output_ids=_ids(picks)), shortened(name, LONGEST_SHOWN), "picked")
+
+
+def _selection(reader: Reader, rows: Sequence[Mapping[str, object]], asked: str, why: str) -> Selection:
     if not rows:
         raise SoundmillError(f"{asked}: there is no take to deliver; soundmill jobs shows what there is")
     ulids = {str(row["batch"]): "" for row in rows}

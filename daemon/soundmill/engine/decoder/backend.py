@@ -20,6 +20,7 @@ from soundmill.engine.decoder.codec import TOGETHER_ON_GPU, Codec, Spent
 from soundmill.engine.decoder.graphs import CudaRecorder
 from soundmill.engine.decoder.loop import GPU_BATCHES, Decoder
 from soundmill.engine.decoder.slots import Run, plan_run
+from soundmill.engine.decoder.surprise import means
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
 from soundmill.engine.inputs import check, read_beginning, text_for, whole_frames
 from soundmill.engine.models import ModelSpec
@@ -122,6 +123,8 @@ class DecoderBackend:
             took = self._clock() - start
             if left == 0 or took >= TURN_S:
                 break
+        if left == 0:
+            self._decoder.catch_up()
         for run in runs:
             run.device_s += took * len(run.rows) / rows
 
@@ -170,7 +173,10 @@ class DecoderBackend:
                 slots.open_window(run, self._conditions(run))
                 continue
             spent = Spent(
-                generation_s=self._clock() - run.started, device_s=run.device_s, row_steps=run.done * len(run.rows)
+                generation_s=self._clock() - run.started,
+                device_s=run.device_s,
+                row_steps=run.done * len(run.rows),
+                surprise=means(slots.told[slots.runs.index(run)], run.guided),
             )
             slots.remove(run)
             future = self._codec.submit(run.request, run.tokens, spent)
@@ -193,6 +199,7 @@ class DecoderBackend:
         """Forget these jobs; their slots are free at once."""
         gone = set(job_ids)
         self._waiting = deque(request for request in self._waiting if request.job_id not in gone)
+        self._decoder.catch_up()
         for run in self._decoder.slots.active:
             if run.request.job_id in gone:
                 self._decoder.slots.remove(run)
@@ -216,6 +223,7 @@ class DecoderBackend:
     def _forget_all(self) -> None:
         self._waiting.clear()
         self._decoding.clear()
+        self._decoder.untold.clear()
         for run in self._decoder.slots.active:
             self._decoder.slots.remove(run)
 

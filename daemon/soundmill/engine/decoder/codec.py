@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ TOGETHER_ON_GPU = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What the steps of a clip took, as in jobs.Generated."""
+    """What the steps of a clip took, as in jobs.Generated, and what surprise.py has of them."""
 
     generation_s: float
     device_s: float
     row_steps: int
+    surprise: Mapping[str, float]
 
 
 class Codec:
@@ -88,6 +90,7 @@ class Codec:
                         generation_s=spent.generation_s,
                         device_s=spent.device_s,
                         row_steps=spent.row_steps,
+                        surprise=spent.surprise,
                     )
                 )
         except Exception as error:

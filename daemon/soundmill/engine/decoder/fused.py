@@ -69,7 +69,7 @@ class Fused:
         normed = self._room(rows)
         kernels.add_norm(x, *change, None, *self._last_norm, normed)
         settings = [slots.settings[name] for name in programs.SETTINGS]
-        tables = slots.uniform, slots.sequence, at, last
+        tables = slots.uniform, slots.sequence, at, last, slots.told
         kernels.choose(t.logits(normed), conditional, unconditional, settings, *tables)
         torch.minimum(at + 1, last, out=at)
 

@@ -85,16 +85,17 @@ def attend_text(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor, out: T
     )  # fmt: skip
 
 
-@torch.library.custom_op("soundmill::choose", mutates_args=("sequence",))
+@torch.library.custom_op("soundmill::choose", mutates_args=("sequence", "told"))
 def choose(
     logits: Tensor, conditional: Tensor, unconditional: Tensor, settings: list[Tensor], uniform: Tensor,
-    sequence: Tensor, at: Tensor, last: Tensor,
+    sequence: Tensor, at: Tensor, last: Tensor, told: Tensor,
 ) -> None:  # fmt: skip
     """What sampling.sample picks from the guided logits, [rows, codebooks · cardinality], written to the place after
-    `at` of each clip in `conditional` where its sequence [clips, codebooks, places] knows no token."""
+    `at` of each clip in `conditional` where its sequence [clips, codebooks, places] knows no token; and what
+    surprise.surprise says of it, added to `told` [clips, codebooks, 5]."""
     books, places = sequence.shape[1:]
     cardinality = logits.shape[1] // books
     programs.choose[(len(conditional), books)](
-        logits, conditional, unconditional, *settings, uniform, sequence, at, last, places,
+        logits, conditional, unconditional, *settings, uniform, sequence, at, last, told, places,
         BOOKS=books, CARDINALITY=cardinality, BLOCK=_block(cardinality), num_warps=8,
     )  # fmt: skip

@@ -11,11 +11,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from soundmill.engine.decoder import exactness
 from soundmill.engine.decoder.graphs import Recorder, Recording
 from soundmill.engine.decoder.sampling import candidates, sample
 from soundmill.engine.decoder.slots import Slots
+from soundmill.engine.decoder.surprise import EVERY, surprise
 from soundmill.engine.decoder.transformer import ROOM_STEP, Transformer, attend
 from soundmill.engine.failures import text_of
 
@@ -62,6 +65,8 @@ class Decoder:
         self.row_tile, self.key_tile = self._probe(_up(2 * slots, CPU_ROOM)) if self.cpu else (1, GPU_KEYS)
         self.transformer.allocate(self._batch(2 * slots), self._batch(slots))
         self.slots = Slots(self.transformer, self.lm, slots, self.places)
+        self.untold: list[Tensor] = []  # the places that steps chose whose logits are kept, [clips] each
+        self.due = False  # whether those of the next step are to be
 
     def release(self) -> None:
         """Give the device's memory back."""
@@ -86,6 +91,8 @@ class Decoder:
         positions = (at[clip] + offset).clamp(min=0)[:, None]
         x = t.forward(x, positions, slice(0, rows), slice(0, clips), conditional, cross, extent)
         logits = t.predict(x[:, 0]).float()
+        if self.due or not self.cpu:
+            s.logits[len(self.untold), :rows] = logits
         given, absent = logits[conditional], logits[unconditional]
         logits = absent + (given - absent) * s.settings["cfg_coef"][:clips, None, None]
 
@@ -95,6 +102,29 @@ class Decoder:
         known = s.sequence[every, :, place]  # a given token, or the pattern's filler, stays what it is
         s.sequence[every, :, place] = torch.where(known < 0, token, known)
         s.seat.at[:clips] = place
+        if not self.cpu:  # where a step is recorded, all of it is in one recording
+            s.told[:clips] += self.tell(torch.zeros_like(every), every, place)
+
+    def tell(self, step: Tensor, clip: Tensor, place: Tensor) -> Tensor:
+        """What kept logits say of tokens [n, codebooks, COLUMNS]: of these steps, clips and the places chosen in them,
+        each [n]; nothing of places that are passed over, or that were given."""
+        s, t = self.slots, self.transformer
+        tokens = s.sequence[clip, :, place].clamp(0, t.cardinality - 1)  # a filler is none of them
+        rows = s.seat.conditional[clip], s.seat.unconditional[clip]
+        said = [surprise(s.logits[step, row], tokens) for row in rows]
+        both = [each[at] for at in range(2) for each in said]
+        counts = s.fresh[clip, :, place] & (place % EVERY == 0)[:, None]
+        return torch.where(counts[..., None], torch.stack([*both, torch.ones_like(both[0])], dim=-1), 0.0)
+
+    def catch_up(self) -> None:
+        """Have everything in `told` that a CPU's steps have put off; before any clip changes its place."""
+        if not self.untold:
+            return
+        with torch.inference_mode():
+            at = pad_sequence(self.untold, batch_first=True, padding_value=1)  # clips that came later have no place
+            step, clip = (at % EVERY == 0).nonzero(as_tuple=True)
+            self.slots.told.index_add_(0, clip, self.tell(step, clip, at[step, clip]))
+        self.untold.clear()
 
     def advance(self, steps: int) -> None:
         """Take `steps` steps of all clips in the slots; none of them may end before."""
@@ -105,8 +135,13 @@ class Decoder:
         for _ in range(steps):
             furthest = max(run.at + max(run.offsets) for run in runs) + 1
             seen = likeliest if self.cpu else self.transformer.cardinality  # fewer shapes to record
+            self.due = self.cpu and self.fused is None and any((run.at + 1) % EVERY == 0 for run in runs)
             shape = clips, rows, _up(furthest, self.key_tile), seen
             self.step(*shape) if self.record is None else self.replay(shape, self.record)
+            if self.due:
+                self.untold.append(self.slots.seat.at[: len(runs)].clone())
+                if len(self.untold) == len(self.slots.logits):
+                    self.catch_up()
             for run in runs:
                 run.at += 1
                 run.done += 1
@@ -117,10 +152,11 @@ class Decoder:
             self.text_room = self.transformer.text_keys.shape[3]
             self.recordings.clear()
         if shape not in self.recordings:
-            kept = self.slots.seat.at.clone(), self.slots.sequence.clone()
+            kept = self.slots.seat.at.clone(), self.slots.sequence.clone(), self.slots.told.clone()
             recording = record(lambda: self.step(*shape), next(iter(self.recordings.values()), None))
             self.slots.seat.at.copy_(kept[0])
             self.slots.sequence.copy_(kept[1])
+            self.slots.told.copy_(kept[2])
             self.recordings[shape] = recording
         self.recordings[shape].replay()
 

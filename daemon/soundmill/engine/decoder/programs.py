@@ -14,7 +14,8 @@ import triton
 import triton.language as tl
 
 SETTINGS = ("cfg_coef", "temperature", "top_k", "top_p")  # what `choose` knows of, in its order
-COLUMNS = ["conditional", "unconditional", *SETTINGS, "at", "last"]
+COLUMNS = ["conditional", "unconditional", *SETTINGS, "at", "last", "told"]
+TOLD, EVERY = tl.constexpr(5), tl.constexpr(8)  # as surprise.COLUMNS and EVERY
 WHOLE = tl.constexpr(2.0**40)  # as in sampling.py
 
 
@@ -158,9 +159,22 @@ def attend_text(
     tl.store(out + (clip * HEADS + head) * WIDTH + lane, y / total, mask=inside)
 
 
+@triton.jit
+def add(cell, logits, token, inside, chosen, fresh):
+    """As in surprise.py: to one number the chosen token's log probability, to the one two further on the entropy."""
+    shifted = logits - tl.max(tl.where(inside, logits, -float("inf")), 0)
+    weight = tl.where(inside, tl.exp(shifted), 0.0)
+    total = tl.sum(weight, 0)
+    log = tl.log(total)
+    likely = tl.sum(tl.where(token == chosen, shifted, 0.0), 0) - log
+    entropy = log - tl.sum(weight * shifted, 0) / total
+    tl.store(cell, tl.load(cell) + likely, mask=fresh)
+    tl.store(cell + 2, tl.load(cell + 2) + entropy, mask=fresh)
+
+
 @triton.jit(do_not_specialize=COLUMNS)
 def choose(
-    logits, conditional, unconditional, cfg_coef, temperature, top_k, top_p, uniform, sequence, at, last, places,
+    logits, conditional, unconditional, cfg_coef, temperature, top_k, top_p, uniform, sequence, at, last, told, places,
     BOOKS: tl.constexpr, CARDINALITY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     clip, book = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -207,3 +221,9 @@ def choose(
     cell = sequence + (clip * BOOKS + book) * places + place
     known = tl.load(cell)
     tl.store(cell, tl.where(known < 0, chosen, known))
+
+    cell = told + (clip * BOOKS + book) * TOLD
+    counts = (known < 0) & (place % EVERY == 0)
+    add(cell, given, token, inside, chosen, counts)
+    add(cell + 1, absent, token, inside, chosen, counts)
+    tl.store(cell + 4, tl.load(cell + 4) + 1.0, mask=counts)

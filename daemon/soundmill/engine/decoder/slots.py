@@ -18,6 +18,7 @@ from torch import Tensor
 
 from soundmill.engine.audiocraft.conditioning import Conditions, Window
 from soundmill.engine.decoder.sampling import SETTINGS, uniforms
+from soundmill.engine.decoder.surprise import COLUMNS, steps_kept
 from soundmill.engine.decoder.transformer import Transformer
 from soundmill.errors import BadParameter
 from soundmill.jobs import GenerationRequest
@@ -114,7 +115,9 @@ class Slots:
     """The tables behind the step function, for `count` clips in `transformer`'s caches.
 
     `seat` has columns [clips], `stream` columns [rows], and `settings` a column [clips], float32, under each name of
-    jobs.Parameters. sequence [clips, codebooks, places], uniform [clips, places, codebooks].
+    jobs.Parameters. sequence [clips, codebooks, places], uniform [clips, places, codebooks]; fresh as
+    sequence, where a token is to be chosen; logits [steps kept, rows, codebooks, cardinality]; told [clips, codebooks,
+    surprise.COLUMNS], sums so far.
     """
 
     def __init__(self, transformer: Transformer, lm: Any, count: int, places: int) -> None:
@@ -124,6 +127,12 @@ class Slots:
         self.taken: list[bool] = [False] * transformer.rows
         self.sequence = torch.zeros(clips, transformer.codebooks, places, dtype=torch.long, device=device)
         self.uniform = torch.zeros(clips, places, transformer.codebooks, device=device)
+        kept = (
+            steps_kept(transformer.rows, transformer.codebooks, transformer.cardinality) if device.type == "cpu" else 1
+        )
+        self.logits = torch.zeros(kept, transformer.rows, transformer.codebooks, transformer.cardinality, device=device)
+        self.fresh = torch.zeros_like(self.sequence, dtype=torch.bool)
+        self.told = torch.zeros(clips, transformer.codebooks, COLUMNS, device=device)
         self._seats = torch.zeros(len(Seat._fields), clips, dtype=torch.long, device=device)
         self._streams = torch.zeros(len(Stream._fields), transformer.rows, dtype=torch.long, device=device)
         self._settings = torch.zeros(len(SETTINGS), clips, device=device)
@@ -145,7 +154,9 @@ class Slots:
 
     def place(self, run: Run, conditions: Conditions) -> None:
         """Give `run` the lowest free slot and rows, and make it ready for its next window's first step."""
-        self.runs[self.runs.index(None)] = run
+        slot = self.runs.index(None)
+        self.runs[slot] = run
+        self.told[slot] = 0
         for _ in range(2 if run.guided else 1):
             row = self.taken.index(False)
             self.taken[row] = True
@@ -167,6 +178,7 @@ class Slots:
             raise BadParameter(f"prompt and melody take {max(run.offsets)} steps, more than this model has room for")
         t.reserve(max(run.offsets) + pattern.length)
         self.sequence[slot, :, : pattern.length] = sequence.to(t.device)
+        self.fresh[slot, :, : pattern.length] = self.sequence[slot, :, : pattern.length] < 0
         draws = torch.from_numpy(run.draws[run.done : run.done + pattern.steps])
         self.uniform[slot, pattern.start : pattern.length] = draws.to(t.device)
         if conditions.text is not None:
@@ -233,7 +245,8 @@ class Slots:
         while None in self.runs and (slot := self.runs.index(None)) < len(self.active):
             source = max(index for index, run in enumerate(self.runs) if run is not None)
             self.transformer.move_text(source, slot)
-            self.sequence[slot], self.uniform[slot] = self.sequence[source], self.uniform[source]
+            for table in (self.sequence, self.uniform, self.fresh, self.told):
+                table[slot] = table[source]
             self.runs[slot], self.runs[source] = self.runs[source], None
 
 

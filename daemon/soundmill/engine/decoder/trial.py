@@ -15,6 +15,7 @@ from torch.nn.functional import layer_norm
 from soundmill.engine.decoder import kernels, programs
 from soundmill.engine.decoder.fused import Fused, lacking
 from soundmill.engine.decoder.sampling import SETTINGS, sample
+from soundmill.engine.decoder.surprise import COLUMNS
 from soundmill.engine.decoder.transformer import PORTION, Transformer
 
 log = logging.getLogger(__name__)
@@ -131,8 +132,8 @@ def choices(t: Transformer, draw: Draw) -> Results:
     made = []
     for clips in (slice(None), slice(-1, None)):
         columns = [settings[name][clips] for name in programs.SETTINGS]
-        sequence = unknown[clips].clone()
+        sequence, told = unknown[clips].clone(), torch.zeros(CLIPS, t.codebooks, COLUMNS, device=t.device)
         seats = index[clips], index[clips] + CLIPS
-        kernels.choose(logits, *seats, columns, uniform[clips], sequence, at[clips], last[clips])
+        kernels.choose(logits, *seats, columns, uniform[clips], sequence, at[clips], last[clips], told)
         made.append(sequence[..., 1])
     return made[0], made[1], expected

@@ -115,19 +115,22 @@ class Child(Generic[Command, Message]):
         except OSError as error:
             raise Gone from error
 
-    def receive(self, timeout_s: float) -> Message | None:
-        """The next message, None when none came in time. Raises Gone at the end of the process."""
+    def receive(self, timeout_s: float, wake: int | None = None) -> Message | None:
+        """The next message, None when none came in time, or before there was something to read from the descriptor
+        `wake`. Raises Gone at the end of the process."""
         until = time.monotonic() + timeout_s
         while True:
             sources: list[Connection | int] = [self._conn]
             if self._output_open:
                 sources.append(self._output.fileno())
+            if wake is not None:
+                sources.append(wake)
             ready = wait(sources, max(0.0, until - time.monotonic()))
             if self._output_open and self._output.fileno() in ready:
                 self._read_output()
             if self._conn in ready:
                 return self._read_message()
-            if time.monotonic() >= until:
+            if wake in ready or time.monotonic() >= until:
                 return None
 
     def _read_message(self) -> Message:

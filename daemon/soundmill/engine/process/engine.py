@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
 
 from soundmill.engine.process.child import Child, Gone
 from soundmill.engine.process.wire import Answer, Cancel, Command, Load, Loaded, LoadFailed, ReduceSlots, Submit
@@ -26,7 +27,8 @@ class ProcessEngine:
 
     `backend_for` is the import path (module:callable) of what opens a model in the process: (model, device, slots) ->
     Backend. `slots` None leaves their number to it. `load_deadline_s` bounds a load, each request's own deadline_s its
-    generation, both on `clock`; a process that misses one is killed.
+    generation, both on `clock`; a process that misses one is killed. A poll ends early once there is something to read
+    from the descriptor `wake`.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class ProcessEngine:
         slots: int | None,
         load_deadline_s: float,
         clock: Callable[[], float] = time.monotonic,
+        wake: int | None = None,
     ) -> None:
         self._device = device
         self._backend_for = backend_for
         self._slots = slots
         self._load_deadline_s = load_deadline_s
         self._clock = clock
+        self._wake = wake
         self._child: Child[Command, Answer | Event] | None = None
         self._info: ModelInfo | None = None
         self._model: str | None = None  # as load() was asked for it; the info may have a longer name
@@ -144,20 +148,24 @@ class ProcessEngine:
         until = time.monotonic() + timeout_s
         if self._child is None:
             if not self._pending:
-                time.sleep(timeout_s)  # a caller with nothing to do polls in a loop
+                # A caller with nothing to do polls in a loop.
+                wait(() if self._wake is None else (self._wake,), timeout_s)
             return
         try:
             while True:
                 wait_s = 0.0 if self._pending else max(0.0, min(until - time.monotonic(), self._due_in_s()))
-                message = self._child.receive(wait_s)
+                message = self._child.receive(wait_s, self._wake)
                 if message is not None:
                     self._take(message)
-                elif self._pending or self._due_in_s() <= 0 or time.monotonic() >= until:
+                elif self._pending or self._due_in_s() <= 0 or time.monotonic() >= until or self._is_woken():
                     break
         except Gone:
             self._bury()
         if self._child is not None and self._due_in_s() <= 0:
             self._kill_overdue()
+
+    def _is_woken(self) -> bool:
+        return self._wake is not None and bool(wait((self._wake,), 0.0))
 
     def _due_in_s(self) -> float:
         """Time until the next deadline."""

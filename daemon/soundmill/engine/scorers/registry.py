@@ -5,9 +5,12 @@ A scorer is a function that opens it and one ScorerSpec here, or in a plugin (so
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from soundmill.errors import BadParameter
@@ -45,6 +48,7 @@ class ScorerSpec:
     model: str  # Hugging Face id or folder, unless soundmill.yaml names another
     open: Callable[[str, str], Scorer]
     install: str
+    needs: str | None = None  # the package that must be there
 
 
 def _open_clap(model: str, device: str) -> Scorer:
@@ -69,6 +73,7 @@ BUILT_IN: tuple[ScorerSpec, ...] = (
         model="laion/clap-htsat-unfused",
         open=_open_clap,
         install="pip install 'transformers>=5'",
+        needs="transformers",
     ),
     ScorerSpec(
         name="audiobox",
@@ -78,6 +83,7 @@ BUILT_IN: tuple[ScorerSpec, ...] = (
         model="facebook/audiobox-aesthetics",
         open=_open_audiobox,
         install="pip install --no-deps audiobox_aesthetics==0.0.4",  # what else it needs is here already
+        needs="audiobox_aesthetics",
     ),
 )
 
@@ -89,6 +95,17 @@ def scorers() -> Mapping[str, ScorerSpec]:
 
     brought = (spec for _, spec in plugins.registered("register_scorers"))
     return {spec.name: spec for spec in (*brought, *BUILT_IN)}
+
+
+def on_this_machine(spec: ScorerSpec, model: str) -> bool:
+    """Whether a scorer can be opened with what is here: its package, and its weights in a folder or in Hugging Face's
+    cache. Nothing is imported or fetched."""
+    if spec.needs is not None and find_spec(spec.needs) is None:
+        return False
+    if Path(model).is_dir():
+        return True
+    hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
+    return any((Path(hub).expanduser() / f"models--{model.replace('/', '--')}" / "snapshots").glob("*/*"))
 
 
 def find(name: str) -> ScorerSpec:

@@ -31,9 +31,13 @@ def wish(content: Any, who: str) -> Control:
     return check({**content, "who": who} if isinstance(content, dict) else content)
 
 
+def is_delivery(control: Control) -> bool:
+    return control.action == "deliver"
+
+
 def steers(control: Control) -> bool:
     """Whether it changes what the mill does, rather than says what somebody thinks."""
-    return control.action in STEERING
+    return control.action in STEERING and not is_delivery(control)
 
 
 def leave(home: Path, wishes: Sequence[Control]) -> list[str]:
@@ -75,6 +79,15 @@ def most_bytes(home: Path) -> int:
     return int(load(Home(home)).inbox.max_file_mb * 1024 * 1024)
 
 
+def profiles(home: Path) -> dict[str, Any]:
+    """The profiles that deliveries can be made by, those built in first. Raises ConfigError."""
+    from soundmill.config import load
+    from soundmill.deliver.profile import BUILT_IN, find
+
+    own = load(Home(home)).profiles
+    return {name: find(own, name) for name in dict.fromkeys([*BUILT_IN, *own])}
+
+
 def is_running(home: Path) -> bool:
     """Whether a daemon works on the home."""
     return daemon_running(Home(home))
@@ -84,10 +97,12 @@ __all__ = [
     "Busy",
     "Control",
     "InvalidControl",
+    "is_delivery",
     "is_running",
     "leave",
     "most_bytes",
     "must_be_a_name",
+    "profiles",
     "put",
     "steers",
     "wish",

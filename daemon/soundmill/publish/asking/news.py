@@ -30,6 +30,7 @@ ANSWERS = """
 SELECT answer_id, ulid, action, target, who, state, reason, answered_unix AS answered_at
 FROM wish_answers WHERE answer_id > ? ORDER BY answer_id LIMIT ?
 """
+DELIVERIES = "SELECT * FROM deliveries"
 RESET: Piece = ("reset", {})
 
 
@@ -42,6 +43,7 @@ class Lookout:
         self._version = -1
         self._answer = self._take = 0
         self._batches: dict[int, dict[str, Any]] = {}
+        self._deliveries: dict[str, dict[str, Any]] = {}
 
     def look(self) -> list[Piece]:
         """What is new since the last look; nothing at the first."""
@@ -80,6 +82,10 @@ class Lookout:
         self._answer = self._newest("SELECT max(answer_id) FROM wish_answers")
         self._take = self._newest("SELECT output_id FROM takes ORDER BY output_id DESC LIMIT 1")
         self._batches = self._of_batches(self._unfinished())
+        self._deliveries = self._asked_for()
+
+    def _asked_for(self) -> dict[str, dict[str, Any]]:
+        return {row["ulid"]: dict(row) for row in self._rows(DELIVERIES)}
 
     def _newest(self, sql: str) -> int:
         row = self._rows(sql)
@@ -114,6 +120,9 @@ class Lookout:
             yield from (("answer", row) for row in answers)
             yield from (("take", row) for row in takes)
         yield from (("batch", row) for batch_id, row in batches.items() if row != self._batches.get(batch_id))
+        deliveries = self._asked_for()
+        yield from (("delivery", row) for ulid, row in deliveries.items() if row != self._deliveries.get(ulid))
+        self._deliveries = deliveries
         self._answer = answers[-1]["answer_id"] if answers else self._answer
         self._take = takes[-1]["output_id"] if takes else self._take
         self._batches = {batch_id: row for batch_id, row in batches.items() if batch_id in unfinished}

@@ -53,9 +53,8 @@ async def wishes_route(datasette: Any, request: Any, receive: Receive) -> Respon
         return await _answers(datasette, request)
     actor, home = await asker(datasette, request)
     controls = _controls(await body(request, receive, MOST_BYTES), permissions.who(actor))
-    for action, steering in ((permissions.CONTROL, True), (permissions.RATE, False)):
-        if any(leaving.steers(control) is steering for control in controls):
-            await must_be_allowed(datasette, actor, action)
+    for action in dict.fromkeys(map(_permission, controls)):
+        await must_be_allowed(datasette, actor, action)
     try:
         ulids = await asyncio.to_thread(leaving.leave, home, controls)
     except leaving.Busy as busy:
@@ -63,6 +62,12 @@ async def wishes_route(datasette: Any, request: Any, receive: Receive) -> Respon
     except OSError as error:
         raise Refused(503, f"the inbox cannot be written: {error.strerror or error}") from error
     return answer({"asked": ulids}, 202)
+
+
+def _permission(control: leaving.Control) -> str:
+    if leaving.is_delivery(control):
+        return permissions.DELIVER
+    return permissions.CONTROL if leaving.steers(control) else permissions.RATE
 
 
 def _controls(data: bytes, who: str) -> list[leaving.Control]:

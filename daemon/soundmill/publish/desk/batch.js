@@ -1,6 +1,7 @@
 // A batch: it changes as it is worked on, goes on as somebody scrolls, and its takes are marked by the dozen.
 
 import { addresses, allow, ask, begin, buttons, fetched, follow, page, renew, soon } from "soundmill/desk";
+import { heard } from "soundmill/deliver";
 import { Scroll } from "soundmill/scroll";
 import { Selection } from "soundmill/selection";
 
@@ -32,7 +33,7 @@ async function refresh() {
 const later = soon(refresh);
 const isOurs = (data) => data.batch === page.batch && later();
 buttons(refresh);
-follow({ batch: isOurs, take: isOurs, reset: later });
+follow({ batch: isOurs, take: isOurs, delivery: heard, reset: later });
 window.setInterval(() => {
   if (!document.hidden && frame.querySelector("[data-waits] progress")) later();
 }, PROGRESS_MS);

@@ -15,6 +15,7 @@ from soundmill.publish import reads
 from soundmill.publish.desk import common
 from soundmill.publish.pages import LIVE
 from soundmill.publish.served import served_by, visible_catalog
+from soundmill.publish.sharing.answers import shared
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
 
@@ -36,27 +37,19 @@ def _review_url(datasette: Any, wanted: reads.Filter, batch: str) -> str:
     return str(datasette.urls.path(f"/-/soundmill/review?{query}"))
 
 
+@shared
 async def batch_page(datasette: Any, request: Any) -> Response:
     database = await visible_catalog(datasette, request)
     outputs = served_by(datasette).outputs
     name = composed(urllib.parse.unquote(request.url_vars["batch"]))
     source = datasette.databases[database]
-    batch = await reads.batch(source, name)
+    wanted = read_filter(request.args)
+    batch, jobs, more, slow, filed = await reads.visit(source, lambda ask: _read(ask, name, wanted))
     if batch is None:
         # Not Datasette's NotFound: that sends an address with a % in it to another one first.
         context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
         html = await datasette.render_template("error.html", context, request=request, view_name="soundmill")
         return Response.html(html, status=404, headers=LIVE)
-    wanted = read_filter(request.args)
-    jobs: list[reads.Row] = []
-    filed: list[tuple[str, int]] = []
-    more = slow = False
-    try:
-        jobs, more = await reads.batch_jobs(source, name, wanted)
-    except QueryInterrupted:
-        slow = True
-    with contextlib.suppress(QueryInterrupted):  # then the page does without these chips
-        filed = await reads.filed_counts(source, name)
     context = {
         **common.frame(datasette, database, "batch"),
         "batch": batch,
@@ -68,6 +61,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
         "filed": filed,
         "orders": [(key, label) for key, (label, _) in reads.ORDERS.items()],
         "link": lambda **changes: _link(wanted, **changes),
+        "alike": reads.alike(jobs) if wanted.order in ("best", "worst") else "",
         "more": more,
         "review": _review_url(datasette, wanted, str(batch["batch"])),
         "report": _report_url(datasette, outputs, str(batch["batch"])),
@@ -78,6 +72,25 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     if request.args.get("live") == "1":
         return await common.parts(datasette, context, PARTS, more=more)
     return await common.page(datasette, request, "soundmill_batch", context)
+
+
+def _read(
+    ask: reads.Ask, name: str, wanted: reads.Filter
+) -> tuple[reads.Row | None, list[reads.Row], bool, bool, list[tuple[str, int]]]:
+    """A batch, one page of its jobs, whether more follow, whether finding them took too long, and how takes were
+    filed."""
+    batch = reads.batch(ask, name)
+    jobs: list[reads.Row] = []
+    filed: list[tuple[str, int]] = []
+    more = slow = False
+    if batch is not None:
+        try:
+            jobs, more = reads.batch_jobs(ask, batch, wanted)
+        except QueryInterrupted:
+            slow = True
+        with contextlib.suppress(QueryInterrupted):  # then the page does without these chips
+            filed = reads.filed_counts(ask, name)
+    return batch, jobs, more, slow, filed
 
 
 PARTS = {"head": "soundmill_batch_head", "tabs": "soundmill_batch_tabs", "cards": "soundmill_batch_cards"}

@@ -11,6 +11,7 @@ from datasette.utils.asgi import Response
 from soundmill.publish.desk import common
 from soundmill.publish.reads import Row, ask
 from soundmill.publish.served import visible_catalog
+from soundmill.publish.sharing.answers import shared
 
 PAGE_SIZE = 50
 STATES = {
@@ -26,6 +27,7 @@ file_name, created_at, archived_at, batch_id
 """
 
 
+@shared
 async def batches_page(datasette: Any, request: Any) -> Response:
     database = await visible_catalog(datasette, request)
     args = request.args
@@ -86,6 +88,7 @@ WHERE :before = '' OR ulid < :before ORDER BY ulid DESC LIMIT :limit
 """
 
 
+@shared
 async def files_page(datasette: Any, request: Any) -> Response:
     """The job files that were refused, each with all its problems, and what lies in the inbox and is left alone."""
     database = await visible_catalog(datasette, request)

@@ -17,6 +17,7 @@ def frame(datasette: Any, database: str, start: str) -> dict[str, Any]:
     found = framing(datasette, start)
     more = ("check", "submit", "arrivals", "events", "review", "compare", "compose", "picks", "batches", "files")
     found["addresses"] |= {name: path(f"/-/soundmill/{name}") for name in more}
+    found["addresses"]["deliveries"] = path("/-/soundmill/deliveries.json")
     return {**helpers(datasette, database), **found}
 
 

@@ -10,6 +10,7 @@ from soundmill.publish.desk import common, drafts
 from soundmill.publish.reads import Row
 from soundmill.publish.review import questions
 from soundmill.publish.served import served_by, visible_catalog
+from soundmill.publish.sharing.answers import shared
 from soundmill.words import composed
 
 MOST_TAKES = 200
@@ -17,6 +18,7 @@ WAYS = ("more", "around", "on")
 BLANK = "untitled.yaml"
 
 
+@shared
 async def compose_page(datasette: Any, request: Any) -> Response:
     """`?more=FILE&more=…`, `?around=FILE` or `?on=FILE&…` fills a file in, of these takes."""
     database = await visible_catalog(datasette, request)

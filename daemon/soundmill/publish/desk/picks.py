@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import urllib.parse
 from contextlib import suppress
 from typing import Any
@@ -11,8 +10,9 @@ from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
 from soundmill.publish.desk import common
-from soundmill.publish.reads import Row, ask
+from soundmill.publish.reads import Ask, Row, ask, visit
 from soundmill.publish.served import visible_catalog
+from soundmill.publish.sharing.answers import shared
 from soundmill.publish.stream import url_word
 from soundmill.words import composed
 
@@ -40,6 +40,7 @@ ORDER BY position LIMIT :limit
 SHOWN = "SELECT * FROM picks_list WHERE shortlist = {} ORDER BY picked_at"
 
 
+@shared
 async def picks_page(datasette: Any, request: Any) -> Response:
     """All shortlists."""
     database = await visible_catalog(datasette, request)
@@ -55,19 +56,22 @@ async def picks_page(datasette: Any, request: Any) -> Response:
     return await common.page(datasette, request, "soundmill_picks", context)
 
 
+@shared
 async def shortlist_page(datasette: Any, request: Any) -> Response:
     database = await visible_catalog(datasette, request)
     source = datasette.databases[database]
     name = composed(urllib.parse.unquote(request.url_vars["shortlist"]))
-    known = await ask(source, THIS, {"name": name})
+    number = request.args.get("page") or ""
+    page = max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 1
+    limits = {"limit": MOST_PICKS + 1, "offset": (page - 1) * MOST_PICKS}
+    known, picks, covered, lists = await visit(
+        source,
+        lambda ask: (ask(THIS, {"name": name}), ask(PICKS, {"name": name, **limits}), coverage(ask, name), ask(LISTS)),
+    )
     if not known and name != DEFAULT:
         context = {"title": "No such shortlist", "status": 404, "error": f"There is no shortlist named {name}"}
         return await common.page(datasette, request, "error", context, status=404)
     shortlist = known[0] if known else {"shortlist": name, "picks": 0, "archived_at": None, "note": None}
-    number = request.args.get("page") or ""
-    page = max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 1
-    limits = {"limit": MOST_PICKS + 1, "offset": (page - 1) * MOST_PICKS}
-    picks = await ask(source, PICKS, {"name": name, **limits})
     listed = str(shortlist["shortlist"])
     context = {
         **common.frame(datasette, database, "shortlist"),
@@ -75,10 +79,9 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
         "picks": picks[:MOST_PICKS],
         "page": page,
         "more": len(picks) > MOST_PICKS,
-        "coverage": await coverage(source, name),
-        "others": [row["shortlist"] for row in await ask(source, LISTS) if row["shortlist"] != listed],
+        "coverage": covered,
+        "others": [row["shortlist"] for row in lists if row["shortlist"] != listed],
         "list_url": _list_url(datasette),
-        "deliver": f"soundmill deliver {shlex.quote(listed)} --to FOLDER",
         "csv": _csv_url(datasette, database, listed),
         "told": {"list": listed},
         "sql": SHOWN.format(common.quoted(listed)),
@@ -89,17 +92,16 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
     return await common.page(datasette, request, "soundmill_shortlist", context)
 
 
-async def coverage(source: Any, name: str) -> list[Row]:
+def coverage(ask: Ask, name: str) -> list[Row]:
     """Of each batch with a take on this list: how many of its file's rows have one, and the first that have none.
 
     A batch of which that cannot be counted in the time a question may take says nothing of it."""
     found = []
-    for row in await ask(source, BATCHES, {"name": name, "limit": MOST_BATCHES}):
+    for row in ask(BATCHES, {"name": name, "limit": MOST_BATCHES}):
         row |= {"file_rows": None, "missing": []}
         with suppress(QueryInterrupted):
-            row["file_rows"] = (await ask(source, ROWS, {"batch": row["batch"]}))[0]["file_rows"]
-            values = {"batch": row["batch"], "name": name, "limit": MOST_ROWS}
-            row["missing"] = await ask(source, MISSING, values)
+            row["file_rows"] = ask(ROWS, {"batch": row["batch"]})[0]["file_rows"]
+            row["missing"] = ask(MISSING, {"batch": row["batch"], "name": name, "limit": MOST_ROWS})
         found.append(row)
     return found
 

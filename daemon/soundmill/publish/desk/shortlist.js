@@ -1,6 +1,7 @@
 // One shortlist: heard from its first take to its last, and put in order.
 
 import { allow, ask, begin, fetched, follow, page, renew, soon } from "soundmill/desk";
+import { heard } from "soundmill/deliver";
 import { Selection } from "soundmill/selection";
 
 const frame = document.querySelector(".sm-picked");
@@ -65,7 +66,7 @@ frame.addEventListener("playing", (event) => {
 }, true);
 
 const later = soon(refresh);
-follow({ answer: (answer) => /pick|list|rate|reject/.test(answer.action) && later(), reset: later });
+follow({ answer: (answer) => /pick|list|rate|reject/.test(answer.action) && later(), delivery: heard, reset: later });
 await begin();
 allow(bar);
 selection.show();

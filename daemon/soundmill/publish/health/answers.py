@@ -20,7 +20,7 @@ async def healthz(datasette: Any, database: str | None, *, of_daemon: bool) -> R
     if database is None:
         return Response.json({"ok": False, "reason": "no Soundmill catalogue is attached"}, status=503, headers=LIVE)
     try:
-        totals = await reads.overview(datasette.databases[database])
+        totals = await reads.visit(datasette.databases[database], reads.overview)
         found = await health(datasette.databases[database])
     except Exception as error:  # whatever it is, the answer to "are you well?" is no, and why
         return Response.json({"ok": False, "reason": str(error)}, status=503, headers=LIVE)

@@ -55,6 +55,10 @@ def _families(connection: sqlite3.Connection, catalog: Path) -> Iterator[Metric]
     yield from _of_models(rows(connection, f"SELECT * FROM model_speed ORDER BY outputs DESC LIMIT {MOST_MODELS}"))
     workers = rows(connection, f"SELECT * FROM worker_board ORDER BY worker LIMIT {MOST_WORKERS}")
     yield from _of_workers(workers, may_live=health.life.state not in ("ended", "stopped"))
+    machines = rows(connection, f"SELECT * FROM machines ORDER BY machine LIMIT {MOST_WORKERS}")
+    up = [((str(row["machine"]),), int(row["state"] == "working")) for row in machines]
+    yield _gauge("soundmill_machine_up", "1 while a machine of the cluster takes work", ["machine"], up)
+    yield _gauge("soundmill_machine_engines", "Engines there", ["machine"], _by("machine", "engines", machines))
     yield _gauge("soundmill_reports_owed", "Reports to be made", [], [((), health.upkeep["reports_owed"])])
     rejected = [((), health.upkeep["files_rejected"])]
     yield _counter("soundmill_inbox_files_rejected", "Job files that were refused", [], rejected)

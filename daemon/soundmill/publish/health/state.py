@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -76,16 +77,17 @@ class Health:
         }
 
 
-_ASKED: WeakKeyDictionary[Any, tuple[float, Health]] = WeakKeyDictionary()
+_ASKED: WeakKeyDictionary[Any, tuple[float, asyncio.Task[Health]]] = WeakKeyDictionary()
 
 
 async def health(database: Any) -> Health:
     """Of the home that a catalogue of Datasette's is in; asked of the catalogue in one of its threads."""
-    known = _ASKED.get(database)
-    if known is None or time.monotonic() - known[0] > FRESH_S:
-        found = await database.execute_fn(lambda connection: look(connection, Path(database.path)))
-        known = _ASKED[database] = (time.monotonic(), found)
-    return known[1]
+    at, task = _ASKED.get(database, (0.0, None))
+    if task is None or time.monotonic() - at > FRESH_S or task.get_loop() is not asyncio.get_running_loop():
+        looking = database.execute_fn(lambda connection: look(connection, Path(database.path)))
+        task = asyncio.ensure_future(looking)
+        _ASKED[database] = time.monotonic(), task
+    return await asyncio.shield(task)
 
 
 def look(connection: sqlite3.Connection, catalog: Path) -> Health:

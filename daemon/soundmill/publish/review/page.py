@@ -19,6 +19,7 @@ from soundmill.publish.review import questions
 from soundmill.publish.review.lines import Asked, NoLine, asked_for
 from soundmill.publish.review.questions import MOST_COUNTED, ORDERS
 from soundmill.publish.served import served_by, visible_catalog
+from soundmill.publish.sharing.answers import shared
 
 PAGE_SIZE = 100
 LARGEST_PAGE = 200
@@ -76,6 +77,7 @@ def framing(datasette: Any, start: str) -> dict[str, Any]:
     }
 
 
+@shared
 async def review_page(datasette: Any, request: Any) -> Response:
     database = await visible_catalog(datasette, request)
     problem = None
@@ -100,6 +102,7 @@ async def review_page(datasette: Any, request: Any) -> Response:
     return Response.html(html, status=400 if problem else 200, headers=LIVE)
 
 
+@shared
 async def review_json(datasette: Any, request: Any) -> Response:
     """`takes` in their order and whether `more` follow; with `count=1` also `total` and, of `at`, its `place`."""
     database = await visible_catalog(datasette, request)

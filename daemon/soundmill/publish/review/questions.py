@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soundmill.publish.reads import FILED, Row, ask
+from soundmill.publish.reads import FILED, WHOLE, Ask, Row, ask, visit
 
 MOST_COUNTED = 10_000
 MOST_GIVEN = 2_000  # takes of a shortlist, a query or a list of files
@@ -19,8 +19,8 @@ MOST_GIVEN = 2_000  # takes of a shortlist, a query or a list of files
 ORDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "given": ("as given", ("place",), "ASC"),
     "file": ("as in the file", ("position", "job_id"), "ASC"),
-    "best": ("best score first", ("coalesce(score, -1)", "output_id"), "DESC"),
-    "worst": ("worst score first", ("coalesce(score, -1)", "output_id"), "ASC"),
+    "best": ("best score first", (WHOLE, "output_id"), "DESC"),
+    "worst": ("worst score first", (WHOLE, "output_id"), "ASC"),
     "new": ("newest first", ("output_id",), "DESC"),
 }
 MOST_FOUND = 20_000  # jobs that a search of the whole catalogue finds, the newest of them
@@ -116,10 +116,14 @@ async def page(
 
     A number that the catalogue does not know, or that was not given, begins at the start.
     """
+    return await visit(database, lambda ask: _page(ask, line, limit, after, before, at))
+
+
+def _page(ask: Ask, line: Line, limit: int, after: int | None, before: int | None, at: int | None) -> Page:
     keys = [_key(key) for key in ORDERS[line.order][1]]
     downwards = ORDERS[line.order][2] == "DESC"
     mark = next((number for number in (after, before, at) if number is not None), None)
-    bounds = None if mark is None else await _keys_of(database, line, mark)
+    bounds = None if mark is None else _keys_of(ask, line, mark)
     tables, where, values = line.source
     backwards = before is not None and bounds is not None
     if bounds is not None:
@@ -127,8 +131,7 @@ async def page(
         where.append(f"({', '.join(keys)}) {sign}{'=' if at is not None else ''} ({_marks(bounds)})")
         values |= _named(bounds)
     direction = "DESC" if downwards is not backwards else "ASC"
-    rows = await ask(
-        database,
+    rows = ask(
         f"SELECT output_id FROM {tables}{_all(where)} ORDER BY {', '.join(f'{key} {direction}' for key in keys)}"
         " LIMIT :limit",
         values | {"limit": limit + 1},
@@ -136,39 +139,42 @@ async def page(
     ids = [int(row["output_id"]) for row in rows[:limit]]
     if backwards:
         ids.reverse()
-    return Page(takes=await details(database, ids, line.who), more=len(rows) > limit)
+    return Page(takes=_details(ask, ids, line.who), more=len(rows) > limit)
 
 
 async def place(database: Any, line: Line, at: int | None) -> int:
     """How many takes of the line stand before that one; 0 for one that is not known. At most MOST_COUNTED."""
-    bounds = None if at is None else await _keys_of(database, line, at)
+    return 0 if at is None else await visit(database, lambda ask: _place(ask, line, at))
+
+
+def _place(ask: Ask, line: Line, at: int) -> int:
+    bounds = _keys_of(ask, line, at)
     if bounds is None:
         return 0
     tables, where, values = line.source
     keys = [_key(key) for key in ORDERS[line.order][1]]
     sign = ">" if ORDERS[line.order][2] == "DESC" else "<"
     where.append(f"({', '.join(keys)}) {sign} ({_marks(bounds)})")
-    return await _count(database, f"SELECT 1 FROM {tables}{_all(where)}", values | _named(bounds))
+    return _count(ask, f"SELECT 1 FROM {tables}{_all(where)}", values | _named(bounds))
 
 
 async def total(database: Any, line: Line) -> int:
     """How many takes stand in the line, counted up to one more than MOST_COUNTED."""
     tables, where, values = line.source
-    return await _count(database, f"SELECT 1 FROM {tables}{_all(where)}", values)
+    return await visit(database, lambda ask: _count(ask, f"SELECT 1 FROM {tables}{_all(where)}", values))
 
 
-async def _count(database: Any, sql: str, values: Mapping[str, Any]) -> int:
-    (row,) = await ask(database, f"SELECT count(*) AS n FROM ({sql} LIMIT {MOST_COUNTED + 1})", values)
+def _count(ask: Ask, sql: str, values: Mapping[str, Any]) -> int:
+    (row,) = ask(f"SELECT count(*) AS n FROM ({sql} LIMIT {MOST_COUNTED + 1})", values)
     return int(row["n"])
 
 
-async def _keys_of(database: Any, line: Line, number: int) -> list[Any] | None:
+def _keys_of(ask: Ask, line: Line, number: int) -> list[Any] | None:
     """Where in the line a take stands or, if it is filtered out by now, would stand."""
     keys = [_key(key) for key in ORDERS[line.order][1]]
     bare = Line(ids=line.ids, order=line.order)
     tables, _, values = bare.source
-    rows = await ask(
-        database,
+    rows = ask(
         f"SELECT {', '.join(f'{key} AS k{n}' for n, key in enumerate(keys))} FROM {tables} WHERE output_id = :number"
         " LIMIT 1",
         values | {"number": number},
@@ -195,15 +201,19 @@ def _all(where: Sequence[str]) -> str:
 async def details(database: Any, ids: Sequence[int], who: str) -> list[Row]:
     """What is shown of these takes, in this order, with the sentences of their failed checks and what `who` said of
     them; unknown ones are left out. Labels, condition, defects and picks are data, not text."""
+    return await visit(database, lambda ask: _details(ask, ids, who))
+
+
+def _details(ask: Ask, ids: Sequence[int], who: str) -> list[Row]:
     given = {"ids": json.dumps(list(ids))}
-    found = {row["output_id"]: row for row in await ask(database, DETAILS, given)}
+    found = {row["output_id"]: row for row in ask(DETAILS, given)}
     for row in found.values():
         row |= {name: json.loads(str(row[name])) for name in DATA} | {"problems": [], "mine": {}, "picks": []}
-    for said in await ask(database, MESSAGES, given):
+    for said in ask(MESSAGES, given):
         found[said["output_id"]]["problems"].append(said["message"])
-    for mine in await ask(database, MINE, given | {"who": who}):
+    for mine in ask(MINE, given | {"who": who}):
         found[mine["output_id"]]["mine"] = {key: mine[key] for key in ("stars", "rejected", "note")}
-    for pick in await ask(database, PICKS, given):
+    for pick in ask(PICKS, given):
         found[pick["output_id"]]["picks"].append(pick["shortlist"])
     return [found[number] for number in ids if number in found]
 

@@ -94,7 +94,7 @@ function show({ play }) {
   verdict.className = `sm-badge sm-${take.verdict === "failed" ? "flagged" : take.verdict}`;
   verdict.textContent = take.verdict === "failed" ? "flagged" : take.verdict;
   part("score").hidden = take.score === null;
-  part("score-number").textContent = take.score === null ? "" : take.score.toFixed(1);
+  part("score-number").textContent = take.score === null ? "" : take.score.toFixed(0);
   part("meter").value = take.score ?? 0;
   shown("problems", take.problems.join(" "));
   shown("facts", facts(take));

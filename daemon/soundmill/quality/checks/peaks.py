@@ -55,6 +55,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="true_peak",
+            noticed=0.6,
             measurement="true_peak_dbtp",
             over="peak_dbfs",  # samples over full scale, as lossy decoders make them, are for clipping to count
             limit="true_peak_max_dbtp",

@@ -66,6 +66,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="repetition",
+            noticed=0.95,
             measurement="repetition_correlation",
             limit="repetition_max",
             unit="correlation",

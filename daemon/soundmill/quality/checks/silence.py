@@ -99,6 +99,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="silence",
+            noticed=0.7,
             measurement="silence_share",
             limit="silence_share_max",
             unit="share",

@@ -47,6 +47,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="stuck_tone",
+            noticed=0.6,
             measurement="stuck_tone_s",
             limit="stuck_tone_max_s",
             unit="s",

@@ -46,7 +46,7 @@ def environment(escape: bool) -> Environment:
         p_value=p_value,
         span=span,
         spoken=spoken,
-        score=lambda value: "" if value is None else one_decimal(value),
+        score=lambda value: "" if value is None else str(round(value)),  # decimals tell nothing
         plain=lambda value: "" if value is None else f"{value:.6g}",
         place=_place,
         defect_words=_defect_words,

@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from soundmill.jobs import JobStatus
-from soundmill.report.choice import ALIKE_POINTS, EACH_KEPT, EACH_PROMPT, Choice, PromptChoice
+from soundmill.jobs import ALIKE_POINTS, JobStatus
+from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice, PromptChoice
 from soundmill.report.factors import Factors
 from soundmill.report.family import Earlier, Later
 from soundmill.report.listeners import Listeners
