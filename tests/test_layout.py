@@ -102,7 +102,7 @@ INSIDE: dict[str, list[str]] = {
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
-    "publish/review": ["questions", "lines", "page", "take", "routes"],
+    "publish/review": ["questions", "lines", "page", "take", "outlines", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
         "systemd", "signals", "date", "survive", "telling", "settings", "wiring", "output_folder", "best_of_n",

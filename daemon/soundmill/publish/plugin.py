@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datasette.utils.asgi import NotFound, Response
-from datasette.views.index import IndexView
 from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
@@ -205,6 +204,8 @@ def register_routes() -> list[tuple[str, View]]:
 async def front_route(datasette: Any, request: Any) -> Response:
     """The catalogue's front page where that is all there is to see, else Datasette's list of databases."""
     if not _front_is_ours(datasette):
+        from datasette.views.index import IndexView  # brings Datasette's app, which loads plugins, this one too
+
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
     await datasettes.must_be_allowed(datasette, request.actor, "view-instance")
