@@ -26,6 +26,11 @@ NAMED = (
     ('<input type="text" name="_filter_value', '<input aria-label="Value" type="text" name="_filter_value'),
     ('<select name="_sort"', '<select aria-label="Sort by" name="_sort"'),
     ('<div class="table-wrapper">', '<div class="table-wrapper" tabindex="0" role="region" aria-label="Rows">'),
+    (".check-result-no-opinion {\n    color: #aaa;", ".check-result-no-opinion {\n    color: inherit;"),
+    ('<textarea name="allow"', '<textarea aria-label="Allow block" name="allow"'),
+    ('<textarea name="actor"', '<textarea aria-label="Actor" name="actor"'),
+    ('<input type="text" name="message"', '<input aria-label="Message" type="text" name="message"'),
+    ('<select name="message_type"', '<select aria-label="Kind of message" name="message_type"'),
     ('<textarea id="sql-editor"', '<textarea aria-label="SQL" id="sql-editor"'),
 )  # fmt: skip
 

@@ -118,14 +118,14 @@ def render_cell(
 
 
 @hookimpl
-def extra_css_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
-    return _asset_urls("soundmill.css", database, view_name, datasette)
+def extra_css_urls(database: str | None, datasette: Any) -> list[str]:
+    return _asset_urls("soundmill.css", database, datasette)
 
 
 @hookimpl
-def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
+def extra_js_urls(database: str | None, datasette: Any) -> list[str]:
     names = ("soundmill.js", "daemon.js")
-    return [url for name in names for url in _asset_urls(name, database, view_name, datasette)]
+    return [url for name in names for url in _asset_urls(name, database, datasette)]
 
 
 @hookimpl
@@ -142,9 +142,10 @@ def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[
     return of_the_daemon
 
 
-def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
+def _asset_urls(name: str, database: str | None, datasette: Any) -> list[str]:
     served = served_by(datasette)
-    ours = database in served.catalogs if database else bool(served.catalogs) and view_name in ("index", "soundmill")
+    # Of no database are the pages of both, and those that log in and out: Datasette's own colours are faint for some.
+    ours = database in served.catalogs if database else bool(served.catalogs)
     return [f"/-/soundmill/static/{name}?{served.assets[name].digest}"] if ours else []
 
 
