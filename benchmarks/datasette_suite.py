@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,9 @@ TOOLS = (
 # What the plugin imports of Soundmill's dependencies; all of them would bring torch.
 PLUGIN = ("python-ulid", "pydantic", "pyyaml", "psutil", "prometheus-client", "click", "pluggy", "jinja2", "numpy")
 
+# It compares the list of all plugins that are installed, and so fails with any other.
+LISTS_PLUGINS = {"tests.test_api::test_plugins_json"}
+
 Outcomes = dict[str, str]  # of each test, by its name
 
 
@@ -51,7 +55,7 @@ def main(folder: Path, releases: list[str], repository: str) -> int:
         for name in sorted(without.keys() | with_it.keys()):
             before, after = without.get(name, "not there"), with_it.get(name, "not there")
             if before != after:
-                differs = True
+                differs = differs or name not in LISTS_PLUGINS
                 print(f"  {name}: {before} without, {after} with")
     return int(differs)
 
@@ -112,8 +116,10 @@ def _must_be_found(python: Path) -> None:
 def _outcomes(python: Path, source: Path, told: Path) -> Outcomes:
     options = ["-q", "-p", "no:cacheprovider", "--timeout", "120", f"--junitxml={told}"]
     told.unlink(missing_ok=True)
+    environment = os.environ | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}  # some run `datasette`
+    command = [python, "-m", "pytest", *options, "tests"]
     with told.with_suffix(".log").open("wb") as log:
-        subprocess.run([python, "-m", "pytest", *options, "tests"], cwd=source, stdout=log, stderr=log, check=False)
+        subprocess.run(command, cwd=source, env=environment, stdout=log, stderr=log, check=False)
     if not told.is_file():
         raise SystemExit(f"the tests could not be run: see {told.with_suffix('.log')}")
     return outcomes_of(told)
