@@ -117,7 +117,7 @@ def _outcomes(python: Path, source: Path, told: Path) -> Outcomes:
     options = ["-q", "-p", "no:cacheprovider", "--timeout", "120", f"--junitxml={told}"]
     told.unlink(missing_ok=True)
     environment = os.environ | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}  # some run `datasette`
-    command = [python, "-m", "pytest", *options, "tests"]
+    command = [str(python), "-m", "pytest", *options, "tests"]
     with told.with_suffix(".log").open("wb") as log:
         subprocess.run(command, cwd=source, env=environment, stdout=log, stderr=log, check=False)
     if not told.is_file():
