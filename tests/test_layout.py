@@ -109,7 +109,7 @@ INSIDE: dict[str, list[str]] = {
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
     "publish/sharing": ["version", "questions", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
-    "publish/review": ["questions", "lines", "page", "take", "routes"],
+    "publish/review": ["questions", "lines", "page", "take", "outlines", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
         "systemd", "signals", "date", "survive", "telling", "wiring", "settings", "cluster", "output_folder",

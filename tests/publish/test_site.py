@@ -194,3 +194,10 @@ def test_without_a_catalogue_the_process_says_so(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == (
         f"soundmill: {path}: is not a catalogue, or not finished; `soundmill run` makes the catalogue when it starts\n"
     )
+
+
+def test_datasettes_plugins_may_be_imported_before_the_rest_of_it() -> None:
+    """As programs and other plugins do: ours is loaded while Datasette's app is not there yet."""
+    probe = "from datasette.plugins import pm; import soundmill.publish.plugin as ours; print(pm.is_registered(ours))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
