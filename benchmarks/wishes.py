@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     chosen = parser.parse_args()
     with (
-        tempfile.TemporaryDirectory(prefix="soundmill-wishes-") as folder,
+        tempfile.TemporaryDirectory(prefix="soundmill-wishes-", ignore_cleanup_errors=True) as folder,
         working_mill(Path(folder), 3, made_s=PATIENCE_S, site_s=PATIENCE_S, patience_s=PATIENCE_S) as mill,
     ):
         port = urllib.parse.urlsplit(mill.url).port or 0

@@ -82,7 +82,7 @@ def _energy(sound: NDArray[np.float64], begins: NDArray[np.int64], length: int) 
     """Of each piece of a sound of that length, or what of it is in the sound; at least what counts as heard."""
     until = np.concatenate([[0.0], np.cumsum(sound**2)])
     pieces = until[np.clip(begins + length, 0, sound.size)] - until[np.clip(begins, 0, sound.size)]
-    return np.maximum(pieces, QUIETEST * until[-1] + 1e-30)
+    return np.asarray(np.maximum(pieces, QUIETEST * until[-1] + 1e-30), np.float64)
 
 
 def _earlier(sound: NDArray[np.float64], fraction: float) -> NDArray[np.float64]:
