@@ -21,6 +21,7 @@ class Asking:
     def __init__(self, seen: Seen, most_s: float) -> None:
         self._most_s = most_s
         self._seconds = seen.seconds
+        self._at_import = seen.at_import
         self._by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._by_file: dict[str, set[str]] = defaultdict(set)
         self._by_module: dict[str, set[str]] = defaultdict(set)
@@ -41,6 +42,15 @@ class Asking:
         order = sorted(found, key=lambda test: (Path(test.partition("::")[0]).name != own, self._seconds[test], test))
         spent = accumulate(self._seconds[test] for test in order)
         return [test for test, so_far in zip(order, spent, strict=True) if so_far <= self._most_s or test == order[0]]
+
+    def at_import(self, change: Change) -> bool:
+        """Whether it has its effect when its module is imported, and is to be there before."""
+        if change.function is None:
+            return change.file.endswith(".py")
+        begin, end = change.lines
+        return not self._running(change.file, change.lines) and any(
+            begin <= line <= end for line in self._at_import.get(change.file, ())
+        )
 
     def seconds(self, tests: list[str]) -> float:
         return sum(self._seconds[test] for test in tests)

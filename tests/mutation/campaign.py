@@ -61,9 +61,8 @@ def outcomes(
     asking = Asking(seen, most_s)
     asked = {change: asking.of(change) for change in known}
     yield from ((change, UNASKED) for change in known if not asked[change])
-    quick = [c for c in known if asked[c] and (c.function is not None or c.file.endswith(".sql"))]
-    quick_ones = set(quick)
-    slow = [c for c in known if asked[c] and c not in quick_ones]
+    quick = [change for change in known if asked[change] and not asking.at_import(change)]
+    slow = [change for change in known if asked[change] and asking.at_import(change)]
     all_tests = sorted(set().union(*asked.values()), key=lambda test: (seen.seconds[test], test))
 
     def allowed_s(change: Change | None) -> float:

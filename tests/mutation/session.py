@@ -20,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -39,9 +39,10 @@ class Seen:
 
     lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time
+    at_import: dict[str, list[int]] = field(default_factory=dict)  # lines that run before any test
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps({"lines": self.lines, "seconds": self.seconds}), encoding="utf-8")
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Seen:
@@ -58,6 +59,7 @@ class Lines:
         self._of: dict[str, set[tuple[str, int]]] = {}
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
+        self._at_import = self._now
 
     def _global(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
         return self._local if frame.f_code.co_filename.startswith(OURS) else None
@@ -66,6 +68,14 @@ class Lines:
         if event == "line":
             self._now.add((frame.f_code.co_filename, frame.f_lineno))
         return self._local
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Any:
+        sys.settrace(self._global)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -103,11 +113,17 @@ class Lines:
         for test, own in self._of.items():
             if test in self._failed:
                 continue
-            by_file: dict[str, list[int]] = defaultdict(list)
-            for name, line in sorted(own | self._shared[test.partition("::")[0]]):
-                by_file[name.removeprefix(OURS)].append(line)
-            seen.lines[test], seen.seconds[test] = dict(by_file), self._seconds[test]
+            seen.lines[test] = _by_file(own | self._shared[test.partition("::")[0]])
+            seen.seconds[test] = self._seconds[test]
+        seen.at_import = _by_file(self._at_import)
         seen.save(self._out)
+
+
+def _by_file(lines: set[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for name, line in sorted(lines):
+        found[name.removeprefix(OURS)].append(line)
+    return dict(found)
 
 
 class FirstFailure:
