@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import random
-import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from mutation.asked import Asking
-from mutation.changes import PACKAGE, Change
+from mutation.changes import Change
 from mutation.forks import CANNOT, ELSEWHERE, SURVIVED, answers
 from mutation.session import (
-    TESTS,
     Asked,
     Found,
     Lines,
@@ -81,16 +79,13 @@ def outcomes(
                     os._exit(CANNOT)
                 return passes(asked[change])
 
-            print(json.dumps(_others()), file=out, flush=True)
             first: list[Change | None] = [] if trusting else [None]
             for change, outcome in answers([*first, *quick], ask, allowed_s, processes=processes):
                 print(json.dumps([-1 if change is None else quick.index(change), outcome]), file=out, flush=True)
 
         pytest_with(tests, Asked(work))
 
-    lines = _apart(collected)
-    others = json.loads(next(lines))
-    for line in lines:
+    for line in _apart(collected):
         number, outcome = json.loads(line)
         if number < 0:
             if outcome != SURVIVED:
@@ -100,22 +95,12 @@ def outcomes(
         else:
             yield quick[number], outcome
     # What is not ours is imported once for all of them.
-    for name in others:
+    for name in seen.modules:
         try:
             importlib.import_module(name)
         except Exception:  # a module that another has to import first
             continue
     yield from answers(slow, lambda change: at_import(change, asked[change]), allowed_s, processes=processes)
-
-
-def _others() -> list[str]:
-    """The modules that the tests bring in, without the package and the tests themselves."""
-    ours = (f"{PACKAGE}{os.sep}", f"{TESTS}{os.sep}")
-    return sorted(
-        name
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and (file := getattr(module, "__file__", None)) and not file.startswith(ours)
-    )
 
 
 def _apart(body: Callable[[IO[str]], object]) -> Iterator[str]:
