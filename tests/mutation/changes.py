@@ -205,7 +205,10 @@ class _Walk:
                 yield self.change("statement", start, end, "pass")
             case ast.Expr(value=ast.Call() as call) if not _not_looked_into(call):
                 yield self.change("statement", start, end, "pass")
-            case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]) | ast.AnnAssign(target=ast.Attribute()):
+            case (
+                ast.Assign(targets=[ast.Attribute() | ast.Subscript()])
+                | ast.AnnAssign(target=ast.Attribute(), value=ast.expr())
+            ):
                 yield self.change("statement", start, end, "pass")
         if isinstance(node, ast.AugAssign) and type(node.op) in CALCULATED:
             sign, other = CALCULATED[type(node.op)]
