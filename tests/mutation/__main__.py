@@ -28,6 +28,7 @@ from support.results import stamped
 
 # Beside the rooms' own tests those that run the rooms in this process, and take no time over it.
 ASKED = ("catalog", "schedule", "inbox")
+PART = 100  # changes
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--only", default="", help="files of the package that begin so")
     parser.add_argument("--tests", nargs="+", default=ASKED, help="folders and files of tests that are asked")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no other hundred after so long")
     parser.add_argument("--most-s", type=float, default=15.0, help="seconds of tests, as measured, that one is worth")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--least", type=float, default=90.0, help="per cent that tests have to notice")
@@ -58,18 +60,23 @@ def main() -> int:
         kept = chosen.seen or Path(folder, "seen.json")
         seen = Seen.load(kept) if kept.is_file() else seen_by(tests, kept)
     found = dict[Change, str]()
-    for change, outcome in outcomes(
-        known, tests, seen, most_s=chosen.most_s, processes=chosen.processes, trusting=chosen.trusting
-    ):
-        found[change] = outcome
-        if outcome in (SURVIVED, UNASKED):
-            where = f" in {change.function}" if change.function else ""
-            print(f"{change.label}{where}" + (" (no test runs it)" if outcome == UNASKED else ""), flush=True)
-        if len(found) % 100 == 0:
-            print(f"{len(found)} of {len(known)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    result = summary(found, len(every), len(listed), seconds=time.monotonic() - began, seed=chosen.seed)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    # In parts, each as mixed as the whole: where time runs out, those that are done are a sample too.
+    for part in (known[at : at + PART] for at in range(0, len(known), PART)):
+        trusting = chosen.trusting or bool(found)
+        for change, outcome in outcomes(
+            part, tests, seen, most_s=chosen.most_s, processes=chosen.processes, trusting=trusting
+        ):
+            found[change] = outcome
+            if outcome in (SURVIVED, UNASKED):
+                where = f" in {change.function}" if change.function else ""
+                print(f"{change.label}{where}" + (" (no test runs it)" if outcome == UNASKED else ""), flush=True)
+        spent_s = time.monotonic() - began
+        print(f"{len(found)} of {len(known)}, {spent_s:.0f} s", file=sys.stderr, flush=True)
+        result = summary(found, len(every), len(listed), seconds=spent_s, seed=chosen.seed)
+        if chosen.json:
+            chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        if spent_s > 60 * chosen.minutes:
+            break
     print(f"{result['killed']} of {result['mutants']} changes made a test fail: {result['per_cent']} %")
     return int(result["per_cent"] < chosen.least)
 

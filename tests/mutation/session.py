@@ -61,6 +61,7 @@ class Lines:
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
         self._at_import = self._now
+        sys.settrace(self._global)  # until all is collected
 
     def _global(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
         return self._local if frame.f_code.co_filename.startswith(OURS) else None
@@ -70,13 +71,8 @@ class Lines:
             self._now.add((frame.f_code.co_filename, frame.f_lineno))
         return self._local
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_collection(self) -> Any:
-        sys.settrace(self._global)
-        try:
-            return (yield)
-        finally:
-            sys.settrace(None)
+    def pytest_collection_finish(self) -> None:
+        sys.settrace(None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
