@@ -79,6 +79,14 @@ def test_the_sheet_named_jobs_is_read_else_the_first_that_is_seen(rules: Rules) 
         (Styled(12.0, '0" days"'), "12"),
         (Styled(3.5, "[Red]0.0"), "3.5"),
         (True, "TRUE"),
+        (False, "FALSE"),
+        (Styled(0.25, "hh:mm"), "06:00:00"),
+        (Styled(1.5, "[hh]:mm"), "36:00:00"),
+        (Styled(0.5 / 86400, "mm:ss.0"), "0:00:00.5"),
+        (Styled(46082, "mmm yy"), "2026-03-01"),
+        (Styled(46082, "mmmm"), "2026-03-01"),
+        (Styled(3, '0 "hours"'), "3"),
+        (Styled(1.5, "General"), "1.5"),
         (1e20, "1e+20"),
         (-4, "-4"),
         (Formula("A1&B1", "both"), "both"),
@@ -93,7 +101,7 @@ def test_a_cell_is_what_people_see_in_it(cell: Cell, seen: str, rules: Rules) ->
 
 
 @pytest.mark.parametrize("at", ["prompt", "duration", "id", "scene"])
-@pytest.mark.parametrize("fault", [Fault("#REF!"), Fault("#N/A"), Fault("#DIV/0!"), Formula("A9", None)])
+@pytest.mark.parametrize("fault", [Fault("#REF!"), Fault("#N/A"), Fault("#DIV/0!"), Fault("REF"), Formula("A9", None)])
 def test_an_error_cell_is_refused_in_every_column(at: str, fault: Cell, rules: Rules) -> None:
     row = [fault if name == at else "2" if name == "duration" else None if name == "seed" else "x" for name in HEADER]
     (problem,) = refusal(xlsx({"My list": [HEADER, row]}), rules)
