@@ -117,10 +117,11 @@ def test_each_time_of_a_view_is_shown_where_there_is_one(busy: Any, view: str) -
                 db.execute(f"UPDATE {table} SET {', '.join(times)}")
         db.executemany("UPDATE settings SET value = ? WHERE key = ?", ((value, key) for key, value in told.items()))
     rows = busy.rows(f"SELECT * FROM {view}")
-    shown = {name: {row[name] for row in rows} for name in rows[0] if is_time(name)}
+    assert rows or view == "unfinished_batches"
+    shown = {name: {row[name] for row in rows} for one in rows[:1] for name in one if is_time(name)}
     if view == "job_list":
         shown["pruned_at"].remove(None)  # of jobs without a take
-    assert shown == dict.fromkeys(shown, {"2001-09-09T01:46:40Z"})
+    assert all(times == {"2001-09-09T01:46:40Z"} for times in shown.values()), shown
 
 
 def is_time(column: str) -> bool:
