@@ -1,6 +1,7 @@
 """Changes the code of catalog/, schedule/ and inbox/ in small ways, one at a time, and sees whether a test fails.
 
     python -m mutation [--sample 1000] [--seed 1] [--only catalog/claims] [--processes 2] [--json FILE]
+    python -m mutation --again FILE --json FILE
 
 Without --sample all of them. Prints those that no test noticed; equivalent.yaml lists the ones that change nothing that
 anybody could see, each with its reason, and they do not count. Exit 1 below --least per cent.
@@ -17,7 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from mutation.campaign import UNASKED, outcomes, sampled, seen_by
 from mutation.changes import Change, changes
@@ -35,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mutation")
     parser.add_argument("--sample", type=int, help="so many, from each file its share; else all")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--again", type=Path, help="a result: only what was not noticed then, after tests were added")
     parser.add_argument("--only", default="", help="files of the package that begin so")
     parser.add_argument("--tests", nargs="+", default=ASKED, help="folders and files of tests that are asked")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no other hundred after so long")
@@ -52,7 +56,10 @@ def main() -> int:
         print("equivalent.yaml lists what is no change any more:", *gone, sep="\n  ", file=sys.stderr)
         return 2
     known = [change for change in every if change.file.startswith(chosen.only) and key_of(change) not in listed]
-    if chosen.sample is not None and chosen.sample < len(known):
+    earlier: Result = json.loads(chosen.again.read_text(encoding="utf-8")) if chosen.again else {}
+    if earlier:
+        known = [change for change in known if named(change) in earlier["unnoticed"]]
+    elif chosen.sample is not None and chosen.sample < len(known):
         known = sampled(known, chosen.sample, chosen.seed)
     random.Random(chosen.seed).shuffle(known)  # so that what is found is found early
     tests = [str(TESTS / each) for each in chosen.tests]
@@ -68,11 +75,14 @@ def main() -> int:
         ):
             found[change] = outcome
             if outcome in (SURVIVED, UNASKED):
-                where = f" in {change.function}" if change.function else ""
-                print(f"{change.label}{where}" + (" (no test runs it)" if outcome == UNASKED else ""), flush=True)
+                print(named(change) + (" (no test runs it)" if outcome == UNASKED else ""), flush=True)
         spent_s = time.monotonic() - began
         print(f"{len(found)} of {len(known)}, {spent_s:.0f} s", file=sys.stderr, flush=True)
-        result = summary(found, len(every), len(listed), seconds=spent_s, seed=chosen.seed)
+        result = (
+            renewed(deepcopy(earlier), found, seconds=spent_s)
+            if earlier
+            else summary(found, len(every), len(listed), seconds=spent_s, seed=chosen.seed)
+        )
         if chosen.json:
             chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         if spent_s > 60 * chosen.minutes:
@@ -81,7 +91,14 @@ def main() -> int:
     return int(result["per_cent"] < chosen.least)
 
 
-def summary(found: dict[Change, str], changes: int, equivalent: int, *, seconds: float, seed: int) -> dict[str, object]:
+Result = dict[str, Any]
+
+
+def named(change: Change) -> str:
+    return change.label + (f" in {change.function}" if change.function else "")
+
+
+def summary(found: dict[Change, str], changes: int, equivalent: int, *, seconds: float, seed: int) -> Result:
     rooms = dict[str, dict[str, int]]()
     operators = dict[str, dict[str, int]]()
     for change, outcome in found.items():
@@ -89,9 +106,6 @@ def summary(found: dict[Change, str], changes: int, equivalent: int, *, seconds:
             of = table.setdefault(name, {"mutants": 0, "killed": 0})
             of["mutants"] += 1
             of["killed"] += outcome in (KILLED, HUNG)
-    count = Counter(found.values())
-    killed = count[KILLED] + count[HUNG]
-    low, high = interval(killed, len(found))
     return stamped(
         "mutation",
         seconds=seconds,
@@ -99,15 +113,35 @@ def summary(found: dict[Change, str], changes: int, equivalent: int, *, seconds:
         equivalent=equivalent,
         mutants=len(found),
         seed=seed,
-        killed=killed,
-        of_these_hung=count[HUNG],
-        survived=count[SURVIVED],
-        no_test_runs_it=count[UNASKED],
-        per_cent=round(100 * killed / max(1, len(found)), 1),
-        per_cent_95=[round(100 * low, 1), round(100 * high, 1)],
+        **shares(sum(of["killed"] for of in rooms.values()), len(found)),
         rooms=dict(sorted(rooms.items())),
         operators=dict(sorted(operators.items())),
+        unnoticed=sorted(named(change) for change, outcome in found.items() if outcome in (SURVIVED, UNASKED)),
     )
+
+
+def renewed(earlier: Result, found: dict[Change, str], *, seconds: float) -> Result:
+    """The earlier result, with what is noticed now of that which was not."""
+    new = [change for change, outcome in found.items() if outcome in (KILLED, HUNG)]
+    for change in new:
+        earlier["rooms"][change.file.split("/")[0]]["killed"] += 1
+        earlier["operators"][change.what]["killed"] += 1
+    left = Counter(earlier["unnoticed"]) - Counter(named(change) for change in new)
+    return earlier | stamped(
+        "mutation",
+        seconds=earlier["seconds"] + seconds,
+        **shares(earlier["killed"] + len(new), earlier["mutants"]),
+        unnoticed=sorted(left.elements()),
+    )
+
+
+def shares(killed: int, mutants: int) -> Result:
+    low, high = interval(killed, mutants)
+    return {
+        "killed": killed,
+        "per_cent": round(100 * killed / max(1, mutants), 1),
+        "per_cent_95": [round(100 * low, 1), round(100 * high, 1)],
+    }
 
 
 def interval(of: int, among: int) -> tuple[float, float]:

@@ -45,13 +45,14 @@ class Change:
     before: str
     after: str
     line: int
+    column: int  # of bytes, from 1
     lines: tuple[int, int]  # of the statement, or of its class: a test that runs one of them may notice
     function: str | None = None  # the outermost that holds it, as Class.method; None for what runs at import
     names: tuple[str, ...] = ()  # what a statement at import makes: whatever uses them may notice
 
     @property
     def label(self) -> str:
-        return f"{self.file}:{self.line}: {one_line(self.before)} → {one_line(self.after) or 'nothing'}"
+        return f"{self.file}:{self.line}:{self.column}: {one_line(self.before)} → {one_line(self.after) or 'nothing'}"
 
     def applied(self, source: bytes) -> bytes:
         assert source[self.start : self.end].decode() == self.before, f"{self.file} has changed meanwhile"
@@ -88,10 +89,11 @@ def changes_of_script(source: bytes, file: str) -> list[Change]:
         for what, at, until, after in sql_changes(text[begin:end]):
             start, stop = (len(text[: begin + place].encode()) for place in (at, until))
             line = text.count("\n", 0, begin + at) + 1
+            column = start - source.rfind(b"\n", 0, start)
             found.append(
                 Change(
                     file=file, what=what, start=start, end=stop, before=text[begin + at : begin + until], after=after,
-                    line=line, lines=(line, line), names=(named[1],) if named else (),
+                    line=line, column=column, lines=(line, line), names=(named[1],) if named else (),
                 )
             )  # fmt: skip
     return found
@@ -120,9 +122,10 @@ class _Walk:
 
     def change(self, what: str, start: int, end: int, after: str) -> Change:
         line = self.source.count(b"\n", 0, start) + 1
+        column = start - self.source.rfind(b"\n", 0, start)
         return Change(
             file=self.file, what=what, start=start, end=end, before=self.source[start:end].decode(), after=after,
-            line=line, lines=self.lines, function=self.function, names=self.names,
+            line=line, column=column, lines=self.lines, function=self.function, names=self.names,
         )  # fmt: skip
 
     def token(self, what: str, pattern: str, start: int, end: int, after: str) -> Iterator[Change]:

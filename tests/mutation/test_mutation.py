@@ -129,5 +129,8 @@ def test_changes_that_a_test_would_notice_are_told_from_those_that_none_does(tmp
     said, found = run("schedule/test_retry.py", "--sample", "12")
     assert found["mutants"] == 12 and found["killed"] >= 9 and "changes made a test fail" in said
     said, found = run("schedule/test_scheduler.py", "--sample", "3")
-    assert (found["mutants"], found["killed"], found["no_test_runs_it"]) == (3, 0, 3)
+    assert (found["mutants"], found["killed"], len(found["unnoticed"])) == (3, 0, 3)
     assert said.count("(no test runs it)") == 3
+    (tmp_path / "earlier.json").write_text(json.dumps(found))
+    said, found = run("schedule/test_retry.py", "--again", str(tmp_path / "earlier.json"))
+    assert found["mutants"] == 3 and found["killed"] == 3 - len(found["unnoticed"]) >= 2
