@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons
+from soundmill.catalog.asking import comparisons, ratings
 from soundmill.catalog.connection import connect_writer, transaction
+from support.asking import asked
 
 
 def takes(mill: Any, *scores: float, keep_best: int | None = None) -> None:
@@ -41,8 +42,8 @@ def test_people_come_before_models_and_models_before_words(mill: Any) -> None:
     assert said(mill, 1) == [("prompt", 0.5)] and said(mill, 3) == []
     mill.catalog.use_scorer("clap", "laion/clap", ("clap",))
     mill.catalog.record_scores("clap", {1: {"clap": 0.3}, 2: {"clap": None}, 3: {"clap": 0.2}})
-    mill.catalog.rate("themes/take-1", 5, None, "ann")
-    mill.catalog.rate("themes/take-1", 2, None, "bo")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 5, None, "ann")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 2, None, "bo")
     prefer(mill, "U1", "themes/take-1", "themes/take-2", "first")
     prefer(mill, "U2", "themes/take-2", "themes/take-1", "tie")
     prefer(mill, "U3", "themes/take-1", "themes/take-1", "tie", attention=True)
