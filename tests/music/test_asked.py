@@ -59,7 +59,7 @@ def test_the_key_of_a_prompt(prompt: str, key: int | None) -> None:
 def test_the_job_and_its_columns_say_it_before_the_prompt() -> None:
     prompt = "techno, 128 bpm, in C major"
     assert asked_tempo_key(prompt, {"bpm": 96.0, "Key": "Dm"}) == Asked(bpm=96, key=D_MINOR)
-    assert asked_tempo_key(prompt, {"bpm": 0, "Tempo": "140", "musical key": "c# minor"}) == Asked(
+    assert asked_tempo_key(prompt, {"bpm": 0, "Tempo (BPM)": "140", "musical key": "c# minor"}) == Asked(
         bpm=140, key=C_SHARP_MINOR
     )
     assert asked_tempo_key(prompt, {"tempo": "slow", "key": "front door"}) == Asked(bpm=128, key=C_MAJOR)

@@ -32,6 +32,7 @@ _KEY = re.compile(
 )
 _CELL = re.compile(r"(?P<note>[A-Ga-g])(?P<sign>[#♯b♭]|[\s-]*(?:sharp|flat))?[\s-]*(?P<mode>major|minor|maj|min|m)?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_MARKS = re.compile(r"\W+")
 _TEMPO_COLUMNS, _KEY_COLUMNS = ("bpm", "tempo", "tempo_bpm"), ("key", "musical_key", "scale")
 
 
@@ -59,7 +60,7 @@ def asked_tempo_key(prompt: str, settings: Mapping[str, object]) -> Asked:
     `settings` may hold parameters, labels and levels of factors, by their names. A tempo of 0 asks for none; of a range
     the middle counts.
     """
-    named = {str(name).lower().strip().replace(" ", "_"): value for name, value in settings.items()}
+    named = {_MARKS.sub("_", str(name).lower()).strip("_"): value for name, value in settings.items()}
     bpm = next((found for name in _TEMPO_COLUMNS if (found := _tempo_cell(named.get(name))) is not None), None)
     key = next((found for name in _KEY_COLUMNS if (found := _key_cell(named.get(name))) is not None), None)
     return Asked(bpm=_tempo_in(prompt) if bpm is None else bpm, key=_key_in(prompt) if key is None else key)

@@ -84,7 +84,7 @@ def test_all_problems_come_at_once_in_the_order_of_their_lines(rules: Rules) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["scene", "cue", "owner", "theme", "style", "speed", "mode", "mood", "tempo", "country"]
+    "name", ["scene", "cue", "owner", "theme", "style", "speed", "mode", "mood", "tempo", "country", "bass", "bar"]
 )
 def test_ordinary_words_are_labels(name: str, rules: Rules) -> None:
     (job,) = jobs_of(f"prompt,{name}\ncalm piano,x\n", rules)

@@ -56,6 +56,7 @@ def test_more_than_its_length_is_made_of_a_loop(rules: Rules) -> None:
         ("bars: 16, bpm: 90", "bars", "16 bars at 90 bpm are 42.67 s; tiny makes clips of at most 30 s"),
         ("bpm: 12", "bpm", "from 20 to 300"),
         ("loop: maybe", "loop", "must be true or false"),
+        ("duration: 8 bars", "duration", "write bars in bars, and the tempo in bpm"),
         ("duration: 31", "duration", "tiny makes clips of at most 30 s"),
     ],
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from soundmill.audio.musical.onsets import FRAMES_PER_S, band_levels, onset_strength
-from soundmill.audio.musical.seam import SHORTEST_S, Inner, inner, loop_seam, rated
+from soundmill.audio.musical.seam import CROSSING, SHORTEST_S, Inner, inner, loop_seam, rated
 from soundmill.audio.musical.tempo import tempo_of
 
 OVERLAPS_S = (1.0, 0.5, 0.2, 0.08, 0.03)  # of the end over the beginning, the longest first
@@ -22,6 +22,7 @@ LEAST_SHARE = 0.4  # of a clip that a loop found in it has at least
 SHORT_DB = 3.0  # by how much more alike its ends must be, were a loop of half the clip to be preferred to the whole
 SURE = 0.15  # certainty of a tempo that a loop is made of whole bars of
 BAR = 4  # beats
+CALM_S = 0.0015  # by how much a loop may begin earlier or later for a calmer wave at its seam
 TUNED_S = 0.012  # by how much a loop's length may be changed to have the waves agree
 LAG_STEP = 2  # frames
 
@@ -114,10 +115,23 @@ def _seam(made: Looped) -> float:
 
 
 def _made(samples: Samples, sample_rate: int, like: Inner, length: int, first: int, overlap: int) -> Looped:
+    first = _calmest(samples, sample_rate, first, length, overlap)
     loop = fold(samples, first, length, overlap)
     # Where the overlap begins, and where it has passed.
     seam = rated(loop, sample_rate, [0, overlap // 2, overlap], like)
     return Looped(samples=loop, first=first, overlap=overlap, seam=seam)
+
+
+def _calmest(samples: Samples, sample_rate: int, first: int, length: int, overlap: int) -> int:
+    """Where within a millisecond or two the loop best begins: where the wave bends least as it goes over the end."""
+    reach = round(CALM_S * sample_rate)
+    low, high = max(0, first - reach), min(first + reach, samples.shape[1] - length - overlap)
+    if high <= low or low + length <= CROSSING + 1:
+        return first
+    around = samples[:, low + length - CROSSING - 1 : high + length + CROSSING + 1]
+    bend = np.abs(np.diff(around, 2, axis=1)).max(axis=0)
+    sharpest = np.lib.stride_tricks.sliding_window_view(bend, 2 * CROSSING).max(axis=1)
+    return low + int(np.argmin(sharpest[: high - low + 1]))
 
 
 def _leads(samples: Samples, sample_rate: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from soundmill.inbox.jobfile.suggest import closest
-from soundmill.inbox.jobfile.vocabulary import SECONDS
+from soundmill.inbox.jobfile.vocabulary import BARS, SECONDS
 from soundmill.inbox.jobfile.written import LONGEST_PROMPT, Experiment, FactorRange, JobFile, JobRow, Settings
 from soundmill.words import did_you_mean, normal
 
@@ -149,6 +149,8 @@ class Field:
                 f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
             )
         if measured := _WITH_UNIT.fullmatch(text):
+            if self._unit == "s" and measured[2].casefold() in BARS:
+                return f"{expected}; write bars in bars, and the tempo in bpm"
             number = float(measured[1].replace(",", "."))
             number *= SECONDS.get(measured[2].casefold(), 1.0) if self._unit == "s" else 1.0
             if (self._low or 0) <= number <= (self._high or number):

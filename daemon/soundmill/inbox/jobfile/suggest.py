@@ -14,6 +14,8 @@ ORDINARY_WORDS = frozenset(
     {"speed", "seen", "see", "need", "feed", "deed", "reed", "weed", "send", "shed", "sped", "steed"}  # seed
     | {"mode", "modes", "modal", "mod", "node", "motel"}  # model
     | {"county", "country", "court", "mount", "amount", "account", "mound", "round", "sound"}  # count
+    | {"bass", "bar", "bard", "barn", "bark", "base", "cars", "wars", "ears"}  # bars
+    | {"look", "lore", "loot", "loom", "coop", "hoop"}  # loop
     | {"form", "formal", "promo", "melodic", "melodist", "malady"}  # format, prompt, melody
 )
 

@@ -84,6 +84,7 @@ _UNITS = {
 SECONDS = {name: factor for factor, names in _UNITS.items() for name in names.split()}
 _OTHERS = "frames frame samples sample tokens token beats beat bars bar measures takte steps ticks"
 _OTHER_UNITS = frozenset(_OTHERS.split())
+BARS = frozenset({"bar", "bars", "measures", "takte"})
 _BRACKETS = re.compile(r"[(\[{<（【]([^()\[\]{}<>（）【】]*)[)\]}>）】]?")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MARKS = re.compile(r"[\s_./\\:;,|*#?!\"'–—=-]+")
@@ -134,7 +135,8 @@ def meaning(name: str, fields: tuple[str, ...]) -> Meaning:
         return Meaning(key, why_not=NOTHING.get(key))
     if field == "duration":
         if other := next((unit for unit in units if unit in _OTHER_UNITS), None):
-            return Meaning(key, why_not=f"is in {other}; write the duration in seconds")
+            bars = ", or write the bars in a column bars and the tempo in bpm" if other in BARS else ""
+            return Meaning(key, why_not=f"is in {other}; write the duration in seconds{bars}")
         return Meaning(key, field, next((SECONDS[unit] for unit in units if unit in SECONDS), 1.0))
     return Meaning(key, field)
 

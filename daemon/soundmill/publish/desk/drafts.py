@@ -91,8 +91,8 @@ def _without_loop(job: dict[str, Any]) -> dict[str, Any]:
 
 def _settings(take: Row) -> dict[str, Any]:
     """Without what was not asked for, and without bars: the duration says it."""
-    given = {name: take[name] for name in SETTINGS if name != "bars" and take[name] is not None}
-    if take["loop"]:
+    given = {name: take[name] for name in SETTINGS if name != "bars" and take.get(name) is not None}
+    if given.get("loop"):
         given["loop"] = True
     return {name: value for name, value in given.items() if value or name not in OF_THE_CLIP}
 

@@ -120,6 +120,7 @@ CHECK = QualityCheck(
             measurement="loop_seam",
             limit="loop_seam_max",
             unit="ratio",
+            noticed=0.9,  # it is as rough as its own points
             says=amount("The loop's seam is {found} times as rough as its own points; at most {limit} is allowed.", 2),
             missing="No loop was asked for: not applicable.",
         ),
