@@ -83,5 +83,20 @@ def test_whole_points_keep_a_take(mill: Any) -> None:
     assert "cannot tell" not in chosen(mill)
 
 
+@pytest.mark.parametrize(("source", "kept"), [("prompt", [0, 1, 0]), ("gain", [0, 0, 1])])
+def test_keep_best_goes_by_a_measured_source_and_a_take_without_it_is_last(
+    mill: Any, source: str, kept: list[int]
+) -> None:
+    mill.catalog.use_ranking(source)
+    mill.ingest([mill.spec(1, name=f"take-{n}", replicate=n, keep_best=1) for n in range(1, 4)])
+    told = "token_log_probability"
+    for attempt, (agrees, bare) in zip(mill.claim(limit=3), ((None, None), (0.9, -2.1), (0.4, -2.6)), strict=True):
+        found = {"prompt_agreement": agrees, told: -2.0, f"{told}_unprompted": bare}
+        mill.succeed(attempt, score=100.0, measurements=found)
+    mill.catalog.choose(10)
+    assert [row["kept"] for row in mill.rows("SELECT kept FROM takes ORDER BY output_id")] == kept
+    assert "cannot tell" not in chosen(mill)
+
+
 def chosen(mill: Any) -> str:
     return str(mill.row("SELECT message FROM event_log WHERE kind = 'takes chosen'")["message"])

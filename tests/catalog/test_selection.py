@@ -366,7 +366,10 @@ def test_a_choice_costs_lookups_however_many_jobs_there_are(mill: Any) -> None:
     from soundmill.catalog.selection import CANDIDATES
 
     for sql in (
-        CANDIDATES.replace("?", "'soundmill'", 1).replace("?", "1"),
+        CANDIDATES.replace(":scorer", "'soundmill'")
+        .replace(":measured", "0")
+        .replace(":batch", "1")
+        .replace(":position", "1"),
         "SELECT 1 FROM jobs WHERE batch_id = 1 AND position = 1 AND status IN ('queued', 'running') LIMIT 1",
     ):
         steps = [row["detail"] for row in mill.rows("EXPLAIN QUERY PLAN " + sql)]
