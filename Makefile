@@ -5,6 +5,7 @@
 # make release  dist/: the wheel, and the lock that it is installed with
 # make fuzz   read 100,000 damaged job files
 # make simulate  100,000 simulated jobs under kills, power cuts, full disks and clock changes; JOBS=1000000 for more
+# make mutate  small changes in the code of catalog/, schedule/, inbox/: does a test fail? CHANGES=1000 of them, from SEED
 # make torture  the long run behind docs/RELIABILITY.md, an hour or two; a part is left out with CRASHPOINTS=, SIMULATE=,
 #             FUZZ=, SOAK= or MUTATE=
 # make lock   compile requirements.lock anew from pyproject.toml
@@ -15,8 +16,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JOBS   ?= 100000
 SEED   ?= 1
+CHANGES ?= 1000
 
-.PHONY: demo test fuzz simulate torture check lint lease release lock clean
+.PHONY: demo test fuzz simulate mutate torture check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -32,12 +34,15 @@ fuzz: $(READY)
 simulate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m simulate --jobs $(JOBS) --seed $(SEED) $(if $(RESULTS),--json $(RESULTS))
 
-# What each part is asked for; empty leaves it out. MUTATE is a command that takes --json FILE, where there is one.
+mutate: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m mutation --sample $(CHANGES) --seed $(SEED) $(if $(RESULTS),--json $(RESULTS))
+
+# What each part is asked for; empty leaves it out.
 CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 560
 SIMULATE    ?= --jobs 1000000
 FUZZ        ?= 100000
 SOAK        ?= --jobs 200000
-MUTATE      ?=
+MUTATE      ?= --sample 1000
 FOUND       := docs/reliability
 
 torture: $(READY)
@@ -47,7 +52,7 @@ torture: $(READY)
 		$(BIN)/python docs/reliability.py --stamp $(FOUND)/simulator.json))
 	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(FOUND)/fuzz.json)
 	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(FOUND)/soak.json)
-	$(if $(MUTATE),$(MUTATE) --json $(FOUND)/mutation.json)
+	$(if $(MUTATE),PYTHONPATH=tests $(BIN)/python -m mutation $(MUTATE) --json $(FOUND)/mutation.json)
 	$(BIN)/python docs/reliability.py
 
 check: lint test

@@ -75,7 +75,7 @@ def make(number: int, seconds: float, take: str | None, piece: str) -> bytes:
 def ask(catalog: str, outputs: str, piece: str) -> tuple[list[Recognized], float]:
     began = time.process_time()
     with Reader.open(Path(catalog)) as reader:
-        found = recognize(reader, Path(outputs), Path(piece), print)
+        found = recognize(reader, Path(outputs), Path(piece), print, lambda made: None)
     return found, time.process_time() - began
 
 

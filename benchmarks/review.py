@@ -80,15 +80,21 @@ INSERT INTO peaks (output_id, data) SELECT id, randomblob(4012) FROM outputs WHE
 """
 
 
-def measure_data(folder: Path, outputs: int, asks: int) -> None:
-    ulids = itertools.count(1)
+def filled(folder: Path, outputs: int, ulids: Iterator[int], more: str = "") -> Catalog:
+    """A catalogue of so many takes, half of them in one batch, the rest in batches of 1,000, in which the SQL `more`
+    was run."""
     catalog = Catalog.open(folder / "catalog.db", clock=lambda: 1.0)
     ingest(catalog, "large", outputs // 2, ulids)
-    for n in range(max(1, outputs // 2000)):
+    for n in range(max(2, outputs // 2000)):
         ingest(catalog, f"batch-{n}", 1000, ulids)
     with catalog.connected() as db:
-        db.executescript(f"BEGIN;{FILED}COMMIT")
+        db.executescript(f"BEGIN;{FILED}{more}COMMIT")
     (folder / "outputs").mkdir()
+    return catalog
+
+
+def measure_data(folder: Path, outputs: int, asks: int) -> None:
+    catalog = filled(folder, outputs, itertools.count(1))
     middle, last = outputs // 4, outputs // 2
     questions = {
         "a batch of 1,000, with its count": "batch=batch-1&count=1",
@@ -229,7 +235,7 @@ def served(folder: Path) -> Iterator[site.Site]:
     with (folder / "site.log").open("wb") as log:
         started = site.start(folder / "catalog.db", folder / "outputs", "127.0.0.1", 0, log=log)
     try:
-        if not site.wait_until_up("127.0.0.1", started.port, 30.0):
+        if not site.wait_until_up("127.0.0.1", started.port, 60.0):
             raise SystemExit((folder / "site.log").read_text())
         yield started
     finally:

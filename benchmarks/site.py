@@ -29,8 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from review import FILED, ingest
-from soundmill.catalog.catalog import Catalog
+from review import filled, ingest
 from soundmill.publish import site
 
 DAEMON = Path(__file__).resolve().parents[1] / "daemon"
@@ -89,16 +88,10 @@ def served(folder: Path, code: Path = DAEMON) -> Iterator[site.Site]:
 
 def fill(folder: Path, jobs: int, outputs: int) -> None:
     ulids = itertools.count(1)
-    catalog = Catalog.open(folder / "catalog.db", clock=lambda: 1.0)
-    ingest(catalog, "large", outputs // 2, ulids)
-    for n in range(max(2, outputs // 2000)):
-        ingest(catalog, f"batch-{n}", 1000, ulids)
-    with catalog.connected() as db:
-        db.executescript(f"BEGIN;{FILED}{PICKED}COMMIT")
+    catalog = filled(folder, outputs, ulids, PICKED)
     if jobs > outputs:
         ingest(catalog, "waiting", jobs - outputs, ulids)
     catalog.close()
-    (folder / "outputs").mkdir()
 
 
 def one_by_one(sites: list[site.Site], asks: int, change: Callable[[], object]) -> None:

@@ -35,7 +35,9 @@ no result there says so.
   owns clock, disk, people and engines.
 - **Fuzz** (`tests/support/fuzz.py`): damaged job files are read.
 - **Soak** (`benchmarks/soak.py`): many jobs on eight devices of the light engine, killed at random.
-- **Mutation**: the code is changed in small ways, and a test has to fail.
+- **Mutation** (`tests/mutation/`): the code of catalog/, schedule/ and inbox/ is changed in small ways, one at a time,
+  and a test has to fail: comparisons, conditions, arithmetic, constants, texts, what is returned, raised or caught,
+  statements left out, and the words of SQL. A sample has from each file its share.
 
 SQLite is trusted with its own files (`synchronous = FULL`): no power cut here damages the catalogue. A kill of a
 process leaves what it wrote in the system's memory, so it cannot show whether things are synced in the right order; the
@@ -84,7 +86,7 @@ def runs(found: Mapping[str, Any]) -> Iterator[str]:
         ("simulator", _simulator),
         ("fuzz", lambda r: f"{r['inputs']:,} files"),
         ("soak", lambda r: f"{r['jobs']:,} jobs on {r['devices']} devices, {r['kills']} kills"),
-        ("mutation", lambda r: f"{r['killed']} of {r['mutants']} changes made a test fail"),
+        ("mutation", _mutation),
     ):
         result = found.get(name)
         if result is None:
@@ -106,6 +108,15 @@ def _crashpoints(result: Mapping[str, Any]) -> str:
 def _simulator(result: Mapping[str, Any]) -> str:
     first, last = result["seeds"]
     return f"{result['jobs']:,} jobs, {result['starts']:,} starts of the daemon, seeds {first} to {last}"
+
+
+def _mutation(result: Mapping[str, Any]) -> str:
+    low, high = result["per_cent_95"]
+    rooms = "; ".join(f"{room}/ {of['killed']} of {of['mutants']}" for room, of in result["rooms"].items())
+    return (
+        f"{result['killed']:,} of {result['mutants']:,} changes made a test fail: {result['per_cent']} % (95 %: {low}"
+        f" to {high}), of {result['changes']:,} that could be made; {rooms}"
+    )
 
 
 def soak(result: Mapping[str, Any] | None) -> Iterator[str]:

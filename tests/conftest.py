@@ -30,20 +30,28 @@ if not Path("/dev/nvidiactl").exists():
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Half a minute of work each: where modules run side by side, a long one that starts last is waited for.
+# From half a minute of processor time down to ten seconds: where modules run side by side, a long one that starts last
+# is waited for.
 LONGEST_FIRST = (
     "commands/machine/test_installed.py",
-    "quality/test_labelled.py",
-    "engine/test_conformance.py",
+    "publish/desk/test_desk.py",
     "crashpoints/test_crashpoints.py",
+    "report/statistics/test_effects_simulation.py",
+    "quality/test_labelled.py",
+    "publish/review/test_review.py",
     "test_end_to_end.py",
-    "quality/test_published.py",
+    "service/test_edge.py",
     "service/test_crash.py",
+    "engine/test_conformance.py",
+    "engine/decoder/test_fused.py",
     "service/test_scoring.py",
     "service/test_libreoffice.py",
-    "service/test_edge.py",
+    "inbox/jobfile/test_sheets.py",
+    "quality/test_published.py",
     "service/test_storage.py",
-    "report/statistics/test_effects_simulation.py",
+    "report/test_remaking.py",
+    "commands/keeping/test_backup.py",
+    "catalog/upgrade/test_upgrades.py",
 )
 
 # They load transformers' models, three seconds of processor time: once, in one worker.

@@ -109,7 +109,7 @@ INSIDE: dict[str, list[str]] = {
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
     "publish/sharing": ["version", "questions", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
-    "publish/review": ["questions", "lines", "page", "take", "routes"],
+    "publish/review": ["questions", "lines", "page", "take", "outlines", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
         "systemd", "signals", "date", "survive", "telling", "wiring", "settings", "cluster", "output_folder",
@@ -307,10 +307,10 @@ def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
 
 
 def test_the_tests_mirror_the_rooms() -> None:
-    """A folder of tests is a room of the package, training's, the simulator, or holds what tests share."""
+    """A folder of tests is a room of the package, training's, one of the long runs, or holds what tests share."""
     folders = {Path(line).parent.relative_to("tests").as_posix() for line in tracked() if line.startswith("tests/")}
     rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in modules().values()}
-    shared = {"data", "support", "training", "simulate", "crashpoints"}
+    shared = {"data", "support", "training", "simulate", "crashpoints", "mutation"}
     extra = {each for each in folders - rooms if room(each) not in shared}
     assert not extra
     assert not [n for n in tracked() if n.startswith("tests/support/") and Path(n).name.startswith("test_")]

@@ -184,7 +184,8 @@ class _Scoring(Section):
     rank_by: str = Field(
         "soundmill",
         description="what decides which takes keep_best keeps; stars: people's ratings, then soundmill; "
-        "listeners: their answers about pairs, then soundmill",
+        "listeners: their answers about pairs, then soundmill; prompt: what its words ask for against what is heard; "
+        "gain: how much likelier the model finds a take with its prompt than without",
     )
     device: str = Field(
         "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
@@ -211,7 +212,14 @@ class _Scoring(Section):
                     raise ValueError(f"{key}: no such key, or no text")
         except BadParameter as error:
             raise ValueError(str(error)) from error
-        if self.rank_by not in ("soundmill", "stars", "listeners", *(name for each in chosen for name in each.scores)):
+        if self.rank_by not in (
+            "soundmill",
+            "stars",
+            "listeners",
+            "prompt",
+            "gain",
+            *(name for each in chosen for name in each.scores),
+        ):
             owner = next((each.name for each in scorers().values() if self.rank_by in each.scores), None)
             if owner is None:
                 raise ValueError(f"rank_by {self.rank_by}: nothing scores under that name")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.asking import comparisons
+from soundmill.catalog.asking import comparisons, ratings
 from soundmill.catalog.connection import connect_writer, transaction
+from support.asking import asked
 
 
 def takes(mill: Any, *scores: float, keep_best: int | None = None) -> None:
@@ -41,8 +42,8 @@ def test_people_come_before_models_and_models_before_words(mill: Any) -> None:
     assert said(mill, 1) == [("prompt", 0.5)] and said(mill, 3) == []
     mill.catalog.use_scorer("clap", "laion/clap", ("clap",))
     mill.catalog.record_scores("clap", {1: {"clap": 0.3}, 2: {"clap": None}, 3: {"clap": 0.2}})
-    mill.catalog.rate("themes/take-1", 5, None, "ann")
-    mill.catalog.rate("themes/take-1", 2, None, "bo")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 5, None, "ann")
+    asked(mill.catalog, ratings.rate, "themes/take-1", 2, None, "bo")
     prefer(mill, "U1", "themes/take-1", "themes/take-2", "first")
     prefer(mill, "U2", "themes/take-2", "themes/take-1", "tie")
     prefer(mill, "U3", "themes/take-1", "themes/take-1", "tie", attention=True)
@@ -79,6 +80,21 @@ def test_whole_points_keep_a_take(mill: Any) -> None:
     takes(mill, 97.0, 99.0, 90.0, keep_best=1)
     mill.catalog.choose(10)
     assert [row["kept"] for row in mill.rows("SELECT kept FROM takes ORDER BY output_id")] == [0, 1, 0]
+    assert "cannot tell" not in chosen(mill)
+
+
+@pytest.mark.parametrize(("source", "kept"), [("prompt", [0, 1, 0]), ("gain", [0, 0, 1])])
+def test_keep_best_goes_by_a_measured_source_and_a_take_without_it_is_last(
+    mill: Any, source: str, kept: list[int]
+) -> None:
+    mill.catalog.use_ranking(source)
+    mill.ingest([mill.spec(1, name=f"take-{n}", replicate=n, keep_best=1) for n in range(1, 4)])
+    told = "token_log_probability"
+    for attempt, (agrees, bare) in zip(mill.claim(limit=3), ((None, None), (0.9, -2.1), (0.4, -2.6)), strict=True):
+        found = {"prompt_agreement": agrees, told: -2.0, f"{told}_unprompted": bare}
+        mill.succeed(attempt, score=100.0, measurements=found)
+    mill.catalog.choose(10)
+    assert [row["kept"] for row in mill.rows("SELECT kept FROM takes ORDER BY output_id")] == kept
     assert "cannot tell" not in chosen(mill)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from soundmill.catalog import wishes
-from soundmill.catalog.asking import ratings, shortlists
+from soundmill.catalog.asking import comparisons, ratings, shortlists
+from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.connection import transaction
 from soundmill.catalog.keeping.retention import DAY_S, Rules
 from soundmill.catalog.reader import Reader
@@ -220,10 +221,11 @@ def test_picks_are_those_of_one_list_or_of_all_in_use(mill: Any, reader: Any) ->
     pick(mill, "a/job-0002", "old")
     archive(mill, "old")
     assert [row["shortlist"] for row in reader.shortlists()] == ["Bosses", "old"]
-    assert sorted(pick["job"] for pick in reader.picked()) == ["job-0001", "job-0003"]
-    assert sorted(pick["job"] for pick in reader.picked("BOSSES")) == ["job-0001", "job-0003"]
-    assert [pick["job"] for pick in reader.picked("old")] == ["job-0002"]
-    assert reader.picked("none") is None
+    assert sorted(pick["job"] for pick in reader.picks()) == ["job-0001", "job-0003"]
+    assert sorted(pick["job"] for pick in reader.picks("BOSSES")) == ["job-0001", "job-0003"]
+    assert [pick["job"] for pick in reader.picks("old")] == ["job-0002"]
+    with pytest.raises(InvalidControl, match="none"):
+        reader.picks("none")
     assert [pick["job"] for pick in reader.picks("bosses")] == ["job-0001", "job-0003"]
     with pytest.raises(InvalidControl, match="did you mean Bosses"):
         reader.picks("boses")
@@ -328,3 +330,36 @@ def test_what_is_to_go_by_retention_is_told_before_it_goes(mill: Any, reader: An
     assert reader.to_be_pruned(rules, mill.clock.now) == []
     (take,) = reader.to_be_pruned(rules, mill.clock.now + 2 * DAY_S)
     assert take.path == "a/job-0002.wav"
+
+
+def test_everything_of_a_batch_is_told_and_nothing_of_another(mill: Any, reader: Any) -> None:
+    finished(mill, 2, "other")
+    mill.ingest(2, name="mine", labels={"scene": "cave"})
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt, passed=False, retry=True)
+    for attempt in mill.claim(limit=2):
+        mill.succeed(attempt, score=70.0 + attempt.job.position)
+    compare = WritingAt(comparisons.compare).__get__(mill.catalog, type(mill.catalog))
+    said = {"blind": True, "study": None}
+    compare("01C1", "ann", first="mine/job-0001", second="mine/job-0002", answer="second", attention=False, **said)
+    compare("01C2", "ann", first="other/job-0001", second="other/job-0001", answer="tie", attention=True, **said)
+    compare("01C3", "bo", first="mine/job-0001", second="other/job-0002", answer="first", attention=False, **said)
+    compare("01C4", "bo", first="mine/job-0001", second="mine/job-0001", answer="tie", attention=True, **said)
+    asked(mill.catalog, ratings.rate, "mine/job-0002", 4, "warm")
+    asked(mill.catalog, ratings.rate, "other/job-0001", 1, None)
+    told = reader.everything_of("mine")
+    assert (told["batch"]["name"], told["batch"]["extends_name"]) == ("mine", None)
+    assert [(job["position"], job["labels"]) for job in told["jobs"]] == [(n, {"scene": "cave"}) for n in (1, 2)]
+    assert [(a["job_id"], a["number"]) for a in told["attempts"]] == [(3, 1), (3, 2), (4, 1), (4, 2)]
+    outputs = told["outputs"]
+    assert [(o["job_id"], o["attempt"]) for o in outputs] == [(3, 1), (3, 2), (4, 1), (4, 2)]
+    assert [o["scores"]["soundmill"] for o in outputs] == [80.0, 71.0, 80.0, 72.0]
+    assert all(o["measurements"]["loudness_lufs"] == -14.0 for o in outputs)
+    assert all([c["name"] for c in o["checks"]] == ["clipping", "silence"] for o in outputs)
+    assert [o["rating"] and o["rating"]["stars"] for o in outputs] == [None, None, None, 4]
+    assert [(c["who"], c["first"], c["second"], c["answer"], c["attention"]) for c in told["comparisons"]] == [
+        ("ann", "mine/job-0001.wav", "mine/job-0002.wav", "second", 0),
+        ("ann", "other/job-0001.wav", "other/job-0001.wav", "tie", 1),
+    ]
+    with mill.catalog.connected() as db, transaction(db):  # nothing is held open
+        db.execute("UPDATE batches SET paused = 0")

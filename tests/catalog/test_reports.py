@@ -12,7 +12,7 @@ from soundmill.catalog import reports, wishes
 from soundmill.catalog.asking import ratings
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import migrate
-from soundmill.jobs import BatchSpec
+from soundmill.jobs import BatchSpec, DeliveryAsked
 from support.asking import asked
 
 
@@ -179,3 +179,26 @@ def test_a_clock_that_is_set_back_loses_no_report_and_makes_none_twice(mill: Any
     (third,) = mill.catalog.unreported()
     mill.catalog.mark_reported(third.id, read_at=third.known_at)
     assert mill.catalog.unreported() == []
+
+
+def test_a_delivery_is_owed_once_for_each_end_of_its_batch(mill: Any) -> None:
+    asked = DeliveryAsked(profile="game", to="castle", zipped=True)
+    for name, deliver in (("first", asked), ("none", None), ("second", DeliveryAsked(profile="studio"))):
+        jobs = [mill.spec(1)]
+        mill.catalog.ingest(BatchSpec(name=name, jobs=jobs, job_count=1, deliver=deliver), mill.source())
+    assert mill.catalog.undelivered() == []  # at work
+    for attempt in mill.claim(limit=3):
+        mill.fail(attempt)
+    first, second = mill.catalog.undelivered()
+    assert (first.name, first.job_count, first.finished_at, first.asked) == ("first", 1, mill.clock.now, asked)
+    batch = mill.row("SELECT id, ulid FROM batches WHERE name = 'first'")
+    assert (first.id, first.ulid) == (batch["id"], batch["ulid"])
+    assert (second.name, second.asked) == ("second", DeliveryAsked(profile="studio"))
+    assert [each.name for each in mill.catalog.undelivered(1)] == ["first"]
+    mill.catalog.mark_delivered(first.id, first.finished_at)
+    assert [each.name for each in mill.catalog.undelivered()] == ["second"]
+    mill.clock.now += 10
+    asked(mill.catalog, wishes.retry, "first")
+    assert [each.name for each in mill.catalog.undelivered()] == ["second"]
+    mill.succeed(mill.claim()[0])
+    assert [each.name for each in mill.catalog.undelivered()] == ["first", "second"]

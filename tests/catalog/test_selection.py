@@ -366,8 +366,49 @@ def test_a_choice_costs_lookups_however_many_jobs_there_are(mill: Any) -> None:
     from soundmill.catalog.selection import CANDIDATES
 
     for sql in (
-        CANDIDATES.replace("?", "'soundmill'", 1).replace("?", "1"),
+        CANDIDATES.replace(":scorer", "'soundmill'")
+        .replace(":measured", "0")
+        .replace(":batch", "1")
+        .replace(":position", "1"),
         "SELECT 1 FROM jobs WHERE batch_id = 1 AND position = 1 AND status IN ('queued', 'running') LIMIT 1",
     ):
         steps = [row["detail"] for row in mill.rows("EXPLAIN QUERY PLAN " + sql)]
         assert not [step for step in steps if step.startswith("SCAN")], steps
+
+
+@pytest.mark.parametrize("first", ["rated", "rejected"])
+def test_a_rejection_counts_also_beside_a_rating_that_does_not(mill: Any, first: str) -> None:
+    takes(mill, 60.0, 90.0)
+    choose(mill)
+    marks = {
+        "rated": lambda: asked(mill.catalog, ratings.rate, "1", 5, None),
+        "rejected": lambda: asked(mill.catalog, ratings.rate, "2", None, None, "bo", rejected=True),
+    }
+    marks.pop(first)()
+    (last,) = marks.values()
+    last()
+    choose(mill)
+    assert kept(mill) == [1, 0]
+
+
+def test_a_rating_puts_in_line_only_where_there_is_a_choice(mill: Any) -> None:
+    takes(mill, 60.0, keep_best=None)
+    asked(mill.catalog, ratings.rate, "1", None, None, rejected=True)
+    assert not mill.catalog.undecided()
+
+
+@pytest.mark.parametrize(("rank_by", "again"), [("stars", ["rated"]), ("listeners", ["themes"]), ("soundmill", [])])
+def test_a_new_ranking_makes_anew_the_choices_that_it_may_change(mill: Any, rank_by: str, again: list[str]) -> None:
+    for name in ("plain", "rated", "themes"):
+        takes(mill, 60.0, 90.0, name=name)
+    choose(mill)
+    asked(mill.catalog, ratings.rate, "rated/take-1", 5, None)
+    mill.clock.now += 1
+    compare(mill, "take-1", "take-2", "first")
+    choose(mill)
+    mill.catalog.use_ranking(rank_by)
+    due = mill.rows("SELECT b.name FROM selections_due d JOIN batches b ON b.id = d.batch_id")
+    assert [row["name"] for row in due] == again
+    mill.catalog.choose(10)
+    mill.catalog.use_ranking(rank_by)  # nothing new
+    assert mill.rows("SELECT * FROM selections_due") == []

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from soundmill.catalog.rows import EVENTS_KEPT
+from soundmill.catalog import wishes
+from soundmill.catalog.connection import transaction
+from soundmill.catalog.rows import EVENTS_KEPT, to_json
 from soundmill.errors import CatalogError
+from support.asking import asked
 
 
 def test_changed_thresholds_judge_old_outputs_again(mill: Any) -> None:
@@ -164,3 +168,60 @@ def test_a_take_that_cannot_be_recorded_leaves_no_column_behind(mill: Any) -> No
     with pytest.raises(CatalogError):
         mill.succeed(attempt, measurements={"hum_s": 1.0, "output_id": 7.0})
     assert "hum_s" not in mill.rows("SELECT sql FROM sqlite_master WHERE name = 'measurements'")[0]["sql"]
+
+
+def test_events_are_told_with_how_their_batch_stands(mill: Any) -> None:
+    assert mill.catalog.last_event() == 0 and mill.catalog.events_after(0, 10) == []
+    mill.ingest(3, name="a")
+    known = mill.catalog.last_event()
+    mill.catalog.event("noted", "something", worker="cpu")
+    first, second, _ = mill.claim(limit=3)
+    mill.succeed(first, passed=False)
+    mill.fail(second)
+    asked(mill.catalog, wishes.cancel, "a")
+    events = mill.catalog.events_after(known, 10)
+    assert [event.id for event in events] == list(range(known + 1, mill.catalog.last_event() + 1))
+    noted, failed, *_, finished = events
+    assert (noted.kind, noted.message, noted.worker, noted.at) == ("noted", "something", "cpu", mill.clock.now)
+    assert (noted.batch, noted.job, noted.counts) == (None, None, None)
+    assert (failed.kind, failed.batch, failed.job) == ("job failed", "a", "job-0002")
+    assert (finished.kind, finished.batch, finished.job) == ("batch finished", "a", None)
+    assert finished.message == "a: 1 succeeded, 1 failed, 1 cancelled, 1 flagged"
+    counts = {"jobs": 3, "succeeded": 1, "failed": 1, "cancelled": 1, "flagged": 1}
+    assert failed.counts == finished.counts == counts
+    assert [event.id for event in mill.catalog.events_after(known, 2)] == [known + 1, known + 2]
+
+
+def test_a_batch_without_a_success_says_so_and_names_no_more_than_there_is(mill: Any) -> None:
+    mill.ingest(1, name="a")
+    mill.fail(mill.claim()[0])
+    assert mill.row("SELECT message FROM events WHERE kind = 'batch finished'")["message"] == "a: 0 succeeded, 1 failed"
+
+
+def test_what_is_there_is_counted(mill: Any) -> None:
+    assert not mill.catalog.has_takes() and mill.catalog.failed_count() == 0 and mill.catalog.newest_attempt() == 0
+    assert mill.catalog.unfinished() == 0 and mill.catalog.last_beat() is None
+    mill.ingest(3)
+    assert mill.catalog.unfinished() == 3
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    mill.fail(second)
+    assert mill.catalog.has_takes() and mill.catalog.failed_count() == 1 and mill.catalog.newest_attempt() == 2
+    assert mill.catalog.knows_output("themes/job-0001.wav") and not mill.catalog.knows_output("themes/job-0002.wav")
+    assert mill.catalog.take_path(1) == "themes/job-0001.wav"
+    asked(mill.catalog, wishes.pause, "themes")
+    assert mill.catalog.unfinished() == 0
+
+
+def test_a_transaction_under_way_is_seen_from_outside(mill: Any) -> None:
+    assert not mill.catalog.writing
+    with mill.catalog.connected() as db, transaction(db):
+        assert mill.catalog.writing
+    assert not mill.catalog.writing
+    mill.catalog.close()
+    assert not mill.catalog.writing
+
+
+def test_what_json_has_no_form_for_is_kept_as_text(mill: Any) -> None:
+    value = {"path": Path("a"), "nan": float("nan"), "list": (1, True, None, "é"), 5: float("inf")}
+    assert to_json(value) == '{"path":"a","nan":null,"list":[1,true,null,"é"],"5":null}'

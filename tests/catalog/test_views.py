@@ -106,8 +106,33 @@ def test_times_are_iso_in_utc(busy: Any, view: str) -> None:
     assert rows
     for row in rows:
         for name, value in row.items():
-            if name.endswith("_at") or name in ("at", "not_before"):
+            if is_time(name):
                 assert value is None or TIME.fullmatch(value), (view, name, value)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_time_of_a_view_is_shown_where_there_is_one(busy: Any, view: str) -> None:
+    """Every time of every table is set to the same, so that none is missing."""
+    told = {
+        "troubles": '[{"part": "x", "since": 1e9}]', "heartbeat": '{"at": 1e9}',
+        "storage": '{"at": 1e9, "places": [{}]}',
+    }  # fmt: skip
+    with busy.catalog.connected() as db:
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = [row["name"] for row in db.execute(f"PRAGMA table_info({table})")]
+            if times := [f"{name} = 1000000000.5" for name in columns if is_time(name)]:
+                db.execute(f"UPDATE {table} SET {', '.join(times)}")
+        db.executemany("UPDATE settings SET value = ? WHERE key = ?", ((value, key) for key, value in told.items()))
+    rows = busy.rows(f"SELECT * FROM {view}")
+    assert rows or view == "unfinished_batches"
+    shown = {name: {row[name] for row in rows} for one in rows[:1] for name in one if is_time(name)}
+    if view == "job_list":
+        shown["pruned_at"].remove(None)  # of jobs without a take
+    assert all(times == {"2001-09-09T01:46:40Z"} for times in shown.values()), shown
+
+
+def is_time(column: str) -> bool:
+    return column.endswith("_at") or column in ("at", "not_before")
 
 
 def test_overview_adds_everything_up(busy: Any) -> None:

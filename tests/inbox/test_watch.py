@@ -92,3 +92,12 @@ def test_stopping_twice_or_before_the_start_is_harmless(watcher: Watcher) -> Non
     watcher.stop()
     watcher.stop()
     assert not watcher.alive
+
+
+def test_a_watch_that_is_stopped_leaves_no_thread(watcher: Watcher) -> None:
+    watcher.start()
+    observer = watcher._observer
+    assert observer is not None and observer.is_alive()
+    watcher.stop()
+    watcher.stop()
+    assert not observer.is_alive() and not watcher.alive

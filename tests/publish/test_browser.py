@@ -143,3 +143,34 @@ def test_the_board_works_without_scripts(browser: Browser, mill: tuple[Home, str
     page.goto(mill[1] + "-/soundmill/batch/forest")
     assert page.locator("audio").count() == 11
     context.close()
+
+
+@pytest.mark.parametrize("path", ["catalog/takes", "catalog?sql=select+audio,+prompt+from+takes+order+by+audio"])
+def test_tables_and_queries_draw_the_takes_that_come_near(
+    page: Page, seen: Seen, mill: tuple[Home, str], path: str
+) -> None:
+    _, url = mill
+    page.set_viewport_size({"width": 1400, "height": 500})
+    page.goto(url + path)
+    page.wait_for_selector(".sm-player svg.sm-outline-small")
+    asked = [address for status, address, _ in seen.answers if "/outlines?" in address]
+    players = page.locator(".sm-player").count()
+    assert asked and sum(address.count("file=") for address in asked) < players  # not of what is far away
+    page.locator(".sm-player").last.scroll_into_view_if_needed()
+    page.wait_for_function(
+        """() => {
+            const players = [...document.querySelectorAll(".sm-player")].slice(-8);
+            return players.some((player) => player.querySelector("svg"));
+        }"""
+    )
+    assert seen.errors == []
+
+
+def test_a_page_of_the_table_of_takes_weighs_little(page: Page, mill: tuple[Home, str]) -> None:
+    weights: list[int] = []
+    page.on("response", lambda answer: weights.append(len(answer.body()) if answer.status == 200 else 0))
+    page.goto(mill[1] + "catalog/takes")
+    page.wait_for_selector(".sm-player svg.sm-outline-small")
+    page.evaluate("document.querySelectorAll('.sm-player').forEach((player) => player.scrollIntoView())")
+    page.wait_for_load_state("networkidle")
+    assert sum(weights) < 300_000

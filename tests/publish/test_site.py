@@ -55,6 +55,27 @@ def test_datasette_accepts_every_argument(home: Home, monkeypatch: pytest.Monkey
     close_site(datasette)
 
 
+def test_units_are_imported_when_some_are_asked_for() -> None:
+    probe = """
+import asyncio, sys
+from soundmill.publish import site
+site.units_later()
+from datasette.app import Datasette
+before = "datasette.vendored.pint" in sys.modules
+told = {"databases": {"made": {"tables": {"t": {"units": {"x": "Hz"}}}}}, "custom_units": ["beat = 0.5 second"]}
+datasette = Datasette(metadata=told)
+async def ask():
+    made = datasette.add_memory_database("made")
+    await made.execute_write("create table t (x integer)")
+    await made.execute_write("insert into t values (44100)")
+    return [(await datasette.client.get(f"/made/t{query}")).text for query in ("", "?x__gt=40kHz", "?x__gt=50kHz")]
+shown, more, less = asyncio.run(ask())
+print(before, "44.1&nbsp;kHz" in shown, "44.1&nbsp;kHz" in more, "44.1&nbsp;kHz" in less)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True", "False"]
+
+
 def test_the_outputs_folder_is_not_told_to_visitors(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,3 +215,10 @@ def test_without_a_catalogue_the_process_says_so(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == (
         f"soundmill: {path}: is not a catalogue, or not finished; `soundmill run` makes the catalogue when it starts\n"
     )
+
+
+def test_datasettes_plugins_may_be_imported_before_the_rest_of_it() -> None:
+    """As programs and other plugins do: ours is loaded while Datasette's app is not there yet."""
+    probe = "from datasette.plugins import pm; import soundmill.publish.plugin as ours; print(pm.is_registered(ours))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -219,6 +219,23 @@ def test_other_devices_take_over_once_what_runs_is_finished(works: Works, pool: 
         assert hand.heard == [True] and hand.closed == []
 
 
+def test_a_worker_with_a_new_engine_has_its_restarts_forgiven(works: Works, pool: Pool) -> None:
+    for hired in (2, 3):
+        assert len(works.hands) == hired
+        works.hands[-1].die(ValueError("boom"))
+        dead(pool, 1)
+        pool.check()
+        works.clock.now += RESTART_WAITS_S[1]
+        pool.check()
+    pool.renew(["cuda:1"])
+    until(lambda: len(works.hands) == 5 or bool(pool.check()))
+    works.hands[-1].die(ValueError("boom"))
+    until(lambda: not next(post for post in pool.posts if post.device == "cuda:1").thread.alive)
+    pool.check()
+    pool.check()
+    assert len(works.hands) == 6
+
+
 def test_a_worker_that_is_in_a_round_leaves_after_it(works: Works, pool: Pool) -> None:
     held = queue.SimpleQueue[bool]()
     works.hands[0].round(lambda: held.get(timeout=10))

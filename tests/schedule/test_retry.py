@@ -52,3 +52,17 @@ def test_a_lost_machine_is_no_strike_and_nothing_waits_for_it() -> None:
 def test_no_wait_is_longer_than_the_cap(kind: FailureKind, strikes: int, slots: int, jitter: float) -> None:
     retry_at = decision(kind, strikes, slots, jitter).retry_at
     assert retry_at is None or 1000.0 < retry_at <= 1060.0
+
+
+def test_what_a_failure_costs() -> None:
+    """Of the wait, the whole of it and no more than the cap; and a job with one slot has its share of the blame."""
+    assert decision(FailureKind.OUT_OF_MEMORY, strikes=1, slots=2) == Decision(
+        retry_at=1002.0, counts=False, reduce_slots=True
+    )
+    assert decision(FailureKind.OUT_OF_MEMORY, strikes=1, slots=1) == Decision(retry_at=1002.0)
+    assert decision(FailureKind.OUT_OF_MEMORY, strikes=3, slots=1) == Decision(retry_at=None)
+    assert decision(FailureKind.IO, strikes=2) == Decision(retry_at=1004.0)
+    assert decision(FailureKind.ENGINE_DIED, strikes=2) == Decision(retry_at=1004.0, suspect=True)
+    assert decide(
+        FailureKind.IO, strikes=9, max_attempts=99, slots=1, now=1000.0, jitter=0.9, backoff_max_s=60.0
+    ) == Decision(retry_at=1060.0)

@@ -539,3 +539,21 @@ def test_a_job_that_runs_alone_has_no_neighbour(mill: Mill) -> None:
     mill.run(worker, done=done)
     assert statuses(mill) == {"failed": 1, "succeeded": 4}
     assert set(alone) == {1} and set(crowded) == {1}
+
+
+def test_a_catalogue_that_cannot_be_written_closes_the_gate_too(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill.batch("x", "y")
+    worker = mill.worker(mill.engine(slots=1))
+
+    def no_room(*_: object, **__: object) -> bool:
+        mill.disk.full = True
+        raise StorageUnavailable("catalog.db: the disk is full: make room")
+
+    with monkeypatch.context() as full:
+        full.setattr(type(mill.catalog), "succeed", no_room)
+        for _ in range(3):
+            worker.step()
+    assert mill.events == ["storage unavailable"]
+    mill.disk.full = False
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 2} and mill.events == ["storage unavailable", "storage available"]

@@ -123,6 +123,7 @@ def test_every_action_reaches_the_catalogue(mill: Mill, folder: Path) -> None:
         Control(action="unpick", target=take, shortlist="endgegner"),
         Control(action="delete_list", target="endgegner"),
         Control(action="compare", target=take, second="themes/job-0002", answer="tie", blind=True, study="s"),
+        Control(action="fingerprint", target=take, fingerprint="AQID"),
         Control(action="priority", target="themes", priority=7),
         Control(action="pause", target="themes"),
         Control(action="resume", target="themes"),
@@ -131,6 +132,8 @@ def test_every_action_reaches_the_catalogue(mill: Mill, folder: Path) -> None:
         Control(action="unarchive", target="themes"),
         Control(action="retry", target="themes"),
     ]
+    with mill.catalog.connected() as db:
+        db.execute("DELETE FROM fingerprints")  # as of takes from before there were any
     drop_all(folder, [(str(ULID()), wish) for wish in wishes])
     controls(mill, folder, told).work_off()
     assert answers(mill) == [(wish.action, "done", "") for wish in wishes]
@@ -138,6 +141,7 @@ def test_every_action_reaches_the_catalogue(mill: Mill, folder: Path) -> None:
         {"who": "ann", "stars": None, "rejected": 0, "note": "warm"}
     ]
     assert mill.rows("SELECT * FROM shortlists") == []
+    assert mill.row("SELECT data FROM take_fingerprints") == {"data": b"\x01\x02\x03"}
     assert mill.row("SELECT ulid, answer, blind FROM comparisons")["answer"] == "tie"
     assert mill.row("SELECT priority, paused, archived_at, n_queued FROM batches") == {
         "priority": 7, "paused": 0, "archived_at": None, "n_queued": 1,

@@ -280,6 +280,7 @@ def test_ranking_by_a_scorer_needs_that_scorer() -> None:
     with pytest.raises(ValidationError, match="names one twice"):
         ScoringConfig(scorers=("clap", "clap"))
     assert ScoringConfig(scorers=("audiobox",), rank_by="audiobox_pq").rank_by == "audiobox_pq"
+    assert [ScoringConfig(rank_by=source).rank_by for source in ("prompt", "gain")] == ["prompt", "gain"]  # need none
 
 
 def test_every_name_a_scorer_scores_under_can_rank() -> None:

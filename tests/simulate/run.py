@@ -203,7 +203,8 @@ class Run:
             "inbox": not service.inbox.quiet or bool(service.inbox.stuck), "judging": service._rejudging,
             "jobs": service.catalog.unfinished() > 0, "choosing": service.catalog.undecided(),
             "reports": service._reporter is not None and not service._reporter.worked_off,
-            "deliveries": not service._deliveries.worked_off, "retention": not service._pruning.idle,
+            "deliveries": not service._deliveries.worked_off, "asked for": not service._asked.worked_off,
+            "retention": not service._pruning.idle,
             "controls": service._controls.waiting,
         }  # fmt: skip
         return f"{[part for part, waits in parts.items() if waits]}, {audit.left(self.world, self.observer)}"

@@ -110,8 +110,9 @@ class Machine:
     def until(self, true: Callable[[], bool], timeout_s: float = 90.0) -> None:
         end = time.monotonic() + timeout_s
         while not true():
-            log = self.run("journalctl", "--no-pager", "--lines", "40", "--output", "cat").stdout
-            assert time.monotonic() < end, f"it did not happen; the log:\n{log}"
+            if time.monotonic() > end:
+                log = self.run("journalctl", "--no-pager", "--lines", "40", "--output", "cat").stdout
+                raise AssertionError(f"it did not happen; the log:\n{log}")
             time.sleep(0.2)
 
 

@@ -26,6 +26,10 @@ from soundmill.engine.protocol import Event
 from soundmill.errors import EngineDied, EngineError
 from soundmill.jobs import FailureKind, Generated, GenerationFailed, GenerationRequest, ModelInfo, Progress
 
+OF_MUSIC = (
+    "tempo_bpm", "tempo_certainty", "key_number", "key_certainty", "asked_bpm", "asked_key_number", "tempo_difference",
+    "key_difference", "loop_seam",
+)  # fmt: skip
 SAMPLE_RATE = 8000  # Hz: small files
 PEAK = 0.25  # of full scale
 
@@ -95,6 +99,7 @@ def measured(request: GenerationRequest) -> dict[str, float | None]:
         "level_step_db": 0.0,
         "channel_difference_db": None,
         "stereo_correlation": None,
+        **dict.fromkeys(OF_MUSIC),  # a tone has no beat, and too few notes for a key
     }
 
 

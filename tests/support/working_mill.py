@@ -25,6 +25,7 @@ class WorkingMill:
     home: homes.Home
     url: str
     patience_s: float
+    site_pid: int = 0
     daemon: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -56,7 +57,7 @@ def working_mill(root: Path, takes: int, *, made_s: float, site_s: float, patien
     with (mill.home.root / "site.log").open("wb") as log:
         started = site.start(mill.home.catalog, mill.home.outputs, "127.0.0.1", 0, log=log)
     assert site.wait_until_up("127.0.0.1", started.port, site_s)
-    mill.url = started.url
+    mill.url, mill.site_pid = started.url, started.process.pid
     yield mill
     started.stop()
     mill.stop()

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import finite, to_json
+from soundmill.errors import InvalidControl
 from soundmill.jobs import Attempt, Judge, Judgement, Output, QualityKind, Verdict
 
 SCORER = "soundmill"
@@ -62,6 +63,14 @@ def add_output(
         db.execute("INSERT INTO fingerprints (output_id, data) VALUES (?, ?)", (output_id, clip.fingerprint))
     _write_measurements(db, output_id, clip.measurements)
     _write_judgement(db, now, output_id, judgement)
+
+
+def add_fingerprint(db: sqlite3.Connection, path: str, data: bytes) -> None:
+    """By what a take from before there were fingerprints is known; one that has one keeps it. Raises InvalidControl."""
+    row = db.execute("SELECT id FROM outputs WHERE path = ?", (path,)).fetchone()
+    if row is None:
+        raise InvalidControl(f"{path}: there is no such take")
+    db.execute("INSERT OR IGNORE INTO fingerprints (output_id, data) VALUES (?, ?)", (row[0], data))
 
 
 def _write_measurements(db: sqlite3.Connection, output_id: int, measurements: Mapping[str, float | None]) -> None:

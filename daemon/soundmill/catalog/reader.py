@@ -186,14 +186,6 @@ class Reader:
             value or json.dumps(sorted(output_ids)),
         )
 
-    def picked(self, shortlist: str | None = None) -> list[Row] | None:
-        """Rows of picks_list: a shortlist's, or those of all that are in use. None where there is no such shortlist."""
-        if shortlist is None:
-            return self._rows("SELECT * FROM picks_list WHERE archived_at IS NULL")
-        if not self._rows("SELECT 1 FROM shortlist_overview WHERE shortlist = ? COLLATE NOCASE", shortlist):
-            return None
-        return self._rows("SELECT * FROM picks_list WHERE shortlist = ? COLLATE NOCASE", shortlist)
-
     def takes_shown(self) -> list[Row]:
         """All rows of the view takes, the oldest first: of a copy, which has few."""
         return self._rows("SELECT * FROM takes ORDER BY output_id")
@@ -390,8 +382,11 @@ class Reader:
         """Rows of shortlist_overview, by name."""
         return self._rows("SELECT * FROM shortlist_overview ORDER BY shortlist")
 
-    def picks(self, shortlist: str) -> list[Row]:
-        """Rows of picks_list of one shortlist, in the order of the files. Raises InvalidControl with a suggestion."""
+    def picks(self, shortlist: str | None = None) -> list[Row]:
+        """Rows of picks_list of one shortlist, in the order of the files, or of all that are in use. Raises
+        InvalidControl with a suggestion."""
+        if shortlist is None:
+            return self._rows("SELECT * FROM picks_list WHERE archived_at IS NULL")
         with self._db() as db:
             name = find_shortlist(db, shortlist)
         return self._rows("SELECT * FROM picks_list WHERE shortlist = ? ORDER BY batch, position, output_id", name)

@@ -24,6 +24,7 @@ from soundmill.jobs import ALIKE_POINTS, Job, Judgement, Verdict
 STARS = "stars"  # rank by what people said
 LISTENERS = "listeners"  # rank by which of two takes they would rather have
 BY_PEOPLE = (STARS, LISTENERS)
+MEASURED = ("prompt", "gain")  # rank by sources of goodness that are measured, as the view goodness_by_source has them
 UNRATED = 3  # stars: better than a take somebody disliked, worse than one somebody liked
 SET_ASIDE = "set_aside"
 
@@ -31,12 +32,16 @@ CANDIDATES = """
 SELECT o.id, o.path, o.kept, o.quarantined, o.verdict, j.keep_best, o.attempt, o.batch_id,
        (SELECT avg(stars) FROM ratings WHERE output_id = o.id) AS stars,
        EXISTS (SELECT 1 FROM ratings WHERE output_id = o.id AND rejected) AS rejected,
-       s.output_id IS NOT NULL AS scored, s.score AS score, m.output_id IS NOT NULL AS moving
+       s.output_id IS NOT NULL OR :measured AS scored,
+       CASE :scorer WHEN 'prompt' THEN g.prompt_agreement
+            WHEN 'gain' THEN g.token_log_probability - g.token_log_probability_unprompted ELSE s.score END AS score,
+       m.output_id IS NOT NULL AS moving
 FROM jobs j
 JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt
-LEFT JOIN scores s ON s.output_id = o.id AND s.scorer = ?
+LEFT JOIN scores s ON s.output_id = o.id AND s.scorer = :scorer
+LEFT JOIN measurements g ON g.output_id = o.id
 LEFT JOIN moves m ON m.output_id = o.id
-WHERE j.batch_id = ? AND j.position = ? AND j.keep_best IS NOT NULL AND o.pruned_at IS NULL
+WHERE j.batch_id = :batch AND j.position = :position AND j.keep_best IS NOT NULL AND o.pruned_at IS NULL
 ORDER BY j.position, j.replicate, j.id
 """
 
@@ -116,7 +121,8 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
         (batch_id, position),
     ).fetchone()
     scorer = SCORER if rank_by in BY_PEOPLE else rank_by
-    takes = db.execute(CANDIDATES, (scorer, batch_id, position)).fetchall()
+    asked = {"scorer": scorer, "measured": scorer in MEASURED, "batch": batch_id, "position": position}
+    takes = db.execute(CANDIDATES, asked).fetchall()
     if unfinished or not takes or not all(take["scored"] for take in takes):
         return True
     if any(take["moving"] for take in takes):

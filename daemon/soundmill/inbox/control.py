@@ -6,6 +6,7 @@ that somebody named otherwise is known by that name and the file's time, for suc
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -23,13 +24,15 @@ Action = Literal[
     "cancel", "pause", "resume", "retry", "rate", "prune",
     "priority", "archive", "unarchive", "deliver",
     "reject", "unreject", "note", "pick", "unpick", "compare",
-    "create_list", "rename_list", "archive_list", "unarchive_list", "delete_list",
+    "create_list", "rename_list", "archive_list", "unarchive_list", "delete_list", "fingerprint",
 ]  # fmt: skip
 ACTIONS: tuple[str, ...] = get_args(Action)
 # What steers the mill; all others only say what somebody thinks.
 STEERING: frozenset[str] = frozenset(
     {"cancel", "pause", "resume", "retry", "priority", "archive", "unarchive", "prune", "deliver"}
 )
+# What only commands of this machine leave, who have heard the take.
+LOCAL: frozenset[str] = frozenset({"fingerprint"})
 ANSWERS = ("first", "second", "tie")
 DELIVERED = ("batch", "shortlist")
 DEFAULT_LIST = "picks"
@@ -43,6 +46,7 @@ LONGEST_NAME = 100  # of a shortlist
 LONGEST_STUDY = 200
 LONGEST_PROFILE = 100
 LONGEST_TARGET = 500
+LONGEST_FINGERPRINT = 40_000  # characters: some twenty minutes of sound
 MOST_PRIORITY = 1000
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -58,7 +62,7 @@ class Control:
     they are packed too, and `rights` that somebody may sell what its licence does not allow to be sold.
     compare: `target` was heard first, `second` after it; which was better in `answer`; `blind` when names were hidden,
     `attention` when it was asked to see whether somebody listens, and then who does answers as `expected`; `study` what
-    it belongs to.
+    it belongs to. fingerprint: what `target`, a take from before there were any, is known by, in base64.
     """
 
     action: Action
@@ -81,6 +85,7 @@ class Control:
     profile: str | None = None
     zipped: bool = False
     rights: bool = False
+    fingerprint: str | None = None
 
 
 ALWAYS = ("action", "target", "who")
@@ -295,6 +300,13 @@ def _more(action: str, content: Mapping[str, Any]) -> dict[str, Any]:
                 "expected": expected,
                 "study": _text(content, "study", LONGEST_STUDY),
             }
+        case "fingerprint":
+            packed = _needed(content, "fingerprint", LONGEST_FINGERPRINT)
+            try:
+                base64.b64decode(packed, validate=True)
+            except ValueError:
+                raise InvalidControl("fingerprint must be in base64") from None
+            return {"fingerprint": packed}
     return {}
 
 

@@ -7,15 +7,18 @@ that somebody has put in their place are left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from datasette import app
+import datasette
 from jinja2 import BaseLoader, Environment
 
-FOLDER = Path(app.__file__).parent / "templates"
+FOLDER = Path(datasette.__file__).parent / "templates"
 CONFIGURED = ("databases", "plugins", "permissions", "allow", "allow_sql")
+ROWS = "_table.html"  # of two thousand rows of 50 columns a third would be blanks before tags
+INDENT = re.compile(r"\s*\n\s*")
 NAMED = (
     ("<html>", '<html lang="en">'),
     ('<select name="_filter_column', '<select aria-label="Column" name="_filter_column'),
@@ -23,6 +26,11 @@ NAMED = (
     ('<input type="text" name="_filter_value', '<input aria-label="Value" type="text" name="_filter_value'),
     ('<select name="_sort"', '<select aria-label="Sort by" name="_sort"'),
     ('<div class="table-wrapper">', '<div class="table-wrapper" tabindex="0" role="region" aria-label="Rows">'),
+    (".check-result-no-opinion {\n    color: #aaa;", ".check-result-no-opinion {\n    color: inherit;"),
+    ('<textarea name="allow"', '<textarea aria-label="Allow block" name="allow"'),
+    ('<textarea name="actor"', '<textarea aria-label="Actor" name="actor"'),
+    ('<input type="text" name="message"', '<input aria-label="Message" type="text" name="message"'),
+    ('<select name="message_type"', '<select aria-label="Kind of message" name="message_type"'),
     ('<textarea id="sql-editor"', '<textarea aria-label="SQL" id="sql-editor"'),
 )  # fmt: skip
 
@@ -38,6 +46,8 @@ class NamingLoader(BaseLoader):
         if filename is not None and Path(filename).is_relative_to(FOLDER):
             for bare, named in NAMED:
                 source = source.replace(bare, named)
+            if template.endswith(ROWS):
+                source = INDENT.sub("\n", source)
         return source, filename, uptodate
 
     def list_templates(self) -> list[str]:
@@ -97,6 +107,8 @@ async def canned_query(
 def settings_from(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What tells Datasette of queries, plugins and how tables are shown: from 1.0 on these are configuration, and
     what is said of them is metadata."""
-    if not hasattr(app.Datasette, "get_instance_metadata"):
+    from datasette.app import Datasette  # loads plugins, this one too: not while one is loaded
+
+    if not hasattr(Datasette, "get_instance_metadata"):
         return {"metadata": metadata}
     return {"metadata": metadata, "config": {key: metadata[key] for key in CONFIGURED if key in metadata}}

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datasette.utils.asgi import NotFound, Response
-from datasette.views.index import IndexView
 from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
@@ -124,14 +123,14 @@ def render_cell(
 
 
 @hookimpl
-def extra_css_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
-    return _asset_urls("soundmill.css", database, view_name, datasette)
+def extra_css_urls(database: str | None, datasette: Any) -> list[str]:
+    return _asset_urls("soundmill.css", database, datasette)
 
 
 @hookimpl
-def extra_js_urls(database: str | None, view_name: str, datasette: Any) -> list[str]:
+def extra_js_urls(database: str | None, datasette: Any) -> list[str]:
     names = ("soundmill.js", "daemon.js")
-    return [url for name in names for url in _asset_urls(name, database, view_name, datasette)]
+    return [url for name in names for url in _asset_urls(name, database, datasette)]
 
 
 @hookimpl
@@ -148,9 +147,10 @@ def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[
     return of_the_daemon
 
 
-def _asset_urls(name: str, database: str | None, view_name: str, datasette: Any) -> list[str]:
+def _asset_urls(name: str, database: str | None, datasette: Any) -> list[str]:
     served = served_by(datasette)
-    ours = database in served.catalogs if database else bool(served.catalogs) and view_name in ("index", "soundmill")
+    # Of no database are the pages of both, and those that log in and out: Datasette's own colours are faint for some.
+    ours = database in served.catalogs if database else bool(served.catalogs)
     return [f"/-/soundmill/static/{name}?{served.assets[name].digest}"] if ours else []
 
 
@@ -210,6 +210,8 @@ def register_routes() -> list[tuple[str, View]]:
 async def front_route(datasette: Any, request: Any) -> Response:
     """The catalogue's front page where that is all there is to see, else Datasette's list of databases."""
     if not _front_is_ours(datasette):
+        from datasette.views.index import IndexView  # brings Datasette's app, which loads plugins, this one too
+
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
     await datasettes.must_be_allowed(datasette, request.actor, "view-instance")

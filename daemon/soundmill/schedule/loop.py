@@ -21,7 +21,7 @@ class LoopThread:
         self._step = step
         self._clock = clock
         self._stop = threading.Event()
-        self._due = clock() + STEP_ALLOWANCE_S
+        self._due: float
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:

@@ -36,8 +36,8 @@ class Post:
         self._cancelled: set[int] = set()
         self._lock = threading.Lock()
         self.restarts = 0
-        self._started_at = 0.0
-        self.restart_at: float | None = None
+        self._started_at: float
+        self.restart_at: float | None
         self.start()
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import sqlite3
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ulid import ULID
 
-from soundmill.catalog import wishes
+from soundmill.catalog import outputs, wishes
 from soundmill.catalog.asking import comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.asking.answers import Answer, Wish
 from soundmill.catalog.catalog import Catalog
@@ -180,4 +181,7 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
             shortlists.archive(db, now, target, archived=wish.action == "archive_list")
         case "delete_list":
             shortlists.delete(db, target)
+        case "fingerprint":
+            assert wish.fingerprint is not None
+            outputs.add_fingerprint(db, target, base64.b64decode(wish.fingerprint))
     return None

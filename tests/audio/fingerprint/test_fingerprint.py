@@ -63,7 +63,7 @@ def test_a_piece_that_was_encoded_anew_is_found_and_where_it_begins(gain_db: flo
         assert match.number == number
         assert match.offset_s == pytest.approx(cut_s, abs=0.05)
         agreement, begins_s = coherence(waveform(melody(number), RATE), waveform(sound, rate))
-        assert agreement > 0.8
+        assert agreement > SAME
         assert begins_s == pytest.approx(cut_s, abs=0.002)
 
 
@@ -72,6 +72,26 @@ def test_a_sound_that_holds_a_whole_take_is_traced_to_it() -> None:
     match = index().search(shifted(np.concatenate([noise, melody(7), noise], axis=1), RATE))[0]
     assert match.number == 7
     assert match.offset_s == pytest.approx(-2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("moment", [0, 3, 7, 11])
+def test_a_piece_is_found_where_it_begins_also_between_two_samples(moment: int) -> None:
+    """At 8 kHz, half a sample is a quarter of a period of 4 kHz."""
+    piece = melody(4)[:, 2 * RATE + moment :]
+    assert coherence(waveform(melody(4), RATE), waveform(piece, RATE)) == pytest.approx(
+        (1.0, 2 + moment / RATE), abs=2e-3
+    )
+
+
+def test_a_loud_passage_does_not_draw_a_quiet_piece_to_itself() -> None:
+    """Neither one of the take, nor one beside the take in a longer sound."""
+    falling = melody(5) * np.linspace(1, 0.02, melody(5).shape[1], dtype=np.float32) ** 3
+    found = coherence(waveform(falling, RATE), waveform(falling[:, 4 * RATE :], RATE))
+    assert found == pytest.approx((1.0, 4.0), abs=2e-3)
+    loud = np.random.default_rng(1).normal(0, 0.5, (1, 3 * RATE)).astype(np.float32)
+    pause = np.zeros((1, RATE // 10), np.float32)
+    around = np.concatenate([loud, pause, 0.05 * melody(5), pause, loud], axis=1)
+    assert coherence(waveform(melody(5), RATE), waveform(around, RATE)) == pytest.approx((1.0, -3.1), abs=5e-3)
 
 
 def test_the_same_notes_played_again_are_another_recording() -> None:

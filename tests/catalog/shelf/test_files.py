@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundmill.catalog.shelf import files
-from soundmill.catalog.shelf.files import discard, file_take, probe, sweep_parts, take_path
+from soundmill.catalog.shelf.files import discard, file_take, is_of, probe, sweep_parts, take_path
 from soundmill.disk import MENDS
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import AudioFormat
@@ -217,3 +217,30 @@ def test_names_as_long_as_names_can_be_are_filed(outputs: Path) -> None:
     name = "é" * 120  # 240 bytes, and the sidecar's suffix still fits
     file_take(outputs, f"{name}/{name}.flac", b"x", {})
     assert len(everything(outputs)) == 2
+
+
+def test_whose_a_file_is_says_its_sidecar(outputs: Path) -> None:
+    assert is_of(outputs, "themes/cave.wav", 1)  # a power cut may have taken it
+    file_take(outputs, "themes/cave.wav", b"RIFF", {"attempt": 2})
+    assert is_of(outputs, "themes/cave.wav", 2) and not is_of(outputs, "themes/cave.wav", 1)
+    for content in ("[2]", "{", "2", "{}"):
+        (outputs / "themes/cave.wav.json").write_text(content)
+        assert not is_of(outputs, "themes/cave.wav", 2)
+    (outputs / "themes/cave.wav.json").unlink()
+    (outputs / "themes/cave.wav.json").mkdir()
+    assert not is_of(outputs, "themes/cave.wav", 2)
+
+
+def test_a_take_in_whose_way_a_folder_stands_is_not_removed(outputs: Path) -> None:
+    (outputs / "themes/cave.wav").mkdir(parents=True)
+    with pytest.raises(StorageUnavailable, match=r"cave\.wav"):
+        discard(outputs, "themes/cave.wav")
+    discard(outputs, "gone/cave.wav")
+
+
+def test_a_file_where_a_folder_belongs_is_said(outputs: Path) -> None:
+    (outputs / "themes").write_text("")
+    (outputs / "link").symlink_to(outputs / "nowhere")
+    for name in ("themes", "link"):
+        with pytest.raises(StorageUnavailable, match="a file stands where a folder should be"):
+            file_take(outputs, f"{name}/cave.wav", b"RIFF", {})

@@ -258,3 +258,19 @@ def test_killed_at_every_step_each_take_is_always_where_the_catalogue_says(make_
         last += 1
     # For two takes: four folders made or found, four names given, four removed, and three commits.
     assert killed == changes == 15
+
+
+def test_a_former_place_that_has_gone_is_clear(outputs: Path) -> None:
+    clear(outputs, "gone/x.wav", "b/x.wav")
+    assert (outputs / "b/x.wav").read_bytes() == b"RIFF x"
+
+
+def test_a_former_place_that_cannot_be_cleared_is_said(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert put(outputs, "b/x.wav", "b/set_aside/x.wav", attempt=1, is_taken=nobody) == "b/set_aside/x.wav"
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(moves, "sync_folder", read_only)
+    with pytest.raises(StorageUnavailable, match=r"x\.wav.*read-only"):
+        clear(outputs, "b/x.wav", "b/set_aside/x.wav")

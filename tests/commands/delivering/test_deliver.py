@@ -53,20 +53,32 @@ def test_a_dry_run_names_the_files_and_writes_none(soundmill: Command, worked_ho
     assert not (tmp_path / "out").exists()
 
 
-def rate(soundmill: Command, home: Home, *what: str) -> None:
-    assert soundmill("rate", *what).exit_code == 0
+def left(soundmill: Command, home: Home, *wish: str) -> None:
+    """What the daemon has worked off."""
+    assert soundmill(*wish).exit_code == 0
     with serving(home) as service:
         until(service, lambda: not list(home.control.glob("*.json")))
 
 
 def test_what_people_rated_well_is_what_is_delivered(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:
     jobs = [job["job"] for job in parsed(soundmill("jobs", "songs", "--json"))]
-    rate(soundmill, worked_home, f"songs/{jobs[1]}", "5")
-    rate(soundmill, worked_home, f"songs/{jobs[2]}", "3")
+    left(soundmill, worked_home, "rate", f"songs/{jobs[1]}", "5")
+    left(soundmill, worked_home, "rate", f"songs/{jobs[2]}", "3")
     soundmill("deliver", "songs", "--to", str(tmp_path / "out"))
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["chosen"] == "rated 4 stars or more"
     assert [entry["job"] for entry in manifest["files"]] == [jobs[1]]
+
+
+@pytest.mark.parametrize("name", ["Bösses", "BÖSSES"])
+def test_a_shortlist_is_delivered_however_its_name_is_written(
+    soundmill: Command, worked_home: Home, tmp_path: Path, name: str
+) -> None:
+    jobs = [job["job"] for job in parsed(soundmill("jobs", "songs", "--json"))]
+    left(soundmill, worked_home, "pick", f"songs/{jobs[1]}", "--list", "Bösses")
+    soundmill("deliver", name, "--to", str(tmp_path / "out"))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["chosen"], [entry["job"] for entry in manifest["files"]]) == ("picked", [jobs[1]])
 
 
 def test_takes_are_named_or_found_by_a_query(soundmill: Command, worked_home: Home, tmp_path: Path) -> None:

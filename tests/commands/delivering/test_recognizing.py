@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from commands.conftest import Command, parsed
-from soundmill.audio.fingerprint.fingerprint import fingerprint
+from soundmill.audio.fingerprint.fingerprint import fingerprint, unpacked
 from soundmill.audio.resample import resample
-from soundmill.home import Home
+from soundmill.catalog.catalog import Catalog
+from soundmill.home import Home, lock_home
+from soundmill.service.controls import Controls
 
 RATE = 16_000
 
@@ -79,6 +82,33 @@ def test_a_piece_without_metadata_is_identified_by_its_sound(
     assert found["begins_s"] == pytest.approx(2.5, abs=0.02)
     assert found["sounds_as"] == []
     assert ("reading the files" in done.stderr) is not remembered
+
+
+def test_takes_from_before_are_read_once_where_a_daemon_keeps_what_they_are_known_by(
+    soundmill: Command, worked_home: Home, sounding: list[Path], tmp_path: Path
+) -> None:
+    asked = str(piece(tmp_path / "unknown.mp3", melody(1), cut_s=1.0))
+    soundmill("identify", asked)
+    assert not list(worked_home.control.glob("*.json"))  # no daemon: nobody would take them up
+    with lock_home(worked_home), closing(Catalog.open(worked_home.catalog, clock=lambda: 1.0)) as catalog:
+        first = soundmill("identify", asked, "--json")
+        Controls(worked_home.control, catalog, cancelled=list, rated=set, prune=list).work_off()
+        second = soundmill("identify", asked, "--json")
+    assert "3 takes from before there were fingerprints" in first.stderr and "from before" not in second.stderr
+    assert parsed(first) == parsed(second)
+    with sqlite3.connect(worked_home.catalog) as db:
+        kept = db.execute("SELECT data FROM fingerprints ORDER BY output_id").fetchall()
+    assert len(kept) == 3 and all(unpacked(data).landmarks.frames.size for (data,) in kept)
+
+
+def test_a_fingerprint_that_is_none_is_as_good_as_none(
+    soundmill: Command, worked_home: Home, sounding: list[Path], tmp_path: Path
+) -> None:
+    remember(worked_home, sounding)
+    with sqlite3.connect(worked_home.catalog) as db:
+        db.execute("UPDATE fingerprints SET data = x'7f00' WHERE output_id = (SELECT max(output_id) FROM fingerprints)")
+    found = parsed(soundmill("identify", str(piece(tmp_path / "unknown.mp3", melody(1), cut_s=1.0)), "--json"))
+    assert found["take"] == f"songs/{sounding[1].stem}"
 
 
 def test_a_take_whose_file_was_pruned_is_still_identified(

@@ -42,6 +42,12 @@ def status_of(trial: Machine, home: str, batch: str) -> list[str]:
     return [job["status"] for job in json.loads(listed.stdout)] if listed.returncode == 0 else []
 
 
+def made(trial: Machine, home: str, batch: str) -> None:
+    """Until the one job of that batch has succeeded; the command is asked when there is a file, for it costs more."""
+    trial.until(lambda: trial.run("bash", "-c", f"ls '{home}'/outputs/{batch}/*.wav").returncode == 0)
+    trial.until(lambda: status_of(trial, home, batch) == ["succeeded"])
+
+
 def events(trial: Machine) -> str:
     sql = "import sqlite3; print(*sqlite3.connect('catalog.db').execute('SELECT kind, message FROM events'))"
     return trial.do("env", "--chdir", HOME, "python3", "-c", sql, user="soundmill")
@@ -74,7 +80,7 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     assert drop(trial, HOME, "strangers", user="ben") != 0
     trial.do("usermod", "--append", "--groups", "soundmill", "anna")
     assert drop(trial, HOME, "first", user="anna") == 0
-    trial.until(lambda: status_of(trial, HOME, "first") == ["succeeded"])
+    made(trial, HOME, "first")
     assert trial.run("bash", "-c", f"cat {HOME}/outputs/first/*.wav > /dev/null", user="anna").returncode == 0
     assert trial.run("bash", "-c", f"cat {HOME}/inbox/accepted/*/first.csv", user="anna").returncode == 0
     assert trial.run("cat", f"{HOME}/catalog.db", user="ben").returncode != 0
@@ -102,7 +108,7 @@ def test_from_an_empty_machine_to_an_empty_one(trial: Machine) -> None:
     killed_and_back(trial, "-TERM")
     assert main_pid(trial, SITE) == site  # which somebody may be listening to
     assert drop(trial, HOME, "second", user="anna") == 0
-    trial.until(lambda: status_of(trial, HOME, "second") == ["succeeded"])
+    made(trial, HOME, "second")
     trial.do("sed", "-i", "s/^# default_duration: .*/default_duration: 0.5/", f"{HOME}/soundmill.yaml")
     daemon = main_pid(trial)
     trial.do("systemctl", "reload", "soundmill")
@@ -142,7 +148,7 @@ def test_a_home_among_peoples_and_a_group_of_ones_own(trial: Machine) -> None:
     trial.do("usermod", "--append", "--groups", "composers", "ben")
     trial.do("chmod", "711", "/home/anna")
     assert drop(trial, home, "bens", user="ben") == 0
-    trial.until(lambda: status_of(trial, home, "bens") == ["succeeded"])
+    made(trial, home, "bens")
     assert trial.run("bash", "-c", f"cat '{home}'/outputs/bens/*.wav > /dev/null", user="ben").returncode == 0
     # The service sees of people's folders its home, and nothing else.
     inside = trial.do("nsenter", "--target", main_pid(trial), "--mount", "ls", "-A", "/home", "/home/anna")
@@ -175,6 +181,7 @@ def test_a_service_of_ones_own(trial: Machine) -> None:
     assert "Drop job files into /home/anna/soundmill/inbox" in said
     assert as_anna("systemctl", "--user", "is-active", *UNITS).split() == ["active", "active"]
     assert drop(trial, "/home/anna/soundmill", "own", user="anna") == 0
+    trial.until(lambda: trial.run("bash", "-c", "ls /home/anna/soundmill/outputs/own/*.wav").returncode == 0)
     trial.until(lambda: "1 succeeded" in as_anna(SOUNDMILL, "status"))
     as_anna(SOUNDMILL, "uninstall-service", "--user")
     assert trial.run("pgrep", "-u", "anna", "-f", "soundmill").returncode == 1

@@ -37,28 +37,46 @@ def test_a_folder_lies_below_the_homes_deliveries_or_where_the_settings_allow(tm
     assert asked == DeliveryAsked(profile="studio", to=str(tmp_path / "share" / "x"))
 
 
+LEAD = "must lead below {home}/deliveries and {share}; delivery_folders of soundmill.yaml allows others"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("deliver: gmae", "did you mean game?"),
-        ("deliver: zzzzzz", "there are game, studio and wwise"),
-        ("deliver: {to: x}", "needs a profile"),
-        ("deliver: [game]", "must be a mapping"),
-        ("deliver: {profile: game, too: x}", "did you mean to?"),
-        ("deliver: {profile: game, zip: maybe}", "must be true or false"),
-        ("deliver: {profile: game, to: ../../etc}", "must lead below"),
-        ("deliver: {profile: game, to: a/../../b}", "must lead below"),
-        ("deliver: {profile: game, to: /etc}", "must lead below"),
-        ("deliver: {profile: game, to: .}", "must lead below"),
-        ("deliver: yes", "put it in quotes"),
+        ("deliver: gmae", "profile = gmae: there is no such profile; did you mean game?"),
+        ("deliver: zzzzzz", "profile = zzzzzz: there is no such profile; there are game, studio and wwise"),
+        ("deliver: {to: x}", "deliver: needs a profile, as in {profile: game, to: castle}"),
+        ("deliver: {profile: '', zip: no}", "deliver: needs a profile, as in {profile: game, to: castle}"),
+        ("deliver: [game]", "deliver: must be a mapping, such as {profile: game, to: castle}"),
+        ("deliver: {profile: game, too: x}", "too: is not known under deliver; did you mean to?"),
+        ("deliver: {profile: game, zip: maybe}", "zip = maybe: must be true or false"),
+        (
+            "deliver: {profile: [game]}",
+            "profile: must be a single value, not a list; put a text that starts with [ in quotes",
+        ),
+        ("deliver: {profile: game, to: ../../etc}", f"to = ../../etc: {LEAD}"),
+        ("deliver: {profile: game, to: a/../../b}", f"to = a/../../b: {LEAD}"),
+        ("deliver: {profile: game, to: /etc}", f"to = /etc: {LEAD}"),
+        ("deliver: {profile: game, to: .}", f"to = .: {LEAD}"),
+        ("deliver: yes", 'profile = yes: YAML takes yes for true or false; put it in quotes: "yes"'),
     ],
 )
 def test_a_wrong_one_is_told_with_its_line(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidJobFile) as refused:
         read(f"{text}\n", tmp_path)
     (problem,) = refused.value.problems
-    assert said in str(problem)
+    said = said.replace("{home}", str(tmp_path / "home")).replace("{share}", str(tmp_path / "share"))
+    assert str(problem).endswith(said)
     assert problem.line == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "zipped"),
+    [("true", True), ("Yes", True), ("on", True), ("false", False), ("no", False), ("Off", False), ("", False)],
+)
+def test_whether_a_delivery_is_zipped_is_said_as_yaml_says_it(written: str, zipped: bool, tmp_path: Path) -> None:
+    asked = read(f"deliver: {{profile: game, zip: {written}}}\n", tmp_path)
+    assert asked == DeliveryAsked(profile="game", to=None, zipped=zipped)
 
 
 def test_a_link_leads_nowhere_else(tmp_path: Path) -> None:

@@ -136,6 +136,16 @@ def test_other_controls_are_refused_and_so_are_changed_defaults_of_the_home(fres
     )
 
 
+def test_a_control_that_is_given_only_once_is_told_so(fresh: Mill) -> None:
+    fresh.submit(full(1), "a", defaults={"prompt": "{mood} piano", "melody": ""})
+    fresh.submit(full(1), "b", defaults={"prompt": "{mood} piano", "seed": 7})
+    kept = "; an experiment keeps its controls: set it as it was, or leave extends out"
+    said = fresh.refused(full(2, extends="a"), defaults={"prompt": "{mood} piano", "seed": 7})
+    assert f"seed: is 7 here but was not given in batch a{kept}" in said
+    said = fresh.refused(full(2, extends="b"), defaults={"prompt": "{mood} piano"})
+    assert f"seed: is not given here but was 7 in batch b{kept}" in said
+
+
 def test_a_given_seed_counts_on(fresh: Mill) -> None:
     defaults = {"prompt": "{mood} piano", "seed": 7}
     fresh.submit(full(2), "a", defaults=defaults)

@@ -16,8 +16,9 @@ from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.cells import Wrong
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.naming.automatic import AutomaticNames
+from soundmill.inbox.jobfile.naming.letters import size
 from soundmill.inbox.jobfile.naming.safe import batch_name, is_device, name_from_id
-from soundmill.inbox.jobfile.naming.slugs import cut, slug
+from soundmill.inbox.jobfile.naming.slugs import _size_of_one, cut, slug
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.words import same_name
 
@@ -223,3 +224,8 @@ def test_the_names_of_one_file_are_unique_on_any_file_system(rules_anywhere: Rul
 @pytest.fixture(scope="session")
 def rules_anywhere(rules_with: Callable[..., Rules]) -> Rules:
     return rules_with(Path("/nonexistent"))
+
+
+@pytest.mark.parametrize("character", "\u0080\u07ff\u0800\uffff\U00010000\U0010ffff")
+def test_a_character_is_as_long_as_it_is_in_a_file_system(character: str) -> None:
+    assert _size_of_one(character) == size(character) == len(character.encode())

@@ -16,7 +16,20 @@ from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import JobSpec
-from support.spreadsheets import MAIN, Cell, Fault, Formula, Styled, ods, ods_cell, ods_row, xlsx, zipped
+from support.spreadsheets import (
+    MAIN,
+    ODF_SPACES,
+    ODS,
+    Cell,
+    Fault,
+    Formula,
+    Styled,
+    ods,
+    ods_cell,
+    ods_row,
+    xlsx,
+    zipped,
+)
 
 HEADER = ("id", "prompt", "duration", "seed", "scene")
 
@@ -66,6 +79,14 @@ def test_the_sheet_named_jobs_is_read_else_the_first_that_is_seen(rules: Rules) 
         (Styled(12.0, '0" days"'), "12"),
         (Styled(3.5, "[Red]0.0"), "3.5"),
         (True, "TRUE"),
+        (False, "FALSE"),
+        (Styled(0.25, "hh:mm"), "06:00:00"),
+        (Styled(1.5, "[hh]:mm"), "36:00:00"),
+        (Styled(0.5 / 86400, "mm:ss.0"), "0:00:00.5"),
+        (Styled(46082, "mmm yy"), "2026-03-01"),
+        (Styled(46082, "mmmm"), "2026-03-01"),
+        (Styled(3, '0 "hours"'), "3"),
+        (Styled(1.5, "General"), "1.5"),
         (1e20, "1e+20"),
         (-4, "-4"),
         (Formula("A1&B1", "both"), "both"),
@@ -80,7 +101,7 @@ def test_a_cell_is_what_people_see_in_it(cell: Cell, seen: str, rules: Rules) ->
 
 
 @pytest.mark.parametrize("at", ["prompt", "duration", "id", "scene"])
-@pytest.mark.parametrize("fault", [Fault("#REF!"), Fault("#N/A"), Fault("#DIV/0!"), Formula("A9", None)])
+@pytest.mark.parametrize("fault", [Fault("#REF!"), Fault("#N/A"), Fault("#DIV/0!"), Fault("REF"), Formula("A9", None)])
 def test_an_error_cell_is_refused_in_every_column(at: str, fault: Cell, rules: Rules) -> None:
     row = [fault if name == at else "2" if name == "duration" else None if name == "seed" else "x" for name in HEADER]
     (problem,) = refusal(xlsx({"My list": [HEADER, row]}), rules)
@@ -268,3 +289,99 @@ def test_a_damaged_workbook_is_jobs_or_problems(rules: Rules, data: st.DataObjec
 
 def test_a_text_by_a_number_that_is_none_is_refused(rules: Rules) -> None:
     assert "a text that is not there" in refusal(bomb("<row><c r='A1' t='s'><v>-1</v></c></row>"), rules)[0]
+
+
+def opened(body: str, styles: str = "") -> bytes:
+    """An OpenDocument spreadsheet of these tables and styles, as LibreOffice writes them."""
+    return zipped(
+        {
+            "mimetype": ODS,
+            "content.xml": f"<office:document-content {ODF_SPACES}><office:automatic-styles>{styles}"
+            f"</office:automatic-styles><office:body><office:spreadsheet>{body}</office:spreadsheet></office:body>"
+            "</office:document-content>",
+        }
+    )
+
+
+def table(name: str, *rows: str, style: str = "") -> str:
+    return f'<table:table table:name="{name}" table:style-name="{style}">{"".join(rows)}</table:table>'
+
+
+def prompts(*texts: str) -> list[str]:
+    return [ods_row(ods_cell("prompt")), *(ods_row(ods_cell(text)) for text in texts)]
+
+
+def test_a_hidden_sheet_of_an_ods_is_not_read(rules: Rules) -> None:
+    styles = "".join(
+        f'<style:style style:name="{name}" style:family="table"><style:table-properties table:display="{seen}"/>'
+        "</style:style>"
+        for name, seen in (("ta1", "false"), ("ta2", "true"))
+    )
+    body = table("Notes", *prompts("a note"), style="ta1") + table("More", *prompts("harp"), style="ta2")
+    assert [job.prompt for job in jobs_of(opened(body, styles), rules, "list.ods")] == ["harp"]
+    body = table("Notes", *prompts("a note"), style="ta2") + table("More", *prompts("harp"), style="ta1")
+    assert [job.prompt for job in jobs_of(opened(body, styles), rules, "list.ods")] == ["a note"]
+    body += table("Jobs", *prompts("drums"))
+    assert [job.prompt for job in jobs_of(opened(body, styles), rules, "list.ods")] == ["drums"]
+
+
+def test_what_is_beside_the_text_of_an_ods_cell_is_not_its_text(rules: Rules) -> None:
+    """Comments, and a table within a cell; blanks, tabs and line breaks are."""
+    cell = (
+        '<table:table-cell office:value-type="string"><office:annotation><text:p>a <text:s text:c="3"/>comment</text:p>'
+        '</office:annotation><text:p>slow<text:s text:c="2"/><text:span>harp<text:tab/>and<text:line-break/>'
+        "</text:span>drums</text:p></table:table-cell>"
+    )
+    inner = (
+        '<table:table-cell office:value-type="string"><text:p>wide</text:p>'
+        f"{table('inner', *prompts('no job'))}</table:table-cell>"
+    )
+    body = table("jobs", ods_row(ods_cell("prompt"), ods_cell("mood")), ods_row(cell, inner))
+    (job,) = jobs_of(opened(body), rules, "list.ods")
+    assert job.prompt == "slow  harp and drums" and job.labels == {"mood": "wide"}
+
+
+def merged(shown: str, rows: int, columns: int = 1) -> str:
+    return (
+        f'<table:table-cell office:value-type="string" table:number-rows-spanned="{rows}"'
+        f' table:number-columns-spanned="{columns}"><text:p>{shown}</text:p></table:table-cell>'
+    )
+
+
+def test_a_merged_cell_of_an_ods_stands_in_each_of_its_rows_that_has_something_else(rules: Rules) -> None:
+    covered = "<table:covered-table-cell/>"
+    body = table(
+        "jobs",
+        ods_row(*map(ods_cell, ("scene", "prompt", "mood"))),
+        ods_row(merged("lake", 3), ods_cell("harp"), ods_cell("calm")),
+        ods_row(covered, ods_cell("drums")),
+        ods_row(covered, ods_cell("", times=2)),
+        ods_row(ods_cell("sea"), ods_cell("storm"), merged("wild", 2)),
+        ods_row(ods_cell(""), ods_cell("rain"), covered),
+    )
+    jobs = jobs_of(opened(body), rules, "list.ods")
+    assert [(job.prompt, job.labels) for job in jobs] == [
+        ("harp", {"scene": "lake", "mood": "calm"}), ("drums", {"scene": "lake"}),
+        ("storm", {"scene": "sea", "mood": "wild"}), ("rain", {"mood": "wild"}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shown", "held", "seen"),
+    [
+        ("WAHR", {"type": "boolean", "boolean_value": "true"}, "TRUE"),
+        ("50 %", {"type": "percentage", "value": "0.5"}, "0.5"),
+        ("3,00 €", {"type": "currency", "value": "3"}, "3"),
+        ("1E+03", {"type": "float", "value": "1000.0"}, "1000"),
+        ("0007", {"type": "float", "value": "7"}, "0007"),
+        ("x", {"type": "float", "value": "none"}, "x"),
+        ("1.3.26 12:00", {"type": "date", "date_value": "2026-03-01T12:00:00"}, "2026-03-01 12:00:00"),
+        ("30", {"type": "time", "time_value": "PT00H00M30.5S"}, "0:00:30.5"),
+        ("12:34:56", {"type": "time", "time_value": "PT12H34M56S"}, "12:34:56"),
+        ("odd", {"type": "time", "time_value": "P1D"}, "odd"),
+    ],
+)
+def test_a_cell_of_an_ods_is_what_people_see_in_it(shown: str, held: dict[str, str], seen: str, rules: Rules) -> None:
+    rows = [ods_row(ods_cell("prompt"), ods_cell("cue")), ods_row(ods_cell("harp"), ods_cell(shown, **held))]
+    (job,) = jobs_of(ods({"jobs": rows}), rules, "list.ods")
+    assert job.labels == {"cue": seen}

@@ -126,6 +126,7 @@ def test_each_may_do_what_is_permitted_by_name_and_nothing_of_a_mixture(
         ({"wishes": []}, "1 to 500"), ({"wishes": [{}] * 501}, "1 to 500"), ({"wishes": "x"}, "1 to 500"),
         ({"wishes": [3]}, "makes no sense"), ({"wishes": [RATE["wishes"][0], {"action": "x"}]}, "makes no sense"),
         ({"wishes": [{"action": "rate", "target": TAKE, "stars": 9}]}, "makes no sense"),
+        ({"wishes": [{"action": "fingerprint", "target": TAKE, "fingerprint": "AQID"}]}, "makes no sense"),
         ({"wishes": [{"action": "note", "target": TAKE, "note": "\ud800"}]}, "makes no sense"),
     ],
 )  # fmt: skip

@@ -135,6 +135,30 @@ def test_a_bad_file_is_told_at_its_lines_and_a_good_one_becomes_a_batch(page: Pa
     page.wait_for_selector("text=2 of 2 done")  # without a reload
 
 
+def test_cards_that_have_not_changed_stay_when_the_page_looks_again(page: Page, working: WorkingMill) -> None:
+    ready(page, working.url + "-/soundmill/batch/themes")
+    stayed = page.evaluate(
+        """async () => {
+            const { Scroll } = await import("soundmill/scroll");
+            const frame = document.createElement("div");
+            frame.innerHTML = '<div data-page="1"><p id="a">one</p><p id="b">two</p></div>';
+            document.body.append(frame);
+            const [before, after] = [frame.firstChild.innerHTML, '<p id="a">one</p><p id="b">three</p>'];
+            let html = before;
+            const shown = () => frame.querySelectorAll("p").forEach((card) => card.classList.add("ticked"));
+            const scroll = new Scroll(frame, { more: false, load: async () => ({ html, more: false }), shown });
+            shown();
+            const cards = [...frame.querySelectorAll("p")];
+            await scroll.renew(frame.firstChild);
+            const same = cards.every((card) => card.isConnected);
+            html = after;
+            await scroll.renew(frame.firstChild);
+            return [same, ...cards.map((card) => card.isConnected), frame.textContent];
+        }"""
+    )
+    assert stayed == [True, True, False, "onethree"]
+
+
 def test_what_changes_before_a_page_hears_of_news_is_seen_all_the_same(page: Page, working: WorkingMill) -> None:
     """A short batch is over between the page's making and the first event, and the first look may fail."""
     held: list[Route] = []

@@ -14,7 +14,7 @@ from soundmill.audio.fingerprint.spectrum import HOP_S
 SHIFTS = 8  # a sound that was cut has its frames elsewhere; it is asked for at so many places between two
 OWNER_BITS, FRAME_BITS = 26, 16
 OFFSET_BITS = FRAME_BITS + 1
-CANDIDATES = 16  # that are looked at closely
+CANDIDATES = 32  # that are looked at closely
 LEAST_COMMON = 4  # pairs at one offset
 LEAST_CERTAINTY = 3.0
 LEAST_OVERLAP = 0.8  # of the shorter of the two

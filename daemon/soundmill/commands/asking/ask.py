@@ -5,8 +5,10 @@ What there is nothing to do about is said at once, and no word is left. Where a 
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ulid import ULID
@@ -15,7 +17,7 @@ from soundmill.catalog.reader import Reader, Row
 from soundmill.catalog.wishes import Prospect
 from soundmill.errors import InvalidControl
 from soundmill.home import Home, daemon_running, must_be_set_up
-from soundmill.inbox.control import Action, Control, drop, drop_all
+from soundmill.inbox.control import LONGEST_FINGERPRINT, Action, Control, drop, drop_all
 from soundmill.words import count
 
 PATIENCE_S = 2.0
@@ -68,6 +70,21 @@ def rate(home: Home, take: str, stars: int | None, note: str | None, *, reject: 
         said = [count(stars, "star")] if stars else []
         said += ["rejected"] if reject else []
         return _leave_word(home, reader, wish, f"rated {file}", " and ".join(said) or "taken back")
+
+
+def keep_fingerprints(home: Home, made: Sequence[tuple[str, bytes]]) -> None:
+    """Have the daemon keep fingerprints that were made of files, by their paths in the outputs folder. Where none runs,
+    or they cannot be left, they are made again another time."""
+    if not daemon_running(home):
+        return
+    packed = [(path, base64.b64encode(data).decode()) for path, data in made]
+    wishes = [
+        (str(ULID()), Control(action="fingerprint", target=path, fingerprint=text))
+        for path, text in packed
+        if len(text) <= LONGEST_FINGERPRINT
+    ]
+    with suppress(OSError, InvalidControl):
+        drop_all(home.control, wishes)
 
 
 def prioritise(home: Home, target: str, priority: int) -> str:

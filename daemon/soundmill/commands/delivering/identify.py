@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
+from soundmill.commands.asking.ask import keep_fingerprints
 from soundmill.commands.rerun import rerun
 from soundmill.deliver import manifest
 from soundmill.deliver.work import digest
@@ -97,7 +99,9 @@ def _by_sound(reader: Reader, home: Home, file: Path, sha256: str) -> Mapping[st
     from soundmill.commands.delivering.recognizing import recognize
 
     try:
-        found = recognize(reader, home.outputs, file, lambda line: print(line, file=sys.stderr))
+        found = recognize(
+            reader, home.outputs, file, lambda line: print(line, file=sys.stderr), partial(keep_fingerprints, home)
+        )
     except MissingInput:
         return None
     rows = {row["output_id"]: row for row in reader.deliverable(output_ids=[each.output_id for each in found])}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from soundmill.catalog.reader import Reader
 from soundmill.commands import terminal as show
+from soundmill.commands.asking.ask import keep_fingerprints
 from soundmill.errors import InvalidControl, MissingInput, SoundmillError
 from soundmill.home import Home
 
@@ -30,7 +32,12 @@ def like(home: Home, target: str, most: int, *, as_json: bool) -> None:
         own = {str(file.relative_to(home.outputs))} if file.is_relative_to(home.outputs) else set[str]()
         try:
             found = recognizing.like(
-                reader, home.outputs, file, most + len(own), lambda line: print(line, file=sys.stderr)
+                reader,
+                home.outputs,
+                file,
+                most + len(own),
+                lambda line: print(line, file=sys.stderr),
+                partial(keep_fingerprints, home),
             )
         except MissingInput as error:
             raise SoundmillError(f"{target}: {error}") from error

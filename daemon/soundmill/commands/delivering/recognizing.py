@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,17 @@ from soundmill.words import count
 
 # Of a take whose file is gone, which leaves only the fingerprint to go by.
 SURE_CERTAINTY, SURE_SHARE = 12.0, 0.7
-# An encoder keeps little of the waveform of noise: with so many landmarks in common a lesser coherence will do.
-LIKELY, LIKELY_SHARE = 0.4, 0.6
+# Encoders of 40 kbit/s keep 0.9: with so many landmarks in common that will do.
+LIKELY, LIKELY_SHARE = 0.9, 0.6
 ALSO_CERTAINTY = 0.5  # of the surest: what is less likely than that is not listened to
 # Two takes of one length and beginning have nearly all pairs in common if they are the same; fewer are not compared.
 TWIN_SHARE = 0.5
 
+KEPT_AT_ONCE = 100  # fingerprints of takes that had none
+
 Sound = tuple[NDArray[np.float32], int]
+# Hears of fingerprints that were made of files, by their paths in the outputs folder.
+Keep = Callable[[Sequence[tuple[str, bytes]]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +46,17 @@ class Recognized:
     begins_s: float
 
 
-def recognize(reader: Reader, outputs: Path, file: Path, say: Callable[[str], None]) -> list[Recognized]:
-    """The takes that a file is or is a piece of, the surest first. `say` hears of what takes longer.
+def recognize(reader: Reader, outputs: Path, file: Path, say: Callable[[str], None], keep: Keep) -> list[Recognized]:
+    """The takes that a file is or is a piece of, the surest first. `say` hears of what takes longer, `keep` of what
+    need not be done again.
 
     Raises MissingInput where the file is no audio.
     """
     sound = _heard(file)
     asked = shifted(*sound)
-    prints = reader.fingerprints()
-    found = _recognized(
-        reader, outputs, sound, asked, [one for one, _ in prints], [unpacked(data) for _, data in prints]
-    )
-    if found:
-        return found
-    known = list(_taken(outputs, _old(reader, say)))
-    return _recognized(reader, outputs, sound, asked, [one for one, _ in known], [each for _, each in known])
+    known = list(_known(reader.fingerprints()))
+    found = _recognized(reader, outputs, sound, asked, known)
+    return found or _recognized(reader, outputs, sound, asked, list(_old(reader, outputs, say, keep)))
 
 
 def same(reader: Reader, outputs: Path, files: Mapping[int, Path]) -> list[tuple[int, int]]:
@@ -62,8 +64,9 @@ def same(reader: Reader, outputs: Path, files: Mapping[int, Path]) -> list[tuple
 
     Takes from before there were fingerprints are read. Those without a file are left out.
     """
-    known = {one: unpacked(data) for one, data in reader.fingerprints(files)}
-    known |= dict(_taken(outputs, [(one, str(path)) for one, path in files.items() if one not in known]))
+    known = dict(_known(reader.fingerprints(files)))
+    made = _made(outputs, [(one, str(path)) for one, path in files.items() if one not in known])
+    known |= {one: unpacked(data) for one, _, data in made}
     ids = sorted(known)
     index = Index([known[one].landmarks for one in ids])
     pairs = []
@@ -75,13 +78,14 @@ def same(reader: Reader, outputs: Path, files: Mapping[int, Path]) -> list[tuple
     return pairs
 
 
-def like(reader: Reader, outputs: Path, file: Path, most: int, say: Callable[[str], None]) -> list[tuple[int, float]]:
+def like(
+    reader: Reader, outputs: Path, file: Path, most: int, say: Callable[[str], None], keep: Keep
+) -> list[tuple[int, float]]:
     """Takes that sound most like a file, by output id with their distance (see likeness.py), nearest first.
 
     Raises MissingInput where the file is no audio.
     """
-    known = {one: unpacked(data) for one, data in reader.fingerprints()}
-    known |= dict(_taken(outputs, _old(reader, say)))
+    known = dict(_known(reader.fingerprints())) | dict(_old(reader, outputs, say, keep))
     if not known:
         return []
     ids = list(known)
@@ -95,10 +99,10 @@ def _recognized(
     outputs: Path,
     sound: Sound,
     asked: Sequence[Landmarks],
-    ids: Sequence[int],
-    known: Sequence[Fingerprint],
+    known: Sequence[tuple[int, Fingerprint]],
 ) -> list[Recognized]:
-    matches = Index([each.landmarks for each in known]).search(asked)
+    ids = [one for one, _ in known]
+    matches = Index([each.landmarks for _, each in known]).search(asked)
     files = {int(str(row["output_id"])): outputs / str(row["audio"]) for row in _rows(reader, ids, matches)}
     heard = waveform(*sound)
     found, surest = list[Recognized](), 0.0
@@ -123,20 +127,29 @@ def _rows(reader: Reader, ids: Sequence[int], matches: Sequence[Match]) -> list[
     return reader.deliverable(output_ids=[ids[match.number] for match in matches]) if matches else []
 
 
-def _old(reader: Reader, say: Callable[[str], None]) -> list[tuple[int, str]]:
+def _known(prints: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, Fingerprint]]:
+    """What fingerprints say; those of another version are as good as none."""
+    for one, data in prints:
+        with suppress(ValueError):
+            yield one, unpacked(data)
+
+
+def _old(reader: Reader, outputs: Path, say: Callable[[str], None], keep: Keep) -> Iterator[tuple[int, Fingerprint]]:
+    """Fingerprints of takes that have none, made of their files."""
     old = reader.without_fingerprint()
     if old:
         say(f"{count(len(old), 'take')} from before there were fingerprints: reading the files")
-    return old
+    made = _made(outputs, old)
+    while several := list(islice(made, KEPT_AT_ONCE)):
+        keep([(path, data) for _, path, data in several])
+        yield from ((one, unpacked(data)) for one, _, data in several)
 
 
-def _taken(outputs: Path, takes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Fingerprint]]:
-    """Fingerprints of files, those left out that are not there."""
+def _made(outputs: Path, takes: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, bytes]]:
+    """Takes with their files and fingerprints, those left out that are not there."""
     for one, path in takes:
-        try:
-            yield one, unpacked(fingerprint(*_heard(outputs / path)))
-        except MissingInput:
-            continue
+        with suppress(MissingInput):
+            yield one, path, fingerprint(*_heard(outputs / path))
 
 
 def _agree(first: Path, second: Path) -> bool:

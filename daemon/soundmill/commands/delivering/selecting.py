@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from soundmill.catalog.reader import Reader, Row
 from soundmill.deliver.takes import Take, choose, take_of
 from soundmill.errors import InvalidControl, SoundmillError, UsageError
 from soundmill.words import shortened
+
+Found = TypeVar("Found")
 
 QUERY = re.compile(r"\s*(select|with|values)\b", re.IGNORECASE)
 LONGEST_SHOWN = 200  # characters of a query in a manifest's head
@@ -31,14 +34,15 @@ def select(reader: Reader, targets: Sequence[str]) -> Selection:
     asked = shortened(", ".join(targets), LONGEST_SHOWN)
     if len(targets) == 1 and QUERY.match(targets[0]):
         rows, why = reader.deliverable(output_ids=reader.takes_of_query(targets[0])), "found by the query"
-    elif len(targets) == 1 and (picks := reader.picked(targets[0])) is not None:
-        if _batch(reader, targets[0]) is not None:
+    elif len(targets) == 1 and (picks := _found(reader.picks, targets[0])) is not None:
+        if _found(reader.batch, targets[0]) is not None:
             raise UsageError(
                 f"{targets[0]}: is a batch and a shortlist; name the batch by its ulid, or rename the shortlist"
             )
         rows, why = reader.deliverable(output_ids=_ids(picks)), "picked"
-    elif len(targets) == 1 and (batch := _batch(reader, targets[0])) is not None:
-        picked = _ids([pick for pick in reader.picked() or [] if pick["batch"] == batch])
+    elif len(targets) == 1 and (named := _found(reader.batch, targets[0])) is not None:
+        batch = str(named["batch"])
+        picked = _ids([pick for pick in reader.picks() if pick["batch"] == batch])
         rows, why = choose(reader.deliverable(batch=batch), picked)
         asked = batch  # however it was named, it is the same delivery
     else:
@@ -48,12 +52,11 @@ def select(reader: Reader, targets: Sequence[str]) -> Selection:
 
 
 def select_picks(reader: Reader, targets: Sequence[str]) -> Selection:
-    """The takes of one shortlist, whatever else its name may mean. Raises UsageError, SoundmillError."""
-    name = targets[0]
-    picks = reader.picked(name)
-    if len(targets) != 1 or picks is None:
-        raise UsageError(f"{', '.join(targets)}: is no shortlist; soundmill picks lists them")
-    return _selection(reader, reader.deliverable(output_ids=_ids(picks)), shortened(name, LONGEST_SHOWN), "picked")
+    """The takes of one shortlist, whatever else its name may mean. Raises as `select` does."""
+    if len(targets) != 1:
+        raise UsageError(f"{', '.join(targets)}: --list takes the name of one shortlist")
+    rows = reader.deliverable(output_ids=_ids(reader.picks(targets[0])))
+    return _selection(reader, rows, shortened(targets[0], LONGEST_SHOWN), "picked")
 
 
 def _selection(reader: Reader, rows: Sequence[Mapping[str, object]], asked: str, why: str) -> Selection:
@@ -61,15 +64,15 @@ def _selection(reader: Reader, rows: Sequence[Mapping[str, object]], asked: str,
         raise SoundmillError(f"{asked}: there is no take to deliver; soundmill jobs shows what there is")
     ulids = {str(row["batch"]): "" for row in rows}
     ulids = {name: str(reader.batch(name)["ulid"]) for name in ulids}
-    lists = _lists(reader.picked() or [])
+    lists = _lists(reader.picks())
     takes = [take_of(row, ulids[str(row["batch"])], lists.get(int(str(row["output_id"])), "")) for row in rows]
     return Selection(takes=takes, asked=asked, chosen=why)
 
 
-def _batch(reader: Reader, name: str) -> str | None:
-    """The name of the batch that is meant; None where it is none."""
+def _found(find: Callable[[str], Found], name: str) -> Found | None:
+    """What `find` finds under the name; None where there is no such thing."""
     try:
-        return str(reader.batch(name)["batch"])
+        return find(name)
     except InvalidControl:
         return None
 

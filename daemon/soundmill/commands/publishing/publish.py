@@ -52,8 +52,7 @@ def publish(home: Home, to: Path, wanted: Wanted, *, now: float, say: Callable[[
     with Reader.open(home.catalog) as reader:
         batches = [str(reader.batch(name)["batch"]) for name in wanted.batches]
         for name in wanted.shortlists:
-            if reader.picked(name) is None:
-                raise UsageError(f"{name}: is no shortlist; soundmill picks lists them")
+            reader.picks(name)
     new, old = to.with_name(f".{to.name}{NEW}"), to.with_name(f".{to.name}{OLD}")
     if (
         not to.exists() and old.exists()

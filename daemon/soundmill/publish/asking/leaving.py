@@ -13,7 +13,7 @@ from ulid import ULID
 
 from soundmill.errors import InvalidControl, UsageError
 from soundmill.home import Home, daemon_running
-from soundmill.inbox.control import STEERING, Control, check, drop_all
+from soundmill.inbox.control import LOCAL, STEERING, Control, check, drop_all
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 from soundmill.inbox.spool import submit
 
@@ -28,7 +28,10 @@ class Busy(Exception):
 
 def wish(content: Any, who: str) -> Control:
     """What a page asks for, in the name of `who`. Raises InvalidControl."""
-    return check({**content, "who": who} if isinstance(content, dict) else content)
+    asked = check({**content, "who": who} if isinstance(content, dict) else content)
+    if asked.action in LOCAL:
+        raise InvalidControl(f"{asked.action} is not asked for from a page")
+    return asked
 
 
 def is_delivery(control: Control) -> bool:

@@ -2,6 +2,11 @@
 
 const NEAR = "1500px"; // from the window, within which cards stand in the page
 
+/** Remember what the site said of each card, before somebody ticks or hears it: one that is the same stays. */
+function note(chunk) {
+  for (const card of chunk.children) card.said = card.outerHTML;
+}
+
 /** `frame` holds chunks, each an element with data-page; `load(page)` promises {html, more}; `shown(chunk)` hears of
  * each that is filled. The first chunk is there already; `more`, whether others follow it. */
 export class Scroll {
@@ -13,7 +18,10 @@ export class Scroll {
     frame.after(this.end);
     this.seeing = new IntersectionObserver((seen) => seen.forEach((each) => this.moved(each)), { rootMargin: NEAR });
     this.seeing.observe(this.end);
-    for (const chunk of frame.children) this.seeing.observe(chunk);
+    for (const chunk of frame.children) {
+      note(chunk);
+      this.seeing.observe(chunk);
+    }
   }
 
   get chunks() {
@@ -39,6 +47,7 @@ export class Scroll {
       chunk.className = "sm-takes";
       chunk.dataset.page = number;
       chunk.innerHTML = html;
+      note(chunk);
       this.frame.append(chunk);
       this.shown(chunk);
       this.seeing.observe(chunk);

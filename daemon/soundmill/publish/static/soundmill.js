@@ -105,6 +105,48 @@
     frame.parentNode.insertBefore(line, frame);
   }
 
+  // Beside each player of a table what its take looks like, got when it comes near the window, many at once.
+  function drawOutlines() {
+    var players = document.querySelectorAll("table.rows-and-columns .sm-player");
+    if (!players.length || !window.IntersectionObserver) return;
+    var route = /\/-\/soundmill\/audio\//;
+    var most = 24;
+    var waiting = [];
+    var timer = 0;
+
+    function fileOf(player) {
+      return decodeURIComponent(player.querySelector("audio").getAttribute("src").split(route)[1]);
+    }
+
+    function ask() {
+      timer = 0;
+      var some = waiting.splice(0, most);
+      var query = some.map(function (player) {
+        return "file=" + encodeURIComponent(fileOf(player));
+      });
+      fetch(here.replace(/\/static\/.*/, "/outlines?") + query.join("&")).then(function (answer) {
+        return answer.ok ? answer.json() : {};
+      }).then(function (found) {
+        some.forEach(function (player) {
+          if (found[fileOf(player)]) player.insertAdjacentHTML("beforeend", found[fileOf(player)]);
+        });
+      }).catch(function () {}); // then the table does without
+      if (waiting.length) timer = window.setTimeout(ask, 100);
+    }
+
+    var near = new IntersectionObserver(function (seen) {
+      seen.forEach(function (each) {
+        if (!each.isIntersecting) return;
+        near.unobserve(each.target);
+        waiting.push(each.target);
+      });
+      if (waiting.length && !timer) timer = window.setTimeout(ask, 100);
+    }, { rootMargin: "200px" });
+    players.forEach(function (player) {
+      near.observe(player);
+    });
+  }
+
   // Datasette's editor stands in place of the field that has a name.
   function nameEditor() {
     document.querySelectorAll(".cm-content, .CodeMirror textarea").forEach(function (editor) {
@@ -118,6 +160,7 @@
   document.addEventListener("DOMContentLoaded", function () {
     playOn();
     reviewRows();
+    drawOutlines();
     explainColumns();
     liveBoard();
   });

@@ -99,7 +99,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="silence",
-            noticed=0.7,
+            noticed=0.8,
             measurement="silence_share",
             limit="silence_share_max",
             unit="share",

@@ -46,6 +46,14 @@ def heft(text: str) -> int:
     return sys.getsizeof(text) - _NO_TEXT
 
 
+class _Local(dict[str, str]):
+    """Names without their namespace, each cut once: there are millions."""
+
+    def __missing__(self, name: str) -> str:
+        found = self[name] = name.rpartition(" ")[2]
+        return found
+
+
 class Archive:
     """A spreadsheet's members. Raises Unreadable where the bytes are no archive."""
 
@@ -67,20 +75,14 @@ class Archive:
 
         Raises Unreadable; stops after each piece, so that what was gathered can be taken.
         """
-        local: dict[str, str] = {}
-
-        def name_of(name: str) -> str:
-            found = local.get(name)
-            if found is None:
-                found = local[name] = name.rpartition(" ")[2]
-            return found
+        local = _Local()
 
         def begun(name: str, attributes: dict[str, str]) -> None:
             if only:
-                if name_of(name) not in only:
+                if local[name] not in only:
                     return
                 self.spend(1)
-            start(name_of(name), {name_of(key): value for key, value in attributes.items()})
+            start(local[name], {local[key]: value for key, value in attributes.items()} if attributes else attributes)
 
         def refused(*_: Any) -> None:
             raise Unreadable("contains a document type, as no spreadsheet program writes it")
@@ -89,7 +91,7 @@ class Archive:
         parser.buffer_text = True
         parser.StartElementHandler = begun
         if end is not None:
-            parser.EndElementHandler = lambda name: end(name_of(name))
+            parser.EndElementHandler = lambda name: end(local[name])
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = refused
         size, share = 0, 4 if only else 1
