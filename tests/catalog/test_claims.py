@@ -387,3 +387,13 @@ def test_a_take_is_filed_with_its_fingerprint(mill: Any) -> None:
         {"output_id": 1, "data": b"\x01known"},
         {"output_id": 2, "data": b"\x01other"},
     ]
+
+
+def test_a_job_that_is_tried_again_says_which_checks_its_take_failed(mill: Any) -> None:
+    mill.ingest(1)
+    mill.succeed(mill.claim()[0], passed=False, retry=True)
+    assert mill.row("SELECT error, error_kind FROM jobs") == {
+        "error": "take 1 did not pass: silence", "error_kind": None,
+    }  # fmt: skip
+    mill.succeed(mill.claim()[0], passed=True, retry=True)  # another was asked for all the same
+    assert mill.row("SELECT error FROM jobs") == {"error": None}

@@ -267,3 +267,25 @@ def test_a_page_is_read_without_sorting_first(mill: Any, sql: str) -> None:
 )
 def test_what_is_rare_is_found_by_an_index_of_its_own(mill: Any, sql: str, index: str) -> None:
     assert any(f"USING INDEX {index}" in step or f"COVERING INDEX {index}" in step for step in plan(mill, sql))
+
+
+def test_a_batchs_progress_counts_every_end(mill: Any) -> None:
+    mill.ingest(8)
+    first, second, _ = mill.claim(limit=3)
+    mill.succeed(first)
+    mill.fail(second)
+    mill.catalog.cancel("themes/job-0008")
+    mill.catalog.cancel("themes/job-0007")
+    assert mill.row("SELECT done, percent, n_queued, n_running, n_failed, n_cancelled FROM batch_progress") == {
+        "done": 4, "percent": 50.0, "n_queued": 3, "n_running": 1, "n_failed": 1, "n_cancelled": 2,
+    }  # fmt: skip
+
+
+def test_the_queue_says_why_a_job_waits(mill: Any) -> None:
+    mill.ingest(2, name="a")
+    mill.ingest(1, name="b")
+    mill.fail(mill.claim()[0], retry_in=60)
+    mill.catalog.pause("b")
+    assert {row["job_id"]: row["state"] for row in mill.rows("SELECT job_id, state FROM queue")} == {
+        1: "waiting", 2: "ready", 3: "paused",
+    }  # fmt: skip

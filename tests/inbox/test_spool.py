@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,47 @@ def test_half_a_list_of_problems_is_swept_at_the_start(spool: Spool, inbox: Path
     Spool(inbox, clock, new_ulid, settle_s=0.0, patience_s=60.0, command="soundmill")
     assert list((inbox / "rejected").iterdir()) == []
     assert (inbox / ".abc.part").exists()
+
+
+def test_a_file_of_the_inbox_that_is_wanted_again_gets_a_free_name(inbox: Path) -> None:
+    inbox.mkdir(exist_ok=True)
+    for content in ("one", "two", "three"):
+        (inbox / "a.csv").write_text(content)
+        submit(inbox / "a.csv", inbox, again=True)
+    assert {path.name: path.read_text() for path in inbox.iterdir()} == {
+        "a.again.csv": "one", "a-2.again.csv": "two", "a-3.again.csv": "three",
+    }  # fmt: skip
+
+
+def test_on_a_disk_without_links_nothing_is_overwritten_either(
+    inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    for content in ("one", "two"):
+        (tmp_path / "a.csv").write_text(content)
+        submit(tmp_path / "a.csv", inbox)
+    assert {path.name: path.read_text() for path in inbox.iterdir()} == {"a.csv": "one", "a-2.csv": "two"}
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "link", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        submit(tmp_path / "a.csv", inbox)
+    assert len(list(inbox.iterdir())) == 2
+
+
+def test_what_is_not_to_be_submitted_is_said(inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt\n")
+    (tmp_path / ".a.csv").write_text("prompt\n")
+    with pytest.raises(UsageError, match="choose one"):
+        submit(tmp_path / "a.csv", inbox, again=True, rest=True)
+    with pytest.raises(UsageError, match="must end in"):
+        submit(tmp_path / "a.txt", inbox)
+    with pytest.raises(UsageError, match="there is no such file"):
+        submit(tmp_path / "b.csv", inbox)
+    with pytest.raises(UsageError, match="ignores names that start with a dot"):
+        submit(tmp_path / ".a.csv", inbox)
