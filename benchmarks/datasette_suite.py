@@ -36,8 +36,8 @@ PLUGIN = ("python-ulid", "pydantic", "pyyaml", "psutil", "prometheus-client", "c
 # It compares the list of all plugins that are installed, and so fails with any other.
 LISTS_PLUGINS = {"tests.test_api::test_plugins_json"}
 
-# Where it is tested, Datasette 0.65 loads no plugin that is installed (its tests set sys._called_from_test), so that two
-# runs would agree whatever ours does: it is registered by this plugin of pytest, once all tests are there.
+# Where it is tested, Datasette 0.65 loads no plugin that is installed (its tests set sys._called_from_test), so that
+# two runs would agree whatever ours does: it is registered by this plugin of pytest, once all tests are there.
 REGISTRAR = "soundmill_in_tests"
 REGISTERS = """\
 def pytest_collection_finish(session):
