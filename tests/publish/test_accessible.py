@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from soundmill.publish import site
-from soundmill.publish.plugin import register_routes
+from soundmill.publish.plugin import ROUTES
 
 from .conftest import Home, close_site, open_site
 
@@ -79,7 +79,7 @@ def test_axe_finds_nothing_grave(owner: Page, mill: tuple[Home, str], path: str)
 
 
 def test_every_page_of_ours_is_among_them() -> None:
-    routes = [pattern for pattern, _ in register_routes()]
+    routes = [pattern for pattern, _ in ROUTES]
     rest = [route for route in routes if not any(route.startswith(known) for known in OURS)]
     assert [r for r in rest if not r.removeprefix("/-/soundmill/").replace("\\", "").startswith(NO_PAGES)] == []
 

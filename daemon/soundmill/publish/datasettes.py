@@ -31,7 +31,8 @@ NAMED = (
     ('<textarea name="actor"', '<textarea aria-label="Actor" name="actor"'),
     ('<input type="text" name="message"', '<input aria-label="Message" type="text" name="message"'),
     ('<select name="message_type"', '<select aria-label="Kind of message" name="message_type"'),
-    ('<textarea id="sql-editor"', '<textarea aria-label="SQL" id="sql-editor"'),
+    ('<textarea id="sql-editor" name="sql">', '<textarea id="sql-editor" name="sql" aria-label="SQL">'),
+    ('}}em"{% endif %}', '}}em"{% endif %} aria-label="SQL"'),  # of the same field, where it has a height
 )  # fmt: skip
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from datasette import hookspecs
 from datasette.utils.asgi import NotFound, Response
 from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
@@ -34,9 +36,17 @@ from soundmill.publish.sharing.version import Version
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
 
-hookimpl = HookimplMarker("datasette")
+HERE = HookimplMarker("datasette")
 TEMPLATES = ("templates", "review", "desk", "compare", "delivering", "grid")
 View = Callable[..., Awaitable[Response | None]]
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+def hookimpl(function: Hook) -> Hook:
+    """Mark what answers a hook; one that only another version of Datasette has, this one does not hear of."""
+    if hasattr(hookspecs, function.__name__):
+        HERE(function)
+    return function
 
 
 @hookimpl
@@ -187,24 +197,21 @@ def table_actions(database: str, table: str, request: Any, datasette: Any) -> li
 
 
 @hookimpl
-def register_routes() -> list[tuple[str, View]]:
-    return [
-        (r"/$", front_route),  # asked before Datasette's own, which keeps /.json
-        (r"/-/soundmill/?$", board_route),
-        (r"/-/soundmill/board\.json$", board_json_route),
-        (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
-        (r"/-/soundmill/report/(?P<path>.+)$", report_route),
-        (r"/-/soundmill/healthz$", health_route),
-        (r"/-/soundmill/daemon\.json$", daemon_route),
-        (r"/-/soundmill/metrics$", metrics_route),
-        (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
-        *ASKING,
-        *REVIEW,
-        *DESK,
-        *COMPARE,
-        *DELIVERING,
-        *GRID,
-    ]
+def register_routes(datasette: Any) -> list[tuple[str, View]]:
+    # Asked before Datasette's own, which keeps /.json; and only where there is a catalogue to have a front page of.
+    front = [(r"/$", front_route)] if any(map(_is_catalog, datasette.databases.values())) else []
+    return [*front, *ROUTES]
+
+
+def _is_catalog(database: Any) -> bool:
+    """The same as `startup` finds out, which comes after the routes are made."""
+    if not database.path:
+        return False
+    try:
+        with closing(sqlite3.connect(f"{Path(database.path).absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return reads.holds_catalog(db)
+    except sqlite3.Error:
+        return False
 
 
 async def front_route(datasette: Any, request: Any) -> Response:
@@ -277,3 +284,21 @@ async def static_route(datasette: Any, request: Any) -> Response:
     fresh = request.query_string == asset.digest
     headers = {"cache-control": "public, max-age=31536000, immutable" if fresh else "no-cache"}
     return Response(asset.body, headers=headers, content_type=asset.content_type)
+
+
+ROUTES: list[tuple[str, View]] = [
+    (r"/-/soundmill/?$", board_route),
+    (r"/-/soundmill/board\.json$", board_json_route),
+    (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
+    (r"/-/soundmill/report/(?P<path>.+)$", report_route),
+    (r"/-/soundmill/healthz$", health_route),
+    (r"/-/soundmill/daemon\.json$", daemon_route),
+    (r"/-/soundmill/metrics$", metrics_route),
+    (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
+    *ASKING,
+    *REVIEW,
+    *DESK,
+    *COMPARE,
+    *DELIVERING,
+    *GRID,
+]
