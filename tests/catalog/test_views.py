@@ -22,6 +22,7 @@ VIEWS = [
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
     "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
     "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
+    "batch_filed", "row_totals", "value_totals",
 ]  # fmt: skip
 
 
