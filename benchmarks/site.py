@@ -97,12 +97,13 @@ def fill(folder: Path, jobs: int, outputs: int) -> None:
 def one_by_one(sites: list[site.Site], asks: int, change: Callable[[], object]) -> None:
     """With two sites, the first one's times as shares of the second's."""
     print(f"{'page':28} {'median':>9} {'95 %':>9} {'processor':>9} {'kB':>7}")
-    connections = [http.client.HTTPConnection("127.0.0.1", each.port, timeout=60) for each in sites]
     for name, path in PAGES.items():
         times: list[list[float]] = [[] for _ in sites]
         spent = [0.0 for _ in sites]
         size = 0
-        for _, (n, connection) in itertools.product(range(asks), enumerate(connections)):
+        for _, n in itertools.product(range(asks), range(len(sites))):
+            connection = http.client.HTTPConnection("127.0.0.1", sites[n].port, timeout=60)
+            connection.connect()
             change()
             busy, began = processor_s(sites[n]), time.perf_counter()
             connection.request("GET", path)
@@ -110,6 +111,7 @@ def one_by_one(sites: list[site.Site], asks: int, change: Callable[[], object]) 
             length = len(answer.read())
             times[n].append(1000 * (time.perf_counter() - began))
             spent[n] += 1000 * (processor_s(sites[n]) - busy) / asks
+            connection.close()
             size = size if n else length
             if answer.status != 200:
                 raise SystemExit(f"{path}: {answer.status}")
@@ -125,8 +127,6 @@ def one_by_one(sites: list[site.Site], asks: int, change: Callable[[], object]) 
             "  over target" if missed else "",
             flush=True,
         )
-    for connection in connections:
-        connection.close()
 
 
 def processor_s(started: site.Site) -> float:
