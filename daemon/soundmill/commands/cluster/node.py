@@ -70,8 +70,8 @@ def environment(home: Home) -> dict[str, str]:
 
 
 def state_file(home: Home) -> Path:
-    """What this machine is in a cluster, while it is: for `down`."""
-    return home.root / "cluster.json"
+    """What this machine is in a cluster, while it is: for `down`. Machines may share a home."""
+    return home.root / f"cluster-{socket.gethostname()}.json"
 
 
 def take_part(home: Home, part: Part, say: Callable[[str], object], *, hosts: Sequence[str] = ()) -> None:
