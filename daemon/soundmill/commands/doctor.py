@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ from soundmill.config import Config, load
 from soundmill.engine.devices import describe, find_devices
 from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.engine.scorers.registry import scorers
-from soundmill.errors import SoundmillError, UnknownModel
+from soundmill.errors import SoundmillError, UnknownModel, UsageError
 from soundmill.home import Home, daemon_running
 from soundmill.quality.registry import all_checks
 
@@ -69,6 +70,29 @@ def pull_model(name: str, say: Callable[[str], None]) -> None:
     spec = resolve(name)
     say(f"{spec.name}: licence of the weights: {spec.licence}")
     say(f"{spec.name}: {pull(spec, report=None if show.is_terminal() else say)}")
+
+
+def pull_everywhere(home: Home, name: str, say: Callable[[str], None]) -> None:
+    """Download a model's weights, and send them to every machine of the cluster that lacks them.
+
+    Raises EngineError, ConfigError, UsageError, and SoundmillError where a machine could not be reached.
+    """
+    from soundmill.engine.audiocraft.loading import repositories
+    from soundmill.engine.remote.access import environment
+
+    address = load(home).cluster.address
+    if address in (None, "local"):
+        raise UsageError(f"{home.config_file}: names no cluster of other machines (cluster: {{address: HOST:PORT}})")
+    if find_spec("ray") is None:
+        raise UsageError(f"Ray is not installed for {sys.executable}: pip install 'soundmill[ray]'")
+    pull_model(name, say)
+    found = repositories(resolve(name))
+    if not found:
+        raise UsageError(f"{name}: is built in, or a folder that each machine must have by itself")
+    os.environ |= environment(address, home.cluster_token)  # before Ray is imported, which reads it then
+    from soundmill.engine.remote.pushing import push
+
+    push(address, found, say)
 
 
 def verify_model(name: str, *, as_json: bool) -> None:

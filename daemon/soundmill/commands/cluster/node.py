@@ -203,7 +203,9 @@ def detach(home: Home, arguments: Sequence[str], say: Callable[[str], object]) -
     while read_state(home) is None and time.monotonic() < until:
         if process.poll() is not None:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise SoundmillError(words[-1] if words else f"it ended with {process.returncode}; see {log}")
+            raise SoundmillError(
+                words[-1].removeprefix("soundmill: ") if words else f"it ended with {process.returncode}; see {log}"
+            )
         time.sleep(0.1)
     say(f"goes on in process {process.pid}; its words are in {log}; it ends with: soundmill cluster down")
 
