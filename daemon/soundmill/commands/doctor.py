@@ -16,12 +16,13 @@ from typing import Literal
 from soundmill import plugins
 from soundmill.commands import terminal as show
 from soundmill.config import Config, load
-from soundmill.engine.devices import describe, find_devices
+from soundmill.engine.devices import describe
 from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.engine.scorers.registry import scorers
 from soundmill.errors import SoundmillError, UnknownModel, UsageError
 from soundmill.home import Home, daemon_running
 from soundmill.quality.registry import all_checks
+from soundmill.service import wiring
 
 Level = Literal["ok", "note", "problem"]
 MARKS: dict[Level, str] = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
@@ -138,7 +139,12 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _devices(config: Config) -> Iterator[Finding]:
-    for device in find_devices(config.engine.devices):
+    if (address := config.cluster.address) is not None:
+        if find_spec("ray") is None:
+            yield Finding("problem", "cluster", f"{address}: Ray is not installed", "pip install 'soundmill[ray]'")
+        else:
+            yield Finding("ok", "cluster", f"{address}; its machines: soundmill cluster status")
+    for device in wiring.devices_of(config):
         if device == "cpu":
             yield Finding(
                 "note", "device", f"no GPU in use: {describe(device)}", "an NVIDIA GPU makes full-size models practical"
