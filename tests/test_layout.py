@@ -70,7 +70,7 @@ INSIDE: dict[str, list[str]] = {
     ],
     "engine/remote": [
         "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
-        "gateway", "link",
+        "weights", "pushing", "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",

@@ -444,11 +444,16 @@ def models_list(as_json: bool) -> None:
 
 @models.command("pull")
 @click.argument("name")
-def models_pull(name: str) -> None:
+@click.option("--everywhere", is_flag=True, help="Send them to every machine of the cluster that lacks them, too.")
+@click.pass_obj
+def models_pull(home: Home, name: str, everywhere: bool) -> None:
     """Download a model's weights."""
-    from soundmill.commands.doctor import pull_model
+    from soundmill.commands import doctor as command
 
-    pull_model(name, click.echo)
+    if everywhere:
+        command.pull_everywhere(home, name, click.echo)
+    else:
+        command.pull_model(name, click.echo)
 
 
 @models.command("verify")

@@ -88,9 +88,6 @@ class ClusterConfig(Section):
     cpus_per_engine: Literal["auto"] | Annotated[float, Field(gt=0, le=1024)] = Field(
         "auto", description="CPUs that an engine takes of its machine; auto: 1 beside a GPU, else all"
     )
-    models: Literal["own", "push"] = Field(
-        "own", description="weights: own, each machine's cache and downloads; push, sent there from this machine's"
-    )
 
 
 class AudioConfig(Section):

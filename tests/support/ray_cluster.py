@@ -142,6 +142,7 @@ def until(true: Callable[[], bool], timeout_s: float = START_PATIENCE_S) -> None
 def shared() -> tuple[RayCluster, Link]:
     """One cluster of one node for all tests that leave it whole."""
     cluster = RayCluster()
+    cluster.environment["HOLD"] = str(cluster.folder / "hold")  # faulty_backend's, which holds nothing
     atexit.register(cluster.stop)
     cluster.start_head(cpus=4)
     link = Link({"address": cluster.address}, cluster.environment)

@@ -9,18 +9,20 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from soundmill import plugins
 from soundmill.commands import terminal as show
 from soundmill.config import AUTO, Config, load
-from soundmill.engine.devices import describe, find_devices
+from soundmill.engine.devices import describe
 from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.engine.scorers.registry import scorers
-from soundmill.errors import SoundmillError, UnknownModel
+from soundmill.errors import SoundmillError, UnknownModel, UsageError
 from soundmill.home import Home, daemon_running
 from soundmill.quality.registry import all_checks
+from soundmill.service import wiring
 
 Level = Literal["ok", "note", "problem"]
 MARKS: dict[Level, str] = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
@@ -71,6 +73,29 @@ def pull_model(name: str, say: Callable[[str], None]) -> None:
     say(f"{spec.name}: {pull(spec, report=None if show.is_terminal() else say)}")
 
 
+def pull_everywhere(home: Home, name: str, say: Callable[[str], None]) -> None:
+    """Download a model's weights, and send them to every machine of the cluster that lacks them.
+
+    Raises EngineError, ConfigError, UsageError, and SoundmillError where a machine could not be reached.
+    """
+    from soundmill.engine.audiocraft.loading import repositories
+    from soundmill.engine.remote.access import environment
+
+    address = load(home).cluster.address
+    if address in (None, "local"):
+        raise UsageError(f"{home.config_file}: names no cluster of other machines (cluster: {{address: HOST:PORT}})")
+    if find_spec("ray") is None:
+        raise UsageError(f"Ray is not installed for {sys.executable}: pip install 'soundmill[ray]'")
+    pull_model(name, say)
+    found = repositories(resolve(name))
+    if not found:
+        raise UsageError(f"{name}: is built in, or a folder that each machine must have by itself")
+    os.environ |= environment(address, home.cluster_token)  # before Ray is imported, which reads it then
+    from soundmill.engine.remote.pushing import push
+
+    push(address, found, say)
+
+
 def verify_model(name: str, *, as_json: bool) -> None:
     """Load a model's weights and print whether they are whole; raises SoundmillError when they are not."""
     from soundmill.engine.audiocraft.loading import verify
@@ -115,7 +140,12 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _devices(config: Config) -> Iterator[Finding]:
-    for device in find_devices(config.engine.devices):
+    if (address := config.cluster.address) is not None:
+        if find_spec("ray") is None:
+            yield Finding("problem", "cluster", f"{address}: Ray is not installed", "pip install 'soundmill[ray]'")
+        else:
+            yield Finding("ok", "cluster", f"{address}; its machines: soundmill cluster status")
+    for device in wiring.devices_of(config):
         if device == "cpu":
             yield Finding(
                 "note", "device", f"no GPU in use: {describe(device)}", "an NVIDIA GPU makes full-size models practical"

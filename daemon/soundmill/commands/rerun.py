@@ -26,7 +26,7 @@ Row = Mapping[str, object]
 class Comparison:
     """`identical`: every delivered sample is the same; of a take whose file was `pruned` the hash alone can tell.
     `largest_difference`: of full scale, None when the shapes differ or nobody can know. `changed`: what differs between
-    then and now, as {name: (then, now)}; "" is unknown."""
+    then and now, as {name: (then, now)}; "" is unknown. `made_on` is the device, of another machine too."""
 
     job: str
     identical: bool
@@ -34,17 +34,24 @@ class Comparison:
     largest_difference: float | None
     changed: Mapping[str, tuple[str, str]]
     pruned: bool = False
+    made_on: str = ""
 
     def __str__(self) -> str:
         if self.identical:
-            return f"{self.job}: identical" + ("" if self.same_file else " samples (only the tags differ)")
+            same = f"{self.job}: identical" + ("" if self.same_file else " samples (only the tags differ)")
+            return f"{same}; made on {self.made_on}" if self._elsewhere else same
         if self.pruned:
             what = "made again, but not the same file, and the pruned one cannot be compared sample by sample"
         elif self.largest_difference is None:
             what = "another length or sample rate"
         else:
             what = f"samples differ by up to {self.largest_difference:.2g} of full scale"
-        return "; ".join([f"{self.job}: {what}", *self._reasons()])
+        where = [f"made on {self.made_on}"] if self._elsewhere else []
+        return "; ".join([f"{self.job}: {what}", *where, *self._reasons()])
+
+    @property
+    def _elsewhere(self) -> bool:
+        return "/" in self.made_on
 
     def _reasons(self) -> list[str]:
         """Why they may differ. Other weights come first: they alone explain any difference."""
@@ -78,6 +85,7 @@ def rerun(home: Home, job: str, save: Path | None, *, as_json: bool) -> None:
     device = str(row["device"]) if row["device"] in devices else devices[0]
     with contextlib.closing(wiring.engine_for(config)(device)) as engine:
         comparison, audio = again(row, config, home, engine)
+    comparison = replace(comparison, made_on=str(row["device"] or ""))
     if save:
         save.write_bytes(audio)
     if as_json:

@@ -68,9 +68,10 @@ def test_a_batch_file_asks_slurm_for_what_is_wanted(tmp_path: Path) -> None:
     assert "--account" not in text
     assert f"#SBATCH --signal=B:TERM@{slurm.NOTICE_S}" in text
     assert f"--home '{home.root}' run --once" in text
-    assert "RAY_AUTH_MODE=token" in text and "symmetric-run" in text and "--min-nodes 4" in text
+    assert "RAY_AUTH_MODE=token" in text and "cluster head" in text
+    assert "--nodes=3 --ntasks=3 --ntasks-per-node=1" in text and "cluster join" in text
     stays = slurm.script(home, slurm.Wanted(nodes=1, gpus=0, cpus=2, time="1:00:00", once=False), python="/p/python")
-    assert "--once" not in stays and "--gpus-per-node" not in stays
+    assert "--once" not in stays and "cluster join" not in stays and "--gpus-per-node" not in stays
 
 
 def test_a_daemon_that_would_not_find_its_machines_is_not_submitted(tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def test_what_machines_there_are_is_shown_once_for_each_change(tmp_path: Path) -
     one = node("ws1", gpus=1)
     for _ in range(3):
         mill.check(one, node("ws2", gpus=1, draining_until=5.0), node("ws3", refused="ws3: has another Soundmill"))
-    (shown,) = mill.shown
+    nobody, shown = mill.shown
+    assert nobody == "[]"
     assert [(row["name"], row["state"], row["why"]) for row in json.loads(shown)] == [
         ("ws1", "working", None),
         ("ws2", "draining", None),

@@ -208,4 +208,4 @@ def test_whatever_befalls_machines_every_clip_is_made_once_and_is_the_one_a_loca
             [sys.executable, "-m", "soundmill", "--home", str(mill.home.root), "rerun", str(job)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert "identical" in said.stdout, said.stdout + said.stderr
+        assert "identical" in said.stdout and "; made on ws" in said.stdout, said.stdout + said.stderr

@@ -70,8 +70,8 @@ def environment(home: Home) -> dict[str, str]:
 
 
 def state_file(home: Home) -> Path:
-    """What this machine is in a cluster, while it is: for `down`."""
-    return home.root / "cluster.json"
+    """What this machine is in a cluster, while it is: for `down`. Machines may share a home."""
+    return home.root / f"cluster-{socket.gethostname()}.json"
 
 
 def take_part(home: Home, part: Part, say: Callable[[str], object], *, hosts: Sequence[str] = ()) -> None:
@@ -203,7 +203,9 @@ def detach(home: Home, arguments: Sequence[str], say: Callable[[str], object]) -
     while read_state(home) is None and time.monotonic() < until:
         if process.poll() is not None:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise SoundmillError(words[-1] if words else f"it ended with {process.returncode}; see {log}")
+            raise SoundmillError(
+                words[-1].removeprefix("soundmill: ") if words else f"it ended with {process.returncode}; see {log}"
+            )
         time.sleep(0.1)
     say(f"goes on in process {process.pid}; its words are in {log}; it ends with: soundmill cluster down")
 

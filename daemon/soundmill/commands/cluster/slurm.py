@@ -1,4 +1,8 @@
-"""`soundmill cluster slurm`: the batch file for which SLURM gives machines, that Ray ties and the daemon feeds."""
+"""`soundmill cluster slurm`: the batch file for which SLURM gives machines, that Ray ties and the daemon feeds.
+
+Ray's own `ray symmetric-run` would do in one line, but ends every Ray process of the user on its machines, those of
+other jobs too. Here each machine takes part by `soundmill cluster head` or `join`, which end their own.
+"""
 
 from __future__ import annotations
 
@@ -31,19 +35,22 @@ SCRIPT = """\
 set -euo pipefail
 
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={token}
-export RAY_USAGE_STATS_ENABLED=0
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | awk '{{print $1; exit}}')
+address=$(srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" hostname --all-ip-addresses | awk '{{print $1; exit}}')
 export RAY_ADDRESS="$address:{port}"
 
-# Its TERM goes to the daemon, which stops as systemd would have it: what is not done is queued again.
+mill=
 trap 'kill -TERM "$mill" 2>/dev/null || true' TERM
-srun --kill-on-bad-exit=0 --ntasks={nodes} --ntasks-per-node=1 \\
-    {python} -m ray.scripts.scripts symmetric-run --address "$RAY_ADDRESS" --min-nodes {nodes} \\
-    --num-cpus={cpus} --num-gpus={gpus} --disable-usage-stats --include-dashboard=false -- \\
-    {python} -m soundmill --home {home} run{once} --no-web &
+srun {step} --nodes=1 --ntasks=1 --nodelist="$head" {soundmill} cluster head "$RAY_ADDRESS" {counts} &
+machines=($!)
+{others}{soundmill} run{once} --no-web &
 mill=$!
-wait "$mill" || wait "$mill"
+status=0
+# A TERM ends the first wait; the daemon then stops as systemd would have it, and what is not done is queued again.
+wait "$mill" || wait "$mill" || status=$?
+kill -TERM "${{machines[@]}}" 2>/dev/null || true
+wait "${{machines[@]}}" || true
+exit "$status"
 """
 
 
@@ -61,19 +68,28 @@ class Wanted:
 
 def script(home: Home, wanted: Wanted, *, python: str = sys.executable) -> str:
     """The batch file."""
+    step = f"--overlap --cpus-per-task={wanted.cpus}" + (f" --gpus-per-node={wanted.gpus}" if wanted.gpus else "")
+    soundmill = f"{shlex.quote(python)} -m soundmill --home {shlex.quote(str(home.root))}"
+    counts = f"--cpus {wanted.cpus} --gpus {wanted.gpus}"
+    rest = wanted.nodes - 1
+    others = (
+        f'srun {step} --nodes={rest} --ntasks={rest} --ntasks-per-node=1 --exclude="$head" \\\n'
+        f'    {soundmill} cluster join "$RAY_ADDRESS" {counts} &\nmachines+=($!)\n'
+    )
     named = [("partition", wanted.partition), ("account", wanted.account), ("gpus-per-node", wanted.gpus or None)]
     return SCRIPT.format(
         nodes=wanted.nodes,
         cpus=wanted.cpus,
-        gpus=wanted.gpus,
         options="".join(f"#SBATCH --{name}={value}\n" for name, value in named if value is not None),
         time=wanted.time,
         output=home.root / "slurm-%j.log",
         notice_s=NOTICE_S,
         token=shlex.quote(str(home.cluster_token)),
         port=wanted.port,
-        python=shlex.quote(python),
-        home=shlex.quote(str(home.root)),
+        step=step,
+        soundmill=soundmill,
+        counts=counts,
+        others=others if rest else "",
         once=" --once" if wanted.once else "",
     )
 

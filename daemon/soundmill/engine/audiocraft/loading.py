@@ -128,6 +128,17 @@ def pull(spec: ModelSpec, *, source: hub.Hub | None = None, report: hub.Report |
     return _gather(spec, source, report)[0]
 
 
+def repositories(spec: ModelSpec) -> list[Path]:
+    """The folders of the hub's cache that hold what `load` needs, which must be here. Raises as `pull` does."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).absolute()
+    with hub.offline():
+        files = _gather(spec, None, None)[1]
+    found = {file.absolute().relative_to(cache).parts[0] for file in files if file.absolute().is_relative_to(cache)}
+    return [cache / name for name in sorted(found)]
+
+
 def _gather(spec: ModelSpec, source: hub.Hub | None, report: hub.Report | None) -> tuple[Path, list[Path]]:
     """The checkpoint's folder, and the files that decide what the model says: the checkpoint's, its text encoder's
     and its codec's. What a melody is heard through is Demucs's own, and not among them."""

@@ -37,12 +37,14 @@ class Attendance:
         *,
         heard: Callable[[list[bytes]], None],
         lost: Callable[[str], None],
+        patience_s: float = PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._ask = ask
         self._heard = heard
         self._lost = lost
+        self._patience_s = patience_s
         self._clock = clock
         self._commands = Outgoing()
         self._events = Incoming()
@@ -109,14 +111,18 @@ class Attendance:
             await asyncio.sleep(max(0.0, WAIT_S / 4 - (self._clock() - began)))  # until the worker has taken some
 
     async def _watch(self) -> None:
+        looked_at = self._clock()
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(min(0.5, self._patience_s / 4))
             now = self._clock()
+            if now - looked_at > self._patience_s / 2 and self._answered_at is not None:
+                self._answered_at = now  # this process itself stood still, and replies may be waiting for it
+            looked_at = now
             if self._answered_at is None:
                 if now - self._began_at > START_PATIENCE_S:
                     self._end(f"no engine has started there in {START_PATIENCE_S:g} s")
-            elif now - self._answered_at > PATIENCE_S:
-                self._end(f"nothing was heard of it for {PATIENCE_S:g} s")
+            elif now - self._answered_at > self._patience_s:
+                self._end(f"nothing was heard of it for {self._patience_s:g} s")
 
     def _end(self, reason: str) -> None:
         if self._tasks:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -112,19 +111,22 @@ class Gateway:
             self._cluster.end_engine(known[2])
 
     async def _look(self) -> None:
+        """One question at a time: the answer to one that hangs is still waited for, and no other asked."""
+        loop = asyncio.get_running_loop()
         while True:
-            began = time.monotonic()
+            asked = loop.run_in_executor(None, self._cluster.nodes)
+            while not (await asyncio.wait({asked}, timeout=HEAD_PATIENCE_S))[0]:
+                self._head(f"nothing in {HEAD_PATIENCE_S:g} s")
             try:
-                nodes = await asyncio.wait_for(asyncio.to_thread(self._cluster.nodes), HEAD_PATIENCE_S)
+                nodes = asked.result()
             except Exception as error:
-                self._head(cluster.told(error) or f"no answer in {HEAD_PATIENCE_S:g} s")
-                await asyncio.sleep(LOOK_EVERY_S)
-                continue
-            self._head("")
-            if nodes != self._shown:
-                self._shown = nodes
-                self._send(Nodes(nodes=nodes))
-            await asyncio.sleep(max(0.1, LOOK_EVERY_S - (time.monotonic() - began)))
+                self._head(cluster.told(error))
+            else:
+                self._head("")
+                if nodes != self._shown:
+                    self._shown = nodes
+                    self._send(Nodes(nodes=nodes))
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _head(self, silent: str) -> None:
         if bool(silent) != bool(self._silent):

@@ -53,7 +53,7 @@ class Cluster:
         self._troubles = troubles
         self._record = record
         self._show = show
-        self._shown = "[]"
+        self._shown = ""
         self._steady = steady
         self._reach = reach
         self._engine_path = engine_for
@@ -67,6 +67,7 @@ class Cluster:
         self._begin()
 
     def _begin(self) -> None:
+        self._show_all([])  # what a daemon that was killed has left there
         if self._config.cluster.address is None:
             return
         self._since = self._steady()
@@ -88,8 +89,7 @@ class Cluster:
             self._link = None
         self.devices = ()
         self._known = {}
-        with contextlib.suppress(CatalogError, StorageUnavailable):
-            self._show_all([])
+        self._show_all([])
         for part in (PART, NODES):
             self._troubles.end(part)
 
@@ -132,8 +132,10 @@ class Cluster:
             for node in sorted(nodes, key=lambda node: node.name)
         ]  # fmt: skip
         if (text := json.dumps(rows)) != self._shown:
-            self._show(text)
-            self._shown = text
+            # Devices come and go whether or not the catalogue takes this; it is shown once it does.
+            with contextlib.suppress(CatalogError, StorageUnavailable):
+                self._show(text)
+                self._shown = text
 
     def _tell_troubles(self, link: Link, nodes: list[Node]) -> None:
         if link.trouble is not None:

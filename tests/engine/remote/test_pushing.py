@@ -1,0 +1,54 @@
+"""Weights go to a real node of a real cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from soundmill.engine.remote.link import Link
+from support.ray_cluster import RayCluster, until
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from soundmill.engine.remote.pushing import push
+push(sys.argv[1], [Path(sys.argv[2])], print)
+"""
+
+
+@pytest.fixture
+def cluster() -> Iterator[RayCluster]:
+    cluster = RayCluster()
+    cluster.environment["HF_HUB_CACHE"] = str(cluster.folder / "hub")
+    try:
+        cluster.start_head(cpus=1)
+        link = Link({"address": cluster.address}, cluster.environment)
+        try:
+            until(lambda: bool(link.nodes))
+        finally:
+            link.close()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def test_every_machine_gets_what_it_lacks_and_that_once(cluster: RayCluster, tmp_path: Path) -> None:
+    repository = tmp_path / "models--somebody--model"
+    (repository / "blobs").mkdir(parents=True)
+    (repository / "blobs" / "0123").write_bytes(os.urandom(3_000_000))
+    (repository / "snapshots" / "abc").mkdir(parents=True)
+    (repository / "snapshots" / "abc" / "state_dict.bin").symlink_to("../../blobs/0123")
+    environment = {**os.environ, **cluster.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for told in ("head: 3 MB sent", "head: has them already"):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, cluster.address, str(repository)],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert told in done.stdout, done.stdout + done.stderr
+    there = cluster.folder / "hub" / repository.name / "snapshots" / "abc" / "state_dict.bin"
+    assert there.read_bytes() == (repository / "blobs" / "0123").read_bytes()
