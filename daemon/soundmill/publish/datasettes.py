@@ -32,7 +32,7 @@ NAMED = (
     ('<input type="text" name="message"', '<input aria-label="Message" type="text" name="message"'),
     ('<select name="message_type"', '<select aria-label="Kind of message" name="message_type"'),
     ('<textarea id="sql-editor" name="sql">', '<textarea id="sql-editor" name="sql" aria-label="SQL">'),
-    ('}}em"{% endif %}', '}}em"{% endif %} aria-label="SQL"'),  # of the same field, where it has a height
+    ('}}em"{% endif %}', '}}em" aria-label="SQL"{% endif %}'),  # the same field with SQL in it
 )  # fmt: skip
 
 
