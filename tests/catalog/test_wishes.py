@@ -6,6 +6,7 @@ import pytest
 
 from soundmill.catalog import wishes
 from soundmill.catalog.asking import ratings
+from soundmill.catalog.connection import transaction
 from soundmill.catalog.reader import Reader
 from soundmill.errors import InvalidControl
 from soundmill.jobs import JobStatus
@@ -205,3 +206,24 @@ def test_what_a_command_would_meet_is_told_beforehand(mill: Any) -> None:
         met, one = reader.prospect("themes"), reader.prospect(str(running.job.id))
     assert (met.label, met.is_job, met.paused, met.jobs) == ("themes", False, True, {"running": 1, "queued": 2})
     assert (one.label, one.is_job, one.jobs) == ("themes/job-0001", True, {"running": 1})
+
+
+def test_a_batch_is_archived_at_a_time_once_and_comes_back_once(mill: Any) -> None:
+    mill.ingest(1)
+
+    def archive(archived: bool) -> list[Any]:
+        with mill.catalog.connected() as db, transaction(db):
+            wishes.archive(db, mill.clock.now, "themes", archived=archived)
+        return [row["archived_at"] for row in mill.rows("SELECT archived_at FROM batches")]
+
+    with pytest.raises(InvalidControl, match="is still at work"):
+        archive(True)
+    assert archive(False) == [None]
+    mill.catalog.cancel("themes")
+    began = mill.clock.now
+    assert archive(True) == [began]
+    mill.clock.now += 10
+    assert archive(True) == [began]
+    assert archive(False) == [None] == archive(False)
+    kinds = [row["kind"] for row in mill.rows("SELECT kind FROM events WHERE kind LIKE '%archived'")]
+    assert kinds == ["archived", "unarchived"]
