@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from soundmill.engine.remote.actor import EngineActor
@@ -240,6 +240,8 @@ def told(error: BaseException) -> str:
             return f"its engine could not be started there ({_last_line(text)})"
         gone = "node" in text.lower() and ("died" in text or "terminated" in text or "draining" in text.lower())
         return "its machine has left the cluster" if gone else f"Ray's process there ended ({_last_line(text)})"
+    if isinstance(error, ActorUnschedulableError):
+        return "its machine has left the cluster, or has no room for another engine"
     if isinstance(error, RayTaskError):
         return _last_line(text)
     return " ".join(text.split())[:300] or type(error).__name__
