@@ -268,8 +268,8 @@ class WebConfig(Section):
 
 
 AlertKind = Literal[
-    "batch_finished", "batch_failed", "storage_closed", "storage_opened", "worker_died", "file_rejected",
-    "report_failed", "daemon_died", "trouble", "trouble_over",
+    "batch_finished", "batch_failed", "storage_closed", "storage_opened", "worker_died", "machine_gone",
+    "file_rejected", "report_failed", "daemon_died", "trouble", "trouble_over",
 ]  # fmt: skip
 
 

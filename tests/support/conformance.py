@@ -135,8 +135,10 @@ def _open_far() -> Engine:
 
 
 def _kill_far(engine: Engine) -> None:
-    """The engine process on the node; there is one at a time. That it is dead is heard of a little later."""
+    """The engine process on the node, of which there is one at a time, once it has what was asked for: what is on its
+    way there yet would not die with it. That it is dead is heard of a little later."""
     assert isinstance(engine, RayEngine)
+    assert wait_until(lambda: engine.alive and {event.key for event in engine._pending} >= set(engine._in_flight), 10.0)
     cluster, _ = ray_cluster.shared()
     (process,) = ray_cluster.engine_processes(cluster, "head")
     process.kill()

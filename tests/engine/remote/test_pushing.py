@@ -52,3 +52,21 @@ def test_every_machine_gets_what_it_lacks_and_that_once(cluster: RayCluster, tmp
         assert told in done.stdout, done.stdout + done.stderr
     there = cluster.folder / "hub" / repository.name / "snapshots" / "abc" / "state_dict.bin"
     assert there.read_bytes() == (repository / "blobs" / "0123").read_bytes()
+
+
+OUTSIDE = """
+import sys
+from soundmill.engine.remote import cluster
+import ray
+cluster.is_member = lambda _: False  # as on a machine that has no node yet
+with cluster.joined(sys.argv[1]):
+    print(sorted(node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]))
+"""
+
+
+def test_a_daemon_whose_machine_is_no_node_joins_by_one_that_has_nothing_to_work_with(cluster: RayCluster) -> None:
+    environment = {**os.environ, **cluster.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", OUTSIDE, cluster.address], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "[0.0, 1.0]" in done.stdout, done.stdout + done.stderr

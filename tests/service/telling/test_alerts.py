@@ -386,6 +386,12 @@ def test_who_wants_to_hear_of_every_end_hears_of_bad_ones_too() -> None:
     assert found is not None and found["kind"] == "batch_finished"
 
 
+def test_each_machine_that_goes_is_a_cause_of_its_own() -> None:
+    event = Event(id=1, at=1.0, kind="node gone", message="ws1 (10.0.0.1) has left the cluster")
+    found = alert_of(event, ALL)
+    assert found is not None and (found["kind"], found["cause"]) == ("machine_gone", "machine_gone ws1")
+
+
 def test_troubles_of_alerts_are_no_alerts() -> None:
     event = Event(id=1, at=1.0, kind="trouble", message="alerts webhook: the receiver answered 500")
     assert alert_of(event, ALL) is None

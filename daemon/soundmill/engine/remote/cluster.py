@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from soundmill.engine.remote.actor import EngineActor
@@ -34,47 +38,71 @@ PR_SET_PDEATHSIG = 1
 def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
     """The cluster at `address` (HOST:PORT, or auto for that of this machine), or with `local` one of this machine
     alone, of `cpus` CPUs, that ends with this process. Raises RayError, OSError, RuntimeError."""
-    node: subprocess.Popen[bytes] | None = None
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
-    if address == "local":
-        ray.init(
-            address="local", include_dashboard=False, object_store_memory=STORE_BYTES, num_cpus=cpus,
-            namespace="soundmill", **quiet,
-        )  # fmt: skip
-    else:
-        try:
+    with ExitStack() as left:
+        left.callback(_leave)
+        if address == "local":
+            ray.init(
+                address="local", include_dashboard=False, object_store_memory=STORE_BYTES, num_cpus=cpus,
+                namespace="soundmill", **quiet,
+            )  # fmt: skip
+        elif address == "auto" or is_member(address):
             ray.init(address=address, namespace="soundmill", **quiet)
-        except (ConnectionError, RuntimeError, ValueError):
-            if address == "auto":
-                raise
+        else:
             # A process takes part in a cluster by a node of its own machine. One without CPUs and GPUs does.
-            node = _start_node(address)
-            _init_when_it_is_there(node, address, quiet)
-    try:
+            folder = left.enter_context(tempfile.TemporaryDirectory(prefix="smg", ignore_cleanup_errors=True))
+            node = left.enter_context(_node(address, folder))
+            left.callback(_leave)
+            _init_when_it_is_there(node, address, quiet | {"_temp_dir": folder})
         yield Joined()
-    finally:
-        with suppress(Exception):
-            ray.shutdown()
-        if node is not None:
-            node.terminate()
-            node.wait(10.0)
 
 
-def _start_node(address: str) -> subprocess.Popen[bytes]:
+def _leave() -> None:
+    with suppress(Exception):
+        ray.shutdown()
+
+
+def is_member(address: str) -> bool:
+    """Whether a node of the cluster runs on this machine whose socket this process can reach: Ray itself ends one that
+    cannot."""
+    host, _, port = address.rpartition(":")
+    hosts = {str(found[4][0]) for found in socket.getaddrinfo(host, port)}
+    for process in psutil.process_iter(["cmdline"]):
+        words = dict(word.partition("=")[::2] for word in process.info["cmdline"] or () if word.startswith("--"))
+        head, _, at = words.get("--gcs-address", "").rpartition(":")
+        same = at == port and (head in hosts or any(each.startswith("127.") for each in hosts))
+        if same and Path(words.get("--raylet_socket_name", "/nowhere")).exists():
+            return True
+    return False
+
+
+@contextmanager
+def _node(address: str, folder: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Ray's processes of a node without anything to work with, which end with this one, however that ends."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def end_with_its_parent() -> None:
         if libc is not None:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
-    return subprocess.Popen(
+    node = subprocess.Popen(
         [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--address", address, "--num-cpus", "0", "--num-gpus",
-            "0", "--object-store-memory", str(STORE_BYTES), "--disable-usage-stats", "--block",
+            "0", "--object-store-memory", str(STORE_BYTES), "--disable-usage-stats", "--include-log-monitor", "false",
+            "--temp-dir", folder, "--block",
         ],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, preexec_fn=end_with_its_parent,
     )  # fmt: skip
+    try:
+        yield node
+    finally:
+        node.terminate()
+        try:
+            node.wait(20.0)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            node.wait()
 
 
 def _init_when_it_is_there(node: subprocess.Popen[bytes], address: str, quiet: dict[str, Any]) -> None:
@@ -212,6 +240,8 @@ def told(error: BaseException) -> str:
             return f"its engine could not be started there ({_last_line(text)})"
         gone = "node" in text.lower() and ("died" in text or "terminated" in text or "draining" in text.lower())
         return "its machine has left the cluster" if gone else f"Ray's process there ended ({_last_line(text)})"
+    if isinstance(error, ActorUnschedulableError):
+        return "its machine has left the cluster, or has no room for another engine"
     if isinstance(error, RayTaskError):
         return _last_line(text)
     return " ".join(text.split())[:300] or type(error).__name__

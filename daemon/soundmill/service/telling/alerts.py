@@ -16,6 +16,7 @@ KINDS = {
     "storage unavailable": "storage_closed",
     "storage available": "storage_opened",
     "worker replaced": "worker_died",
+    "node gone": "machine_gone",
     "file rejected": "file_rejected",
     "report failed": "report_failed",
     "daemon died": "daemon_died",
@@ -37,6 +38,8 @@ def alert_of(event: Event, wanted: Collection[str]) -> Alert | None:
     if kind is None or kind not in wanted:
         return None
     subject = event.batch or event.worker or ""
+    if kind == "machine_gone":
+        subject = event.message.partition(" ")[0]
     if kind in ("trouble", "trouble_over"):
         subject = event.message.partition(":")[0]
         if event.message.startswith(OWN) or (kind == "trouble_over" and event.message.startswith(TOLD_OTHERWISE)):
