@@ -11,21 +11,11 @@ from functools import cache
 from itertools import chain
 
 from soundmill.quality.check import Measurement, QualityCheck, Rule
-from soundmill.quality.checks import (
-    clicks,
-    clipping,
-    duration,
-    level_step,
-    loudness,
-    noise,
-    peaks,
-    repetition,
-    samples,
-    silence,
-    spectrum,
-    stereo,
-    stuck_tone,
-)
+from soundmill.quality.checks.channels import stereo
+from soundmill.quality.checks.file import duration, samples
+from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
+from soundmill.quality.checks.spectrum import noise, spectrum, stuck_tone
+from soundmill.quality.checks.time import clicks, repetition, silence
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.quality.detectors.clipping import clipped, flat_tops
+from soundmill.quality.detectors.level.clipping import clipped, flat_tops
 from soundmill.quality.detectors.spectra import Spectra, spectra
 
 Samples = NDArray[np.float32]

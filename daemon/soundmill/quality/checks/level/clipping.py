@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.clipping import CLIPPED_ABOVE, share_of
     from soundmill.quality.detectors.defects import listed_defects
+    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, share_of
 
     tops, before, rate = sound.tops, sound.before, sound.sample_rate
     clipped, flat = f"over {CLIPPED_ABOVE} of full scale", "in flat tops"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.noise import noise_span
+    from soundmill.quality.detectors.spectrum.noise import noise_span
 
     spans = [span for each in sound.spectra.values() if (span := noise_span(each))]
     if not spans:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.tones import stuck_tone
+    from soundmill.quality.detectors.spectrum.tones import stuck_tone
 
     tones = [tone for each in sound.spectra.values() if (tone := stuck_tone(each))]
     if not tones:

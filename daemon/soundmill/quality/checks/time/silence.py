@@ -15,7 +15,7 @@ def _measure(sound: Sound) -> Found:
     import numpy as np
 
     from soundmill.quality.detectors.defects import silence_defects, span_defects
-    from soundmill.quality.detectors.pauses import WINDOW, pauses, silent_windows
+    from soundmill.quality.detectors.time.pauses import WINDOW, pauses, silent_windows
     from soundmill.quality.sound import BLOCK
 
     silent = silent_windows(sound.scaled, sound.blocks, BLOCK, sound.peaks)[sound.judged]
