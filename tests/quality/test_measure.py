@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
@@ -38,6 +39,12 @@ NAMES = {
     "noise_s",
     "clicks",
     "level_step_db",
+    "clipped_density",
+    "cut_tail_s",
+    "dead_channel_s",
+    "odd_noise_s",
+    "quantisation_db",
+    "stuck_tone_share",
     "channel_difference_db",
     "stereo_correlation",
     "silence_share",
@@ -302,10 +309,10 @@ def test_white_noise_has_a_flat_spectrum_and_a_sine_a_steep_one() -> None:
 
 
 def test_the_range_of_a_known_spectrum_is_known() -> None:
-    """White noise behind 1 + 0.9 z⁻¹ falls from 1.9 to |1 + 0.9 exp(-0.9πi)| = 0.313 within the band: 15.7 dB."""
+    """White noise behind 1 + 0.9 z⁻² falls from 1.9 to |1 + 0.9 exp(-0.9πi)| = 0.313 at 7.2 kHz: 15.7 dB."""
     white = noise(seconds=30.0)
     filtered = white.copy()
-    filtered[:, 1:] += 0.9 * white[:, :-1]
+    filtered[:, 2:] += 0.9 * white[:, :-2]
     assert number(filtered, "spectral_range_db") == pytest.approx(15.7, abs=0.7)
 
 
@@ -552,3 +559,106 @@ def test_noise_has_no_spectral_range_whatever_it_is_saved_as(format: AudioFormat
     delivered, rate = decode(encode(noise, sample_rate, format, {}))
     values = measure(delivered, rate, requested_s=3.0, loudness_lufs=-10.0, before=None).values
     assert values["spectral_range_db"] is not None and values["spectral_range_db"] < 10
+
+
+def busy(seconds: float = 8.0) -> Samples:
+    """Brown noise with a hiss: what has a spectrum of many decibels at every rate, and nothing above 7 kHz."""
+    rng = np.random.default_rng(7)
+    length = round(seconds * RATE)
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    hertz = np.fft.rfftfreq(length, 1 / RATE)
+    spectrum[1:] /= np.maximum(hertz[1:], 60) ** 0.9
+    spectrum[(hertz > 7800) | (hertz < 20)] = 0
+    sound = np.fft.irfft(spectrum, length)[None]
+    return np.asarray(0.5 * sound / np.abs(sound).max(), dtype=np.float32)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000, 96_000])
+def test_the_spectral_range_of_a_sound_is_the_same_at_every_rate_it_is_kept_at(rate: int) -> None:
+    sound = busy()
+    whole = number(sound, "spectral_range_db")
+    moved = resample_poly(sound, rate, RATE, axis=1).astype(np.float32)
+    found = measure(moved, rate, requested_s=None, loudness_lufs=None, before=None).values["spectral_range_db"]
+    assert found == pytest.approx(whole, abs=3)
+    assert whole > 25
+
+
+def test_what_a_file_does_not_carry_is_no_part_of_its_spectrum() -> None:
+    """Kept at 8 kHz once, a sound has nothing above 4 kHz, at whatever rate it is kept now."""
+    low = resample_poly(noise(seconds=8.0), 1, 4, axis=1)
+    again = resample_poly(low, 4, 1, axis=1).astype(np.float32)
+    assert number(again, "spectral_range_db") < 12
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.5, 1.0), (0.7, 1.0), (0.0, 0.4), (0.3, 0.6)])
+def test_an_offset_that_comes_late_or_goes_is_found_with_its_place(first: float, last: float) -> None:
+    sound = busy(10.0) * np.float32(0.5)
+    sound[:, round(first * 10 * RATE) : round(last * 10 * RATE)] -= np.float32(0.3)
+    found = measured(sound)
+    assert found.values["dc_offset"] == pytest.approx(-0.3, abs=0.02)
+    [place] = [each for each in found.defects if each["name"] == "dc_offset"]
+    assert (place["start_s"], place["end_s"]) == (
+        pytest.approx(10 * first, abs=0.11),
+        pytest.approx(10 * last, abs=0.11),
+    )
+
+
+def test_a_tone_through_two_thirds_of_a_short_clip_is_stuck_and_a_beep_is_not() -> None:
+    sound = noise(seconds=8.0, level=0.01)
+    sound[:, -round(5.2 * RATE) :] += sine(hz=700.0, seconds=5.2)
+    assert number(sound, "stuck_tone_share") > 0.5
+    assert number(sine(hz=700.0, seconds=2.0), "stuck_tone_share") == 0
+
+
+@pytest.mark.parametrize("channels", [2, 5, 6])
+def test_a_channel_that_breaks_off_while_others_go_on_is_named_and_one_that_ends_with_them_is_not(
+    channels: int,
+) -> None:
+    sound = np.concatenate([busy(8.0 + number)[:, : 8 * RATE] for number in range(channels)])
+    assert number(sound, "dead_channel_s") == 0
+    sound[1, 5 * RATE :] = 0
+    found = measured(sound)
+    assert found.values["dead_channel_s"] == pytest.approx(3.0, abs=0.01)
+    assert [(d["start_s"], d["detail"]) for d in found.defects if d["name"] == "dead_channel"] == [
+        (pytest.approx(5.0, abs=0.01), "the sound breaks off in channel right")
+    ]
+    sound[:, 5 * RATE :] = 0
+    assert number(sound, "dead_channel_s") == 0
+    assert number(sound, "cut_tail_s") == pytest.approx(3.0, abs=0.01)
+
+
+def test_a_channel_that_fades_out_is_not_dead_and_a_sound_that_dies_away_not_cut() -> None:
+    fade = np.minimum(1, np.exp(-(np.arange(8 * RATE) / RATE - 3) / 0.2)).astype(np.float32)
+    sound = np.concatenate([busy(), busy() * fade])
+    sound[1, 6 * RATE :] = 0
+    assert number(sound, "dead_channel_s") == 0
+    assert number(sound[1:], "cut_tail_s") == 0
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("gain", [1.0, 0.31])
+def test_samples_rounded_to_few_bits_are_known_whatever_gain_came_after(bits: int, gain: float) -> None:
+    steps = 2 ** (bits - 1)
+    sound = busy()
+    full = sound / np.abs(sound).max()
+    rounded = np.round(np.round(full * steps) / steps * gain * 32767) / 32768
+    assert number(rounded.astype(np.float32), "quantisation_db") == pytest.approx(-6.02 * bits, abs=2.5)
+    assert of(np.round(full * gain * 32767).astype(np.float32) / 32768)["quantisation_db"] is None
+
+
+def test_a_quiet_sound_of_16_bits_is_not_rounded() -> None:
+    assert of((np.round(busy() * 0.02 * 32767) / 32768).astype(np.float32))["quantisation_db"] is None
+
+
+def test_steps_cut_to_pieces_are_dense_where_they_sound_and_whole_ones_are_not() -> None:
+    hits = struck(np.arange(0.5, 7.5, 1.0), 8.0)
+    assert number(hits, "clipped_density") < 0.05
+    assert number(np.clip(hits, -0.03, 0.03), "clipped_density") > 0.3
+
+
+def test_noise_is_odd_where_the_rest_is_something_else_and_rain_is_not() -> None:
+    hits = struck(np.arange(0.2, 8.0, 0.5), 8.0)
+    tones = sum((sine(hz=hz, seconds=8.0, level=0.1) for hz in (220.0, 331.0, 1200.0)), start=0.01 * hits)
+    tones[:, 4 * RATE :] = noise(seconds=4.0)
+    assert number(tones, "odd_noise_s") > 3
+    assert number(noise(seconds=8.0), "odd_noise_s") == 0

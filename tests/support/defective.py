@@ -155,6 +155,53 @@ def _offset(clip: Samples, rate: int, offset: float, rng: np.random.Generator) -
     return clip * np.float32(0.8) + np.float32(offset * rng.choice([-1, 1]))
 
 
+def _late_offset(clip: Samples, rate: int, offset: float, rng: np.random.Generator) -> Samples:
+    """From somewhere in the middle on."""
+    clip *= np.float32(0.6)
+    clip[:, round(rng.uniform(0.4, 0.6) * clip.shape[1]) :] += np.float32(offset * rng.choice([-1, 1]))
+    return clip
+
+
+def _loud(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    """Floats that nobody brought below full scale."""
+    return clip * np.float32(10 ** (decibels / 20) / np.abs(clip).max())
+
+
+def _breaks_off(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """The last part is silent, the cut in sound that is no softer than the quarter of a second before it."""
+    about = round((1 - share) * clip.shape[1])
+    for at in rng.permutation(np.arange(about - rate // 3, about + rate // 3, rate // 200)):
+        before = clip[:, at - rate // 4 : at]
+        if _rms(before[:, -rate // 100 :]) > max(_rms(before), _rms(clip)) / 2:
+            clip[:, at:] = 0
+            return clip
+    return None
+
+
+def _surround(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """Five channels made of the clip at other times; one breaks off for the last part."""
+    made = np.stack([np.roll(clip[0], number * rate) for number in range(5)])
+    one = int(rng.integers(5))
+    cut = _breaks_off(made[one : one + 1].copy(), rate, share, rng)
+    if cut is None:
+        return None
+    made[one] = cut[0]
+    return made
+
+
+def _held(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
+    return _tone(clip, rate, share * clip.shape[1] / rate, rng)
+
+
+def _into_noise(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
+    return _noise(clip, rate, share * clip.shape[1] / rate, rng)
+
+
+def _rounded(clip: Samples, rate: int, bits: float, rng: np.random.Generator) -> Samples:
+    steps = np.float32(2 ** (bits - 1) / np.abs(clip).max())
+    return np.asarray(np.round(clip * steps) / steps, np.float32)
+
+
 def _imbalance(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples | None:
     if len(clip) != 2:
         return None
@@ -225,6 +272,23 @@ INJECTIONS = (
               kinds=("music",), not_in=("tonal", "percussive", "tiny")),
     Injection(name="wrong length", finds=("duration",), strengths=(0.2, 2.0), unit="s", inject=_short),
     Injection(name="broken samples", finds=("nonfinite",), strengths=(1, 100), unit="samples", inject=_broken),
+    Injection(name="late offset", finds=("dc_offset",), strengths=(0.06, 0.3), unit="full scale", inject=_late_offset),
+    Injection(name="over full scale", finds=("over_full_scale",), strengths=(3.5, 9), unit="dB", inject=_loud),
+    Injection(name="clipped peaks", finds=("clipped_peaks",), strengths=(20, 40), unit="% of samples",
+              inject=_clipping, kinds=("sound_effects",)),
+    Injection(name="breaks off", finds=("cut_tail",), strengths=(0.33, 0.5), unit="of the clip", inject=_breaks_off,
+              kinds=("sound_effects",)),
+    Injection(name="dead channel", finds=("dead_channel",), strengths=(0.3, 0.6), unit="of the clip",
+              inject=_surround, kinds=("music",)),
+    Injection(name="held through", finds=("stuck_tone_share",), strengths=(0.6, 0.65), unit="of the clip",
+              inject=_held),
+    Injection(name="turns into noise", finds=("odd_noise",), strengths=(0.4, 0.6), unit="of the clip",
+              inject=_into_noise, not_in=("rain",)),
+    Injection(name="jump", finds=("level_step",), strengths=(22, 26, 30), unit="dB", inject=_step,
+              kinds=("sound_effects",), not_in=("speech", "sparse")),
+    Injection(name="rounded", finds=("bit_depth",), strengths=(4,), unit="bits", inject=_rounded),
+    Injection(name="rounded less", finds=("bit_depth",), strengths=(6, 8), unit="bits", inject=_rounded,
+              kinds=("music",)),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

@@ -11,8 +11,8 @@ from functools import cache
 from itertools import chain
 
 from soundmill.quality.check import Measurement, QualityCheck, Rule
-from soundmill.quality.checks.channels import stereo
-from soundmill.quality.checks.file import duration, samples
+from soundmill.quality.checks.channels import dead, stereo
+from soundmill.quality.checks.file import bit_depth, duration, samples
 from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
 from soundmill.quality.checks.spectrum import noise, spectrum, stuck_tone
 from soundmill.quality.checks.time import clicks, repetition, silence
@@ -29,7 +29,9 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     level_step.CHECK,
     loudness.CHECK,
     stereo.CHECK,
+    dead.CHECK,
     samples.CHECK,
+    bit_depth.CHECK,
     duration.CHECK,
 )
 CHECKS = [*BUILT_IN]  # and those that were registered

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.quality.detectors.level.clipping import clipped, flat_tops
+from soundmill.quality.detectors.level.clipping import PILED, beyond, clipped, flat_tops
 from soundmill.quality.detectors.spectra import Spectra, spectra
 
 Samples = NDArray[np.float32]
@@ -24,6 +24,7 @@ class Tops:
 
     lows, highs: of each channel, at least 0 on either side [channels]
     clipped, flat: for each channel the numbers of the samples that are at full scale, and that lie in tops cut flat
+    piled, loud: for each channel how many samples lie at its extremes, and beyond half of the one on their side
     """
 
     length: int
@@ -31,6 +32,8 @@ class Tops:
     highs: Floats
     clipped: Sequence[NDArray[np.int64]]
     flat: Sequence[NDArray[np.int64]]
+    piled: Sequence[int]
+    loud: Sequence[int]
 
     @property
     def peaks(self) -> Floats:
@@ -134,6 +137,8 @@ def _tops(sound: Samples) -> Tops:
         highs=highs,
         clipped=[clipped(sound[c], lows[c], highs[c]) for c in range(channels)],
         flat=[flat_tops(sound[c], lows[c], highs[c]) for c in range(channels)],
+        piled=[beyond(sound[c], lows[c] * PILED, highs[c] * PILED) for c in range(channels)],
+        loud=[beyond(sound[c], lows[c] / 2, highs[c] / 2) for c in range(channels)],
     )
 
 

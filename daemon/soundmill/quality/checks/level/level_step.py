@@ -39,7 +39,6 @@ CHECK = QualityCheck(
             name="level_step_max_db",
             description="sudden, lasting change of level in all bands alike",
             default=20.0,
-            sound_effects=100.0,
         ),
     ),
     rules=(
