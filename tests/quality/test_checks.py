@@ -39,6 +39,9 @@ GOOD: dict[str, float | None] = {
     "level_step_db": 0.0,
     "clipped_density": 0.0,
     "cut_tail_s": 0.0,
+    "delayed_channel": 0.0,
+    "polarity_turn": 0.0,
+    "treble_lost_db": 0.0,
     "dead_channel_s": 0.0,
     "odd_noise_s": 0.0,
     "peak_dbfs": -1.0,
@@ -77,6 +80,9 @@ EDGES = [
     ("channel_balance", "channel_difference_db", 15.0, 15.1),
     ("clipped_peaks", "clipped_density", 0.3, 0.301),
     ("cut_tail", "cut_tail_s", 1.0, 1.1),
+    ("channel_delay", "delayed_channel", 0.6, 0.61),
+    ("polarity_turn", "polarity_turn", 0.4, 0.41),
+    ("treble_lost", "treble_lost_db", 16.0, 16.1),
     ("dead_channel", "dead_channel_s", 1.5, 1.6),
     ("odd_noise", "odd_noise_s", 1.5, 1.6),
     ("over_full_scale", "peak_dbfs", 3.0, 3.1),
@@ -103,9 +109,9 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     """Another name would have every take of every catalogue judged again."""
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
-        "music": "music-4-e499a343",
-        "sound_effects": "sound_effects-4-8d93e934",
-        "custom": "custom-4-948ad0ed",
+        "music": "music-4-ae8353f9",
+        "sound_effects": "sound_effects-4-66463729",
+        "custom": "custom-4-7c03a531",
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+from scipy.signal import butter, resample_poly, sosfilt
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
@@ -40,7 +40,11 @@ NAMES = {
     "clicks",
     "level_step_db",
     "clipped_density",
+    "channel_delay_ms",
     "cut_tail_s",
+    "delayed_channel",
+    "polarity_turn",
+    "treble_lost_db",
     "dead_channel_s",
     "odd_noise_s",
     "quantisation_db",
@@ -662,3 +666,45 @@ def test_noise_is_odd_where_the_rest_is_something_else_and_rain_is_not() -> None
     tones[:, 4 * RATE :] = noise(seconds=4.0)
     assert number(tones, "odd_noise_s") > 3
     assert number(noise(seconds=8.0), "odd_noise_s") == 0
+
+
+def pair(later_s: float = 0.0) -> Samples:
+    """Two channels of the same, each with a little of its own; the right one later."""
+    same, by = busy(), round(later_s * RATE)
+    right = np.concatenate((np.zeros((1, by), np.float32), same[:, : same.shape[1] - by]), axis=1)
+    return np.asarray(np.concatenate((same, right)) + noise(2, 8.0, level=0.01), np.float32)
+
+
+@pytest.mark.parametrize("at_s", [2.0, 4.0, 6.5])
+def test_a_channel_turned_over_midway_is_found_with_its_moment(at_s: float) -> None:
+    assert number(pair(), "polarity_turn") == 0
+    sound = pair()
+    sound[1, round(at_s * RATE) :] *= -1
+    found = measured(sound)
+    assert found.values["polarity_turn"] == pytest.approx(0.97, abs=0.04)
+    assert [d["start_s"] for d in found.defects if d["name"] == "polarity_turn"] == [pytest.approx(at_s, abs=0.3)]
+
+
+@pytest.mark.parametrize("milliseconds", [5.0, 17.0, 40.0])
+def test_a_channel_that_comes_later_is_found_with_its_delay(milliseconds: float) -> None:
+    assert number(pair(0.001), "delayed_channel") == 0
+    assert number(noise(2, 8.0), "delayed_channel") == 0
+    sound = pair(milliseconds / 1000)
+    assert number(sound, "delayed_channel") > 0.7
+    assert number(sound, "channel_delay_ms") == pytest.approx(milliseconds, abs=0.1)
+    assert number(sound[::-1], "channel_delay_ms") == pytest.approx(-milliseconds, abs=0.1)
+
+
+@pytest.mark.parametrize("hertz", [1200, 2500, 4000])
+def test_treble_that_is_lost_for_good_is_found_and_treble_that_comes_back_is_not(hertz: int) -> None:
+    sound = coloured(1.0, 9.0)
+    low = sosfilt(butter(8, hertz, fs=RATE, output="sos"), sound, axis=1).astype(np.float32)
+    assert number(sound, "treble_lost_db") < 3
+    back = sound.copy()
+    back[:, 4 * RATE : 6 * RATE] = low[:, 4 * RATE : 6 * RATE]
+    assert number(back, "treble_lost_db") < 3
+    sound[:, 4 * RATE :] = low[:, 4 * RATE :]
+    found = measured(sound)
+    assert found.values["treble_lost_db"] is not None and found.values["treble_lost_db"] > 16
+    [place] = [each for each in found.defects if each["name"] == "treble_lost"]
+    assert (place["start_s"], place["end_s"]) == (pytest.approx(4.0, abs=0.4), 9.0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
 
 Samples = NDArray[np.float32]
 Inject = Callable[[Samples, int, float, np.random.Generator], Samples | None]
@@ -232,6 +233,34 @@ def _broken(clip: Samples, rate: int, count: float, rng: np.random.Generator) ->
     return clip
 
 
+def _turned(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """One channel turned over from there on, in a clip whose channels correlate by 0.6."""
+    if len(clip) != 2 or np.corrcoef(clip)[0, 1] < 0.6:
+        return None
+    clip[int(rng.integers(2)), round(share * clip.shape[1]) :] *= -1
+    return clip
+
+
+def _later(clip: Samples, rate: int, milliseconds: float, rng: np.random.Generator) -> Samples | None:
+    """One channel later, in a clip whose channels correlate by 0.85."""
+    if len(clip) != 2 or np.corrcoef(clip)[0, 1] < 0.85:
+        return None
+    one, by = int(rng.integers(2)), round(milliseconds / 1000 * rate)
+    clip[one] = np.concatenate((np.zeros(by, np.float32), clip[one, :-by]))
+    return clip
+
+
+def _dull(clip: Samples, rate: int, hertz: float, rng: np.random.Generator) -> Samples | None:
+    """From somewhere in the middle on, nothing above a frequency, in a clip that mostly has something there."""
+    above = sosfilt(butter(8, 1.4 * hertz, "high", fs=rate, output="sos"), clip[0])
+    if np.quantile(np.abs(above), 0.7) < 0.01 * _rms(clip):
+        return None
+    at = round(rng.uniform(0.35, 0.6) * clip.shape[1])
+    low = sosfilt(butter(8, hertz, fs=rate, output="sos"), clip, axis=1)
+    ramp = np.clip((np.arange(clip.shape[1]) - at) / (0.02 * rate), 0, 1)
+    return np.asarray(clip * (1 - ramp) + low * ramp, np.float32)
+
+
 SILENCE = ("silence", "silence_head", "silence_tail", "silence_inside")
 INJECTIONS = (
     Injection(name="silent head", finds=SILENCE, strengths=(4.0, 5.5), unit="s", inject=_head),
@@ -289,6 +318,10 @@ INJECTIONS = (
     Injection(name="rounded", finds=("bit_depth",), strengths=(4,), unit="bits", inject=_rounded),
     Injection(name="rounded less", finds=("bit_depth",), strengths=(6, 8), unit="bits", inject=_rounded,
               kinds=("music",)),
+    Injection(name="turned over", finds=("polarity_turn",), strengths=(0.4, 0.6), unit="of the clip", inject=_turned),
+    Injection(name="later channel", finds=("channel_delay",), strengths=(8, 15, 30), unit="ms", inject=_later),
+    Injection(name="treble lost", finds=("treble_lost",), strengths=(4000, 2500, 1200), unit="Hz", inject=_dull,
+              not_in=("sparse", "speech", "percussive")),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

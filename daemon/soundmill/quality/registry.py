@@ -11,10 +11,10 @@ from functools import cache
 from itertools import chain
 
 from soundmill.quality.check import Measurement, QualityCheck, Rule
-from soundmill.quality.checks.channels import dead, stereo
+from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
 from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
-from soundmill.quality.checks.spectrum import noise, spectrum, stuck_tone
+from soundmill.quality.checks.spectrum import noise, spectrum, stuck_tone, treble
 from soundmill.quality.checks.time import clicks, repetition, silence
 
 BUILT_IN: tuple[QualityCheck, ...] = (
@@ -25,11 +25,13 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     spectrum.CHECK,
     noise.CHECK,
     stuck_tone.CHECK,
+    treble.CHECK,
     clicks.CHECK,
     level_step.CHECK,
     loudness.CHECK,
     stereo.CHECK,
     dead.CHECK,
+    pairs.CHECK,
     samples.CHECK,
     bit_depth.CHECK,
     duration.CHECK,
