@@ -321,7 +321,7 @@ INJECTIONS = (
     Injection(name="turned over", finds=("polarity_turn",), strengths=(0.4, 0.6), unit="of the clip", inject=_turned),
     Injection(name="later channel", finds=("channel_delay",), strengths=(8, 15, 30), unit="ms", inject=_later),
     Injection(name="treble lost", finds=("treble_lost",), strengths=(4000, 2500, 1200), unit="Hz", inject=_dull,
-              not_in=("sparse", "speech", "percussive")),
+              not_in=("sparse", "speech", "percussive", "tonal", "tiny")),  # as for the level step
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip
