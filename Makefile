@@ -5,6 +5,8 @@
 # make release  dist/: the wheel, and the lock that it is installed with
 # make fuzz   read 100,000 damaged job files
 # make simulate  100,000 simulated jobs under kills, power cuts, full disks and clock changes; JOBS=1000000 for more
+# make torture  the long run behind docs/RELIABILITY.md, an hour or two; a part is left out with CRASHPOINTS=, SIMULATE=,
+#             FUZZ=, SOAK= or MUTATE=
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= 100000
 SEED   ?= 1
 
-.PHONY: demo test fuzz simulate check lint lease release lock clean
+.PHONY: demo test fuzz simulate torture check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -29,6 +31,24 @@ fuzz: $(READY)
 # RESULTS=file writes what was found as JSON; SEED is the first of the seeds.
 simulate: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m simulate --jobs $(JOBS) --seed $(SEED) $(if $(RESULTS),--json $(RESULTS))
+
+# What each part is asked for; empty leaves it out. MUTATE is a command that takes --json FILE, where there is one.
+CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 560
+SIMULATE    ?= --jobs 1000000
+FUZZ        ?= 100000
+SOAK        ?= --jobs 200000
+MUTATE      ?=
+FOUND       := docs/reliability
+
+torture: $(READY)
+	mkdir -p $(FOUND)
+	$(if $(CRASHPOINTS),PYTHONPATH=tests $(BIN)/python -m crashpoints $(CRASHPOINTS) --json $(FOUND)/crashpoints.json)
+	$(if $(SIMULATE),$(if $(wildcard tests/simulate),PYTHONPATH=tests $(BIN)/python -m simulate $(SIMULATE) --json $(FOUND)/simulator.json && \
+		$(BIN)/python docs/reliability.py --stamp $(FOUND)/simulator.json))
+	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(FOUND)/fuzz.json)
+	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(FOUND)/soak.json)
+	$(if $(MUTATE),$(MUTATE) --json $(FOUND)/mutation.json)
+	$(BIN)/python docs/reliability.py
 
 check: lint test
 

@@ -35,6 +35,7 @@ LONGEST_FIRST = (
     "commands/machine/test_installed.py",
     "quality/test_labelled.py",
     "engine/test_conformance.py",
+    "crashpoints/test_crashpoints.py",
     "test_end_to_end.py",
     "quality/test_published.py",
     "service/test_crash.py",

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Of those that import PyTorch, alone.py stands for cpu.py as well, and imports throughput.py.
 SCRIPTS = [
     "benchmarks/alone.py", "benchmarks/deliver.py", "benchmarks/growth.py", "benchmarks/ingest.py",
-    "benchmarks/launches.py", "benchmarks/quality.py",
+    "benchmarks/juries.py",
+    "benchmarks/launches.py", "benchmarks/power.py", "benchmarks/quality.py",
     "benchmarks/report.py", "benchmarks/review.py", "benchmarks/startup.py", "benchmarks/lease/prepare.py",
     "benchmarks/lease/run.py", "training/train.py", "tests/support/music.py",
 ]  # fmt: skip

@@ -22,8 +22,8 @@ TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile",
     "requirements.lock", "daemon", "inbox_examples", "systemd", "tests", "benchmarks", "training", "docs",
 }  # fmt: skip
-LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "home", "config"}
-GROUND = {"__init__", "jobs", "errors", "words", "disk", "plugins", "logs"}
+LOOSE = {"__init__", "__main__", "cli", "jobs", "errors", "words", "disk", "preference", "home", "config"}
+GROUND = {"__init__", "jobs", "errors", "words", "disk", "faults", "preference", "plugins", "logs"}
 STAGES = {"inbox", "schedule", "engine", "audio", "quality", "catalog", "report", "deliver", "publish"}
 # What each room may import beside itself.
 MAY: dict[str, set[str]] = {
@@ -68,13 +68,15 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "scorers",
     ],
     "report": [
-        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "choice", "family", "tables",
+        "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
+        "choice", "listeners", "family", "tables",
         "pictures", "summary", "schema", "page", "write",
     ],
     "audio": [
         "announced", "lengths", "channels", "fade", "peaks", "tags", "true_peak", "decode", "encode", "loudness",
-        "trim", "resample", "quantize", "limiter", "master", "marks",
+        "trim", "resample", "fingerprint", "quantize", "limiter", "master", "marks",
     ],
+    "audio/fingerprint": ["spectrum", "landmarks", "likeness", "fingerprint", "search", "coherence"],
     "audio/marks": ["nouns", "xml", "wave", "vorbis", "write"],
     "deliver": [
         "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",
@@ -89,13 +91,15 @@ INSIDE: dict[str, list[str]] = {
         "units", "steps", "manager", "accounts", "inbox_access", "uninstall_service", "install_service",
     ],
     "publish": [
-        "assets", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served", "cells", "health",
-        "pages", "asking", "review", "plugin", "site",
+        "assets", "datasettes", "ranges", "reads", "stream", "limits", "guard", "serving", "yielding", "served",
+        "cells", "health", "pages", "asking", "review", "compare", "desk", "plugin", "site",
     ],
     "publish/asking": [
         "keys", "permissions", "trust", "leaving", "requests", "checking", "news", "wishes", "enter", "files", "events",
         "routes",
     ],
+    "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
+    "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],
     "service": [
@@ -295,7 +299,8 @@ def test_the_tests_mirror_the_rooms() -> None:
     """A folder of tests is a room of the package, training's, the simulator, or holds what tests share."""
     folders = {Path(line).parent.relative_to("tests").as_posix() for line in tracked() if line.startswith("tests/")}
     rooms = {path.parent.relative_to(PACKAGE).as_posix() for path in modules().values()}
-    extra = {each for each in folders - rooms if room(each) not in {"data", "support", "training", "simulate"}}
+    shared = {"data", "support", "training", "simulate", "crashpoints"}
+    extra = {each for each in folders - rooms if room(each) not in shared}
     assert not extra
     assert not [n for n in tracked() if n.startswith("tests/support/") and Path(n).name.startswith("test_")]
 

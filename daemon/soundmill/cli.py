@@ -373,12 +373,25 @@ def deliver(
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @AS_JSON
+@click.option("--rerun", "again", is_flag=True, help="Generate the take again, too, and compare.")
 @click.pass_obj
-def identify(home: Home, file: Path, as_json: bool) -> None:
-    """Say which take a delivered FILE was made from."""
+def identify(home: Home, file: Path, as_json: bool, again: bool) -> None:
+    """Say which take a FILE was made from, also renamed, encoded anew or cut."""
     from soundmill.commands.delivering import identify as command
 
-    command.identify(home, file, as_json=as_json)
+    command.identify(home, file, as_json=as_json, again=again)
+
+
+@main.command()
+@click.argument("take")
+@click.option("-n", "--most", type=click.IntRange(min=1), default=10, show_default=True, help="How many to show.")
+@AS_JSON
+@click.pass_obj
+def like(home: Home, take: str, most: int, as_json: bool) -> None:
+    """Show the takes that sound most like a TAKE, or like any audio file."""
+    from soundmill.commands.delivering import like as command
+
+    command.like(home, take, most, as_json=as_json)
 
 
 @main.group()

@@ -159,7 +159,9 @@ class _Scoring(Section):
         + " and ".join(f"{each.name} ({each.asks})" for each in BUILT_IN),
     )
     rank_by: str = Field(
-        "soundmill", description="what decides which takes keep_best keeps; stars: people's ratings, then soundmill"
+        "soundmill",
+        description="what decides which takes keep_best keeps; stars: people's ratings, then soundmill; "
+        "listeners: their answers about pairs, then soundmill",
     )
     device: str = Field(
         "cpu", pattern=r"^(auto|cpu|mps|cuda:\d+)$", description="auto: a GPU that generates nothing, else the CPU"
@@ -174,7 +176,7 @@ class _Scoring(Section):
                     raise ValueError(f"{key}: no such key, or no text")
         except BadParameter as error:
             raise ValueError(str(error)) from error
-        if self.rank_by not in ("soundmill", "stars", *(name for each in chosen for name in each.scores)):
+        if self.rank_by not in ("soundmill", "stars", "listeners", *(name for each in chosen for name in each.scores)):
             owner = next((each.name for each in scorers().values() if self.rank_by in each.scores), None)
             if owner is None:
                 raise ValueError(f"rank_by {self.rank_by}: nothing scores under that name")

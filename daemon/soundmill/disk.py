@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from soundmill.errors import StorageUnavailable
+from soundmill.faults import passing
 
 PART = ".part"
 # What a file system answers that has no hard links, or has run out of them.
@@ -62,9 +63,11 @@ def part_file(target: Path, *, by: str = "", durable: bool = True) -> Iterator[t
 
     With `durable` its content is on the disk when this ends.
     """
+    passing("part.make")
     with gone_if_it_fails(part_of(target, by)) as part, part.open("wb") as file:
         yield part, file
         if durable:
+            passing("part.sync")
             file.flush()
             os.fsync(file.fileno())
 
@@ -72,6 +75,7 @@ def part_file(target: Path, *, by: str = "", durable: bool = True) -> Iterator[t
 def write_part(target: Path, content: bytes, *, by: str = "", durable: bool = True) -> Path:
     """The whole content of `target` under its part name, which is returned. Raises OSError."""
     with part_file(target, by=by, durable=durable) as (part, file):
+        passing("part.write")
         file.write(content)
     return part
 
@@ -83,6 +87,7 @@ def gone_if_it_fails(part: Path) -> Iterator[Path]:
         yield part
     except BaseException:
         with suppress(OSError):
+            passing("part.remove")
             part.unlink(missing_ok=True)
         raise
 
@@ -93,14 +98,17 @@ def write_whole(target: Path, content: bytes, *, by: str = "", durable: bool = T
     With `durable` the content outlives a power cut; that its name does too takes sync_folder. Raises OSError.
     """
     with gone_if_it_fails(write_part(target, content, by=by, durable=durable)) as part:
+        passing("part.name")
         part.replace(target)
 
 
 def copy_whole(source: Path, target: Path) -> None:
     """As write_whole, durably, with the content of another file. Raises OSError."""
     with source.open("rb") as old, part_file(target) as (part, new):
+        passing("copy.write")
         shutil.copyfileobj(old, new)
     with gone_if_it_fails(part):
+        passing("copy.name")
         part.replace(target)
 
 
@@ -108,6 +116,7 @@ def sync_file(path: Path) -> None:
     """Make the content of a regular file that somebody else wrote outlive a power cut. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
+        passing("file.sync")
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -115,6 +124,7 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder outlive a power cut. Raises OSError."""
+    passing("folder.sync")
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from soundmill.errors import HomeInUse, UsageError
+from soundmill.faults import passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,13 @@ class Home:
     def create(self) -> None:
         """Make the folders that are not there yet; what is there is left alone."""
         self.create_inbox()
+        passing("home.outputs")
         self.outputs.mkdir(exist_ok=True)
 
     def create_inbox(self) -> None:
         """The same, but for the outputs folder: of a home in use it is missing while its disk is not mounted."""
         for folder in ("accepted", "rejected", ".claimed", ".control"):
+            passing("home.folder")
             (self.inbox / folder).mkdir(parents=True, exist_ok=True)
 
 
@@ -96,6 +99,7 @@ def lock_home(home: Home, *, to_restore: bool = False) -> IO[str]:
 
     Raises HomeInUse, also where a restore was broken off, but for one that goes on with it (`to_restore`).
     """
+    passing("home.lock")
     handle = home.lock.open("a+", encoding="utf-8")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +111,9 @@ def lock_home(home: Home, *, to_restore: bool = False) -> IO[str]:
     if home.half_restored.exists() and not to_restore:
         handle.close()
         raise HomeInUse(f"{home.root}: a restore was broken off here; run the same `soundmill restore` again")
+    passing("home.lock.clear")
     handle.truncate(0)
+    passing("home.lock.write")
     handle.write(str(os.getpid()))
     handle.flush()
     return handle

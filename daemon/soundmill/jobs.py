@@ -294,6 +294,7 @@ class Generated:
     licence: str = ""
     defects: tuple[Mapping[str, object], ...] = ()
     peaks: bytes | None = None  # its outline and spectrogram, as audio/peaks.py packs them; None from an engine without
+    fingerprint: bytes | None = None  # as audio/fingerprint/ packs it; the same
 
     @property
     def key(self) -> tuple[int, int]:

@@ -98,6 +98,7 @@ class Mill:
             defects=({"kind": "silence", "start_s": 0.5},),
             measurements=measurements or {},
             peaks=b"\x01drawn",
+            fingerprint=b"\x01known",
             quarantined=quarantined,
         )
 

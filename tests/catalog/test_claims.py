@@ -256,9 +256,8 @@ def test_what_interrupted_attempts_may_have_filed_is_looked_for_until_somebody_h
     mill.catalog.recover()
     mill.claim(limit=2)
     mill.catalog.recover()
-    assert [attempt.key for attempt in mill.catalog.unswept()] == [(1, 1), (1, 2), (2, 1)]
-    mill.catalog.swept()
-    assert mill.catalog.unswept() == []
+    assert [attempt.key for attempt in mill.catalog.unfiled(0)] == [(1, 1), (1, 2), (2, 1)]
+    assert mill.catalog.unfiled(mill.catalog.newest_attempt()) == []
 
 
 def test_a_daemon_that_ends_again_and_again_under_a_job_runs_it_alone_and_at_last_gives_it_up(mill: Any) -> None:
@@ -319,6 +318,20 @@ def test_what_is_left_to_do_leaves_out_paused_queues(mill: Any) -> None:
     assert mill.catalog.unfinished() == 3
 
 
+@pytest.mark.parametrize("by_s", [-3600.0, 3600.0])
+def test_a_date_that_moved_moves_the_waits_of_before_and_not_those_of_after(mill: Any, by_s: float) -> None:
+    """A job may fail between the moment in which the date is set and the one in which the daemon sees it."""
+    mill.ingest(2)
+    before, after = mill.claim(limit=2)
+    mill.fail(before, retry_in=8)
+    mill.clock.now += by_s
+    mill.fail(after, retry_in=8)
+    mill.catalog.clock_moved(by_s, 300.0)
+    waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
+    assert waits[0] == 8.0
+    assert waits[1] == (8.0 if by_s > 0 else 8.0 + by_s)  # one that is due too early is only tried early
+
+
 def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> None:
     mill.ingest(2)
     first, second = mill.claim(limit=2)
@@ -327,3 +340,29 @@ def test_a_take_is_filed_with_its_peaks_and_one_without_has_none(mill: Any) -> N
     undrawn = replace(output, clip=replace(output.clip, peaks=None))
     assert mill.catalog.succeed(second, undrawn, judgement, retry_for_quality=False)
     assert mill.rows("SELECT output_id, data FROM take_peaks") == [{"output_id": 1, "data": b"\x01drawn"}]
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 86_400.0])
+def test_a_wait_that_began_before_a_new_date_was_noticed_is_no_longer_than_any(mill: Any, by_s: float) -> None:
+    """Its end was told by the new date already, and is moved with those that were told by the old one."""
+    mill.ingest(2)
+    early, late = mill.claim(limit=2)
+    mill.fail(early, retry_in=4.0)
+    mill.clock.now += by_s
+    mill.fail(late, retry_in=4.0)
+    mill.catalog.clock_moved(by_s, 300.0)
+    waits = [row["not_before"] - mill.clock.now for row in mill.rows("SELECT not_before FROM jobs ORDER BY id")]
+    assert waits[0] == 4.0 and waits[1] <= 300.0
+
+
+def test_a_take_is_filed_with_its_fingerprint(mill: Any) -> None:
+    mill.ingest(2)
+    first, second = mill.claim(limit=2)
+    mill.succeed(first)
+    output, judgement = mill.output(second, False, {}), mill.judgement(True, "r1", 80.0)
+    known = replace(output, clip=replace(output.clip, fingerprint=b"\x01other"))
+    assert mill.catalog.succeed(second, known, judgement, retry_for_quality=False)
+    assert mill.rows("SELECT output_id, data FROM take_fingerprints") == [
+        {"output_id": 1, "data": b"\x01known"},
+        {"output_id": 2, "data": b"\x01other"},
+    ]

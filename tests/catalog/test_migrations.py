@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import STEPS, migrate
 from soundmill.errors import CatalogError, CatalogTooNew, StorageUnavailable
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+RECORD = "_sqlite_migrations"
 
 
 def schema(db: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -149,3 +153,31 @@ def test_making_a_catalogue_loads_no_number_crunching(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}", str(tmp_path / "c.db")], check=True
     )
+
+
+def test_every_reference_names_its_column_and_every_row_stays(tmp_path: Path) -> None:
+    """In a catalogue from before they did."""
+    path = tmp_path / "catalog.db"
+    path.write_bytes(gzip.decompress((DATA / "catalogue-d948915.db.gz").read_bytes()))
+    db = connect_writer(path)
+    migrate(db, before="m0012_references")
+    reading = sqlite3.connect(path)
+    reading.execute("SELECT count(*) FROM outputs").fetchone()
+    tables = [str(row[0]) for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert any(row["to"] is None for name in tables for row in db.execute(f"PRAGMA foreign_key_list('{name}')"))
+    kept = {name: [tuple(row) for row in db.execute(f'SELECT * FROM "{name}"')] for name in tables if name != RECORD}
+    migrate(db)
+    for each in (db, reading):
+        columns = {row[4] for name in tables for row in each.execute(f"PRAGMA foreign_key_list('{name}')")}
+        assert columns == {"id"}
+        assert [tuple(row) for row in each.execute("PRAGMA integrity_check")] == [("ok",)]
+        assert each.execute("PRAGMA foreign_key_check").fetchall() == []
+    for name, rows in kept.items():
+        now = [tuple(row) for row in db.execute(f'SELECT * FROM "{name}"')]
+        assert now == rows or name == "settings", name
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        db.execute("INSERT INTO scores (output_id, scorer, score, scored_at) VALUES (999, 'x', 1.0, 1.0)")
+    with pytest.raises(sqlite3.OperationalError, match="may not be modified"):
+        db.execute("UPDATE sqlite_master SET sql = sql")
+    db.close()
+    reading.close()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog.asking import comparisons
+from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.selection import place_of
 from soundmill.jobs import QcAction
 
@@ -172,6 +174,45 @@ def test_once_stars_are_to_count_those_given_before_do(mill: Any) -> None:
     mill.catalog.use_ranking("stars")
     choose(mill)
     assert (kept(mill, "rated"), kept(mill, "unrated")) == ([0, 1], [0, 1])
+
+
+def compare(mill: Any, first: str, second: str, answer: str, who: str = "ann", **check: Any) -> None:
+    number = len(mill.rows("SELECT id FROM comparisons"))
+    said = {"blind": True, "attention": False, "study": None, **check}
+    WritingAt(comparisons.compare).__get__(mill.catalog, type(mill.catalog))(
+        f"01C{number}", who, first=f"themes/{first}", second=f"themes/{second}", answer=answer, **said
+    )
+
+
+def test_what_listeners_prefer_counts_where_asked_and_outranks_the_checks(mill: Any) -> None:
+    takes(mill, (True, 90.0), (False, 20.0), (True, 60.0))
+    choose(mill)
+    for _ in range(3):
+        compare(mill, "take-2", "take-1", "first")
+    choose(mill)
+    assert kept(mill) == [1, 0, 0]
+    mill.catalog.use_ranking("listeners")
+    choose(mill)
+    assert kept(mill) == [0, 1, 0]
+    for _ in range(6):
+        compare(mill, "take-2", "take-3", "second")
+        compare(mill, "take-3", "take-1", "tie")
+    choose(mill)
+    assert kept(mill) == [0, 0, 1]
+
+
+def test_who_fails_the_checks_decides_nothing(mill: Any) -> None:
+    mill.catalog.use_ranking("listeners")
+    takes(mill, 90.0, 60.0)
+    choose(mill)
+    for _ in range(4):
+        compare(mill, "take-2", "take-1", "first", "bob")
+        compare(mill, "take-1", "take-1", "second", "bob", attention=True, expected="first")
+    choose(mill)
+    assert kept(mill) == [1, 0]
+    compare(mill, "take-2", "take-1", "first", "ann")
+    choose(mill)
+    assert kept(mill) == [0, 1]
 
 
 def test_ranked_by_another_scorer_the_choice_waits_for_its_scores(mill: Any) -> None:

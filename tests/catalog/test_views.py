@@ -20,7 +20,7 @@ VIEWS = [
     "worker_board", "event_log", "inbox_notices", "troubles", "label_values", "retries", "rejected_files",
     "experiment_family", "scores_by_scorer", "unfinished_batches", "ratings_list", "shortlist_overview", "picks_list",
     "file_rows", "rows_without_pick", "batch_picks", "comparisons_list", "wish_answers", "take_peaks", "attempt_list",
-    "labelled_jobs", "takes_a_person_touched",
+    "take_fingerprints", "labelled_jobs", "takes_a_person_touched",
     "model_speed", "heartbeat", "storage", "alert_posts", "queue_totals", "upkeep",
 ]  # fmt: skip
 

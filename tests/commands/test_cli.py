@@ -76,9 +76,9 @@ def test_check_counts_only_what_the_extended_batch_lacks(soundmill: Command, hom
     catalog.ingest(spec, Source(ulid="01F", file_name="factorial.yaml", sha256="f", size_bytes=1))
     catalog.close()
     checked = parsed(soundmill("check", "--json", more))[0]
-    assert (checked["jobs"], checked["extends"]) == (12, "temperature-by-guidance")
+    assert (checked["jobs"], checked["extends"]) == (34, "temperature-by-guidance")
     assert "only what batch temperature-by-guidance lacks" in checked["text"]
-    assert "0001-temperature-0.7_cfg_coef-2-r3" in checked["text"]
+    assert "0001-temperature-0.7_cfg_coef-2-r6" in checked["text"]
 
 
 def test_check_says_what_a_sampled_design_would_do(soundmill: Command) -> None:

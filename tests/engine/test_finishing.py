@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from soundmill.audio.decode import decode
+from soundmill.audio.fingerprint.fingerprint import fingerprint
 from soundmill.audio.peaks import peaks
 from soundmill.audio.tags import read_tags
 from soundmill.engine.backend import Clip
@@ -112,6 +113,7 @@ def test_a_file_says_how_it_was_faded() -> None:
 def test_the_peaks_are_those_of_the_file() -> None:
     generated = finish(clip_of(make_request(duration=1.0)), INFO)
     assert generated.peaks == peaks(*decode(generated.audio))
+    assert generated.fingerprint == fingerprint(*decode(generated.audio))
 
 
 def test_peaks_are_drawn_of_a_clip_with_broken_samples() -> None:

@@ -42,7 +42,9 @@ def test_a_file_is_on_the_disk_before_it_is_claimed_and_its_claim_before_it_is_t
     (inbox / "a.csv").write_text(GOOD)
     (outcome,) = intake.scan()
     claimed = f"{outcome.ulid}__a.csv"
-    assert synced == ["a.csv", "a.csv moved to .claimed", ".claimed", f"{claimed} moved to accepted"]
+    (kept,) = (inbox / "accepted").rglob("a.csv")
+    taken = ["a.csv", "a.csv moved to .claimed", ".claimed"]
+    assert synced[:3] == taken and synced[-1] == f"{claimed} moved to {kept.parent.name}"
 
 
 def test_the_explanation_is_on_the_disk_before_its_file_is_rejected(
@@ -50,7 +52,8 @@ def test_the_explanation_is_on_the_disk_before_its_file_is_rejected(
 ) -> None:
     (inbox / "a.csv").write_text("duration\nnever\n")
     (outcome,) = intake.scan()
-    assert synced[-2:] == ["rejected", f"{outcome.ulid}__a.csv moved to rejected"]
+    (month,) = (inbox / "rejected").iterdir()
+    assert synced[-2:] == [month.name, f"{outcome.ulid}__a.csv moved to {month.name}"]
 
 
 def test_what_commands_leave_is_on_the_disk_when_they_end(tmp_path: Path, synced: list[str]) -> None:
@@ -71,7 +74,7 @@ def test_a_file_that_was_being_given_back_is_taken_in_once(intake: Intake, inbox
     outcomes = intake.scan() + intake.scan()
     assert [outcome.accepted for outcome in outcomes] == [True]
     assert not list((inbox / ".claimed").iterdir())
-    assert [path.name for path in (inbox / "accepted").iterdir()] == ["a.csv"]
+    assert [path.name for path in (inbox / "accepted").rglob("*.csv")] == ["a.csv"]
 
 
 def test_what_could_not_be_claimed_is_postponed_until_it_can_or_is_gone(

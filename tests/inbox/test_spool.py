@@ -158,3 +158,35 @@ def test_numbers_stand_before_the_suffix() -> None:
     assert [numbered("a.b.csv", n) for n in (1, 2)] == ["a.b.csv", "a.b-2.csv"]
     assert numbered("a.again.yaml", 3) == "a-3.again.yaml"
     assert tidy("a.csv") == "a.csv"
+
+
+def test_a_file_that_was_being_given_back_is_taken_once(spool: Spool, inbox: Path) -> None:
+    """The daemon was killed when the file had its name in the inbox again, and kept its claim, too."""
+    (inbox / "a.csv").write_text("prompt\npiano\n")
+    (path,) = spool.settled()
+    former = spool.claim(path)
+    assert former is not None and not spool.is_back(former)
+    os.link(former.path, inbox / "a.csv")
+    assert spool.is_back(former)
+    (path,) = spool.settled()
+    again = spool.claim(path)
+    assert again is not None
+    assert [claimed.ulid for claimed in spool.pending()] == [again.ulid]
+    assert again.path.read_text() == "prompt\npiano\n"
+
+
+def test_two_names_that_people_gave_one_file_are_two_files(spool: Spool, inbox: Path) -> None:
+    (inbox / "a.csv").write_text("prompt\npiano\n")
+    os.link(inbox / "a.csv", inbox / "b.csv")
+    claimed = [spool.claim(path) for path in spool.settled()]
+    assert [each.file_name for each in claimed if each is not None] == ["a.csv", "b.csv"]
+    assert not any(each is None or spool.is_back(each) for each in claimed)
+    assert len(spool.pending()) == 2
+
+
+def test_half_a_list_of_problems_is_swept_at_the_start(spool: Spool, inbox: Path, clock: Any, new_ulid: Any) -> None:
+    (inbox / "rejected" / ".abc.part").write_text("half a list of pro")
+    (inbox / ".abc.part").write_text("somebody else's, who is at it")
+    Spool(inbox, clock, new_ulid, settle_s=0.0, patience_s=60.0, command="soundmill")
+    assert list((inbox / "rejected").iterdir()) == []
+    assert (inbox / ".abc.part").exists()

@@ -41,7 +41,7 @@ from soundmill.jobs import (
     Source,
     Verdict,
 )
-from soundmill.publish import plugin, site
+from soundmill.publish import datasettes, plugin, site
 from support.outputs import make_output
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def registered_plugin() -> None:
 def open_site(files: list[Path], **more: Any) -> Datasette:
     """Datasette as `site.serve` starts it, without the listening."""
     values: dict[str, Any] = {
-        "metadata": yaml.safe_load(site.METADATA.read_text(encoding="utf-8")),
+        **datasettes.settings_from(yaml.safe_load(site.METADATA.read_text(encoding="utf-8"))),
         "settings": {name: _setting(value) for name, value in site.SETTINGS.items()},
     }
     return Datasette([str(file) for file in files], **values | more)

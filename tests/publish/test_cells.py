@@ -8,7 +8,7 @@ import pytest
 
 from soundmill.publish.cells import cell, rounded, size
 
-from .conftest import HOSTILE
+from .conftest import HOSTILE, drawn
 
 
 def show(column: str, value: object, **row: object) -> str | None:
@@ -140,3 +140,12 @@ def test_a_rounded_number_keeps_its_exact_value_at_hand() -> None:
 )
 def test_sizes_are_readable(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_peaks_are_drawn_and_other_bytes_are_counted() -> None:
+    html = show("data", drawn(1.0, 220.0))
+    assert html is not None and html.startswith('<svg class="sm-outline-small"') and len(html) < 2500
+    edge = [tuple(map(int, each.split())) for each in html.split('d="M')[1].split("Z")[0].split("L")]
+    assert len(edge) == 200 and min(y for _, y in edge) == -max(y for _, y in edge) and max(y for _, y in edge) > 5
+    for other in (b"", bytes(5000), drawn(1.0, 220.0)[:-1], b"\x02" + drawn(1.0, 220.0)[1:]):
+        assert show("data", other) == f"<em>{len(other):,} bytes</em>"

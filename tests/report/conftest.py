@@ -81,6 +81,7 @@ JOB = JobRecord(
     started_at=1_760_000_001.0, finished_at=1_760_000_010.0, takes=(TAKE,),
 )  # fmt: skip
 BATCH = BatchRecord(
+    comparisons=(),
     name="bells", kind="list", file_name="bells.csv", kept_as="2026-01/bells.csv", sha256="cd" * 32, ulid="01JC",
     on_qc_fail="keep", priority=0, experiment=None, extends=None, paused=False,
     created_at=1_760_000_000.0, started_at=1_760_000_001.0, finished_at=1_760_000_010.0, jobs=(JOB,), attempts=(),

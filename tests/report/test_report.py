@@ -12,7 +12,10 @@ import pytest
 
 from publish.conftest import HOSTILE, Home, job, tone
 from report.conftest import BATCH, JOB, jobs_with, record_of, report_on
+from soundmill.catalog.asking import comparisons
+from soundmill.catalog.catalog import WritingAt
 from soundmill.catalog.reader import Reader
+from soundmill.faults import listen
 from soundmill.jobs import BatchSpec, Check, FailureKind, JobStatus, QcAction, Source, Verdict
 from soundmill.quality.registry import looked_at_by
 from soundmill.report.page.head import lead
@@ -518,6 +521,22 @@ def test_a_ranking_marks_none_as_the_best_where_no_setting_is_shown_to_matter(
     assert ('class="sm-best"' in ranking) is not says
 
 
+def test_conditions_that_differ_by_decimals_are_not_ranked(tmp_path: Path) -> None:
+    jobs = jobs_with(
+        [
+            ({"temperature": level, "replicate": n + 1}, {"score": 99.93 + 0.01 * ((3 * at + 2 * n) % 7)})
+            for at, level in enumerate((1.3, 0.7, 1.0))
+            for n in range(4)
+        ]
+    )
+    pages = written(tmp_path, jobs)
+    ranking = pages["report.html"].split("<h2>Conditions</h2>")[1].split("</table>")[0]
+    assert "The checks cannot tell these apart: listen." in ranking
+    assert '<th scope="col">rank</th>' not in ranking
+    assert re.findall(r"<tr[^>]*><td>(.*?)</td>", ranking) == ["0.7", "1", "1.3"]
+    assert "The checks cannot tell these takes apart: listen." in pages["README.md"]
+
+
 def test_a_page_has_one_pass_rate_where_a_model_was_not_to_be_had(
     tmp_path: Path, fresh: Callable[[Path], Home]
 ) -> None:
@@ -559,3 +578,33 @@ def test_a_batch_of_this_ingest_has_the_rows_a_report_needs(tmp_path: Path, fres
     with sqlite3.connect(home.database) as db:
         assert db.execute("SELECT count(*) FROM outputs").fetchone() == (0,)
     db.close()
+
+
+def test_a_report_outlives_a_power_cut(reported: Home) -> None:
+    """The daemon notes that it is made, so nobody would make it again: content and names are synced by then."""
+    passed: list[str] = []
+    (reported.outputs / "forest" / "README.md").unlink()
+    listen(passed.append)
+    try:
+        report_on(reported, "forest")
+    finally:
+        listen(None)
+    assert passed.count("part.sync") == passed.count("part.name") > 0
+    assert passed[-1] == "folder.sync"
+
+
+def test_what_listeners_prefer_stands_in_the_report(tmp_path: Path, fresh: Callable[[Path], Home]) -> None:
+    home = fresh(tmp_path / "home")
+    home.ingest("pairs", [job(n, "a bell") for n in (1, 2)])
+    for attempt in home.claim(2):
+        home.finish(attempt, score=80.0)
+    write = WritingAt(comparisons.compare).__get__(home.catalog, type(home.catalog))
+    for number in range(20):
+        both: dict[str, Any] = {"first": "pairs/clip-002", "second": "pairs/clip-001", "answer": "first", "blind": True}
+        write(f"01C{number}", "ann", **both, attention=False, study="bells")
+    report_on(home, "pairs")
+    page = (home.outputs / "pairs" / "report.html").read_text(encoding="utf-8")
+    assert "Listeners prefer clip-002.wav: the best of 2 takes compared" in page
+    assert "clip-002.wav" in (home.outputs / "pairs" / "README.md").read_text().partition("## What listeners")[2]
+    summary = json.loads((home.outputs / "pairs" / "summary.json").read_text(encoding="utf-8"))
+    assert [take["file"] for take in summary["listeners"]] == ["clip-002.wav", "clip-001.wav"]

@@ -122,5 +122,5 @@ def mill(tmp_path: Path) -> Iterator[Mill]:
     home.create()
     home.marker.touch()
     catalog = Catalog.open(tmp_path / "catalog.db", clock=clock)
-    yield Mill(clock, catalog, Disk(home, catalog, (), lambda kind, message: None), home.outputs)
+    yield Mill(clock, catalog, Disk(home, catalog, 0, lambda kind, message: None), home.outputs)
     catalog.close()

@@ -298,3 +298,45 @@ def test_a_take_that_was_filed_and_not_recorded_goes_with_its_worker(
     assert not list(mill.outputs.rglob("*.json"))
     mill.run(mill.worker(mill.engine()))
     assert paths(mill) == {"batch-1/quarantine/0001-clip.take2.wav"}
+
+
+def test_an_engine_that_cannot_be_asked_holds_up_no_job_for_ever(mill: Mill) -> None:
+    """It does not know of the clips then, so nothing would come of them, and no deadline runs."""
+    mill.batch("a", "b")
+    engine = mill.engine()
+    asking, engine.submit = engine.submit, no_memory  # type: ignore[method-assign]
+    worker = mill.worker(engine)
+    with pytest.raises(MemoryError):
+        worker.step()
+    engine.submit = asking  # type: ignore[method-assign]
+    mill.run(worker)
+    assert [job.status for job in mill.jobs()] == [JobStatus.SUCCEEDED] * 2
+    assert [kind for _, _, _, kind in attempts(mill)] == ["internal", "internal", None, None]
+
+
+def no_memory(_: object) -> None:
+    raise MemoryError
+
+
+def test_a_cancel_while_the_disk_takes_nothing_ends_no_worker(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was filed of the job goes once the disk is back; the other clip is not lost meanwhile."""
+    mill.batch("x", "y")
+    engine = mill.engine(slots=2, polls_per_clip=2)
+    worker = mill.worker(engine)
+
+    def no_room(*_: object, **__: object) -> bool:
+        raise StorageUnavailable("catalog.db: the disk is full: make room")
+
+    with monkeypatch.context() as full:
+        full.setattr(type(mill.catalog), "succeed", no_room)
+        while not paths(mill):
+            worker.step()
+    with monkeypatch.context() as read_only:
+        read_only.setattr(mill.disk, "discard", no_room)
+        worker.cancel(mill.catalog.cancel("batch-1/0001-clip"))
+        worker.step()
+    assert paths(mill) == {"batch-1/0001-clip.wav"}
+    mill.run(worker)
+    assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
+    assert paths(mill) == {"batch-1/0002-clip.wav"}
+    assert len(engine.submitted) == 2

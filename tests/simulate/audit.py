@@ -8,12 +8,11 @@ from pathlib import Path
 
 from simulate.disk import Loss
 from simulate.engine import is_whole
-from simulate.observer import Observer
+from simulate.observer import PAST, Observer
 from simulate.world import Violation, World
 from simulate.writers import Writers, stem_of
 
 ERRORS = ".errors.txt"
-PAST = {"cancel": "cancelled", "pause": "paused", "resume": "resumed", "retry": "retried"}
 
 
 def after_power_cut(world: World, observer: Observer, writers: Writers, loss: Loss) -> None:
@@ -59,9 +58,10 @@ def _every_file_once(world: World, observer: Observer, writers: Writers) -> None
     there: dict[str, dict[str, list[str]]] = {}
     for folder in ("accepted", "rejected", ".claimed", "."):
         found: dict[str, list[str]] = defaultdict(list)
-        for entry in os.scandir(inbox / folder):
-            if entry.is_file() and not entry.name.startswith(".") and (stem := stem_of(entry.name)) is not None:
-                found[stem].append(entry.name)
+        depth = "*/*" if folder in ("accepted", "rejected") else "*"
+        for path in (inbox / folder).glob(depth):
+            if path.is_file() and not path.name.startswith(".") and (stem := stem_of(path.name)) is not None:
+                found[stem].append(path.relative_to(inbox / folder).as_posix())
         there[folder] = found
     if there["."] or there[".claimed"]:
         remaining = [n for names in (*there["."].values(), *there[".claimed"].values()) for n in names]
@@ -85,6 +85,9 @@ def _every_file_once(world: World, observer: Observer, writers: Writers) -> None
                 f"{stem}: accepted {accepted[stem]} times, its files {there['accepted'][stem]}; "
                 f"refused {refused[stem]} times, its files {files}"
             )
+    for name, kept_as in observer.kept_as.items():
+        if not (inbox / "accepted" / kept_as).is_file():
+            raise Violation(f"batch {name}: its file is not accepted/{kept_as}, where the catalogue has it")
     for name in there["rejected"]:
         for each in there["rejected"][name]:
             if each.endswith(ERRORS) and "claim " not in (inbox / "rejected" / each).read_text():
@@ -92,10 +95,10 @@ def _every_file_once(world: World, observer: Observer, writers: Writers) -> None
 
 
 def _every_job_once(observer: Observer, writers: Writers) -> None:
-    for batch, number in observer.batches.items():
+    for batch_name, number in observer.batches.items():
         counts = observer.counts[number]
         if counts["queued"] or counts["running"]:
-            raise Violation(f"batch {batch} is not worked off: {dict(counts)}")
+            raise Violation(f"batch {batch_name} is not worked off: {dict(counts)}")
     for name, batch in observer.accepted:
         stem = str(stem_of(name))
         rows = observer.counts[batch].total()
@@ -105,7 +108,7 @@ def _every_job_once(observer: Observer, writers: Writers) -> None:
 
 def _every_take_whole(world: World, observer: Observer) -> None:
     outputs = Path(world.root) / "outputs"
-    known = {take.path for take in observer.takes.values()}
+    known = {take.path for take in observer.takes.values() if not take.pruned}
     for take in observer.takes.values():
         observer.must_be_whole(take)
     for folder, _, names in os.walk(outputs):
@@ -123,12 +126,16 @@ def _every_take_whole(world: World, observer: Observer) -> None:
 
 
 def _every_wish_once(observer: Observer, writers: Writers) -> None:
-    for name, (action, label) in writers.wishes.items():
-        times = observer.wishes[PAST[action], label]
-        if times != 1:
-            raise Violation(f"the control file {name} ({action} {label}) was applied {times} times")
+    for ulid, (action, label) in writers.wishes.items():
+        if ulid not in observer.answers:
+            raise Violation(f"the wish {ulid} ({action} {label}) has no answer")
+        state, reason = observer.answers[ulid]
+        if state != "done" and not (action == "archive" and "still at work" in str(reason)):
+            raise Violation(f"the wish {ulid} ({action} {label}) was refused: {reason}")
+        if action in PAST and (times := observer.wishes[PAST[action], label]) != 1:
+            raise Violation(f"the wish {ulid} ({action} {label}) was done {times} times")
     for note, times in observer.notes.items():
         if times != 1:
-            raise Violation(f"the rating {note} was given {times} times")
+            raise Violation(f"the {note} was given {times} times")
     if missing := writers.notes - set(observer.notes):
-        raise Violation(f"ratings were lost: {sorted(missing)}")
+        raise Violation(f"ratings or picks were lost: {sorted(missing)}")

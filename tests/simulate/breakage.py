@@ -37,7 +37,7 @@ def without_fsync(world: World) -> AbstractContextManager[object]:
 def without_the_claim(world: World) -> Iterator[None]:
     """Work begins before it is on record."""
 
-    def unclaimed(db: sqlite3.Connection, now: float, **asked: Any) -> list[Attempt]:
+    def unclaimed(db: sqlite3.Connection, now: float, /, **asked: Any) -> list[Attempt]:
         db.execute("SAVEPOINT unclaimed")
         attempts = claims.claim(db, now, **asked)
         db.execute("ROLLBACK TO unclaimed")
@@ -55,6 +55,15 @@ def without_the_ulid(world: World) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def without_the_answer(world: World) -> AbstractContextManager[object]:
+    """A wish whose file outlived its answer is worked off once more."""
+    world.rewritten = {
+        "SELECT 1 FROM answers WHERE ulid = ?": "SELECT 1 FROM answers WHERE ulid = ? AND 0",
+        "INSERT INTO answers": "INSERT OR REPLACE INTO answers",
+    }
+    return nullcontext()
+
+
 def whole(_: World) -> AbstractContextManager[object]:
     return nullcontext()
 
@@ -64,13 +73,14 @@ BREAKAGES: dict[str, Spoil] = {
     "fsync": without_fsync,
     "claim": without_the_claim,
     "ulid": without_the_ulid,
+    "answer": without_the_answer,
 }
 
 
 def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
     """A history in which that rule is needed often."""
     rng = random.Random(f"provoking {kind} {seed}")
-    items = [item for item in scenario(seed, jobs) if not isinstance(item, Fault | Wish)]
+    items: list[Item] = [item for item in scenario(seed, jobs) if not isinstance(item, Fault | Wish)]
     if kind == "fence":
         items += [Fault(rng.randrange(jobs * 30), "cancel meanwhile", 0, rng.getrandbits(32)) for _ in range(jobs)]
     elif kind in ("fsync", "ulid"):
@@ -78,4 +88,11 @@ def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
         items = [Drop(number / 2, number, "whole", 1, rng.getrandbits(32)) for number in range(jobs // 4)]
         death = "kill" if kind == "ulid" else "power cut"
         items += [Fault(rng.randrange(jobs * 20), death, 0, rng.getrandbits(32)) for _ in range(20)]
+    elif kind == "answer":
+        # Wishes whose files cannot be removed for a while, in which the daemon dies.
+        items += [Wish(number, number, "rate", rng.getrandbits(32)) for number in range(10, 60)]
+        for _ in range(10):
+            at = rng.randrange(jobs * 30)
+            items.append(Fault(at, "EROFS", 60, rng.getrandbits(32)))
+            items.append(Fault(at + rng.randrange(20, 60), "kill", 0, rng.getrandbits(32)))
     return items

@@ -72,6 +72,7 @@ class Disk:
     # -- what is done ------------------------------------------------------------------------
 
     def written(self, path: str, *, new: bool) -> None:
+        self.dirty.pop(path, None)  # the oldest stand first
         self.dirty[path] = self.now
         if new:
             self.changes.append(Change("create", path, "", self.now))
@@ -170,9 +171,12 @@ class Disk:
         """From the youngest change to the oldest: all, none, those since a moment, or any that nothing rests on."""
         way = rng.choice(["all", "none", "since", "any", "any"])
         cut = rng.randrange(len(self.changes) + 1)
-        lost = {"all": lambda _: True, "none": lambda _: False, "since": lambda n: n >= cut}.get(
-            way, lambda _: rng.random() < 0.5
-        )
+        ways: dict[str, Callable[[int], bool]] = {
+            "all": lambda _: True,
+            "none": lambda _: False,
+            "since": lambda n: n >= cut,
+        }
+        lost = ways.get(way, lambda _: rng.random() < 0.5)
         kept, undone = set[str](), list[Change]()
         for number in range(len(self.changes) - 1, -1, -1):
             change = self.changes[number]

@@ -21,11 +21,17 @@ PER_RUN = 1000  # jobs: enough for files to meet, few enough that a recovery is 
 SHOWN = 3  # violations that are printed with their shortest history
 
 
-def folder() -> Path:
-    """Where a process of this keeps its homes: in memory, where that can be had."""
+def shared_folder() -> Path:
+    """Where all processes of this keep their homes: in memory, where that can be had."""
     memory = Path("/dev/shm")
     base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    return base / f"soundmill-simulation-{os.getpid()}"
+    parent = multiprocessing.parent_process()
+    return base / f"soundmill-simulation-{os.getpid() if parent is None else parent.pid}"
+
+
+def folder() -> Path:
+    """Where this one does."""
+    return shared_folder() / str(os.getpid())
 
 
 def history(seed: int, jobs: int, broken: str | None) -> Sequence[Item]:
@@ -40,7 +46,7 @@ def one(seed: int, *, jobs: int, broken: str | None) -> Result:
     try:
         return play(seed, history(seed, jobs, broken), broken)
     finally:
-        shutil.rmtree(folder(), ignore_errors=True)
+        shutil.rmtree(shared_folder() if multiprocessing.parent_process() is None else folder(), ignore_errors=True)
 
 
 def simulate(jobs: int, *, seed: int, per_run: int, processes: int, broken: str | None = None) -> Iterator[Result]:
@@ -55,12 +61,15 @@ def simulate(jobs: int, *, seed: int, per_run: int, processes: int, broken: str 
             if done >= jobs:
                 return
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for result in pool.imap(work, range(seed, seed + runs)):
-            yield result
-            done += result.jobs
-            if done >= jobs:
-                return
+    try:
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for result in pool.imap(work, range(seed, seed + runs)):
+                yield result
+                done += result.jobs
+                if done >= jobs:
+                    return
+    finally:
+        shutil.rmtree(shared_folder(), ignore_errors=True)  # those that were ended in the middle leave theirs
 
 
 def told(result: Result, per_run: int, broken: str | None) -> str:
@@ -71,7 +80,7 @@ def told(result: Result, per_run: int, broken: str | None) -> str:
 
     shortest = shrink(history(result.seed, per_run, broken), breaks)
     last = play(result.seed, shortest, broken)
-    shutil.rmtree(folder(), ignore_errors=True)
+    shutil.rmtree(shared_folder() if multiprocessing.parent_process() is None else folder(), ignore_errors=True)
     lines = [f"seed {result.seed}: {result.violation}", f"  shortest history: {last.violation}"]
     lines += [f"    {item}" for item in shortest]
     lines += [f"    {step:>7} {what:<8} {where[:150]}" for step, what, where in last.trace[-30:]]

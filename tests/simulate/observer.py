@@ -7,6 +7,7 @@ is checked against all that was seen before.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections import Counter, defaultdict
@@ -25,6 +26,7 @@ LEGAL = {
     ("running", "cancelled"), ("queued", "cancelled"),
 }  # fmt: skip
 TAKEN_UP = {("failed", "queued"), ("cancelled", "queued")}
+PAST = {"cancel": "cancelled", "pause": "paused", "resume": "resumed", "retry": "retried"}  # in events
 TRIGGERS = """
 CREATE TEMP TRIGGER seen_job AFTER UPDATE OF status ON main.jobs WHEN old.status <> new.status BEGIN
     SELECT seen('job', new.id, new.batch_id, old.status, new.status, new.attempt, new.error_kind, new.final_attempt);
@@ -39,14 +41,26 @@ CREATE TEMP TRIGGER seen_move AFTER UPDATE OF path ON main.outputs BEGIN SELECT 
 CREATE TEMP TRIGGER seen_gone AFTER DELETE ON main.moves BEGIN
     SELECT seen('settled', old.output_id, old.leftover); END;
 CREATE TEMP TRIGGER seen_batch AFTER INSERT ON main.batches BEGIN
-    SELECT seen('batch', new.id, new.name, new.file_name); END;
+    SELECT seen('batch', new.id, new.name, new.file_name, new.ulid, new.kept_as); END;
 CREATE TEMP TRIGGER seen_refusal AFTER INSERT ON main.rejections BEGIN
     SELECT seen('refusal', new.ulid, new.file_name); END;
 CREATE TEMP TRIGGER seen_event AFTER INSERT ON main.events
     WHEN new.kind IN ('cancelled', 'paused', 'resumed', 'retried') BEGIN
     SELECT seen('wish', new.kind, new.message); END;
-CREATE TEMP TRIGGER seen_rating AFTER INSERT ON main.ratings BEGIN SELECT seen('note', new.note); END;
-CREATE TEMP TRIGGER seen_rerating AFTER UPDATE ON main.ratings BEGIN SELECT seen('note', new.note); END;
+CREATE TEMP TRIGGER seen_rating AFTER INSERT ON main.ratings BEGIN
+    SELECT seen('note', new.output_id, new.note); END;
+CREATE TEMP TRIGGER seen_rerating AFTER UPDATE ON main.ratings BEGIN
+    SELECT seen('note', new.output_id, new.note); END;
+CREATE TEMP TRIGGER seen_pick AFTER INSERT ON main.picks BEGIN SELECT seen('note', new.output_id, new.note); END;
+CREATE TEMP TRIGGER seen_repick AFTER UPDATE ON main.picks BEGIN SELECT seen('note', new.output_id, new.note); END;
+CREATE TEMP TRIGGER seen_answer AFTER INSERT ON main.answers BEGIN
+    SELECT seen('answer', new.ulid, new.action, new.target, new.state, new.reason); END;
+CREATE TEMP TRIGGER seen_pruned AFTER UPDATE OF pruned_at ON main.outputs BEGIN SELECT seen('pruned', new.id); END;
+CREATE TEMP TRIGGER seen_removed AFTER DELETE ON main.prunings BEGIN SELECT seen('removed', old.output_id); END;
+CREATE TEMP TRIGGER seen_beat AFTER INSERT ON main.settings WHEN new.key = 'heartbeat' BEGIN
+    SELECT seen('beat', new.value); END;
+CREATE TEMP TRIGGER seen_next_beat AFTER UPDATE ON main.settings WHEN new.key = 'heartbeat' BEGIN
+    SELECT seen('beat', new.value); END;
 """
 execute = sqlite3.Connection.execute  # which is no step of the daemon's
 
@@ -58,6 +72,7 @@ class Take:
     path: str
     sha256: str
     size: int
+    pruned: bool = False
 
 
 class Observer:
@@ -78,7 +93,12 @@ class Observer:
         self.accepted: list[tuple[str, int]] = []  # file name and batch
         self.refused: list[tuple[str, str]] = []
         self.wishes: Counter[tuple[str, str]] = Counter()  # those applied: event and label
+        self.answers: dict[str, tuple[str, str | None]] = {}  # to wishes by ulid: state and reason
+        self.kept_as: dict[str, str] = {}  # of batches, by name: where their file lies in accepted/
+        self.ulids: dict[str, str] = {}  # names of batches
         self.notes: Counter[str] = Counter()
+        self.touched: set[int] = set()  # ids of takes that a person has rated or picked
+        self.last_beat: str | None = None
         self.counts: dict[int, Counter[str]] = {}  # of each batch's jobs by status
         self.failed: Counter[int] = Counter()  # attempts of a job since it was taken up
         self.ended_in_a_row: Counter[int] = Counter()
@@ -89,7 +109,8 @@ class Observer:
         self._handlers: dict[str, Callable[..., None]] = {
             "job": self._job, "claim": self._claim, "end": self._end, "take": self._take, "move": self._move,
             "settled": lambda *_: None, "batch": self._batch, "refusal": self._refusal, "wish": self._wish,
-            "note": self._note,
+            "note": self._note, "answer": self._answer, "pruned": self._pruned, "removed": self._removed,
+            "beat": self._beat,
         }  # fmt: skip
 
     def watch(self, db: sqlite3.Connection) -> None:
@@ -106,6 +127,9 @@ class Observer:
         if not self._pending:
             return
         seen, self._pending = self._pending, []
+        if not self._world.durable and any(what[0] != "beat" for what in seen):
+            raise Violation(f"committed without waiting for the disk: {seen[:3]}")
+        self._effects_are_answered(seen)
         self._taken_up = any(what[0] == "wish" and what[1] == "retried" for what in seen)
         self._touched = set[int]()
         # Jobs last: what their new status stands for must be there.
@@ -179,8 +203,24 @@ class Observer:
         take.path = path
         self.must_be_whole(take)
 
-    def _batch(self, batch_id: int, name: str, file_name: str) -> None:
+    def _pruned(self, output_id: int) -> None:
+        take = self.takes[output_id]
+        counts = self.counts[self.batch_of[take.job_id]]
+        if output_id in self.touched:
+            raise Violation(f"{take.path}: a person has rated or picked it, and it is pruned")
+        if counts["queued"] or counts["running"]:
+            raise Violation(f"{take.path}: is pruned while jobs of its batch wait or run")
+        take.pruned = True
+
+    def _removed(self, output_id: int) -> None:
+        path = self._outputs + self.takes[output_id].path
+        if os.path.lexists(path) or os.path.lexists(path + ".json"):
+            raise Violation(f"{path}: is still there, and the catalogue has forgotten that it is to go")
+
+    def _batch(self, batch_id: int, name: str, file_name: str, ulid: str, kept_as: str) -> None:
         self.batches[name] = batch_id
+        self.kept_as[name] = kept_as
+        self.ulids[ulid] = name
         self._names[batch_id] = name
         self.accepted.append((file_name, batch_id))
         assert self.db is not None
@@ -196,8 +236,25 @@ class Observer:
     def _wish(self, kind: str, message: str) -> None:
         self.wishes[kind, message.rpartition(":")[0]] += 1
 
-    def _note(self, note: str) -> None:
+    def _note(self, output_id: int, note: str) -> None:
         self.notes[note] += 1
+        self.touched.add(output_id)
+
+    def _answer(self, ulid: str, action: str, target: str, state: str, reason: str | None) -> None:
+        if ulid in self.answers:
+            raise Violation(f"the wish {ulid} ({action} {target}) is answered twice")
+        self.answers[ulid] = state, reason
+
+    def _beat(self, value: str) -> None:
+        self.last_beat = json.loads(value)["state"]
+
+    def _effects_are_answered(self, seen: list[tuple[object, ...]]) -> None:
+        """What a person asked for is done in the transaction that answers it, and nothing else is."""
+        done = Counter((PAST.get(str(w[2])), w[3]) for w in seen if w[0] == "answer" and w[4] == "done")
+        done = Counter({wish: times for wish, times in done.items() if wish[0] is not None})
+        effects = Counter((w[1], str(w[2]).rpartition(":")[0]) for w in seen if w[0] == "wish")
+        if done != effects:
+            raise Violation(f"done for wishes: {dict(effects)}, answered as done: {dict(done)}")
 
     # -- what must be true -------------------------------------------------------------------
 
@@ -210,11 +267,14 @@ class Observer:
         self.submitted.add(request.key)
 
     def report_begins(self, batch: str) -> None:
-        counts = self.counts[self.batches[batch]]
+        """Or a delivery, which knows its batch by its ulid."""
+        counts = self.counts[self.batches[self.ulids.get(batch, batch)]]
         if counts["queued"] or counts["running"]:
             raise Violation(f"a report of {batch} is made while jobs of it wait or run")
 
     def must_be_whole(self, take: Take) -> None:
+        if take.pruned:
+            return
         path = self._outputs + take.path
         try:
             with open(path, "rb") as file:  # noqa: PTH123  # a hundred thousand times

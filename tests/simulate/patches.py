@@ -17,6 +17,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,12 +27,21 @@ from simulate.world import Killed, Mode, World
 from soundmill.catalog.catalog import Catalog
 from soundmill.jobs import Attempt, Check, Generated, Judgement, QualityKind, Verdict
 from soundmill.service import wiring
+from soundmill.service.telling.room import Room
 
 REAL = SimpleNamespace(
     open=os.open, fsync=os.fsync, rename=os.rename, replace=os.replace, link=os.link, unlink=os.unlink,
-    mkdir=os.mkdir, scandir=os.scandir, io_open=io.open, fcntl=fcntl.fcntl, connect=sqlite3.connect,
+    mkdir=os.mkdir, scandir=os.scandir, io_open=io.open, fcntl=fcntl.fcntl, connect=sqlite3.connect, pwrite=os.pwrite,
 )  # fmt: skip
 NO_PROCESS = 2**22 + 1  # larger than Linux gives to any
+SAID = SimpleNamespace(TemporaryFile=io.BytesIO)  # for what a process says
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid_of(clock: float, number: int) -> str:
+    """That of a moment (Unix seconds), different for each number."""
+    moment = int(clock * 1000)
+    return "".join(CROCKFORD[moment >> shift & 31] for shift in range(45, -1, -5)) + f"{number:016d}"
 
 
 # -- files -------------------------------------------------------------------------------------
@@ -82,9 +92,20 @@ def files_of(world: World) -> Mapping[str, Callable[..., Any]]:
         if dir_fd is not None or type(name) is not str or not world.is_mine(name):
             return int(REAL.open(path, flags, mode, dir_fd=dir_fd))
         world.step("open", name)
+        new = bool(flags & os.O_CREAT) and not os.path.lexists(name)
         handle = int(REAL.open(name, flags, mode))
         world.handles[handle] = name
+        if new:
+            disk.written(name, new=True)
         return handle
+
+    def pwrite(handle: int, data: bytes, offset: int) -> int:
+        path = world.handles.get(handle)
+        if path is None or not world.is_mine(path):
+            return int(REAL.pwrite(handle, data, offset))
+        world.step("overwrite", path)
+        disk.written(path, new=False)
+        return int(REAL.pwrite(handle, data, offset))
 
     def fsync(handle: int) -> None:
         path = world.handles.get(handle)
@@ -152,6 +173,7 @@ def files_of(world: World) -> Mapping[str, Callable[..., Any]]:
     return {
         "os.open": open_,
         "os.fsync": fsync,
+        "os.pwrite": pwrite,
         "os.rename": two("rename", disk.rename, REAL.rename),
         "os.replace": two("rename", disk.rename, REAL.replace),
         "os.link": two("link", disk.link, REAL.link),
@@ -175,6 +197,8 @@ def connection_of(world: World) -> type[sqlite3.Connection]:
             done = super().execute(rewritten(sql), parameters)
             if sql == "COMMIT":
                 world.on_commit()
+            elif sql.startswith("PRAGMA synchronous"):
+                world.durable = sql.endswith("FULL")
             elif sql == "ROLLBACK":
                 world.on_rollback()
             return done
@@ -214,14 +238,17 @@ def connection_of(world: World) -> type[sqlite3.Connection]:
 class Threads:
     """Those of the present process, stepped by hand; named in the order they were started."""
 
-    def __init__(self) -> None:
+    def __init__(self, steady: Callable[[], float]) -> None:
+        self._steady = steady
         self.running: list[Stepped] = []
         self.ended: list[Stepped] = []  # by an error
 
     def go(self, thread: Stepped) -> None:
         """One round of a thread."""
+        if self._steady() < thread.due:
+            return
         thread.go()
-        if not thread.alive:
+        if not thread.alive and thread in self.running:
             self.running.remove(thread)
             if thread.error is not None:
                 self.ended.append(thread)
@@ -236,6 +263,19 @@ class Threads:
 
         return Thread
 
+    def resting(self) -> type[Instant]:
+        """An event whose wait has the one heartbeat come to its turn no sooner than that."""
+        threads = self
+
+        class Rest(Instant):
+            def wait(self, timeout: float | None = None) -> bool:
+                for thread in threads.running:
+                    if thread.name == "heartbeat":
+                        thread.due = threads._steady() + (timeout or 0.0)
+                return self.is_set()
+
+        return Rest
+
 
 class Stepped:
     """In place of schedule/loop.py's LoopThread: the same to whoever owns it, and its step is called from outside."""
@@ -245,6 +285,7 @@ class Stepped:
         self.error: BaseException | None = None
         self._step = step
         self.alive = False
+        self.due = 0.0
         self._stopped = False
 
     def start(self) -> None:
@@ -296,24 +337,30 @@ class Unwatched:
     def stop(self) -> None: ...
 
 
-class ReportProcess:
-    """In place of `soundmill report`: takes a few polls, and fails now and then. `begun(batch)` hears of it."""
+class AsideProcess:
+    """In place of `soundmill report` and `soundmill deliver`: takes a few polls, and fails now and then. `begun(batch)`
+    hears of it."""
 
     def __init__(self, world: World, rng: random.Random, begun: Callable[[str], None], command: Sequence[str]) -> None:
         if world.dead:
             raise Killed
         self.pid = NO_PROCESS
+        self.returncode: int | None = None
         begun(command[-1])
         self._polls = rng.randrange(4)
         self._status = 0 if rng.random() < 0.8 else 1
-        world.struck["report failed"] += self._status
+        what = "delivery" if "deliver" in command else "report"
+        world.struck[f"{what} failed"] += self._status
 
     def poll(self) -> int | None:
         self._polls -= 1
-        return None if self._polls >= 0 else self._status
+        if self._polls < 0:
+            self.returncode = self._status
+        return self.returncode
 
     def wait(self) -> int:
-        return -9
+        self.returncode = -9
+        return self.returncode
 
 
 # -- judging -----------------------------------------------------------------------------------
@@ -348,11 +395,13 @@ def patched(
 ) -> Iterator[Threads]:
     """`rng` decides what reports do and how waits are stretched; `begun(batch)` hears of reports, `opened(connection)`
     of the catalogue, before anything of it is changed."""
-    threads = Threads()
+    threads = Threads(world.steady)
     waiting = SimpleNamespace(Event=Instant, Lock=threading.Lock, Thread=threading.Thread)
+    beating = SimpleNamespace(Event=threads.resting(), Lock=threading.Lock)
     processes = SimpleNamespace(
-        Popen=lambda command, **_: ReportProcess(world, rng, begun, command), DEVNULL=subprocess.DEVNULL
+        Popen=lambda command, **_: AsideProcess(world, rng, begun, command), DEVNULL=subprocess.DEVNULL
     )
+    room = partial(Room, measure=lambda _: (10**12, 10**12))  # what else fills this machine's disk is no matter
     numbers = itertools.count(1)
     connection = connection_of(world)
 
@@ -360,16 +409,18 @@ def patched(
         opened = REAL.connect(world.database or path, uri=True, factory=connection, **how)
         return cast(sqlite3.Connection, opened)
 
-    def open_catalog(path: Path, *, clock: Callable[[], float]) -> Catalog:
-        catalog = Catalog.open(path, clock=clock)
+    def open_catalog(path: Path, **how: Any) -> Catalog:
+        catalog = Catalog.open(path, **how)
         opened(catalog._connection)
         return catalog
 
     with mock.patch.multiple("soundmill.service.inbox_loop", threading=waiting, Watcher=Unwatched), \
             mock.patch.multiple("soundmill.schedule.pool", threading=waiting, LoopThread=threads.named()), \
             mock.patch("soundmill.service.inbox_loop.LoopThread", threads.named()), \
-            mock.patch("soundmill.service.inbox_loop.ULID", lambda: f"{next(numbers):026d}"), \
-            mock.patch("soundmill.service.reporter.subprocess", processes), \
+            mock.patch("soundmill.service.inbox_loop.ULID", lambda: ulid_of(world.clock(), next(numbers))), \
+            mock.patch.multiple("soundmill.service.telling.heartbeat", threading=beating, LoopThread=threads.named()), \
+            mock.patch("soundmill.service.telling.telling.Room", room), \
+            mock.patch.multiple("soundmill.service.aside.process", subprocess=processes, tempfile=SAID), \
             mock.patch.multiple(wiring, judge_with=judge_with, random=rng, sidecar_for=sidecar_for), \
             mock.patch("soundmill.service.daemon.Catalog", SimpleNamespace(open=open_catalog)), \
             mock.patch("sqlite3.connect", connect), \

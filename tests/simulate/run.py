@@ -20,10 +20,10 @@ from simulate.engine import MADE_TO_DIE, SimulatedEngine
 from simulate.observer import Observer, statuses
 from simulate.patches import patched
 from simulate.scenario import Drop, Item, Mishap, Rate, Wish
-from simulate.world import Fault, Killed, Mode, Violation, World
+from simulate.world import DISK_ERRORS, SQL_ERRORS, Fault, Killed, Mode, Violation, World
 from simulate.writers import MOST_BYTES, Writers
 from soundmill.catalog.catalog import Catalog
-from soundmill.config import Config, InboxConfig, ScheduleConfig
+from soundmill.config import Config, InboxConfig, RetentionConfig, ScheduleConfig
 from soundmill.errors import SoundmillError
 from soundmill.home import Home
 from soundmill.jobs import QcAction
@@ -44,6 +44,7 @@ def settings() -> Config:
         default_duration=0.5,
         on_qc_fail=QcAction.RETRY,
         inbox=InboxConfig(settle_s=1.0, patience_s=10.0, scan_interval_s=1.0, max_file_mb=MOST_BYTES / 2**20),
+        retention=RetentionConfig(failed_after_d=0.003, set_aside_after_d=0.001),
         schedule=ScheduleConfig(
             max_attempts=MAX_ATTEMPTS, qc_retries=2, backoff_max_s=20.0, deadline_s=30.0, deadline_per_audio_s=0.0
         ),
@@ -109,6 +110,8 @@ class Run:
         self._die: set[str] = set()
         self._active: list[object] = []
         self._away = False
+        self._last: tuple[str, int] | None = None  # how the last daemon ended
+        self._disturbed = 0
         self._digest = hashlib.blake2b(digest_size=16)
         self.world.on_commit = self.observer.committed
         self.world.on_rollback = self.observer.rolled_back
@@ -187,7 +190,9 @@ class Run:
         parts = {
             "inbox": not service.inbox.quiet or bool(service.inbox.stuck), "judging": service._rejudging,
             "jobs": service.catalog.unfinished() > 0, "choosing": service.catalog.undecided(),
-            "reports": not service._reporter.worked_off, "controls": service._controls.waiting,
+            "reports": service._reporter is not None and not service._reporter.worked_off,
+            "deliveries": not service._deliveries.worked_off, "retention": not service._pruning.idle,
+            "controls": service._controls.waiting,
         }  # fmt: skip
         return f"{[part for part, waits in parts.items() if waits]}, {audit.left(self.world, self.observer)}"
 
@@ -225,7 +230,7 @@ class Run:
             if thread == "tick":
                 self.service.tick()
             elif thread in self.threads.running:
-                self.threads.go(thread)  # type: ignore[arg-type]
+                self.threads.go(thread)
         finally:
             self._active.pop()
 
@@ -248,7 +253,7 @@ class Run:
         if fault.kind == "cancel meanwhile" and "tick" in others:
             busy = [attempt.job.id for post in service._pool.posts for attempt in post.worker.in_flight]
             if busy:
-                self.writers.cancel(self.observer.label(busy[fault.pick % len(busy)]), f"{self.world.steps:025d}c")
+                self.writers.cancel(self.observer.label(busy[fault.pick % len(busy)]), f"{self.world.steps:025d}C")
             others = ["tick"]
         if others:
             self._go(others[fault.pick % len(others)])
@@ -276,6 +281,9 @@ class Run:
     def _begin(self) -> None:
         self.service = None
         self.threads.running.clear()
+        last, self._last = self._last, None
+        self._disturbed = self._disturbances()
+        self.observer.last_beat = None
         engines = dict.fromkeys(DEVICES, self._engine)
         service = Service(
             self.home,
@@ -289,6 +297,24 @@ class Run:
         )
         self.service = service
         self.observer.agrees_with_the_catalogue()
+        self._is_told_of_the_last(last, service)
+
+    def _is_told_of_the_last(self, last: tuple[str, int] | None, service: Service) -> None:
+        if last is None or last[1] != self._disturbances():
+            return
+        died = service._telling.died is not None
+        if died != (last[0] == "running"):
+            raise Violation(f"the daemon before was {last[0]} at its end, and it is said that it died: {died}")
+
+    def _disturbances(self) -> int:
+        """How often something befell it by which heartbeats may lie."""
+        return sum(self.world.struck[kind] for kind in ("clock", "power cut", *DISK_ERRORS, *SQL_ERRORS))
+
+    def _note_the_end(self) -> None:
+        """What the next daemon must think of this one, where that can be told."""
+        beat, self.observer.last_beat = self.observer.last_beat, None
+        known = beat is not None and self._disturbed == self._disturbances() and not self.world.suffers
+        self._last = (str(beat), self._disturbed) if known else None
 
     def _engine(self, device: str) -> SimulatedEngine:
         return SimulatedEngine(
@@ -299,6 +325,8 @@ class Run:
     def _crash(self) -> None:
         self.world.dead = True
         cut = self.world.power_cut
+        if self.service is not None:
+            self._note_the_end()
         self._drop_the_process()
         if cut is not None:
             loss = self.world.disk.power_cut(random.Random(cut.pick))
@@ -341,8 +369,10 @@ class Run:
             with self.world.acting(Mode.DAEMON):
                 service.stop(0.0)
                 self.service = None
+            self._note_the_end()
         except Killed:
             self._crash()
+            self._last = None  # it may have said that it stops
         self.service = None
 
     def _unmount(self) -> None:

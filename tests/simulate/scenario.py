@@ -13,9 +13,12 @@ from simulate.world import DISK_ERRORS, SQL_ERRORS, Fault
 STEPS_PER_JOB = 45  # about; where faults strike
 DROP_KINDS = {
     "whole": 30, "submitted": 10, "slow": 8, "torn": 5, "duplicate": 4, "again": 4, "renamed": 6, "replaced": 4,
-    "invalid": 8, "huge": 2, "growing": 6, "best of": 12, "checked": 15,
+    "invalid": 8, "huge": 2, "growing": 6, "best of": 12, "checked": 15, "delivered": 5,
 }  # fmt: skip
-CONTROLS = ("cancel", "cancel job", "pause", "retry", "rate", "rate", "invalid")
+CONTROLS = (
+    "cancel", "cancel job", "pause", "retry", "archive", "prune", "rate", "rate", "pick", "several", "by hand",
+    "invalid",
+)  # fmt: skip
 RATES = {
     "fail": 0.02, "bad": 0.005, "input": 0.005, "die": 0.004, "hang": 0.003, "oom": 0.004, "late": 0.02,
     "twice": 0.01, "quiet": 0.08, "load": 0.05,
@@ -86,7 +89,7 @@ def _drops(rng: random.Random, jobs: int) -> list[Item]:
     while left > 0 or not drops:
         kind = rng.choices(kinds, weights)[0]
         rows = min(left, rng.choice([1, 3, 8, 20, 60, 150])) or 1
-        if kind in ("whole", "submitted", "best of", "checked", "slow", "growing", "torn", "again"):
+        if kind in ("whole", "submitted", "best of", "checked", "delivered", "slow", "growing", "torn", "again"):
             left -= rows
         drops.append(Drop(at_s, len(drops), kind, rows, rng.getrandbits(32)))
         at_s += rng.choice([0.0, 0.0, 0.5, 5.0, 30.0])

@@ -19,12 +19,13 @@ from pathlib import Path
 
 from simulate.disk import Disk
 
+JUMPS_S = (-7200.0, -3600.0, -60.0, 0.5, 60.0, 3600.0, 86400.0, 20 * 86400.0)
 SPELL_S = 120.0  # an error of disk or catalogue lasts no longer, however few steps are tried meanwhile
 TRACED = 60  # last steps that a violation is printed with
 DISK_ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EROFS", "EMFILE", "ESTALE", "EDQUOT")}
 # What meets which error: a full disk can be read, and one that is read-only too.
 WRITES = frozenset({"write", "create", "mkdir", "link", "rename"})
-CHANGES = WRITES | {"unlink", "fsync"}
+CHANGES = WRITES | {"unlink", "fsync", "overwrite"}
 OPENS = frozenset({"create", "open", "scandir"})
 MEETS = {
     "ENOSPC": WRITES | {"fsync"},
@@ -82,6 +83,7 @@ class World:
         self.database: str | None = None  # the catalogue's, where it is no file
         self.mode = Mode.OUTSIDE
         self.dead = False
+        self.durable = True  # whether what is committed is on the disk
         self.power_cut: Fault | None = None  # how the process died
         self.steps = 0
         self.struck: Counter[str] = Counter()
@@ -152,6 +154,11 @@ class World:
         if self._spells:
             self._suffer_sql(statement)
 
+    @property
+    def suffers(self) -> bool:
+        """Whether disk or catalogue may fail at the next step."""
+        return bool(self._suffering())
+
     def revive(self) -> None:
         self.dead, self.power_cut = False, None
         self.handles.clear()
@@ -177,7 +184,7 @@ class World:
                 self.power_cut = fault if fault.kind == "power cut" else None
                 raise Killed
             if fault.kind == "clock":
-                self.ahead_s += random.Random(fault.pick).choice([-7200.0, -3600.0, -60.0, 0.5, 60.0, 3600.0, 86400.0])
+                self.ahead_s += random.Random(fault.pick).choice(JUMPS_S)
             elif fault.kind in ("interrupt", "cancel meanwhile"):
                 self.interrupt(fault)
             else:
@@ -194,7 +201,7 @@ class World:
                 raise OSError(DISK_ERRORS[fault.kind], os.strerror(DISK_ERRORS[fault.kind]), path)
 
     def _suffer_sql(self, statement: str) -> None:
-        if statement == "ROLLBACK":
+        if statement == "ROLLBACK" or statement.startswith("PRAGMA synchronous"):  # which ask nothing of the disk
             return
         for fault in self._suffering():
             if fault.kind not in SQL_ERRORS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import os
 import random
 import re
@@ -159,10 +160,11 @@ class Writers:
             lines = [f"{p},{count},{rng.randrange(1, count)},0.5" for p in prompts]
             return ".csv", ("prompt,count,keep_best,duration\n" + "\n".join(lines) + "\n").encode()
         self.rows[stem] = drop.rows
-        if drop.kind == "checked":
+        if drop.kind in ("checked", "delivered"):
             action = rng.choice(["keep", "retry", "quarantine"])
             jobs = "".join(f"  - {p}\n" for p in prompts)
-            return ".yaml", f"on_qc_fail: {action}\ndefaults:\n  duration: 0.5\njobs:\n{jobs}".encode()
+            deliver = "deliver: game\n" if drop.kind == "delivered" else ""
+            return ".yaml", f"on_qc_fail: {action}\n{deliver}defaults:\n  duration: 0.5\njobs:\n{jobs}".encode()
         lines = [f"{p},{model},{priority},0.5" for p in prompts]
         return ".csv", ("prompt,model,priority,duration\n" + "\n".join(lines) + "\n").encode()
 
@@ -280,19 +282,14 @@ class Writers:
                 self._control / f"{name}.json", rng.choice([b"", b"{}", b'{"action": "dance"}', b"[" * 9999])
             )
             return
-        if wish.action == "rate":
-            paths = sorted(self._observer.takes)
-            if paths:
-                note = f"note {wish.number}"
-                target = self._observer.label(self._observer.takes[rng.choice(paths)].job_id)
-                self._leave(control.Control(action="rate", target=target, stars=rng.randrange(1, 6), note=note), name)
-                self.notes.add(note)
+        if wish.action in ("rate", "pick", "several", "by hand"):
+            self._say(wish, rng, name)
             return
         batches = sorted(self._observer.batches)
         if not batches:
             return
         batch = rng.choice(batches)
-        label = batch
+        label = "retention" if wish.action == "prune" else batch
         if wish.action == "cancel job":
             jobs = sorted(self._observer.labels[self._observer.batches[batch]].values())
             label = rng.choice(jobs) if jobs else batch
@@ -301,11 +298,38 @@ class Writers:
             return
         if action == "pause":
             yield rng.choice([5.0, 40.0])
-            self._ask("resume", label, f"{wish.number:025d}r")
+            self._ask("resume", label, f"{wish.number:025d}R")
+
+    def _say(self, wish: Wish, rng: random.Random, name: str) -> None:
+        """What somebody thinks of takes; each wish by a note of its own."""
+        takes = sorted(self._observer.takes)
+        if not takes:
+            return
+
+        def one(number: int) -> control.Control:
+            target = self._observer.label(self._observer.takes[rng.choice(takes)].job_id)
+            note, who = f"note {wish.number}.{number}", rng.choice(["owner", "another"])
+            if wish.action == "pick" or (wish.action == "several" and rng.random() < 0.5):
+                return control.Control(action="pick", target=target, who=who, note=note)
+            return control.Control(action="rate", target=target, who=who, stars=rng.randrange(1, 6), note=note)
+
+        if wish.action == "by hand":  # by a program that knows nothing of ulids, and reuses a name
+            path = self._control / "mine.json"
+            if not path.exists():
+                self._write_all(path, json.dumps(control.plain(one(0))).encode())
+            return
+        if wish.action == "several":
+            wishes = [(f"{wish.number:024d}{number}S", one(number)) for number in range(rng.randrange(2, 5))]
+            with self._world.acting(Mode.OTHERS):
+                control.drop_all(self._control, wishes)
+        else:
+            wishes = [(name, one(0))]
+            self._leave(wishes[0][1], name)
+        self.notes |= {str(said.note) for _, said in wishes}
 
     def _ask(self, action: control.Action, label: str, name: str) -> bool:
         """Once each, so that the catalogue's events tell which was applied."""
-        if (action, label) in self._used:
+        if (action, label) in self._used and action != "prune":
             return False
         self._used.add((action, label))
         self._leave(control.Control(action=action, target=label), name)
@@ -320,7 +344,7 @@ class Writers:
         """Nothing stays paused at the end."""
         for action, label in sorted(self._used):
             if action == "pause":
-                self._ask("resume", label, f"{len(self._used):025d}e")
+                self._ask("resume", label, f"{len(self._used):025d}E")
 
     def _leave(self, wish: control.Control, name: str) -> None:
         with self._world.acting(Mode.OTHERS):

@@ -19,7 +19,7 @@ from soundmill.home import Home
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 QUIETEST_RMS = 1e-3  # -60 dBFS
-BATCHES, TAKES = 5, 45  # of the small examples; `make demo` promises every one
+BATCHES, TAKES = 5, 63  # of the small examples; `make demo` promises every one
 
 
 def look(home: Home, batches: int, takes: int) -> Iterator[str]:

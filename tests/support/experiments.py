@@ -14,7 +14,16 @@ from scipy.stats import qmc
 
 from soundmill.report.statistics.changes import Changes
 from soundmill.report.statistics.design import read_table
-from soundmill.report.statistics.findings import ConditionRank, FactorEffect, Interaction, Response, Take, Trend, Winner
+from soundmill.report.statistics.findings import (
+    ConditionRank,
+    FactorEffect,
+    Interaction,
+    Response,
+    Take,
+    Trend,
+    Winner,
+    WorstCondition,
+)
 from soundmill.report.statistics.interplay import tested_pair
 from soundmill.report.statistics.judging import (
     JudgedFactor,
@@ -30,6 +39,7 @@ from soundmill.report.statistics.ranking import rank_conditions
 from soundmill.report.statistics.scale import scale_of
 from soundmill.report.statistics.seeds import adjust
 from soundmill.report.statistics.trends import follow
+from soundmill.report.statistics.worst import worst_condition
 
 BASE = 60.0
 SEEDS_DEVIATION = 8.0  # of the seeds' own effects
@@ -135,9 +145,14 @@ class Findings:
         joined = decided_together(self._factors, self._pairs, CONFIDENCE)
         return judge_winner(self._model, self._factors, joined, self._scale, CONFIDENCE)
 
+    @cached_property
+    def worst(self) -> WorstCondition | None:
+        levels_differ = any(one.matters for one in self.factors)
+        return worst_condition(self._model, self._scale, CONFIDENCE, levels_differ=levels_differ)
+
     @property
     def conditions(self) -> tuple[ConditionRank, ...]:
-        return rank_conditions(self._model, self._scale, CONFIDENCE)
+        return rank_conditions(self._model, self._scale, CONFIDENCE, self.worst)
 
     def factor(self, name: str) -> FactorEffect:
         return self.factors[self._at(name)]

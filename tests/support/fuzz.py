@@ -1,6 +1,7 @@
 """Damages real job files, and looks that reading one ends in jobs or in InvalidJobFile, within bounds.
 
 As a command: PYTHONPATH=tests python -m support.fuzz COUNT [--seed N] [--kinds csv,yaml,xlsx,ods] [--only NUMBER]
+[--json FILE]
 Each input is known by the seed and its number; `--only` reads that one again and prints it.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import random
 import resource
 import sys
@@ -27,6 +29,7 @@ from soundmill.inbox.jobfile.points import Draw, Points
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.whole import look
 from soundmill.jobs import AudioFormat, QcAction
+from support.results import stamped
 from support.spreadsheets import Formula, Styled, ods, ods_cell, ods_row, xlsx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +227,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--only", type=int)
+    parser.add_argument("--json", type=Path, help="where the numbers go, for docs/reliability.py")
     chosen = parser.parse_args()
     kinds = chosen.kinds.split(",")
     if chosen.only is not None:
@@ -237,6 +241,10 @@ def main() -> None:
     became, wrong = fuzz(chosen.count, seed=chosen.seed, kinds=kinds)
     print(*sorted(f"{what} {times:,}" for what, times in became.items()), sep="\n")
     print(f"{chosen.count:,} inputs, {time.process_time() - started:.0f} s, {len(wrong)} went wrong", *wrong, sep="\n")
+    if chosen.json is not None:
+        seconds = time.process_time() - started
+        numbers = stamped("fuzz", seconds=seconds, inputs=chosen.count, seed=chosen.seed, violations=wrong)
+        chosen.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     sys.exit(bool(wrong))
 
 

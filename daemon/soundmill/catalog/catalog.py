@@ -22,6 +22,7 @@ from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
 from soundmill.catalog.upgrade import copies
 from soundmill.errors import CatalogTooNew
+from soundmill.faults import passing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +33,7 @@ class Reading(Generic[P, R]):
 
     def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R]) -> None:
         self._function = function
+        self._name = function.__name__
         self.__doc__ = function.__doc__
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
@@ -45,10 +47,17 @@ class Reading(Generic[P, R]):
 class Writing(Reading[P, R]):
     """A method that calls `function(db, …)` in a transaction."""
 
+    def __set_name__(self, _: type[Catalog], name: str) -> None:
+        self._name = name.lstrip("_")
+
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with catalog.connected() as db, transaction(db):
-                return self._function(db, *args, **kwargs)
+            with catalog.connected() as db:
+                with transaction(db):
+                    result = self._function(db, *args, **kwargs)
+                    passing(f"catalog.{self._name}")
+                passing(f"catalog.{self._name}.done")
+            return result
 
         return call
 
@@ -58,12 +67,20 @@ class WritingAt(Generic[P, R]):
 
     def __init__(self, function: Callable[Concatenate[sqlite3.Connection, float, P], R]) -> None:
         self._function = function
+        self._name = function.__name__
         self.__doc__ = function.__doc__
+
+    def __set_name__(self, _: type[Catalog], name: str) -> None:
+        self._name = name.lstrip("_")
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with catalog.connected() as db, transaction(db):
-                return self._function(db, catalog.clock(), *args, **kwargs)
+            with catalog.connected() as db:
+                with transaction(db):
+                    result = self._function(db, catalog.clock(), *args, **kwargs)
+                    passing(f"catalog.{self._name}")
+                passing(f"catalog.{self._name}.done")
+            return result
 
         return call
 
@@ -123,10 +140,11 @@ class Catalog:
         due = self.next_due()
         if due is None or due > now:  # asked many times a minute, and nearly always for nothing
             return 0
-        with self.connected() as db, transaction(db):
-            return claims.wake_due(db, now)
+        return self._wake_due(now)
 
-    clock_moved = Writing(claims.clock_moved)
+    _wake_due = Writing(claims.wake_due)
+
+    clock_moved = WritingAt(claims.clock_moved)
     limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
     model_queues = Reading(claims.model_queues)
@@ -136,8 +154,6 @@ class Catalog:
     fail = WritingAt(claims.fail)
     release = WritingAt(claims.release)
     recover = WritingAt(claims.recover)
-    unswept = Reading(claims.unswept)
-    swept = Writing(claims.swept)
     progress = Writing(state.progress)
     worker_state = WritingAt(state.set_worker)
     workers_gone = Writing(state.stop_workers)
@@ -180,6 +196,8 @@ class Catalog:
     unfinished = Reading(state.unfinished)
     failed_count = Reading(state.failed_count)
     has_takes = Reading(state.has_takes)
+    newest_attempt = Reading(state.newest_attempt)
+    unfiled = Reading(state.unfiled)
     knows_output = Reading(state.knows_output)
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)
@@ -204,6 +222,7 @@ class Catalog:
         value = rows.to_json({"pid": pid, "at": at, "steady_s": steady_s, "state": doing})
         with self.connected() as db, not_durable(db), transaction(db):
             state.set_setting(db, "heartbeat", value)
+            passing("catalog.beat")
 
 
 def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float, before_upgrade: Callable[[], None]) -> None:
@@ -221,4 +240,5 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path, now: float, before_upg
         message = f"by {', '.join(lacking)}; as it was before, it is in {copies.FOLDER}/{copy}"
         with transaction(db):
             rows.add_event(db, now, "catalogue brought up to date", message)
+            passing("catalog.upgraded")
         copies.forget_old(path)

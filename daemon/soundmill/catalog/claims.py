@@ -7,7 +7,6 @@ attempts that speak against the job; the attempt number counts them all and neve
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from dataclasses import replace
 from soundmill.catalog.outputs import add_output
 from soundmill.catalog.rows import JOB, JOB_COLUMNS, add_event, close_finished_batches, job_of
 from soundmill.catalog.selection import take_out_of_quarantine
-from soundmill.catalog.state import get_setting, set_setting
 from soundmill.jobs import (
     Attempt,
     AttemptStatus,
@@ -55,7 +53,6 @@ SELECT {JOB_COLUMNS} FROM jobs j INDEXED BY jobs_claimable JOIN batches b ON b.i
 WHERE {CLAIMABLE} AND model = ? AND suspect = ? ORDER BY j.priority DESC, j.id LIMIT ?
 """
 
-UNSWEPT = "attempts unswept"  # a setting: the keys of attempts whose files are still to be looked for
 DAEMON_ENDED = "the daemon ended while this attempt ran"
 # A daemon that is killed, or loses its power, says nothing against the jobs that ran. One that ends again and again
 # under the same job may be ended by it: then the job runs without neighbours, and at last it is given up, or the two
@@ -81,9 +78,17 @@ def wake_due(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE jobs SET not_before = NULL WHERE not_before <= ?", (now,)).rowcount
 
 
-def clock_moved(db: sqlite3.Connection, by_s: float) -> None:
-    """Waits end when they would have ended, though the date was set anew."""
-    db.execute("UPDATE jobs SET not_before = not_before + ? WHERE not_before IS NOT NULL", (by_s,))
+def clock_moved(db: sqlite3.Connection, now: float, by_s: float, longest_s: float) -> None:
+    """Waits end when they would have ended, though the date was set anew.
+
+    Those that began after it was, before anybody noticed, go by the new date already: a wait that would become longer
+    than any is, `longest_s`, is one of them.
+    """
+    db.execute(
+        "UPDATE jobs SET not_before = not_before + :by WHERE not_before + :by <= :latest",
+        {"by": by_s, "latest": now + longest_s},
+    )
+    limit_waits(db, now, longest_s)
 
 
 def limit_waits(db: sqlite3.Connection, now: float, longest_s: float) -> None:
@@ -247,9 +252,6 @@ def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
     the daemon has ended GIVEN_UP_AFTER times in a row while it ran."""
     running = db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall()
     found = [_attempt(db, row) for row in running]
-    if found:
-        left = [*json.loads(get_setting(db, UNSWEPT) or "[]"), *(attempt.key for attempt in found)]
-        set_setting(db, UNSWEPT, json.dumps(left))
     for attempt in found:
         values = {"job": attempt.job.id, "number": attempt.number, "ended": DAEMON_ENDED}
         in_a_row = int(db.execute(ENDED_IN_A_ROW, values).fetchone()[0])
@@ -265,19 +267,6 @@ def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
             _end(db, now, attempt, AttemptStatus.INTERRUPTED, message=DAEMON_ENDED)
     close_finished_batches(db, now, {attempt.job.batch_id for attempt in found})
     return found
-
-
-def unswept(db: sqlite3.Connection) -> list[Attempt]:
-    """The attempts that daemons left running, and of whose files something may lie among the outputs still: a daemon
-    may end again before it has looked."""
-    keys = json.loads(get_setting(db, UNSWEPT) or "[]")
-    rows = [db.execute("SELECT * FROM attempts WHERE job_id = ? AND number = ?", key).fetchone() for key in keys]
-    return [_attempt(db, row) for row in rows]
-
-
-def swept(db: sqlite3.Connection) -> None:
-    """Nothing of theirs is left."""
-    set_setting(db, UNSWEPT, "[]")
 
 
 def _attempt(db: sqlite3.Connection, row: sqlite3.Row) -> Attempt:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
+from soundmill.faults import passing
 
 BUSY_S = 10.0
 
@@ -28,6 +29,7 @@ MENDS = {
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes. Transactions are begun by hand, by `transaction`."""
+    passing("catalog.open")
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256)
     db.row_factory = sqlite3.Row
     try:
@@ -60,7 +62,9 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         db.execute("BEGIN IMMEDIATE")  # inside the try: interrupted, it can raise and still have begun
         yield
+        passing("catalog.commit")
         db.execute("COMMIT")
+        passing("catalog.commit.done")
     except BaseException:
         # A full disk makes SQLite roll back by itself.
         if db.in_transaction:

@@ -9,6 +9,7 @@ whenever its content changes.
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from soundmill.catalog.connection import transaction
 from soundmill.errors import CatalogTooNew
+from soundmill.faults import passing
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -105,9 +107,38 @@ def m0011_deliveries(db: Database) -> None:
     db.execute("CREATE INDEX batches_to_deliver ON batches (id) WHERE deliver IS NOT NULL")
 
 
+def m0012_references(db: Database) -> None:
+    """The column that each reference is to, which Datasette asks for. No row changes: what SQLite holds of a table is
+    the text that made it (https://www.sqlite.org/pragma.html#pragma_writable_schema)."""
+    tables = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL").fetchall()
+    named = [(BARE_REFERENCE.sub(r"\1 (id)", sql), name) for name, sql in tables if BARE_REFERENCE.search(sql)]
+    version = db.execute("PRAGMA schema_version").fetchone()[0]
+    db.execute("PRAGMA writable_schema = ON")
+    try:
+        for sql, name in named:
+            db.execute("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (sql, name))
+        db.execute(f"PRAGMA schema_version = {version + 1}")  # other connections read the schema again, and so do we
+    finally:
+        db.execute("PRAGMA writable_schema = RESET")
+
+
+BARE_REFERENCE = re.compile(r"(\bREFERENCES (?:batches|jobs|outputs)\b)(?! ?\()")
+
+
+def m0013_comparisons(db: Database) -> None:
+    """What was expected of an answer that was asked for only to see whether somebody listens."""
+    _run(db, "0013_comparisons.sql")
+
+
+def m0014_fingerprints(db: Database) -> None:
+    """By which a file that was made from a take leads back to it."""
+    _run(db, "0014_fingerprints.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
-    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries,
+    m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
+    m0014_fingerprints,
 )  # fmt: skip
 
 
@@ -172,6 +203,8 @@ def _apply(db: sqlite3.Connection, pending: Sequence[Callable[[Database], None]]
         with transaction(db):
             _drop_views(db)  # SQLite refuses to alter a table while a view names what would be gone
             one.apply(database)
+            passing("catalog.migrate")
+        passing("catalog.migrate.done")
 
 
 @contextmanager
@@ -202,6 +235,8 @@ def _refresh_views(db: sqlite3.Connection) -> None:
             "INSERT INTO settings (key, value) VALUES ('views', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             (digest,),
         )
+        passing("catalog.views")
+    passing("catalog.views.done")
 
 
 def _digest(sql: str) -> str:

@@ -58,19 +58,26 @@ def add_output(
     output_id = cursor.lastrowid or 0
     if clip.peaks:
         db.execute("INSERT INTO peaks (output_id, data) VALUES (?, ?)", (output_id, clip.peaks))
+    if clip.fingerprint:
+        db.execute("INSERT INTO fingerprints (output_id, data) VALUES (?, ?)", (output_id, clip.fingerprint))
     _write_measurements(db, output_id, clip.measurements)
     _write_judgement(db, now, output_id, judgement)
 
 
 def _write_measurements(db: sqlite3.Connection, output_id: int, measurements: Mapping[str, float | None]) -> None:
     """What has no column yet gets one: a quality check that is new needs no migration."""
-    for name in sorted(measurements.keys() - set(_measured(db))):
-        db.execute(f"ALTER TABLE measurements ADD COLUMN {_quoted(name)} REAL")
     names = "".join(f", {_quoted(name)}" for name in measurements)
-    db.execute(
-        f"INSERT INTO measurements (output_id{names}) VALUES (?{', ?' * len(measurements)})",
-        (output_id, *map(finite, measurements.values())),
-    )
+    insert = f"INSERT INTO measurements (output_id{names}) VALUES (?{', ?' * len(measurements)})"
+    values = (output_id, *map(finite, measurements.values()))
+    try:
+        db.execute(insert, values)
+    except sqlite3.OperationalError:
+        lacking = sorted(measurements.keys() - set(_measured(db)))
+        if not lacking:
+            raise
+        for name in lacking:
+            db.execute(f"ALTER TABLE measurements ADD COLUMN {_quoted(name)} REAL")
+        db.execute(insert, values)
 
 
 def _measured(db: sqlite3.Connection) -> list[str]:

@@ -22,6 +22,18 @@ from soundmill.errors import CatalogError, CatalogTooNew, InvalidControl
 
 Row = dict[str, object]
 
+# Of a batch by its id, twice: the answers about its takes, and the checks of those who gave them.
+COMPARED = """
+WITH said AS (
+    SELECT c.* FROM comparisons c JOIN outputs f ON f.id = c.first_output_id JOIN outputs s ON s.id = c.second_output_id
+    WHERE f.batch_id = ? AND s.batch_id = ? AND NOT c.attention
+), heeded AS (
+    SELECT c.* FROM comparisons c WHERE c.attention AND c.who IN (SELECT who FROM said)
+)
+SELECT x.who, f.path AS first, s.path AS second, x.answer, x.attention, x.expected
+FROM (SELECT * FROM said UNION ALL SELECT * FROM heeded) x
+JOIN outputs f ON f.id = x.first_output_id JOIN outputs s ON s.id = x.second_output_id ORDER BY x.id
+"""
 JSON_COLUMNS = ("labels", "condition", "versions", "defects", "experiment")
 
 
@@ -197,6 +209,23 @@ class Reader:
         found = self._rows("SELECT id FROM outputs WHERE path IN (SELECT value FROM json_each(?))", paths)
         return [int(str(row["id"])) for row in found]
 
+    def fingerprints(self, output_ids: Iterable[int] | None = None) -> list[tuple[int, bytes]]:
+        """Takes that have one, each by its output id: all, or those named."""
+        which, values = "", []
+        if output_ids is not None:
+            which, values = " WHERE output_id IN (SELECT value FROM json_each(?))", [json.dumps(sorted(output_ids))]
+        with self._db() as db:
+            return [tuple(row) for row in db.execute(f"SELECT output_id, data FROM take_fingerprints{which}", values)]
+
+    def without_fingerprint(self) -> list[tuple[int, str]]:
+        """Takes from before there were fingerprints whose file is there: output ids and files in the outputs folder."""
+        with self._db() as db:
+            rows = db.execute(
+                "SELECT id, path FROM outputs o WHERE pruned_at IS NULL AND NOT EXISTS"
+                " (SELECT 1 FROM take_fingerprints f WHERE f.output_id = o.id)"
+            )
+            return [tuple(row) for row in rows]
+
     def job(self, ref: str | int) -> Row:
         """All that is known of one job: its row, and under `attempts` every attempt, oldest first, each with
         its `output` (or None) and that output's `measurements` and `checks`; `output` is the final one.
@@ -264,10 +293,11 @@ class Reader:
 
     def everything_of(self, batch: str) -> Row:
         """All that is known of a batch, as of one moment: its row of `batches` and `extends_name`, and under `jobs`,
-        `attempts` and `outputs` theirs; an output carries its `measurements`, `checks`, `scores` and `rating`
-        (or None).
+        `attempts`, `outputs` and `comparisons` theirs; an output carries its `measurements`, `checks`, `scores` and
+        `rating` (or None), and of a comparison both takes are the batch's own. With them come the attention checks of
+        whoever made them.
 
-        Times are Unix seconds. Seven queries, however many jobs there are. Raises InvalidControl when there is none.
+        Times are Unix seconds. Eight queries, however many jobs there are. Raises InvalidControl when there is none.
         """
         batch_id = self.batch(batch)["batch_id"]
         with self._db() as db:
@@ -312,6 +342,7 @@ class Reader:
                 batch_id,
             ),
             "outputs": outputs,
+            "comparisons": self._rows(COMPARED, batch_id, batch_id),
         }
 
     def to_be_pruned(self, rules: Rules, now: float) -> list[Stored]:

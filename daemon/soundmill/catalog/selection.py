@@ -9,8 +9,9 @@ that somebody may use.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,6 +22,8 @@ from soundmill.catalog.state import get_setting, set_setting
 from soundmill.jobs import Job, Judgement, Verdict
 
 STARS = "stars"  # rank by what people said
+LISTENERS = "listeners"  # rank by which of two takes they would rather have
+BY_PEOPLE = (STARS, LISTENERS)
 UNRATED = 3  # stars: better than a take somebody disliked, worse than one somebody liked
 SET_ASIDE = "set_aside"
 
@@ -38,6 +41,17 @@ ORDER BY j.position, j.replicate, j.id
 """
 
 
+COMPARED = """
+SELECT who, first_output_id, second_output_id, answer, attention, expected FROM comparisons
+WHERE NOT attention AND first_output_id IN (SELECT value FROM json_each(:ids))
+    AND second_output_id IN (SELECT value FROM json_each(:ids))
+UNION ALL
+SELECT who, first_output_id, second_output_id, answer, attention, expected FROM comparisons
+WHERE attention AND who IN (
+    SELECT who FROM comparisons WHERE first_output_id IN (SELECT value FROM json_each(:ids)))
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """A take on its way: from `path` to `target` while `leftover` is None; then `path` is the new place and
@@ -51,23 +65,25 @@ class Move:
 
 
 def use_ranking(db: sqlite3.Connection, rank_by: str) -> None:
-    """From now on rank by `rank_by`: a scorer's name, or stars. When that is new, the choices not made yet are
-    made by it, and with stars also those among takes that somebody has rated; others stand."""
+    """From now on rank by `rank_by`: a scorer's name, stars or listeners. When that is new, the choices not made yet
+    are made by it, and with stars also those among takes that somebody has rated, with listeners those among takes
+    that somebody has compared; others stand."""
     if get_setting(db, "rank_by") == rank_by:
         return
     db.execute(
         "INSERT OR IGNORE INTO selections_due (batch_id, position)"
         " SELECT DISTINCT j.batch_id, j.position FROM jobs j JOIN outputs o ON o.job_id = j.id"
         " WHERE j.keep_best IS NOT NULL AND (o.kept IS NULL OR (? = 'stars' AND"
-        " EXISTS (SELECT 1 FROM ratings r WHERE r.output_id = o.id)))",
-        (rank_by,),
+        " EXISTS (SELECT 1 FROM ratings r WHERE r.output_id = o.id)) OR (? = 'listeners' AND"
+        " EXISTS (SELECT 1 FROM comparisons c WHERE o.id IN (c.first_output_id, c.second_output_id))))",
+        (rank_by, rank_by),
     )
     set_setting(db, "rank_by", rank_by)
 
 
 def note_rating(db: sqlite3.Connection, output_id: int, *, only_rated: bool) -> None:
-    """The group of a take that was just rated may have to be chosen among anew; of one that was rejected, or is no
-    longer, whatever decides: then it is not `only_rated`."""
+    """The group of a take that was just rated or compared may have to be chosen among anew; of one that was rejected,
+    or is no longer, whatever decides: then it is not `only_rated`."""
     db.execute(
         "INSERT INTO selections_due (batch_id, position, only_rated)"
         " SELECT j.batch_id, j.position, ? FROM outputs o JOIN jobs j ON j.id = o.job_id"
@@ -87,7 +103,7 @@ def choose(db: sqlite3.Connection, now: float, limit: int) -> int:
     groups = db.execute("SELECT batch_id, position, only_rated FROM selections_due LIMIT ?", (limit,)).fetchall()
     for group in groups:
         where = (group["batch_id"], group["position"])
-        if not (group["only_rated"] and rank_by != STARS) and not _choose(db, now, *where, rank_by):
+        if not (group["only_rated"] and rank_by not in BY_PEOPLE) and not _choose(db, now, *where, rank_by):
             continue
         db.execute("DELETE FROM selections_due WHERE batch_id = ? AND position = ?", where)
     return len(groups)
@@ -99,14 +115,15 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
         "SELECT 1 FROM jobs WHERE batch_id = ? AND position = ? AND status IN ('queued', 'running') LIMIT 1",
         (batch_id, position),
     ).fetchone()
-    scorer = SCORER if rank_by == STARS else rank_by
+    scorer = SCORER if rank_by in BY_PEOPLE else rank_by
     takes = db.execute(CANDIDATES, (scorer, batch_id, position)).fetchall()
     if unfinished or not takes or not all(take["scored"] for take in takes):
         return True
     if any(take["moving"] for take in takes):
         return False
     wanted = [take for take in takes if not take["rejected"]]
-    best = ranked(wanted, by_stars=rank_by == STARS)[: takes[0]["keep_best"]]
+    strengths = _strengths(db, [take["id"] for take in takes]) if rank_by == LISTENERS else None
+    best = ranked(wanted, by_stars=rank_by == STARS, strengths=strengths)[: takes[0]["keep_best"]]
     kept = {take["id"] for take in best}
     different = 0
     for take in takes:
@@ -123,17 +140,32 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
     return True
 
 
-def ranked(takes: Sequence[sqlite3.Row], *, by_stars: bool) -> list[sqlite3.Row]:
+def ranked(
+    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None = None
+) -> list[sqlite3.Row]:
     """The takes from best to worst. Those that passed come before those that did not, then the score decides, then
-    the order of the file. With `by_stars` what a person said comes first of all: somebody who has listened outranks
-    the checks."""
+    the order of the file. With `by_stars` what a person said comes first of all, or with `strengths`, by the take's
+    number, what listeners preferred: somebody who has listened outranks the checks."""
 
     def key(take: sqlite3.Row) -> tuple[float, bool, float]:
         stars = (UNRATED if take["stars"] is None else take["stars"]) if by_stars else 0
+        if strengths:
+            stars = round(strengths[take["id"]], 9)
         score = float("-inf") if take["score"] is None else take["score"]
         return -stars, take["verdict"] != Verdict.PASSED.value, -score
 
     return sorted(takes, key=key)  # sorting keeps the file's order among equals
+
+
+def _strengths(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, float] | None:
+    """How strong listeners find each of these takes; None where nobody has compared them."""
+    rows = db.execute(COMPARED, {"ids": json.dumps(ids)}).fetchall()
+    if not rows:
+        return None
+    from soundmill.preference import heard  # numpy, which a mill that does not ask listeners does without
+
+    found = heard(rows, ids)
+    return None if found is None else dict(zip(found.takes, found.standing.strengths.tolist(), strict=True))
 
 
 def place_of(path: str, *, kept: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from soundmill.catalog.rows import JOB, batch_of, job_of
 from soundmill.errors import CatalogError
-from soundmill.jobs import Batch, Job, Progress
+from soundmill.jobs import Attempt, Batch, Job, Progress
 
 
 def set_worker(
@@ -96,6 +96,31 @@ def failed_count(db: sqlite3.Connection) -> int:
 def knows_output(db: sqlite3.Connection, path: str) -> bool:
     """Whether a take is on record under this path, relative to the outputs folder."""
     return db.execute("SELECT 1 FROM outputs WHERE path = ?", (path,)).fetchone() is not None
+
+
+def newest_attempt(db: sqlite3.Connection) -> int:
+    """The id of the attempt that was begun last; 0 before the first."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0])
+
+
+def unfiled(db: sqlite3.Connection, after: int) -> list[Attempt]:
+    """The attempts with an id above `after` that may have ended between filing a take and recording it."""
+    rows = db.execute(
+        "SELECT a.job_id, a.number, a.seed, a.worker, a.started_at FROM attempts a WHERE a.id > ?"
+        " AND (a.status IN ('interrupted', 'cancelled') OR a.error_kind = 'io')"
+        " AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.job_id = a.job_id AND o.attempt = a.number)",
+        (after,),
+    ).fetchall()
+    return [
+        Attempt(
+            job=job(db, row["job_id"]),
+            number=row["number"],
+            seed=row["seed"],
+            worker=row["worker"],
+            started_at=row["started_at"],
+        )
+        for row in rows
+    ]
 
 
 def has_takes(db: sqlite3.Connection) -> bool:

@@ -152,9 +152,10 @@ FROM batches b;
 CREATE VIEW comparisons_list AS
 SELECT c.who AS who, f.path AS first_audio, s.path AS second_audio, c.answer AS answer,
        CASE c.answer WHEN 'first' THEN f.path WHEN 'second' THEN s.path END AS preferred,
-       c.blind AS blind, c.attention AS attention, c.study AS study,
+       c.blind AS blind, c.attention AS attention, c.expected AS expected, c.study AS study,
        strftime('%Y-%m-%dT%H:%M:%SZ', c.at, 'unixepoch') AS at,
-       c.first_output_id AS first_output_id, c.second_output_id AS second_output_id, c.id AS comparison_id
+       c.first_output_id AS first_output_id, c.second_output_id AS second_output_id, c.ulid AS ulid,
+       c.id AS comparison_id
 FROM comparisons c
 JOIN outputs f ON f.id = c.first_output_id
 JOIN outputs s ON s.id = c.second_output_id;
@@ -168,6 +169,9 @@ FROM answers;
 
 -- What players draw of a take at once, as audio/peaks.py packs it.
 CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;
+
+-- By which a take is known again, as audio/fingerprint/ packs it.
+CREATE VIEW take_fingerprints AS SELECT output_id, data FROM fingerprints;
 
 -- The takes that retention never lets go: whatever else a person can do to a take is another SELECT here.
 CREATE VIEW takes_a_person_touched AS

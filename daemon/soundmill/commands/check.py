@@ -103,10 +103,12 @@ def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str
         {"job": job.name, "prompt": job.prompt, "model": job.model, **asdict(job.parameters)}
         for job in islice(spec.jobs, PREVIEW_JOBS)
     ]
+    shows, table = _shows(spec)
     lines = [
         f"{name}: {count(spec.job_count, 'job')}, {span(round(audio_s))} of audio, batch {spec.name}",
         *(f"  {note}" for note in _experiment(spec)),
         *_delivery(spec, home),
+        *(f"  {line}" for line in table),
         *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
         *(f"  {need}" for need in found),
         *([f"  {takes}"] if takes else []),
@@ -124,6 +126,7 @@ def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str
         "needs": [asdict(need) for need in found],
         "seconds": seconds,
         "experiment": None if spec.experiment is None else dict(spec.experiment),
+        "shows": shows,
         "extends": spec.extends,
         "labels": list(spec.labels),
         "deliver": None if spec.deliver is None else asdict(spec.deliver),
@@ -151,6 +154,21 @@ def _experiment(spec: BatchSpec) -> Iterator[str]:
         yield f"only what batch {spec.extends} lacks; its seeds and controls"
     elif "n" in spec.experiment:
         yield "the batch itself draws other points: they follow from its id"
+
+
+def _shows(spec: BatchSpec) -> tuple[list[dict[str, object]], list[str]]:
+    """What an experiment on listed levels will show: how large differences have to be, by replicates."""
+    listed = ("full_factorial", "one_factor_at_a_time")
+    if spec.experiment is None or spec.experiment["design"] not in listed or spec.extends is not None:
+        return [], []  # of one that extends another, the file's own jobs are a part only
+    from soundmill.report.planning import as_table, what_it_shows  # brings SciPy, which only experiments wait for
+
+    conditions = {tuple(job.condition.items()): job.condition for job in spec.jobs if job.condition}
+    replicates = spec.experiment["replicates"]
+    assert isinstance(replicates, int)
+    crossed = spec.experiment["design"] == "full_factorial"
+    shown = what_it_shows(list(conditions.values()), replicates, crossed=crossed)
+    return [asdict(one) for one in shown], as_table(shown)
 
 
 # -- what a batch needs of this machine: weights, memory, time ----------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import PurePath
+
+from soundmill.jobs import Parameters
 
 GOOD_STARS = 4  # of five: what people rated this high is delivered where nothing was picked
 
@@ -72,7 +74,7 @@ def take_of(row: Row, batch_ulid: str, picks: str) -> Take:
         model=str(row["model"]),
         licence=str(row["licence"] or ""),
         seed=int(_number(row["seed"])),
-        settings={name: _number(row[name]) for name in ("duration", "temperature", "top_k", "top_p", "cfg_coef")},
+        settings={name: _number(row[name]) for name in (each.name for each in fields(Parameters))},
         labels=_texts(row["labels"]),
         condition=_texts(row["condition"]),
         versions=_texts(row["versions"]),

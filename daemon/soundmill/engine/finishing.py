@@ -13,6 +13,7 @@ import numpy as np
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
 from soundmill.audio.fade import fade
+from soundmill.audio.fingerprint.fingerprint import fingerprint
 from soundmill.audio.loudness import meter, normalize
 from soundmill.audio.peaks import peaks
 from soundmill.engine.backend import Clip
@@ -36,6 +37,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
     except MissingInput as error:
         raise EngineError(f"the encoded clip cannot be read back: {error}") from error
     drawn = peaks(delivered, sample_rate)
+    known_by = fingerprint(delivered, sample_rate)
     broken = ~np.isfinite(raw)
     if broken.any() and broken.shape == delivered.shape:
         delivered[broken] = np.nan  # the file has 0 there; the measurement is to count and place them
@@ -64,6 +66,7 @@ def finish(clip: Clip, info: ModelInfo) -> Generated:
         licence=info.licence,
         defects=measured.defects,
         peaks=drawn,
+        fingerprint=known_by,
     )
 
 

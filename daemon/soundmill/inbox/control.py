@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from soundmill.disk import NotPlain, TooLarge, read_plain, sync_folder, write_whole
 from soundmill.errors import InvalidControl
+from soundmill.faults import passing
 
 Action = Literal[
     "cancel", "pause", "resume", "retry", "rate", "prune",
@@ -52,7 +53,8 @@ class Control:
     rate: `stars` 1 to 5, or 0 to take them back, and `rejected` where that is said too. rate, pick and note replace a
     note with `note`, unless `keep_note`. pick, unpick: `shortlist`. rename_list: `name`. priority: `priority`.
     compare: `target` was heard first, `second` after it; which was better in `answer`; `blind` when names were hidden,
-    `attention` when it was asked to see whether somebody listens, `study` what it belongs to.
+    `attention` when it was asked to see whether somebody listens, and then who does answers as `expected`; `study` what
+    it belongs to.
     """
 
     action: Action
@@ -69,6 +71,7 @@ class Control:
     answer: str | None = None
     blind: bool = False
     attention: bool = False
+    expected: str | None = None
     study: str | None = None
 
 
@@ -117,6 +120,7 @@ def drop_all(folder: Path, wishes: Sequence[tuple[str, Control]]) -> list[Path]:
 
 
 def _write(folder: Path, ulid: str, data: Mapping[str, Any]) -> Path:
+    passing("control.leave")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ulid}.json"
     write_whole(path, _json(data))
@@ -260,11 +264,17 @@ def _more(action: str, content: Mapping[str, Any]) -> dict[str, Any]:
             answer = content.get("answer")
             if answer not in ANSWERS:
                 raise InvalidControl(f"answer must be one of {', '.join(ANSWERS)}")
+            expected = content.get("expected")
+            if expected is not None and expected not in ANSWERS:
+                raise InvalidControl(f"expected must be one of {', '.join(ANSWERS)}")
+            if expected is not None and not content.get("attention"):
+                raise InvalidControl("expected is of attention checks alone")
             return {
                 "second": _needed(content, "second", LONGEST_TARGET),
                 "answer": answer,
                 "blind": bool(_flag(content, "blind")),
                 "attention": bool(_flag(content, "attention")),
+                "expected": expected,
                 "study": _text(content, "study", LONGEST_STUDY),
             }
     return {}

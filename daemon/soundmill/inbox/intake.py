@@ -187,10 +187,12 @@ class Intake:
         if batch is not None:
             self._spool.accept(claimed)
             return Outcome(file_name=claimed.file_name, ulid=claimed.ulid, batch=batch)
-        if resumed and self._spool.is_back(claimed):
-            return None
-        self._spool.keep(claimed)
+        if resumed:
+            self._spool.keep(claimed)
         recorded = resumed and self._catalog.rejection_exists(claimed.ulid)
+        if resumed and not recorded and self._spool.is_back(claimed):
+            self._spool.let_go(claimed)
+            return None
         content = None
         try:
             content = self._spool.read(claimed, self._max_bytes)

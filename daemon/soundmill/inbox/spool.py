@@ -18,8 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from soundmill.disk import NO_LINKS, NotPlain, TooLarge, part_file, read_plain, sync_file, sync_folder, write_whole
+from soundmill.disk import (
+    NO_LINKS,
+    PART,
+    NotPlain,
+    TooLarge,
+    part_file,
+    read_plain,
+    sync_file,
+    sync_folder,
+    write_whole,
+)
 from soundmill.errors import InvalidJobFile, Problem, UsageError
+from soundmill.faults import passing
 from soundmill.inbox.arrivals import Arrivals, Ripe, State, mark_as_whole, state_of
 from soundmill.inbox.filing import Filed, month_of
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
@@ -28,6 +39,7 @@ from soundmill.inbox.notices import Notice
 from soundmill.inbox.whole import Writers, ask_for_lease
 
 _CLAIM = re.compile(r"([0-9A-Za-z]{26})__(.+)", re.DOTALL)
+GIVEN_BACK_AS = 100  # names with a number that a file is looked for under after it was given back
 _KINDS = (
     (stat.S_ISLNK, "is a link, and links are not followed; put the file itself into the inbox"),
     (stat.S_ISDIR, "is a folder; put the job files themselves into the inbox"),
@@ -78,6 +90,7 @@ class Spool:
         self._numbers: dict[tuple[str, str], int] = {}  # last number a name got, so that no one counts from 1 again
         with contextlib.suppress(OSError):  # the first look says what is wrong
             self._make_folders()
+            self._sweep()
 
     def use(self, *, settle_s: float, patience_s: float) -> None:
         """Wait by other numbers from the next look on."""
@@ -106,6 +119,7 @@ class Spool:
         ulid = self._new_ulid()
         file_name = tidy(path.name)
         target = self._folder(".claimed") / f"{ulid}__{file_name}"
+        passing("spool.claim")
         # Whoever wrote it may not have: what is claimed is read again after a power cut, and must be whole then.
         with contextlib.suppress(PermissionError, FileNotFoundError):
             if stat.S_ISREG(path.lstat().st_mode):
@@ -116,31 +130,26 @@ class Spool:
             if not os.path.lexists(path):
                 return None
             self._make_folders()
+            passing("spool.claim.again")
             path.rename(target)
+        passing("spool.claim.sync")
+        # Or a power cut would give the inbox a file back whose batch is in the catalogue: it would be ingested twice.
+        sync_folder(target.parent)
+        passing("spool.claim.done")
         claimed = Claimed(path=target, ulid=ulid, file_name=file_name)
         seen = self._arrivals.taken(path.name)
         status = target.lstat()
         if seen is not None and not _is_as_seen(target, status, seen):
             self.give_back(claimed)
             return None
+        self.is_back(claimed)  # removes what it was claimed as before
         return claimed
 
     def keep(self, claimed: Claimed) -> None:
         """See that a power cut does not take the claim back: under another ulid the file would be taken in once more.
         Raises OSError."""
+        passing("spool.keep")
         sync_folder(claimed.path.parent)
-
-    def is_back(self, claimed: Claimed) -> bool:
-        """Whether a daemon died while it gave this file back: it has its name in the inbox, and loses this one. Raises
-        OSError."""
-        status = claimed.path.lstat()
-        number = 1
-        while status.st_nlink > 1 and os.path.lexists(name := self.inbox / numbered(claimed.file_name, number)):
-            if os.path.samestat(name.lstat(), status):
-                claimed.path.unlink()
-                return True
-            number += 1
-        return False
 
     def give_back(self, claimed: Claimed) -> Path:
         """Put a file that was not whole after all back where it was. Raises OSError."""
@@ -152,13 +161,33 @@ class Spool:
             except FileExistsError:
                 number += 1
                 continue
-            claimed.path.unlink(missing_ok=True)
+            self.let_go(claimed)
             self._arrivals.still_there(target)
             return target
 
     def has(self, name: str) -> bool:
         """Whether something of that name lies in the inbox."""
         return os.path.lexists(self.inbox / name)
+
+    def let_go(self, claimed: Claimed) -> None:
+        """Of a file that has its name in the inbox again. Raises OSError."""
+        passing("spool.back.clear")
+        claimed.path.unlink(missing_ok=True)
+
+    def is_back(self, claimed: Claimed) -> bool:
+        """Whether a claimed file has its name in the inbox already, or a later claim: the daemon ended while it was
+        giving it back, or the claim could not be removed then. Its earlier claims are. Raises OSError."""
+        status = claimed.path.lstat()
+        if status.st_nlink == 1:
+            return False
+        for other in self.pending():
+            same = {claimed.file_name, other.file_name}
+            if other.ulid != claimed.ulid and other.path.lstat().st_ino == status.st_ino and _given_back(same):
+                if other.ulid > claimed.ulid:
+                    return True
+                self.let_go(other)
+        names = (self.inbox / numbered(claimed.file_name, number) for number in range(1, GIVEN_BACK_AS))
+        return any(os.path.lexists(path) and path.lstat().st_ino == status.st_ino for path in names)
 
     def pending(self) -> list[Claimed]:
         """What was claimed and not finished, oldest first."""
@@ -198,16 +227,21 @@ class Spool:
     def accept(self, claimed: Claimed) -> Path:
         """Move to accepted/, into its month. Raises OSError."""
         target = self.place_for(claimed, "accepted")
+        passing("spool.accept")
         claimed.path.rename(target)
+        passing("spool.accept.done")
         return target
 
     def reject(self, claimed: Claimed, problems: Sequence[Problem]) -> Path:
         """Move to rejected/, into its month, beside `<name>.errors.txt`. Raises OSError."""
         target = self.place_for(claimed, "rejected")
-        # The explanation first, and on the disk: a file in rejected/ always has one.
+        # The explanation first: a file in rejected/ always has one.
+        passing("spool.explain")
         write_whole(_errors_of(target), explanation(claimed, problems).encode("utf-8", "replace"))
         sync_folder(target.parent)
+        passing("spool.reject")
         claimed.path.rename(target)
+        passing("spool.reject.done")
         return target
 
     def place_for(self, claimed: Claimed, name: Literal["accepted", "rejected"]) -> Path:
@@ -215,6 +249,7 @@ class Spool:
         same claim is not in the way."""
         filed = self._filed[name]
         folder = filed.folder / month_of(claimed.ulid)
+        passing("spool.place")
         folder.mkdir(parents=True, exist_ok=True)
         key = name, claimed.file_name.lower()
         number = self._numbers.get(key, 1)
@@ -231,7 +266,14 @@ class Spool:
 
     def _make_folders(self) -> None:
         for name in (".claimed", "accepted", "rejected"):
+            passing("spool.folder")
             self._folder(name).mkdir(parents=True, exist_ok=True)
+
+    def _sweep(self) -> None:
+        """Lists of problems that a killed daemon left half-written. In the inbox itself other processes write, too."""
+        for part in self._folder("rejected").rglob(f"*{PART}"):
+            passing("spool.sweep")
+            part.unlink(missing_ok=True)
 
 
 def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) -> Path:
@@ -256,11 +298,13 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
         name = f"{Path(name).stem}{AGAIN}{Path(name).suffix}"
     if rest and rest_of(name) is None:
         name = f"{Path(name).stem}{REST}{Path(name).suffix}"
+    passing("submit.inbox")
     inbox.mkdir(parents=True, exist_ok=True)
     if again and file.parent.resolve() == inbox.resolve():
         return _rename_within(file, name)
     number = 1
     with file.open("rb") as source, part_file(inbox / name, by=f"-{os.getpid()}") as (part, copy):
+        passing("submit.copy")
         shutil.copyfileobj(source, copy)
     try:
         mark_as_whole(part)
@@ -273,6 +317,7 @@ def submit(file: Path, inbox: Path, *, again: bool = False, rest: bool = False) 
             except FileExistsError:
                 number += 1
     finally:
+        passing("submit.clear")
         part.unlink(missing_ok=True)
 
 
@@ -286,7 +331,9 @@ def _rename_within(file: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
             continue
+        passing("submit.rename.clear")
         file.unlink(missing_ok=True)
+        sync_folder(target.parent)
         return target
 
 
@@ -306,6 +353,11 @@ def _is_as_seen(path: Path, status: os.stat_result, seen: Ripe) -> bool:
     return seen.writers is not Writers.NOBODY or ask_for_lease(path) is not Writers.SOMEBODY
 
 
+def _given_back(names: set[str]) -> bool:
+    """Whether these are one name, or one is the other with the number that it got in the inbox."""
+    return any(names <= {name, numbered(name, number)} for name in names for number in range(1, GIVEN_BACK_AS))
+
+
 def _errors_of(target: Path) -> Path:
     return target.with_name(target.name + ".errors.txt")
 
@@ -323,6 +375,7 @@ def _is_free_or_of(errors: Path, ulid: str) -> bool:
 
 def _move_without_overwriting(source: Path, target: Path) -> None:
     """Raises FileExistsError. A link is made or not; file systems without links get the small race of a rename."""
+    passing("spool.name")
     try:
         os.link(source, target)
     except OSError as error:
@@ -330,4 +383,5 @@ def _move_without_overwriting(source: Path, target: Path) -> None:
             raise
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        passing("spool.rename")
         source.rename(target)

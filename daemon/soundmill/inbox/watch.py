@@ -23,6 +23,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
+from soundmill.faults import passing
+
 # Not opened, closed unwritten, deleted: our own scan and claims cause those, and would wake us for ever.
 _NEWS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -69,6 +71,7 @@ class Watcher:
         observer: BaseObserver | None = None
         try:
             self._watched = _identity(self._folder)
+            passing("inbox.watch")
             observer = Observer()
             observer.schedule(self._handler, str(self._folder), recursive=False, event_filter=_NEWS)
             observer.start()

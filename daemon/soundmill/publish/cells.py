@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -22,6 +23,8 @@ Url = Callable[[str], str]  # a path of this site as a link on it, whatever its 
 CHIP_COLUMNS = {"labels", "condition", "versions", "defects", "scores"}
 BADGE_COLUMNS = {"verdict", "status", "state"}
 FLAG_COLUMNS = {"is_final", "quarantined", "held", "kept"}
+HEADER = struct.Struct("<BBHHHHH")  # of audio/peaks.py
+DRAWN_COLUMNS = 100
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 
 
@@ -35,7 +38,33 @@ def cell(column: str, value: object, row: Mapping[str, object], database: str, u
         return None  # another scorer's number, which is not out of 100
     if isinstance(value, int | float):
         return _number(column, value)
+    if isinstance(value, bytes):  # Datasette would link to the row, which in a view has no address
+        return outline(value) or Markup("<em>{:,} bytes</em>").format(len(value))
     return None
+
+
+def outline(data: bytes) -> Markup | None:
+    """A small picture of what audio/peaks.py packed; None where it is something else."""
+    if len(data) < HEADER.size:
+        return None
+    version, bands, columns, spectra, *_ = HEADER.unpack_from(data)
+    if version != 1 or not columns or len(data) != HEADER.size + 2 * columns + bands * spectra:
+        return None
+    lowest, highest = (data[HEADER.size + part * columns :][:columns] for part in (0, 1))
+    step = max(1, columns // DRAWN_COLUMNS)
+    starts = range(0, columns, step)
+    tops = [max(_signed(value) for value in highest[start : start + step]) for start in starts]
+    lows = [min(_signed(value) for value in lowest[start : start + step]) for start in starts]
+    edge = [*enumerate(tops), *reversed(list(enumerate(lows)))]
+    path = "M" + "L".join(f"{x} {round(-y / 4)}" for x, y in edge)
+    return Markup(
+        '<svg class="sm-outline-small" role="img" aria-label="Waveform" viewBox="0 -32 {} 64"'
+        ' preserveAspectRatio="none"><path d="{}Z"/></svg>'
+    ).format(len(tops) - 1 or 1, path)
+
+
+def _signed(value: int) -> int:
+    return value - 256 if value > 127 else value
 
 
 def _text(column: str, value: str, row: Mapping[str, object], database: str, url: Url) -> Markup | None:
@@ -112,7 +141,7 @@ def pruned(path: str) -> Markup:
 def badge(value: str) -> Markup:
     """A status or verdict, coloured by the style sheet; an unknown one is plain."""
     kind = value if re.fullmatch(r"[a-z_]+", value) else "other"
-    return Markup('<span class="sm-badge sm-{}">{}</span>').format(kind, value)
+    return Markup('<span class="sm-badge sm-{}">{}</span>').format(kind, value.replace("_", " "))
 
 
 def chips(text: str, labels_of: str | None, url: Url) -> Markup | None:

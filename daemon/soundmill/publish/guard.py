@@ -23,7 +23,7 @@ App = Callable[[dict[str, Any], Receive, Send], Any]
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 # What is asked of the mill; every other page of ours is only read.
-ASKED_BY_POST = frozenset({"/-/soundmill/wishes", "/-/soundmill/check", "/-/soundmill/submit"})
+ASKED_BY_POST = frozenset(f"/-/soundmill/{name}" for name in ("wishes", "check", "submit", "studies", "listening"))
 MOST_FACETS = 12
 QUESTIONS_AT_ONCE = 2  # of visitors' own SQL; the threads that are left serve the pages
 QUESTIONS_WAITING = 20

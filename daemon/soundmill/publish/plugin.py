@@ -18,9 +18,11 @@ from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 from pluggy import HookimplMarker
 
-from soundmill.publish import cells, limits, pages, reads
+from soundmill.publish import cells, datasettes, limits, pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.asking.routes import ROUTES as ASKING
+from soundmill.publish.compare.routes import ROUTES as COMPARE
+from soundmill.publish.desk.routes import ROUTES as DESK
 from soundmill.publish.guard import ASKED_BY_POST, App, Guard, without_prefix
 from soundmill.publish.health import answers
 from soundmill.publish.review.routes import ROUTES as REVIEW
@@ -91,7 +93,10 @@ def prepare_jinja2_environment(env: Any) -> None:
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
     env.loader = ChoiceLoader(
-        [*env.loader.loaders, PackageLoader("soundmill.publish"), PackageLoader("soundmill.publish", "review")]
+        [
+            *(datasettes.NamingLoader(loader) for loader in env.loader.loaders),
+            *(PackageLoader("soundmill.publish", folder) for folder in ("templates", "review", "desk", "compare")),
+        ]
     )
 
 
@@ -122,7 +127,7 @@ def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[
         catalog = served_by(datasette).catalog
         if catalog is None or request is None:
             return {}
-        allowed = await datasette.permission_allowed(request.actor, "view-database", catalog, default=True)
+        allowed = await datasettes.may(datasette, request.actor, "view-database", catalog)
         return await answers.banner(datasette, catalog) if allowed else {}
 
     return of_the_daemon
@@ -146,6 +151,10 @@ def menu_links(datasette: Any) -> list[dict[str, str]]:
         {"href": path("/-/soundmill"), "label": "Board"},
         {"href": path(f"/{served.catalog}/takes"), "label": "All takes"},
         {"href": path("/-/soundmill/review"), "label": "Review"},
+        {"href": path("/-/soundmill/batches"), "label": "Batches"},
+        {"href": path("/-/soundmill/picks"), "label": "Picks"},
+        {"href": path("/-/soundmill/compose"), "label": "New batch"},
+        {"href": path("/-/soundmill/studies"), "label": "Listening tests"},
         {"href": path(f"/{served.catalog}"), "label": "Queries and tables"},
     ]
 
@@ -165,7 +174,6 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/$", front_route),  # asked before Datasette's own, which keeps /.json
         (r"/-/soundmill/?$", board_route),
         (r"/-/soundmill/board\.json$", board_json_route),
-        (r"/-/soundmill/batch/(?P<batch>[^/]+)$", batch_route),
         (r"/-/soundmill/audio/(?P<path>.+)$", audio_route),
         (r"/-/soundmill/report/(?P<path>.+)$", report_route),
         (r"/-/soundmill/healthz$", health_route),
@@ -174,6 +182,8 @@ def register_routes() -> list[tuple[str, View]]:
         (r"/-/soundmill/static/(?P<name>[^/]+)$", static_route),
         *ASKING,
         *REVIEW,
+        *DESK,
+        *COMPARE,
     ]
 
 
@@ -182,7 +192,7 @@ async def front_route(datasette: Any, request: Any) -> Response:
     if not _front_is_ours(datasette):
         request.scope["url_route"]["kwargs"]["format"] = None  # what its own route says of an address without .json
         return await IndexView(datasette).dispatch_request(request)
-    await datasette.ensure_permissions(request.actor, ["view-instance"])
+    await datasettes.must_be_allowed(datasette, request.actor, "view-instance")
     return await pages.front_page(datasette, await visible_catalog(datasette, request), request)
 
 
@@ -191,8 +201,9 @@ def _front_is_ours(datasette: Any) -> bool:
     catalog = served_by(datasette).catalog
     if catalog is None or [name for name in datasette.databases if name != "_internal"] != [catalog]:
         return False
-    index, datasettes = (datasette.jinja_env.get_template(name) for name in ("index.html", "default:index.html"))
-    return bool(index.filename == datasettes.filename)
+    found = datasettes.templates(datasette)
+    index, theirs = (found.get_template(name) for name in ("index.html", "default:index.html"))
+    return bool(index.filename == theirs.filename)
 
 
 async def board_route(datasette: Any, request: Any) -> Response:
@@ -201,11 +212,6 @@ async def board_route(datasette: Any, request: Any) -> Response:
 
 async def board_json_route(datasette: Any, request: Any) -> Response:
     return await pages.board_json(datasette, await visible_catalog(datasette, request))
-
-
-async def batch_route(datasette: Any, request: Any) -> Response:
-    database = await visible_catalog(datasette, request)
-    return await pages.batch_page(datasette, database, request, served_by(datasette).outputs)
 
 
 async def audio_route(datasette: Any, request: Any, send: Send, receive: Receive) -> None:

@@ -18,11 +18,12 @@ PAGE_SIZE = 24
 STATUSES = ("succeeded", "failed", "running", "queued", "cancelled")
 # How a take can be filed, each as a condition on the rows of `takes`.
 FILED = {"kept": "kept = 1", "set_aside": "kept = 0", "quarantined": "quarantined = 1"}
-# The takes of one row of the file stand together, those that were kept of them first.
+# The takes of one row of the file stand together, those that were kept of them first. Scores are in whole points:
+# decimals tell no take from another.
 ORDERS = {
     "file": ("as in the file", "position, kept DESC, job_id"),
-    "best": ("best score first", "score DESC, position"),
-    "worst": ("worst score first", "score IS NULL, score, position"),
+    "best": ("best score first", "round(score) DESC, position"),
+    "worst": ("worst score first", "score IS NULL, round(score), position"),
     "end": ("end of the file first", "position DESC, kept DESC, job_id"),
 }
 
@@ -144,7 +145,7 @@ async def _add_takes(database: Any, jobs: Sequence[Row]) -> None:
     marks = ", ".join("?" * len(ids))
     takes = await ask(
         database,
-        "SELECT job_id, stars, loudness_lufs, licence, seed, quarantined FROM takes"
+        "SELECT job_id, output_id, stars, rejected, picks, loudness_lufs, licence, seed, quarantined FROM takes"
         f" WHERE is_final AND job_id IN ({marks})",
         ids,
     )

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from datasette.utils.asgi import NotFound
 
+from soundmill.publish import datasettes
 from soundmill.publish.assets import Asset, load_assets
 
 
@@ -42,11 +43,5 @@ async def visible_catalog(datasette: Any, request: Any) -> str:
     name = served_by(datasette).catalog
     if name is None:
         raise NotFound("No Soundmill catalogue is attached")
-    if hasattr(datasette, "ensure_permissions"):
-        await datasette.ensure_permissions(request.actor, [("view-database", name), "view-instance"])
-    else:  # from 1.0 on, where seeing a database takes seeing the instance
-        from datasette.resources import DatabaseResource
-
-        resource = DatabaseResource(database=name)
-        await datasette.ensure_permission(action="view-database", resource=resource, actor=request.actor)
+    await datasettes.must_be_allowed(datasette, request.actor, "view-database", name)
     return name

@@ -48,7 +48,7 @@ SETTINGS = {
     "sql_time_limit_ms": "2500",
     "num_sql_threads": "4",  # one slow question does not stop the board
     "default_facet_size": "20",
-    "facet_time_limit_ms": "250",
+    "facet_time_limit_ms": "100",
     "suggest_facets": "off",  # it would try each of 45 columns on every page
     "allow_download": "off",  # without its write-ahead log the file is not the catalogue
     "default_cache_ttl": "0",  # the catalogue is alive
@@ -118,14 +118,15 @@ def serve(
     from datasette.plugins import pm
 
     from soundmill.publish import plugin, serving
+    from soundmill.publish.datasettes import settings_from
 
     quieten()
     if not pm.is_registered(plugin):  # run from a source tree, without the entry point
         pm.register(plugin, name="soundmill")
     arguments = datasette_arguments(Path(catalog.name), host, port, base_url)
     context = command.make_context("datasette", arguments[1:])
-    text = io.StringIO(json.dumps(merged, default=str))
-    datasette = context.invoke(command, **{**context.params, "metadata": text, "return_instance": True})
+    told = {name: io.StringIO(json.dumps(said, default=str)) for name, said in settings_from(merged).items()}
+    datasette = context.invoke(command, **{**context.params, **told, "return_instance": True})
     serving.run(datasette.app(), host, port)
 
 

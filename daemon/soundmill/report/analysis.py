@@ -6,7 +6,8 @@ From takes to findings, in this order:
    differs from seed to seed.
 3. `model` estimates levels, or trends of sampled ranges; `interplay` tests pairs of factors.
 4. `judging` decides what matters, for all factors at once and for all interactions at once, and which settings win.
-5. `ranking` orders the conditions; `wording` says all of it in sentences.
+5. `ranking` orders the conditions, `worst` looks for one that is worse than the rest; `wording` says all of it in
+   sentences.
 
 docs/statistics.md says why, what is assumed, and how often it holds.
 """
@@ -28,6 +29,7 @@ from soundmill.report.statistics.findings import (
     Response,
     Take,
     Winner,
+    WorstCondition,
     clearest_first,
 )
 from soundmill.report.statistics.judging import (
@@ -44,6 +46,7 @@ from soundmill.report.statistics.model import Model, fit
 from soundmill.report.statistics.ranking import best_for_prompts, rank_conditions
 from soundmill.report.statistics.scale import scale_of
 from soundmill.report.statistics.seeds import adjust
+from soundmill.report.statistics.worst import worst_condition
 from soundmill.report.wording.caveats import caveats
 from soundmill.report.wording.factor_sentences import factor_sentence
 from soundmill.report.wording.level_names import LONGEST_LEVEL, told_apart
@@ -54,6 +57,7 @@ from soundmill.report.wording.verdict import (
     pass_sentence,
     verdict,
     winner_sentence,
+    worst_sentence,
 )
 from soundmill.report.wording.voice import Voice
 
@@ -92,7 +96,7 @@ def analyse(
         names={factor.name: told_apart(factor.levels, LONGEST_LEVEL) for factor in table.factors},
     )
     nothing = Analysis(
-        factors=(), interactions=(), conditions=(), winner=None, sentences=(NOTHING_VARIED,),
+        factors=(), interactions=(), conditions=(), winner=None, worst=None, sentences=(NOTHING_VARIED,),
         takes=int(table.made.sum()), scored=voice.takes, replicates=len(np.unique(table.seed_of)),
         response=response, confidence=confidence, design=table.design,
     )  # fmt: skip
@@ -109,16 +113,28 @@ def analyse(
     winner = judge_winner(model, judged, joined, scale, confidence)
     if winner is not None:
         winner = replace(winner, sentence=winner_sentence(winner, voice))
+    worst = worst_condition(model, scale, confidence, levels_differ=any(one.matters for one in factors))
+    if worst is not None:
+        worst = replace(worst, sentence=worst_sentence(worst, voice))
     return replace(
         nothing,
         factors=factors,
         interactions=interactions,
-        conditions=rank_conditions(model, scale, confidence),
+        conditions=rank_conditions(model, scale, confidence, worst),
         winner=winner,
+        worst=worst,
         sentences=tuple(
-            _sentences(model, factors, interactions, winner, of_prompts, voice, takes, seeds_shared=seeds_shared)
+            _sentences(model, factors, interactions, winner, worst, of_prompts, voice, takes, seeds_shared=seeds_shared)
         ),
     )
+
+
+def _with_worst(told: str, worst: WorstCondition | None, *, first: bool) -> Iterator[str]:
+    """The verdict, and the bad combination: `first` where nothing else is shown."""
+    if worst is None:
+        yield told
+    else:
+        yield from (worst.sentence, told) if first else (told, worst.sentence)
 
 
 def _told(model: Model, judged: JudgedFactor, interactions: Sequence[Interaction], voice: Voice) -> FactorEffect:
@@ -145,6 +161,7 @@ def _sentences(
     factors: Sequence[FactorEffect],
     interactions: Sequence[Interaction],
     winner: Winner | None,
+    worst: WorstCondition | None,
     of_prompts: Sequence[BestForPrompt],
     voice: Voice,
     takes: Sequence[Take],
@@ -155,7 +172,9 @@ def _sentences(
     that matter, how many takes passed, and what to keep in mind."""
     table = model.table
     if [effect.name for effect in factors if len(effect.levels) > 1] != [PROMPT]:
-        yield verdict(factors, interactions, winner, of_prompts, voice, takes=int(table.made.sum()))
+        told = verdict(factors, interactions, winner, of_prompts, voice, takes=int(table.made.sum()), worst=worst)
+        nothing_else = not (any(one.matters for one in factors) or any(one.matters for one in interactions))
+        yield from _with_worst(told, worst, first=nothing_else)
     if table.design is not Design.NONE:  # else that nothing was varied is all there is to say of them
         yield from (effect.sentence for effect in clearest_first(factors))
     yield from (interaction.sentence for interaction in interactions if interaction.matters)

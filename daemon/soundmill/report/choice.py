@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from soundmill.jobs import JobStatus
+from soundmill.report.listening import to_hear_first
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
 
 LIKED, DISLIKED = 4, 2  # stars: from here on, and down from here
@@ -15,6 +16,8 @@ MOST_OF_PROMPT = 3
 EACH_PROMPT = "Of each prompt the better half of its takes, three at most."
 EACH_KEPT = "Of each prompt the takes that were kept of several, else the better half, three at most."
 KEPT = "The takes that were kept of several, twelve at most."
+ALIKE_POINTS = 1.0  # of the score: what lies closer is not told apart, and no order is made of it
+CANNOT_TELL = "The checks cannot tell these takes apart: listen. Of each row one comes first, then what differs most."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Choice:
     """The takes to use, best first, or one per prompt in the order of the file. `rule` says how they were chosen.
 
     `prompts` has them prompt by prompt, in the order of the file; it is empty where there is only one prompt. They
-    `compete` where a prompt has more takes than one.
+    `compete` where a prompt has more takes than one. `alike`: the checks say nothing of which to prefer.
     """
 
     takes: tuple[Found, ...]
@@ -60,6 +63,7 @@ class Choice:
     prompts: tuple[PromptChoice, ...]
     compete: bool
     rule: str
+    alike: bool
 
     @property
     def without(self) -> tuple[PromptChoice, ...]:
@@ -69,7 +73,8 @@ class Choice:
 
 def order(found: Found) -> tuple[float, float, float, int]:
     """Sorts takes, best first. A person's stars go before the score: four or five above every unrated take, one or two
-    below; what lies between counts as no opinion. Then passed checks, then the score."""
+    below; what lies between counts as no opinion. Then passed checks, then the score; what
+    `_best` makes of scores that are nearly alike comes on top."""
     job, take = found
     opinion = take.stars if take.stars is not None and (take.stars >= LIKED or take.stars <= DISLIKED) else 3
     return (-opinion, -float(take.passed), -(take.score if take.score is not None else -1.0), job.id)
@@ -94,9 +99,12 @@ def choose(record: BatchRecord) -> Choice:
     compete = len({job.prompt for job, _ in every}) < len(every)  # otherwise each take is the only one of its prompt
     prompts = tuple(_of_prompt(*item) for item in by_prompt.items()) if len(by_prompt) > 1 else ()
     kept = any(take.kept for _, take in every)
+    alike = compete and cannot_tell(take for _, take in every if usable(take))
     rule = "A person's four or five stars count before score and checks; others flagged or set aside are left out."
     if any(take.rejected for _, take in every):
         rule += " So are those that somebody rejected."
+    if alike:
+        rule = f"{CANNOT_TELL} {rule}"
     if 1 < len(by_prompt) <= min(MOST_CARDS, len(record.finals) // 2):
         return Choice(
             takes=tuple(choice.takes[0] for choice in prompts if choice.takes),
@@ -104,14 +112,23 @@ def choose(record: BatchRecord) -> Choice:
             prompts=prompts,
             compete=compete,
             rule=f"{EACH_KEPT if kept else EACH_PROMPT} {rule}",
+            alike=alike,
         )
     most = MOST_OVERALL
     if kept:
         rule = f"{KEPT} {rule}"
     elif compete:
         most = min(MOST_OVERALL, max(1, len(every) // 4))
-        rule = f"The best quarter of all takes, {MOST_OVERALL} at most. {rule}"
-    return Choice(takes=_best(every, most), per_prompt=False, prompts=prompts, compete=compete, rule=rule)
+        rule = f"{'A' if alike else 'The best'} quarter of all takes, {MOST_OVERALL} at most. {rule}"
+    return Choice(takes=_best(every, most), per_prompt=False, prompts=prompts, compete=compete, rule=rule, alike=alike)
+
+
+def cannot_tell(takes: Iterable[TakeRecord]) -> bool:
+    """Whether the checks do not tell takes apart, of which nobody has said what they think."""
+    found = list(takes)
+    scores = [take.score for take in found if take.score is not None]
+    unrated = all(take.stars in (None, 3) for take in found)
+    return unrated and 1 < len(scores) == len(found) and max(scores) - min(scores) < ALIKE_POINTS
 
 
 def _of_prompt(prompt: str, jobs: list[JobRecord]) -> PromptChoice:
@@ -134,4 +151,17 @@ def _competing(jobs: Iterable[JobRecord]) -> list[Found]:
 
 
 def _best(takes: Iterable[Found], most: int) -> tuple[Found, ...]:
-    return tuple(sorted((found for found in takes if usable(found[1])), key=order)[:most])
+    """In order; but those that the checks cannot tell from the best, by how they differ."""
+    ranked = sorted((found for found in takes if usable(found[1])), key=order)
+    if not ranked:
+        return ()
+    alike = [found for found in ranked if _like(found, ranked[0])]
+    return tuple([*to_hear_first(alike, most), *ranked[len(alike) :]][:most])
+
+
+def _like(found: Found, best: Found) -> bool:
+    """Whether nothing says that a take is worse than the best; opinions and checks come before the score."""
+    if order(found)[:2] != order(best)[:2]:
+        return False
+    one, other = found[1].score, best[1].score
+    return one == other or (one is not None and other is not None and other - one < ALIKE_POINTS)

@@ -158,6 +158,19 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What somebody said of two takes, by their files: `answer` is first, second or tie. An `attention` check was asked
+    to see whether they listen, who then answer as `expected`."""
+
+    who: str
+    first: str
+    second: str
+    answer: str
+    attention: bool
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """One batch. `file_name` is the job file it came from, `experiment` that file's section as written."""
 
@@ -177,6 +190,7 @@ class BatchRecord:
     finished_at: float | None
     jobs: tuple[JobRecord, ...]
     attempts: tuple[AttemptRecord, ...]
+    comparisons: tuple[Comparison, ...]
 
     @property
     def finals(self) -> tuple[Found, ...]:
@@ -225,7 +239,23 @@ def read_record(rows: Row, folder: Path, looked_at_by: Looking) -> BatchRecord:
             _from_row(AttemptRecord, row, job=names[row["job_id"]], status=AttemptStatus(row["status"]))
             for row in rows["attempts"]
         ),
+        comparisons=tuple(
+            Comparison(
+                who=row["who"],
+                first=_file(row["first"]),
+                second=_file(row["second"]),
+                answer=row["answer"],
+                attention=bool(row["attention"]),
+                expected=row["expected"],
+            )
+            for row in rows["comparisons"]
+        ),
     )
+
+
+def _file(path: str) -> str:
+    """Of the batch's own folder."""
+    return path.split("/", 1)[1]
 
 
 def _from_row(kind: type[T], row: Row, **known: object) -> T:
@@ -249,7 +279,7 @@ def _job(
 
 
 def _take(row: Row, attempt: Row, final: bool, folder: Path, looking: Looking) -> TakeRecord:
-    file = row["path"].split("/", 1)[1]  # the rest is below the batch's own folder
+    file = _file(row["path"])
     rating = row["rating"] or {}
     return _from_row(
         TakeRecord,

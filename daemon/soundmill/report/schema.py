@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
+from soundmill.report.listeners import Preferred
 from soundmill.report.statistics.findings import ConditionRank, FactorEffect, Interaction
 from soundmill.report.summary import KEYS, WITHOUT, ModelNumbers, PromptNumbers
 
@@ -28,6 +29,7 @@ KINDS: Mapping[str, object] = {
     "errors": dict[str, int],
     "best": list[str],
     "prompts": list[PromptNumbers],
+    "listeners": list[Preferred],
     "sentences": list[str],
     "licences": list[str],
 }

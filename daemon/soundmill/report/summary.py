@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from soundmill.jobs import JobStatus
 from soundmill.report.choice import Choice
 from soundmill.report.cost import processing_s
+from soundmill.report.listeners import Listeners
 from soundmill.report.record import BatchRecord, TakeRecord
 from soundmill.report.statistics.findings import Analysis, FactorEffect, Interaction, PassRate
 from soundmill.words import iso
@@ -74,6 +75,8 @@ KEYS: Mapping[str, str] = {
     "combination",
     "conditions": "every condition with rank (null without a take to compare), mean score, interval, takes, pass rate "
     "and whether it may be the best",
+    "listeners": "takes that people compared with each other, best first: audio file, share of those with a preference "
+    "who would rather have it than a middling one of them (0 to 1), its 95 % interval, and answers about it",
     "sentences": "the analysis in words",
     "licences": "licences of the takes",
 }
@@ -110,6 +113,7 @@ def summarise(
     passed: PassRate,
     choice: Choice,
     analysis: Analysis | None,
+    listeners: Listeners | None,
 ) -> dict[str, object]:
     """The content of summary.json: the keys of KEYS, dotted ones nested; null where there is nothing to say."""
     finals = [take for _, take in record.finals]
@@ -144,6 +148,7 @@ def summarise(
         "factors": [_in_numbers(effect) for effect in analysis.factors] if analysis else [],
         "interactions": [_in_numbers(found) for found in analysis.interactions] if analysis else [],
         "conditions": [asdict(rank) for rank in analysis.conditions] if analysis else [],
+        "listeners": [asdict(take) for take in listeners.takes] if listeners else [],
         "sentences": list(analysis.sentences) if analysis else [],
         "licences": licences(takes),
     }

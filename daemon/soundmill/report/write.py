@@ -12,7 +12,8 @@ from soundmill.report.analysis import analyse
 from soundmill.report.choice import choose, order
 from soundmill.report.factors import Factors, find_factors, response_of, takes_of
 from soundmill.report.family import going_on, seen_from
-from soundmill.report.folder import keep_only, write
+from soundmill.report.folder import keep_only, settle, write
+from soundmill.report.listeners import listeners_of
 from soundmill.report.page import page
 from soundmill.report.page.views import Material
 from soundmill.report.pictures import plots
@@ -65,6 +66,7 @@ def write_report(
     _write_plots(drawn, folder)
     progress(Progress(done=len(shown), due=len(shown), doing="pages"))
     choice = choose(record)
+    listeners = listeners_of(record)
     passed = passed_of(record.jobs)
     sheet = bool(factors.names) and factors.designed and bool(record.finals) and len(compared) <= PAGE_TAKES
     material = Material(
@@ -77,6 +79,7 @@ def write_report(
         passed_together=passed_of(compared),
         choice=choice,
         analysis=analysis,
+        listeners=listeners,
         plots=drawn,
         pictures=pictures,
         shown=shown,
@@ -84,7 +87,7 @@ def write_report(
         files=_files(sheet, bool(pictures), bool(drawn)),
         made_at=made_at,
     )
-    numbers = summarise(record, earlier, later, passed, choice, analysis)
+    numbers = summarise(record, earlier, later, passed, choice, analysis, listeners)
     texts = {
         "README.md": page.readme(material),
         "jobs.csv": tables.jobs_csv(record, pictures),
@@ -98,6 +101,7 @@ def write_report(
     for name, text in texts.items():
         write(folder / name, text.encode())
     write(folder / "report.html", page.report_html(material).encode())  # last: it links to the others
+    settle(folder)
     return folder / "report.html"
 
 

@@ -20,6 +20,7 @@ from soundmill.errors import (
     StorageUnavailable,
     UnknownModel,
 )
+from soundmill.faults import passing
 from soundmill.jobs import (
     Attempt,
     FailureKind,
@@ -98,6 +99,8 @@ class Worker:
         """
         self._unsettled.extend(self._engine.poll(self._trade.policy.poll_s))
         try:
+            if self._gate.is_open(self._steady()):
+                self._clear_away()
             while self._unsettled and self._gate.is_open(self._steady()):
                 self._settle(self._unsettled[0])
                 self._unsettled.popleft()
@@ -114,13 +117,14 @@ class Worker:
         dropped = set(job_ids)
         mine = [key for key in self._in_flight if key[0] in dropped]
         if mine:
+            passing("worker.cancel")
             self._engine.cancel(key[0] for key in mine)
             for key in mine:
-                self._take_back(key)
                 self._forget(key)
 
     def close(self, reason: str) -> None:
         """Give back what is in flight and end the engine."""
+        passing("worker.close")
         self._engine.close()
         for key in list(self._begun):
             self._take_back(key)  # before the job may be another worker's
@@ -163,15 +167,20 @@ class Worker:
         self._alone = any(attempt.alone for attempt in attempts)
         self._hold(attempts)
         try:
+            passing("worker.submit")
             self._engine.submit([self._trade.request_for(attempt) for attempt in attempts])
         except EngineDied as error:
             self._all_failed(attempts, FailureKind.ENGINE_DIED, str(error))
+        except (OSError, MemoryError) as error:  # the engine does not know of them, so nothing would come of them
+            self._all_failed(attempts, FailureKind.INTERNAL, f"the engine could not be asked: {error}")
+            raise
 
     def _load(self, model: str) -> bool:
         """Make `model` the engine's; on failure the job at the head of its queue answers for it."""
         self._state("loading", model=model)
         self._allow_s(self._trade.policy.load_deadline_s)
         try:
+            passing("worker.load")
             self._model = self._engine.load(model)
         except EngineNotStarted:
             self._model = None
@@ -258,6 +267,7 @@ class Worker:
             return
         self._reduced_with = frozenset(self._in_flight)
         try:
+            passing("worker.reduce")
             self._model = self._engine.reduce_slots()
         except EngineDied:
             self._model = None
@@ -274,6 +284,7 @@ class Worker:
         relative = self._shelf.path_of(job, quarantined=then.quarantined, attempt=attempt.number)
         self._begun[attempt.key] = relative
         try:
+            passing("worker.file")
             filed = self._shelf.file(relative, clip.audio, self._trade.sidecar_for(attempt, clip, judgement))
         except StorageUnavailable as error:
             if self._gate.close(self._steady()):
@@ -288,9 +299,10 @@ class Worker:
             retry_for_quality=then.retry,
             final_attempt=then.final_attempt,
         )
-        if not done:
+        if done:
+            del self._begun[attempt.key]
+        else:
             self._take_back(attempt.key)  # cancelled while it was being filed
-        self._begun.pop(attempt.key, None)
 
     def _take_back(self, key: tuple[int, int]) -> None:
         """Remove what was filed of an attempt that has come to nothing. Raises StorageUnavailable, CatalogError."""
@@ -298,10 +310,17 @@ class Worker:
         if path is None:
             return
         job = self._ledger.job(key[0])
-        overtaken = job.status is JobStatus.RUNNING and job.attempt != key[1]  # its file may have the name by now
-        if not overtaken and not self._ledger.knows_output(path):
+        if job.status is JobStatus.RUNNING and job.attempt != key[1]:
+            return  # the next attempt's file may have the name by now; looked at again once that has ended
+        if not self._ledger.knows_output(path):
+            passing("worker.discard")
             self._shelf.discard(path)
         del self._begun[key]
+
+    def _clear_away(self) -> None:
+        """Take back what is left of attempts that were dropped. Raises StorageUnavailable, CatalogError."""
+        for key in [key for key in self._begun if key not in self._in_flight]:
+            self._take_back(key)
 
     def _is_current(self, attempt: Attempt) -> bool:
         """False once the job was cancelled or taken up by another attempt: its file is not ours to write."""

@@ -14,7 +14,9 @@ from soundmill.catalog import wishes
 from soundmill.catalog.asking import comparisons, ratings, shortlists
 from soundmill.catalog.asking.answers import Answer, Wish
 from soundmill.catalog.catalog import Catalog
+from soundmill.disk import sync_folder
 from soundmill.errors import InvalidControl
+from soundmill.faults import passing
 from soundmill.inbox import control
 from soundmill.inbox.control import STEERING, Control, Wished
 
@@ -53,6 +55,7 @@ class Controls:
     def work_off(self) -> None:
         """Raises OSError for the first that can't be read or removed now, when all others are done."""
         trouble: OSError | None = None
+        removed = False
         found = control.waiting(self._folder)
         self._done &= {path for path, _ in found}
         for path, wished in found:
@@ -60,14 +63,21 @@ class Controls:
                 trouble = trouble or wished
                 continue
             if path not in self._done:
+                passing("control.apply")
                 self._work_off(wished)
                 self._done.add(path)
             try:
+                passing("control.remove")
                 path.unlink(missing_ok=True)
             except OSError as error:
                 trouble = trouble or error
             else:
+                removed = True
                 self._done.discard(path)
+        if removed:
+            sync_folder(
+                self._folder
+            )  # answers are kept for a while only: later, a file that came back would be done again
         if trouble is not None:
             raise trouble
 
@@ -143,7 +153,7 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
             shortlists.unpick(db, target, wish.shortlist)
         case "compare":
             assert wish.second is not None and wish.answer is not None
-            comparisons.compare(
+            return comparisons.compare(
                 db,
                 now,
                 ulid,
@@ -153,6 +163,7 @@ def _apply(db: sqlite3.Connection, now: float, ulid: str, wish: Control | Invali
                 answer=wish.answer,
                 blind=wish.blind,
                 attention=wish.attention,
+                expected=wish.expected,
                 study=wish.study,
             )
         case "create_list":

@@ -13,6 +13,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.config import Config, load
 from soundmill.engine.protocol import Engine
 from soundmill.errors import CatalogError, StorageUnavailable
+from soundmill.faults import passing
 from soundmill.home import Home, lock_home
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.schedule.ledger import Books
@@ -43,6 +44,7 @@ LAST_ALERTS_S = 5.0  # how long a stop waits for whoever is told
 REJUDGE_CHUNK = 200  # outputs judged anew per tick after a threshold changed
 UPGRADE_S = 1800.0  # for a large catalogue to be copied and brought up to date
 PATIENCE_S = 30.0  # how long `run --once` waits for what it cannot do without
+CHOICE_PATIENCE_S = 5.0  # and for a choice among takes, which it can end without
 NEEDED = ("storage", "inbox", "control", "queue", "run --once")
 
 
@@ -97,6 +99,7 @@ class Service:
         self._finished = False
         self._problem: str | None = None
         self._trade = wiring.trade_of(config, self.home)
+        passing("home.root")
         home.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:  # closed in the opposite order, also when a later part cannot start
             opened.enter_context(lock_home(home))
@@ -105,6 +108,8 @@ class Service:
             self._troubles = Troubles(self.catalog, clock=clock, steady=steady)
             self._telling = Telling(home, self.catalog, config.alerts, self._troubles, clock=clock, steady=steady)
             opened.callback(self._say_goodbye)
+            if self._telling.died is not None:  # at once: should this start fail, the next one knows nothing of it
+                self._record("daemon died", self._telling.died)
             opened.callback(lambda: self._telling.stop_alerts(min(self._grace_s, LAST_ALERTS_S)))
             self._settings = Settings(
                 config, devices, reread=reread or self._load, record=self._record, troubles=self._troubles
@@ -113,7 +118,13 @@ class Service:
             self._shelf = self._recover()
             self._gate = StorageGate(self._probe_storage, self._on_storage)
             self._gate.close(steady())  # before the first clip rather than after it; stays open where there is room
-            self._date = Date(self.catalog, self._record, clock=clock, steady=steady)
+            self._date = Date(
+                self.catalog,
+                self._record,
+                clock=clock,
+                steady=steady,
+                longest_wait_s=lambda: self.config.schedule.backoff_max_s,
+            )
             self._failed_before = self.catalog.failed_count()
             outlive = self._troubles.outlive
             self._site = WatchedSite(home, config.web, self._record, outlive, steady) if with_site else None
@@ -160,8 +171,6 @@ class Service:
                 clock=clock,
             )
             self._parts = tuple(self._every_part())
-            if self._telling.died is not None:
-                self._record("daemon died", self._telling.died)
             self._record("daemon started", f"soundmill started on {', '.join(devices)}")
             self._opened = opened.pop_all()
         systemd.notify("READY=1")
@@ -256,7 +265,9 @@ class Service:
         if self._controls.waiting or self._rejudging or self.catalog.unfinished() > 0 or not self._pruning.idle:
             return False
         # In this order: a score may be what a choice waits for, and a choice what a report waits for.
-        if not self._scoring.worked_off or (self.catalog.undecided() and not self._troubles.lasting("choosing", 0.0)):
+        if not self._scoring.worked_off or (
+            self.catalog.undecided() and not self._troubles.lasting("choosing", CHOICE_PATIENCE_S)
+        ):
             return False
         return (self._reporter is None or self._reporter.worked_off) and self._deliveries.worked_off
 
@@ -362,11 +373,11 @@ class Service:
 
     def _recover(self) -> OutputFolder:
         """Give back what the last run left running; the outputs folder, which is yet to be rid of its files."""
-        self.catalog.recover()
+        interrupted = self.catalog.recover()
         self.catalog.limit_waits(self.config.schedule.backoff_max_s)  # the clock may have been set back meanwhile
         in_use = self.catalog.get_setting(MARKED) is not None or self.catalog.has_takes()
         self._troubles.outlive("inbox", self.home.create_inbox if in_use else self.home.create)
-        return OutputFolder(self.home, self.catalog, self.catalog.unswept(), self._record)
+        return OutputFolder(self.home, self.catalog, len(interrupted), self._record)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(CatalogError, StorageUnavailable):

@@ -7,31 +7,33 @@ marked by a file when it is first used, and takes nothing without it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf import files
 from soundmill.disk import unavailable
 from soundmill.errors import StorageUnavailable
+from soundmill.faults import passing
 from soundmill.home import Home
-from soundmill.jobs import Attempt, Job
+from soundmill.jobs import Job
 
 MIN_FREE_BYTES = 64 * 1024 * 1024  # below this the outputs folder counts as full
-MARKED = "outputs marked"  # a setting in the catalogue
+MARKED = "outputs marked"  # settings in the catalogue
+SWEPT = "outputs swept"  # up to the attempt of this id
 ABOUT = b"Soundmill's takes are filed in this folder. Without this file it takes none: its disk would not be mounted.\n"
 
 
 class OutputFolder:
-    """`interrupted` are the attempts that former daemons left running: what they had filed is removed when the folder
-    is first seen, like half-written files. `record(kind, message)` writes an event."""
+    """`interrupted` attempts are those that the last daemon left running. What they and others had filed and not
+    recorded is removed when the folder is first seen, like half-written files. `record(kind, message)` writes an
+    event."""
 
-    def __init__(
-        self, home: Home, catalog: Catalog, interrupted: Sequence[Attempt], record: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, home: Home, catalog: Catalog, interrupted: int, record: Callable[[str, str], None]) -> None:
         self._root = home.outputs
         self._marker = home.marker
         self._catalog = catalog
         self._interrupted = interrupted
+        self._newest = catalog.newest_attempt()  # of those that the last daemons began
         self._record = record
         self._swept = False
 
@@ -47,6 +49,7 @@ class OutputFolder:
         return files.file_take(self._root, relative, audio, sidecar)
 
     def discard(self, relative: str) -> None:
+        passing("outputs.discard")
         files.discard(self._root, relative)
 
     def probe(self) -> None:
@@ -63,6 +66,7 @@ class OutputFolder:
         try:
             if self._catalog.has_takes() and not any(self._root.iterdir()):
                 raise self._not_there()
+            passing("outputs.mark")
             self._marker.write_bytes(ABOUT)
         except OSError as error:
             raise unavailable(self._root, error) from error
@@ -80,14 +84,14 @@ class OutputFolder:
 
     def _sweep(self) -> None:
         """Before anything is written: remove what no row knows."""
-        swept, interrupted = files.sweep_parts(self._root), len(self._interrupted)
-        for attempt in self._interrupted:
+        swept = files.sweep_parts(self._root)
+        # The daemon may have been killed at this, too: what is left to do is all since the last sweep that ended.
+        for attempt in self._catalog.unfiled(int(self._catalog.get_setting(SWEPT) or 0)):
             for quarantined in (False, True):
                 path = self.path_of(attempt.job, quarantined=quarantined, attempt=attempt.number)
-                if not self._catalog.knows_output(path):
+                if not self._catalog.knows_output(path) and files.is_of(self._root, path, attempt.number):
                     self.discard(path)
-        if interrupted:
-            self._catalog.swept()
+        self._catalog.set_setting(SWEPT, str(self._newest))
         self._swept = True
-        if interrupted or swept:
-            self._record("recovered", f"{interrupted} interrupted attempts, {swept} half-written files removed")
+        if self._interrupted or swept:
+            self._record("recovered", f"{self._interrupted} interrupted attempts, {swept} half-written files removed")

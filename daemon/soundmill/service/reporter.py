@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from soundmill.catalog.reports import Owed
+from soundmill.faults import passing
 from soundmill.home import Home
 from soundmill.service.aside.process import Aside, start
 
@@ -199,6 +200,7 @@ class Reporter:
         self._waiting.pop(owed.id, None)
         if not owed.again:
             self._expected.add(owed.id)
+        passing("report.start")
         deadline = DEADLINE_S + DEADLINE_PER_JOB_S * owed.job_count
         return Running(owed=owed, aside=start(self._command(owed.name), now, deadline))
 

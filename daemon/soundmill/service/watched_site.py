@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from soundmill.config import WebConfig
 from soundmill.errors import SoundmillError
+from soundmill.faults import passing
 from soundmill.home import Home
 from soundmill.publish import site
 from soundmill.publish.site import Site
@@ -63,6 +64,7 @@ class WatchedSite:
             self._record("site restarted", f"the site ended with exit status {self._site.process.returncode}")
         elif self._hangs is self._site:
             self._record("site restarted", f"the site did not answer for {SILENT_S:g} s")
+            passing("site.kill")
             self._site.process.kill()
         else:
             return
@@ -89,6 +91,7 @@ class WatchedSite:
         self._hangs: Site | None = None
         self._site: Site | None = None
         try:
+            passing("site.start")
             self._site = site.start(
                 self._home.catalog,
                 self._home.outputs,

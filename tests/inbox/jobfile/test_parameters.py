@@ -14,11 +14,11 @@ from soundmill.jobs import Parameters
 PACKAGE = Path(str(soundmill.__file__)).parent
 DECLARED = {"jobs.py", "inbox/jobfile/written.py", "engine/decoder/sampling.py"}
 # What these name is theirs: guidance costs a second row, AudioCraft has arguments of its own, people have other words,
-# a benchmark varies two of them, kernels that lack one are not used, and their trial varies each.
+# a benchmark and a small sweep vary two of them, kernels that lack one are not used, and their trial varies each.
 PARTICULAR = {
     "engine/decoder/slots.py", "engine/decoder/loop.py", "engine/decoder/programs.py", "engine/decoder/trial.py",
     "engine/audiocraft/static_backend.py",
-    "inbox/jobfile/vocabulary.py", "commands/bench.py",
+    "inbox/jobfile/vocabulary.py", "commands/bench.py", "publish/desk/drafts.py",
 }  # fmt: skip
 SAMPLING = {each.name for each in fields(Parameters)} - {"duration"}
 

@@ -189,3 +189,12 @@ def test_what_a_page_needs_before_its_audio_is_small(get: Get) -> None:
     assert any("review.js" in path for path in fetched) and any("app.css" in path for path in fetched)
     parts = [len(get(path.replace("&amp;", "&")).content) for path in fetched]
     assert len(page) + sum(parts) + len(get(f"{PATH}?batch=forest&limit=1").content) * 100 < 300_000
+
+
+def test_a_page_gets_ready_the_modules_it_imports_and_no_others(get: Get) -> None:
+    def ready(path: str) -> set[str]:
+        return set(re.findall(r'rel="modulepreload" href="[^"]*/(\w+)\.js\?', get(path).text))
+
+    assert ready("/-/soundmill/take/forest/clip-004.wav") == {"take", "keys", "listening", "drawing", "peaks", "player"}
+    assert ready("/-/soundmill/batches") == {"batches", "desk", "mill"}
+    assert "scroll" not in ready("/-/soundmill/review?batch=forest")

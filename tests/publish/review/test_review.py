@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,78 +12,33 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from publish.conftest import HOSTILE, Home, Seen, job, make_home
-from service.conftest import drop
-from service.test_crash import DAEMON, environment, rows, wait_until
-from soundmill import home as homes
 from soundmill.commands.asking.link import link
 from soundmill.publish import site
+from support.working_mill import WorkingMill, browser_of_owner, errors_on, working_mill
 
 TAKES = 40
 GRAVE = ("serious", "critical")  # of what axe finds
 MINE = "SELECT stars, count(*) FROM ratings WHERE who = 'owner' AND stars IS NOT NULL GROUP BY stars ORDER BY stars"
 
 
-@dataclass
-class Mill:
-    """A home that is worked on, and the address of its site. Its daemon can be ended and started again."""
-
-    home: homes.Home
-    url: str
-    daemon: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, str(DAEMON), str(self.home.root)]
-        self.daemon = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
-        assert self.daemon.stdout and self.daemon.stdout.readline() == "ready\n"
-
-    def stop(self) -> None:
-        assert self.daemon and self.daemon.stdout
-        self.daemon.kill()
-        self.daemon.wait()
-        self.daemon.stdout.close()
-
-    def found(self, sql: str) -> list[tuple[object, ...]]:
-        return rows(self.home, sql)
-
-    def becomes(self, sql: str, expected: list[tuple[object, ...]]) -> None:
-        wait_until(lambda: self.found(sql) == expected, 10.0)
-
-
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    mill = Mill(homes.Home(tmp_path_factory.mktemp("reviewed") / "home"), "")
-    mill.home.create()
-    drop(mill.home, "themes.csv", TAKES)
-    mill.start()
-    wait_until(lambda: mill.found("SELECT count(*) FROM outputs") == [(TAKES,)])
-    with Path(mill.home.root / "site.log").open("wb") as log:
-        started = site.start(mill.home.catalog, mill.home.outputs, "127.0.0.1", 0, log=log)
-    assert site.wait_until_up("127.0.0.1", started.port, 20.0)
-    mill.url = started.url
-    yield mill
-    started.stop()
-    mill.stop()
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingMill]:
+    root = tmp_path_factory.mktemp("reviewed")
+    with working_mill(root, TAKES, made_s=30.0, site_s=20.0, patience_s=10.0) as mill:
+        yield mill
 
 
 @pytest.fixture
-def owner(browser: Browser, working: Mill) -> Iterator[BrowserContext]:
-    """A browser in which the local link was opened."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    page.goto(link(working.home))
-    page.close()
-    yield context
-    context.close()
+def owner(browser: Browser, working: WorkingMill) -> Iterator[BrowserContext]:
+    with browser_of_owner(browser, working, timeout_s=10.0) as context:
+        yield context
 
 
 @pytest.fixture
-def reviewing(owner: BrowserContext, working: Mill) -> Iterator[Page]:
+def reviewing(owner: BrowserContext, working: WorkingMill) -> Iterator[Page]:
     """The review of the batch; nothing may err on the console."""
     page = owner.new_page()
-    errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    errors = errors_on(page)
     page.add_init_script("localStorage.setItem('soundmill sm-play-on', 'false')")
     opened(page, f"{working.url}-/soundmill/review?batch=themes")
     yield page
@@ -111,12 +63,12 @@ def playing(page: Page, name: str) -> None:
     )
 
 
-def names(mill: Mill) -> list[str]:
+def names(mill: WorkingMill) -> list[str]:
     return [str(row[0]) for row in mill.found("SELECT name FROM jobs ORDER BY position")]
 
 
 def test_forty_takes_are_reviewed_by_keyboard_alone(
-    reviewing: Page, working: Mill, capsys: pytest.CaptureFixture[str]
+    reviewing: Page, working: WorkingMill, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page, order = reviewing, names(working)
     assert working.found("SELECT count(*) FROM take_peaks WHERE length(data) <= 4096") == [(TAKES,)]
@@ -138,7 +90,7 @@ def test_forty_takes_are_reviewed_by_keyboard_alone(
         print(f" {len(given)} of {TAKES} ratings in the catalogue after {took:.1f} s", end="")
 
 
-def test_reject_pick_note_and_undo_by_keys(reviewing: Page, working: Mill) -> None:
+def test_reject_pick_note_and_undo_by_keys(reviewing: Page, working: WorkingMill) -> None:
     page = reviewing
     page.uncheck("#sm-move-on")
     page.keyboard.press("j")
@@ -164,7 +116,7 @@ def test_reject_pick_note_and_undo_by_keys(reviewing: Page, working: Mill) -> No
     assert page.get_attribute("[data-does=reject]", "aria-pressed") == "false"
 
 
-def test_filters_and_place_survive_a_reload(reviewing: Page, working: Mill) -> None:
+def test_filters_and_place_survive_a_reload(reviewing: Page, working: WorkingMill) -> None:
     page = reviewing
     page.click("summary:text('Filter')")
     page.select_option("select[name=order]", "best")
@@ -182,7 +134,9 @@ def test_filters_and_place_survive_a_reload(reviewing: Page, working: Mill) -> N
     page.wait_for_function("document.querySelector('[data-part=place]').textContent.startsWith('4 ')")
 
 
-def test_marks_wait_for_a_daemon_that_does_not_run_and_are_done_when_it_does(reviewing: Page, working: Mill) -> None:
+def test_marks_wait_for_a_daemon_that_does_not_run_and_are_done_when_it_does(
+    reviewing: Page, working: WorkingMill
+) -> None:
     page = reviewing
     page.uncheck("#sm-move-on")
     working.stop()
@@ -204,7 +158,7 @@ def test_marks_wait_for_a_daemon_that_does_not_run_and_are_done_when_it_does(rev
     page.wait_for_selector("[data-part=waiting]", state="hidden")
 
 
-def test_a_refused_mark_is_taken_back_within_a_second_and_says_why(reviewing: Page, working: Mill) -> None:
+def test_a_refused_mark_is_taken_back_within_a_second_and_says_why(reviewing: Page, working: WorkingMill) -> None:
     page = reviewing
     page.uncheck("#sm-move-on")
 
@@ -224,7 +178,7 @@ def test_a_refused_mark_is_taken_back_within_a_second_and_says_why(reviewing: Pa
     assert time.monotonic() - began < 5  # a second, on a machine that has one to give
 
 
-def test_whoever_is_not_known_listens_and_is_told_how_to_mark(page: Page, seen: Seen, working: Mill) -> None:
+def test_whoever_is_not_known_listens_and_is_told_how_to_mark(page: Page, seen: Seen, working: WorkingMill) -> None:
     opened(page, f"{working.url}-/soundmill/review?batch=themes")
     assert "soundmill web --link" in shown(page, "login")
     assert page.locator("[data-marks] button:enabled").count() == 0
@@ -265,18 +219,17 @@ def test_playing_seeking_and_looping_by_keys(reviewing: Page) -> None:
     assert shown(page, "place").startswith("1 of")
 
 
-def test_takes_play_on_by_themselves(reviewing: Page, working: Mill) -> None:
+def test_takes_play_on_by_themselves(reviewing: Page, working: WorkingMill) -> None:
     page = reviewing
     page.check("#sm-play-on")
     page.keyboard.press(" ")
     playing(page, names(working)[2])
 
 
-def test_a_thumb_does_on_a_phone(browser: Browser, working: Mill) -> None:
+def test_a_thumb_does_on_a_phone(browser: Browser, working: WorkingMill) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
-    errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    errors = errors_on(page)
     page.goto(link(working.home))
     opened(page, f"{working.url}-/soundmill/review?batch=themes&order=new")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0

@@ -555,5 +555,6 @@ def test_a_test_without_anybody_to_tell_says_what_to_set(home: Home) -> None:  #
 
 
 def test_settings_without_alerts_start_no_thread(home: Home) -> None:  # noqa: F811
+    before = set(threading.enumerate())  # of an earlier test's daemon one may still wait for its receiver
     with serving(home, settings=Config()):
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("alerts")]
+        assert not [each for each in set(threading.enumerate()) - before if each.name.startswith("alerts")]

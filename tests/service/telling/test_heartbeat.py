@@ -22,9 +22,13 @@ from service.conftest import home  # noqa: F401  # a fixture
 from service.test_crash import daemon, rows, wait_until
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.connection import transaction
+from soundmill.config import Config
+from soundmill.engine.protocol import Engine
+from soundmill.errors import EngineNotStarted
 from soundmill.home import Home
 from soundmill.publish import site
 from soundmill.publish.health import pulse
+from soundmill.service.daemon import Service
 from soundmill.service.telling.heartbeat import Heartbeat
 
 TOLD_WITHIN_S = 10.0
@@ -214,3 +218,18 @@ def test_a_long_transaction_of_our_own_is_no_hang(tmp_path: Path) -> None:
         assert catalog.writing
     catalog.close()
     assert not catalog.writing
+
+
+def test_a_death_is_told_though_the_start_after_it_fails(home: Home) -> None:  # noqa: F811
+    """That one says goodbye as it ends: the next finds nothing amiss."""
+    home.create()
+    with contextlib.closing(Catalog.open(home.catalog, clock=time.time)) as catalog:
+        catalog.beat(pid=4711, at=time.time() - 60, steady_s=0.0, doing="running")
+
+    def no_engine(_: str) -> Engine:
+        raise EngineNotStarted("no process can be started")
+
+    with pytest.raises(EngineNotStarted):
+        Service(home, Config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=no_engine)
+    died = rows(home, "SELECT message FROM events WHERE kind = 'daemon died'")
+    assert len(died) == 1 and "(pid 4711)" in str(died[0][0])

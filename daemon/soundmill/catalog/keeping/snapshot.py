@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundmill.catalog.connection import connect_reader, translated
+from soundmill.catalog.upgrade.copies import copied_into
 from soundmill.errors import CatalogError
+from soundmill.faults import passing
 
 MOST_FAULTS = 20  # are told
 
@@ -27,20 +29,17 @@ class Filed:
 
 
 def copy(catalog: Path, target: Path) -> None:
-    """Copy the catalogue by SQLite's online backup (https://sqlite.org/backup.html) into one file, and check it.
-
-    One step for all pages: the reader holds its snapshot of the write-ahead log meanwhile, and no writer waits for it.
-    Raises CatalogError where it is damaged, StorageUnavailable.
-    """
+    """Copy the catalogue into one file, and check it. Raises CatalogError where it is damaged, StorageUnavailable."""
+    passing("snapshot.clear")
     target.unlink(missing_ok=True)
+    passing("snapshot.copy")
     with (
         translated(catalog),
         contextlib.closing(connect_reader(catalog)) as source,
         translated(target),
-        contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db,
+        copied_into(source, target),
     ):
-        source.backup(db, pages=-1)
-        db.execute("PRAGMA journal_mode = DELETE")  # no file beside it; the daemon sets its own again
+        pass
     must_be_whole(target)
 
 

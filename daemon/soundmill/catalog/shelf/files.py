@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from soundmill.catalog.rows import plain
 from soundmill.disk import PART, gone_if_it_fails, sync_folder, unavailable, write_part
 from soundmill.errors import StorageUnavailable
+from soundmill.faults import passing
 from soundmill.jobs import AudioFormat
 
 NAME_MAX = 255  # bytes in one name, on every file system in common use
@@ -54,13 +55,18 @@ def file_take(outputs: Path, relative: str, audio: bytes, sidecar: Mapping[str, 
     try:
         folder = open_folder(outputs, parts[:-1])
         details, take = folder / f"{parts[-1]}.json", folder / parts[-1]
+        passing("shelf.write")
         with (
             gone_if_it_fails(write_part(details, text.encode())) as sidecar_part,
             gone_if_it_fails(write_part(take, audio)) as audio_part,
         ):
+            passing("shelf.sidecar")
             sidecar_part.replace(details)
+            passing("shelf.audio")
             audio_part.replace(take)
+        passing("shelf.sync")
         sync_folder(folder)
+        passing("shelf.sync.done")
     except OSError as error:
         raise unavailable(outputs / relative, error) from error
     return FiledTake(path=relative, size_bytes=len(audio), sha256=hashlib.sha256(audio).hexdigest())
@@ -80,12 +86,24 @@ def discard(outputs: Path, relative: str) -> None:
     parts = relative_parts(relative)
     try:
         for name in (relative, f"{relative}.json"):
+            passing("shelf.discard")
             (outputs / name).unlink(missing_ok=True)
         sync_folder(outputs.joinpath(*parts[:-1]))
     except FileNotFoundError:
         return
     except OSError as error:
         raise unavailable(outputs / relative, error) from error
+
+
+def is_of(outputs: Path, relative: str, attempt: int) -> bool:
+    """Whether what lies there is this attempt's: its sidecar says of no other. A power cut may have taken that."""
+    try:
+        details = json.loads((outputs / f"{relative}.json").read_bytes())
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return isinstance(details, dict) and details.get("attempt") == attempt
 
 
 def sweep_parts(outputs: Path) -> int:
@@ -95,6 +113,7 @@ def sweep_parts(outputs: Path) -> int:
         for name in names:
             if name.endswith(PART):
                 with suppress(OSError):  # what cannot be removed does no harm, and probe() tells of a bad disk
+                    passing("shelf.sweep")
                     Path(folder, name).unlink()
                     swept += 1
     return swept
@@ -108,6 +127,7 @@ def probe(outputs: Path, min_free_bytes: int) -> None:
             raise StorageUnavailable(
                 f"{outputs}: only {free / 1e6:.0f} MB free, and {min_free_bytes / 1e6:.0f} MB must be: make room"
             )
+        passing("shelf.probe")
         write_part(outputs / "probe", b"soundmill").unlink()
     except OSError as error:
         raise unavailable(outputs, error) from error
@@ -135,14 +155,17 @@ def open_folder(outputs: Path, names: tuple[str, ...]) -> Path:
     folder = outputs
     if not outputs.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(outputs))
+    through_a_link = False
     for name in names:
         parent, folder = folder, folder / name
         try:
+            passing("shelf.folder")
             folder.mkdir()
             sync_folder(parent)
         except FileExistsError:
             if not folder.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
-    if not folder.resolve().is_relative_to(outputs.resolve()):
+            through_a_link = through_a_link or folder.is_symlink()
+    if through_a_link and not folder.resolve().is_relative_to(outputs.resolve()):
         raise StorageUnavailable(f"{folder}: leads out of {outputs} by a link: remove the link")
     return folder

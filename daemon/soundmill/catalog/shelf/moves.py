@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from soundmill.catalog.shelf.files import open_folder, relative_parts
 from soundmill.disk import NO_LINKS, copy_whole, sync_folder, unavailable
+from soundmill.faults import passing
 
 
 def put(outputs: Path, path: str, target: str, *, attempt: int, is_taken: Callable[[str], bool]) -> str | None:
@@ -37,6 +38,7 @@ def put(outputs: Path, path: str, target: str, *, attempt: int, is_taken: Callab
             # The audio is named last, so an audio file always has its sidecar.
             if not is_taken(name) and _is_free(source, place) and _add_name(_sidecar(source), _sidecar(place)):
                 _add_name(source, place)
+                passing("move.sync")
                 sync_folder(folder)
                 return name
     except OSError as error:
@@ -53,7 +55,9 @@ def clear(outputs: Path, leftover: str, path: str) -> None:
     try:
         for old, new in ((source, place), (_sidecar(source), _sidecar(place))):
             if new.is_file() and _is_free(new, old):
+                passing("move.clear")
                 old.unlink(missing_ok=True)
+        passing("move.clear.sync")
         sync_folder(source.parent)
     except FileNotFoundError:
         return
@@ -90,9 +94,11 @@ def _add_name(source: Path, place: Path) -> bool:
     if os.path.lexists(place):
         return True
     try:
+        passing("move.name")
         os.link(source, place, follow_symlinks=False)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
+        passing("move.copy")
         copy_whole(source, place)  # only the daemon files takes here, so nothing has come to stand there meanwhile
     return True

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from soundmill.catalog.connection import translated
 from soundmill.disk import gone_if_it_fails, part_of, sync_folder, unavailable
 from soundmill.errors import CatalogError, StorageUnavailable
+from soundmill.faults import passing
 from soundmill.words import size
 
 FOLDER = "backups"
@@ -32,17 +34,21 @@ def copy_before(db: sqlite3.Connection, catalog: Path, step: str, *, now: float)
     number = step[1:5]
     target = folder / f"before-{number}-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}.db"
     try:
+        passing("upgrade.folder")
         folder.mkdir(exist_ok=True)
         _must_have_room(db, folder)
         part = part_of(folder / f"before-{number}.db")  # without the time: what a killed start has left is overwritten
         for end in ("", "-journal", "-wal", "-shm"):
+            passing("upgrade.clear")
             part.with_name(f"{part.name}{end}").unlink(missing_ok=True)
         with gone_if_it_fails(part), translated(target):
             write_copy(db, part)
+            passing("upgrade.name")
             part.replace(target)
             sync_folder(folder)
         for former in folder.glob(f"before-{number}-*.db"):
             if former != target:
+                passing("upgrade.former")
                 former.unlink()
     except OSError as error:
         raise unavailable(target, error) from error
@@ -52,18 +58,31 @@ def copy_before(db: sqlite3.Connection, catalog: Path, step: str, *, now: float)
 def write_copy(db: sqlite3.Connection, target: Path) -> None:
     """Write all that a connection sees, also what is in its write-ahead log, into a new file; it is checked and on the
     disk when this returns. Raises CatalogError where it is not whole, sqlite3.Error, OSError."""
-    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        copy.execute("PRAGMA journal_mode = OFF")  # a copy that is broken off is made anew
-        db.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself
+    passing("upgrade.copy")
+    with copied_into(db, target) as copy:
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise CatalogError(f"{target}: the copy of the catalogue is not whole ({found}): check the disk")
     handle = os.open(target, os.O_RDONLY)
     try:
+        passing("upgrade.sync")
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def copied_into(db: sqlite3.Connection, target: Path) -> Iterator[sqlite3.Connection]:
+    """All that a connection sees, in a new file, by SQLite's online backup (https://sqlite.org/backup.html).
+
+    One step for all pages: the connection holds its snapshot of the write-ahead log meanwhile, and no writer waits.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        copy.execute("PRAGMA journal_mode = OFF")  # a copy that is broken off is made anew
+        passing("copies.backup")
+        db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself; the daemon sets its own again
+        yield copy
 
 
 def forget_old(catalog: Path) -> None:
@@ -71,6 +90,7 @@ def forget_old(catalog: Path) -> None:
     copies = sorted((catalog.absolute().parent / FOLDER).glob("before-*.db"), key=lambda copy: copy.stat().st_mtime)
     for old in copies[:-KEPT]:
         with suppress(OSError):
+            passing("upgrade.forget")
             old.unlink()
 
 

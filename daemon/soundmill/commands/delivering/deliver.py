@@ -71,6 +71,8 @@ def deliver(
         done = work(plan, to, processes=workers, replace=replace, progress=progress, waiting=waiting)
     for line in summary(done.entries, done.made, profile):
         say(line)
+    for line in twins(home, selection.takes):
+        say(line)
     if done.removed:
         say(f"{count(done.removed, 'file')} of the delivery before {have(done.removed)} been taken away.")
     if done.left:
@@ -159,6 +161,20 @@ def summary(entries: Sequence[manifest.Entry], made: int, profile: Profile) -> I
         yield f"silent: {listed(silent[:MOST_NAMED])}" + (" and more" if len(silent) > MOST_NAMED else "")
     if len(short) > MOST_NAMED:
         yield f"and {len(short) - MOST_NAMED} more, by how much each: {manifest.CSV_NAME}"
+
+
+def twins(home: Home, takes: Sequence[Take]) -> Iterator[str]:
+    """Takes of a delivery that are the same sound."""
+    from soundmill.commands.delivering.recognizing import same
+
+    files = {take.output_id: home.outputs / take.file for take in takes}
+    names = {take.output_id: take.name for take in takes}
+    with Reader.open(home.catalog) as reader:
+        pairs = same(reader, home.outputs, files)
+    for first, second in pairs[:MOST_NAMED]:
+        yield f"{names[second]}: is the same sound as {names[first]}"
+    if len(pairs) > MOST_NAMED:
+        yield f"and {len(pairs) - MOST_NAMED} more that are the same as others; soundmill like TAKE names each one's"
 
 
 def _zip(folder: Path) -> str:

@@ -26,6 +26,7 @@ from typing import IO, Generic, TypeVar, cast
 from soundmill.engine.devices import pin
 from soundmill.engine.process.wire import Stop, pack, unpack
 from soundmill.errors import EngineNotStarted
+from soundmill.faults import passing
 
 log = logging.getLogger("soundmill.engine")
 
@@ -69,6 +70,7 @@ class Child(Generic[Command, Message]):
         pinned, inside = pin(device, os.environ)
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         try:
+            passing("engine.start")
             ours, theirs = socket.socketpair()
             watched, self._lifeline = os.pipe()
         except OSError as error:
@@ -108,6 +110,7 @@ class Child(Generic[Command, Message]):
     def send(self, command: Command | Stop) -> None:
         """Raises Gone when the process is not there to read it."""
         try:
+            passing("engine.send")
             self._conn.send_bytes(pack(command))
         except OSError as error:
             raise Gone from error
@@ -170,6 +173,7 @@ class Child(Generic[Command, Message]):
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
+            passing("engine.kill")
             os.killpg(self._process.pid, signal.SIGKILL)  # also what the backend may have started
         self._process.wait()
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from datasette.utils import actor_matches_allow
 
+from soundmill.publish import datasettes
+
 RATE, SUBMIT, CONTROL, DELIVER = "soundmill-rate", "soundmill-submit", "soundmill-control", "soundmill-deliver"
 DESCRIPTIONS = {
     RATE: "Rate, reject, pick and compare takes",
     SUBMIT: "Check job files and put them into the inbox",
-    CONTROL: "Cancel, pause, resume, retry and archive batches, and change their priority",
+    CONTROL: "Cancel, pause, resume, retry and archive batches, change their priority, make listening tests",
     DELIVER: "Have picks made into files for a game engine",
 }
 LOCAL: dict[str, Any] = {"id": "owner", "name": "owner", "soundmill": "local"}
@@ -51,9 +53,7 @@ async def may(datasette: Any, actor: Actor | None, action: str) -> bool:
         return False
     if is_local(actor):
         return True
-    if hasattr(datasette, "permission_allowed"):
-        return bool(await datasette.permission_allowed(actor, action, default=False))
-    return bool(await datasette.allowed(action=action, actor=actor))  # from 1.0 on
+    return await datasettes.may(datasette, actor, action)
 
 
 def decide(datasette: Any, actor: Actor | None, action: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,14 @@ async def body(request: Any, receive: Receive, most: int) -> bytes:
             raise Refused(413, f"larger than {most:,} bytes")
         if not message.get("more_body", False):
             return bytes(read)
+
+
+async def json_object(request: Any, receive: Receive, most: int) -> dict[str, Any]:
+    """A body that is a JSON object. Raises Refused where it is none, and as `body` does."""
+    try:
+        content = json.loads(await body(request, receive, most))
+    except (ValueError, RecursionError):
+        raise Refused(400, "is not JSON") from None
+    if not isinstance(content, dict):
+        raise Refused(400, "is no object")
+    return content

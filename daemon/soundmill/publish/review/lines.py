@@ -14,6 +14,7 @@ from typing import Any
 
 from datasette.utils import InvalidSql, validate_sql_select
 
+from soundmill.publish import datasettes
 from soundmill.publish.reads import FILED
 from soundmill.publish.review import questions
 from soundmill.publish.review.questions import MOST_GIVEN, Line
@@ -95,18 +96,14 @@ async def _rows_of_query(
     sql, parameters, title = args.get("sql"), list[str](), "rows of a query"
     said = [("sql", sql)]
     if name:
-        query = await datasette.get_canned_query(database, name, request.actor)
+        query = await datasettes.canned_query(datasette, database, name, request.actor)
         if query is None:
             raise NoLine(f"There is no query named {name}")
-        await datasette.ensure_permissions(
-            request.actor, [("view-query", (database, name)), ("view-database", database), "view-instance"]
-        )
+        await datasettes.must_be_allowed(datasette, request.actor, "view-query", database, name)
         sql, parameters, title = query["sql"], query.get("params") or [], query.get("title") or name
         said = [("sql-query-name", name)]
     else:
-        await datasette.ensure_permissions(
-            request.actor, [("execute-sql", database), ("view-database", database), "view-instance"]
-        )
+        await datasettes.must_be_allowed(datasette, request.actor, "execute-sql", database)
         parameters = [key for key in args if key not in (*SOURCES, *FILTERS)]
     values = {key: args.get(key) or "" for key in parameters}
     said += [(key, value) for key, value in values.items() if value]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +13,7 @@ from datasette.utils.asgi import NotFound, Response
 
 from soundmill.publish import reads
 from soundmill.publish.asking import permissions
+from soundmill.publish.assets import Asset
 from soundmill.publish.pages import LIVE, helpers
 from soundmill.publish.review import questions
 from soundmill.publish.review.lines import Asked, NoLine, asked_for
@@ -19,6 +22,7 @@ from soundmill.publish.served import served_by, visible_catalog
 
 PAGE_SIZE = 100
 LARGEST_PAGE = 200
+IMPORTED = re.compile(r'^import [^"]*"(soundmill/\w+)";', re.MULTILINE)
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 TOO_SLOW = "This line is too long to be put in that order in the time a page may take: narrow it, or take another order"
 
@@ -37,11 +41,27 @@ def module_urls(datasette: Any) -> dict[str, str]:
     }
 
 
-def framing(datasette: Any) -> dict[str, Any]:
-    """What the head of a page with our scripts needs, and where they find things."""
+def needed(assets: Mapping[str, Asset], start: str) -> set[str]:
+    """The modules that `start` brings in, itself among them, by their names in the import map."""
+    found, waiting = set[str](), [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            asset = assets.get(f"{name.removeprefix('soundmill/')}.js")
+            waiting += IMPORTED.findall(asset.body.decode()) if asset else ()
+    return found
+
+
+def framing(datasette: Any, start: str) -> dict[str, Any]:
+    """What the head of a page with our scripts needs, and where they find things. What the script `start` imports is
+    got ready."""
     path = datasette.urls.path
+    modules, assets = module_urls(datasette), served_by(datasette).assets
+    wanted = needed(assets, f"soundmill/{start}")
     return {
-        "modules": module_urls(datasette),
+        "modules": modules,
+        "preloaded": [url for name, url in modules.items() if name in wanted],
         "style": path(f"/-/soundmill/static/review.css?{served_by(datasette).assets['review.css'].digest}"),
         "addresses": {
             "audio": path("/-/soundmill/audio/"),
@@ -51,6 +71,7 @@ def framing(datasette: Any) -> dict[str, Any]:
             "me": path("/-/soundmill/me"),
             "wishes": path("/-/soundmill/wishes"),
             "takes": path("/-/soundmill/review.json"),
+            "compare": path("/-/soundmill/compare"),
         },
     }
 
@@ -67,7 +88,7 @@ async def review_page(datasette: Any, request: Any) -> Response:
         problem = TOO_SLOW
     context = {
         **helpers(datasette, database),
-        **framing(datasette),
+        **framing(datasette, "review"),
         "asked": asked,
         "problem": problem,
         "orders": [(key, ORDERS[key][0]) for key in asked.orders] if asked else [],

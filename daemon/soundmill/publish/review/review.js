@@ -3,6 +3,7 @@
 import { explain, listen } from "soundmill/keys";
 import { Listening, pathUrl } from "soundmill/listening";
 import { Marks } from "soundmill/marks";
+import { Mill, reach } from "soundmill/mill";
 import { Queue } from "soundmill/queue";
 import { Strip } from "soundmill/strip";
 
@@ -35,45 +36,12 @@ async function ask(parameters) {
   return data;
 }
 
-class Refused extends Error {
-  final = true;
-}
-
-let me = { actor: null, may: {}, token: "" };
-
-/** The answer to a request, which may never come. */
-async function reach(url, options) {
-  try {
-    return await fetch(url, { cache: "no-store", ...options });
-  } catch {
-    throw new Error("The site does not answer");
-  }
-}
-
-async function send(wishes) {
-  const answer = await reach(addresses.wishes, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-soundmill-token": me.token },
-    body: JSON.stringify({ wishes }),
-  });
-  const data = await answer.json().catch(() => ({}));
-  if (answer.ok) return data.asked;
-  const said = [data.error || `the site answers ${answer.status}`, ...(data.problems || []).map((each) => each.message)];
-  if (answer.status >= 500) throw new Error(said[0]);
-  throw new Refused(said.join("; "));
-}
-
-async function answers(numbers) {
-  const answer = await reach(`${addresses.wishes}?ids=${numbers.join(",")}`);
-  if (!answer.ok) throw new Error(`The site answers ${answer.status}`);
-  return (await answer.json()).answers;
-}
-
 // --- parts ---
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const queue = new Queue(ask);
-const marks = new Marks({ send, answers, storage: sessionStorage, later, now: () => performance.timeOrigin + performance.now() });
+const mill = new Mill(addresses);
+const marks = new Marks({ send: mill.send, answers: mill.answers, storage: sessionStorage, later, now: () => performance.timeOrigin + performance.now() });
 const listening = new Listening(root, addresses);
 const strip = new Strip(part("strip"), { rowHeight: ROW_PX, row: makeRow, near: (side) => queue.grow(side) });
 const playOn = remembered("sm-play-on", true);
@@ -91,7 +59,7 @@ function remembered(id, otherwise) {
 }
 
 function learn(take) {
-  const mine = me.actor ? take.mine : { stars: take.stars && Math.round(take.stars), rejected: take.rejected };
+  const mine = mill.me.actor ? take.mine : { stars: take.stars && Math.round(take.stars), rejected: take.rejected };
   const name = shortlist.value.trim().toLowerCase();
   marks.learn(take.output_id, {
     stars: mine.stars ?? null,
@@ -121,6 +89,7 @@ function show({ play }) {
   const batch = part("batch");
   batch.textContent = take.batch;
   batch.href = pathUrl(addresses.batch, take.batch);
+  part("compare").href = `${addresses.compare}?${new URLSearchParams({ batch: take.batch, row: take.position })}`;
   const verdict = part("verdict");
   verdict.className = `sm-badge sm-${take.verdict === "failed" ? "flagged" : take.verdict}`;
   verdict.textContent = take.verdict === "failed" ? "flagged" : take.verdict;
@@ -192,7 +161,7 @@ function showMarks() {
 function mark(field, value) {
   const take = queue.current;
   if (!take) return;
-  if (!me.may.rate) {
+  if (!mill.me.may.rate) {
     part("login").classList.add("sm-look");
     say("You may not mark here");
     return;
@@ -220,7 +189,7 @@ function reject() {
 }
 
 function thenOn() {
-  if (moveOn.checked && me.may.rate) step(1);
+  if (moveOn.checked && mill.me.may.rate) step(1);
 }
 
 function pick() {
@@ -242,7 +211,7 @@ const noting = document.getElementById("sm-noting");
 
 function note() {
   if (!queue.current) return;
-  if (!me.may.rate) return void mark("note", "");
+  if (!mill.me.may.rate) return void mark("note", "");
   noting.querySelector("textarea").value = marks.of(queue.current.output_id).note || "";
   noting.showModal();
 }
@@ -456,15 +425,12 @@ card.addEventListener("touchend", (event) => {
 // --- begin ---
 
 async function begin() {
-  const known = fetch(addresses.me, { cache: "no-store" })
-    .then((answer) => (answer.ok ? answer.json() : me))
-    .catch(() => me);
-  me = await known;
-  root.classList.toggle("sm-reads-only", !me.may.rate);
-  part("login").hidden = Boolean(me.may.rate) || Boolean(me.actor);
-  shown("stranger", me.actor && !me.may.rate ? `You are ${me.actor.name}, who may listen here and not mark.` : "");
+  await mill.meet().catch(() => {}); // who is not known can listen
+  root.classList.toggle("sm-reads-only", !mill.me.may.rate);
+  part("login").hidden = Boolean(mill.me.may.rate) || Boolean(mill.me.actor);
+  shown("stranger", mill.me.actor && !mill.me.may.rate ? `You are ${mill.me.actor.name}, who may listen here and not mark.` : "");
   root.querySelectorAll("[data-marks] button").forEach((button) => {
-    button.disabled = !me.may.rate;
+    button.disabled = !mill.me.may.rate;
   });
   await refilter(Number(place.get("at")) || undefined);
   root.classList.remove("sm-loading");

@@ -49,7 +49,7 @@ async def take_page(datasette: Any, request: Any) -> Response:
     own = {"batch": job["batch"], "position": job["position"], "job": job["job_id"]}
     context = {
         **helpers(datasette, database),
-        **framing(datasette),
+        **framing(datasette, "take"),
         "job": job,
         "take": take,
         "attempts": attempts,

@@ -105,6 +105,16 @@
     frame.parentNode.insertBefore(line, frame);
   }
 
+  // Datasette's editor stands in place of the field that has a name.
+  function nameEditor() {
+    document.querySelectorAll(".cm-content, .CodeMirror textarea").forEach(function (editor) {
+      editor.setAttribute("aria-label", "SQL");
+    });
+  }
+
+  window.addEventListener("load", function () {
+    window.setTimeout(nameEditor); // once Datasette has made it, when the page is loaded
+  });
   document.addEventListener("DOMContentLoaded", function () {
     playOn();
     reviewRows();

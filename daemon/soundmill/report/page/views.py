@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundmill.jobs import JobStatus
-from soundmill.report.choice import EACH_KEPT, EACH_PROMPT, Choice, PromptChoice
+from soundmill.report.choice import ALIKE_POINTS, EACH_KEPT, EACH_PROMPT, Choice, PromptChoice
 from soundmill.report.factors import Factors
 from soundmill.report.family import Earlier, Later
+from soundmill.report.listeners import Listeners
 from soundmill.report.page import head
 from soundmill.report.page.settings import Pairs, one_prompt, sets_apart, settings_of
 from soundmill.report.pictures.drawing import Plot
 from soundmill.report.record import BatchRecord, Found, JobRecord, TakeRecord
-from soundmill.report.statistics.findings import Analysis, PassRate, Response
+from soundmill.report.statistics.findings import Analysis, ConditionRank, PassRate, Response
 from soundmill.report.summary import failed_checks, licences
 from soundmill.report.wording.level_names import LONGEST_LEVEL, told_apart
 from soundmill.words import count, have
@@ -51,6 +52,7 @@ class Material:
     passed_together: PassRate
     choice: Choice
     analysis: Analysis | None
+    listeners: Listeners | None
     plots: Sequence[Plot]
     pictures: Mapping[str, str]
     shown: Sequence[Found]
@@ -93,12 +95,15 @@ class Use:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matters:
     """What matters among the settings. `names`: of each factor's levels; `typical` is a condition's take to listen to;
-    `timed` says that the plots show the device's time."""
+    `timed` says that the plots show the device's time. `conditions` are in their order, or, where they are
+    `unranked`, because nothing tells them apart, in that of the design."""
 
     names: Mapping[str, Mapping[str, str]]
     typical: Callable[[Mapping[str, str]], TakeRecord | None]
     timed: bool
     tried_again: bool
+    conditions: Sequence[ConditionRank]
+    unranked: bool
     ranked: int = RANKED
 
 
@@ -147,6 +152,10 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
     constants, varying = settings_of(record.jobs, factors)
     typical = _typical(material)
     failures = _failures(record.jobs)
+    conditions = () if material.analysis is None else material.analysis.conditions
+    unranked = material.analysis is not None and _unranked(material.analysis)
+    if unranked:
+        conditions = _by_design(conditions, factors)
     return (
         Head(
             lead=head.lead(record, material.passed),
@@ -172,6 +181,8 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
             typical=lambda condition: typical.get(frozenset(condition.items())),
             timed=any(job.first is not None and job.first.row_steps for job in material.compared),
             tried_again=any(job.tried_again for job in material.compared),
+            conditions=conditions,
+            unranked=unranked,
         ),
         Takes(
             settings=lambda job: sets_apart(job, varying, factors),
@@ -190,6 +201,25 @@ def sections(material: Material) -> tuple[Head, Use, Matters, Takes, Ends]:
             licences=licences(takes),
             versions=_versions(takes),
         ),
+    )
+
+
+def _unranked(analysis: Analysis) -> bool:
+    """Whether the conditions differ by decimals of the score alone, which is no order. All the same share a rank."""
+    means = [one.mean for one in analysis.conditions if one.mean is not None]
+    if analysis.response is not Response.SCORE or any(effect.matters for effect in analysis.factors):
+        return False
+    return bool(means) and 0 < max(means) - min(means) < ALIKE_POINTS
+
+
+def _by_design(conditions: Sequence[ConditionRank], factors: Factors) -> tuple[ConditionRank, ...]:
+    """In the order of the levels; conditions without a mean last."""
+    at = {name: {level: place for place, level in enumerate(factors.levels(name))} for name in factors.names}
+    return tuple(
+        sorted(
+            conditions,
+            key=lambda one: (one.mean is None, [at[name].get(one.condition.get(name, ""), -1) for name in at]),
+        )
     )
 
 

@@ -70,7 +70,7 @@ def changes_of(
     terms = [(a * count_b + b, sign) for a, b, sign in corners]
     changes = np.round(sum(sign * means[a, b] for a, b, sign in corners), DECIMALS)
     shared = _quantile(int(told.sum()), int(np.linalg.matrix_rank(contrasts)), error.df, confidence)
-    own = errors_of(meetings.model, rows, terms, error)
+    own = errors_of(meetings.model, rows, terms, error, meetings.model.sphericity(contrasts))
     reach = np.maximum(shared * own.by_common, t_quantiles(confidence, own.df) * own.standard_errors)
     t = np.divide(np.abs(changes), reach, out=np.zeros_like(reach), where=told & (reach > 0))
     at = int(np.argmax(np.where(told, np.round(t, DECIMALS), -1.0)))

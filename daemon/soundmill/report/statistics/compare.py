@@ -10,7 +10,7 @@ from soundmill.report.statistics.design import Bools, Floats, Ints
 from soundmill.report.statistics.intervals import f_p, holm, shaffer, t_quantile, t_quantiles, two_sided_p
 from soundmill.report.statistics.model import Model
 from soundmill.report.statistics.own_errors import Errors, errors_of
-from soundmill.report.statistics.seeds import ErrorTerm
+from soundmill.report.statistics.seeds import ALIKE_TO_TEST, ErrorTerm
 
 DECIMALS = 9  # beyond which a difference is rounding error
 
@@ -35,6 +35,7 @@ class Pairs:
     errors: Errors | None
     low: Floats
     high: Floats
+    p_each: Floats  # of each pair alone
     p_values: Floats  # adjusted for all these pairs
 
 
@@ -53,9 +54,10 @@ def compare(model: Model, rows: Floats, pairs: tuple[Ints, Ints], error: ErrorTe
         unknown = np.full(len(first), np.nan)
         return Pairs(
             first=first, second=second, differences=differences, errors=None,
-            low=unknown, high=unknown, p_values=unknown,
+            low=unknown, high=unknown, p_each=unknown, p_values=unknown,
         )  # fmt: skip
-    errors = errors_of(model, rows, ((first, 1.0), (second, -1.0)), error)
+    alike = model.sphericity(differences_of(rows))
+    errors = errors_of(model, rows, ((first, 1.0), (second, -1.0)), error, alike)
     reach = np.maximum(t_quantiles(confidence, errors.df) * errors.standard_errors, model.rounding)
     t = np.divide(differences, errors.standard_errors, out=np.zeros_like(reach), where=errors.standard_errors > 0)
     p_values = np.where(differences <= model.rounding, 1.0, two_sided_p(t, errors.df))
@@ -68,6 +70,7 @@ def compare(model: Model, rows: Floats, pairs: tuple[Ints, Ints], error: ErrorTe
         errors=errors,
         low=differences - reach,
         high=differences + reach,
+        p_each=p_values,
         p_values=shaffer(p_values, compared) if complete else holm(p_values),
     )
 
@@ -112,7 +115,7 @@ def f_test(model: Model, contrasts: Floats) -> float | None:
     """p that contrasts (q, p) are all zero; None without contrasts or an error to judge them by."""
     if len(contrasts) == 0:
         return None
-    error = model.error_for(contrasts)
+    error = model.error_for(contrasts, ALIKE_TO_TEST)
     if error is None:
         return None
     spreads, directions = np.linalg.eigh(model.covariance(contrasts))
@@ -123,18 +126,27 @@ def f_test(model: Model, contrasts: Floats) -> float | None:
     return f_p(explained / rank / error.variance, alike * rank, alike * error.df) if rank else None
 
 
-def unbeaten(model: Model, rows: Floats, error: ErrorTerm | None, level: float) -> int | None:
-    """The row whose estimate is higher than every other's, each difference significant; None if there is no such row.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The row with the highest estimate, and p that no row is better than every other."""
 
-    Adjusted for all pairs, not only those with the best, because which one is best was seen in the same takes.
+    row: int
+    p_value: float
+
+
+def best_of(model: Model, rows: Floats, error: ErrorTerm | None) -> Best | None:
+    """Of rows (q, p); None where there are less than two, or nothing says how sure they are."""
+    return best_in(model, rows, compare(model, rows, all_pairs(rows), error, 0.95))
+
+
+def best_in(model: Model, rows: Floats, pairs: Pairs) -> Best | None:
+    """The same of pairs that are all pairs of these rows, already compared.
+
+    That one is better than every other is claimed only where it is in each of its pairs, so each is tested at the
+    whole level: S. Gutmann and Z. Maymin, Is the selected population the best?, Ann. Statist. 15 (1987) 456-461.
     """
-    return clear_best(model, rows, compare(model, rows, all_pairs(rows), error, 1 - level), level)
-
-
-def clear_best(model: Model, rows: Floats, pairs: Pairs, level: float) -> int | None:
-    """The same of pairs that are all pairs of these rows, already compared."""
     if len(pairs.first) == 0 or pairs.errors is None:
         return None
     best = int(np.argmax(np.where(estimable(rows), model.value(rows), -np.inf)))
     involved = (pairs.first == best) | (pairs.second == best)
-    return best if (pairs.p_values[involved] <= level).all() else None
+    return Best(row=best, p_value=float(pairs.p_each[involved].max()))

@@ -212,6 +212,18 @@ class ConditionRank:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorstCondition:
+    """The one combination of levels that is worse than the rest, where no level as a whole is; see `ranking`."""
+
+    condition: Mapping[str, str]
+    difference: float  # of the mean of all others over it
+    low: float | None
+    high: float | None
+    p_value: float  # that nothing differs, of the worst of all conditions
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
     """The settings the takes support. Factors not named are not decided, by lack of effect or of evidence."""
 
@@ -235,6 +247,7 @@ class Analysis:
     interactions: tuple[Interaction, ...]
     conditions: tuple[ConditionRank, ...]  # best first
     winner: Winner | None
+    worst: WorstCondition | None
     sentences: tuple[str, ...]
     takes: int  # without the jobs that failed
     scored: int  # takes that have the response

@@ -119,19 +119,25 @@ def _correlation(x: Floats, y: Floats) -> float:
     return min(max(float(x @ y) / size, -1.0), 1.0) if size > 0 else 0.0
 
 
+def least_difference(*, standard_error: float, df: float, level: float, power: float = 0.8) -> float:
+    """What a true difference has to be to be shown at a two-sided level with this power: (t(1 - level/2) + t(power)) s,
+    the usual normal-theory sample size with t quantiles."""
+    return float(special.stdtrit(df, 1 - level / 2) + special.stdtrit(df, power)) * standard_error
+
+
 def replicates_for(
     difference: float, *, standard_error: float, df: float, replicates: int, level: float, power: float = 0.8
 ) -> int:
     """How many replicates in all would show a difference at a two-sided level with this power.
 
     From R replicates' standard error s, which goes with 1/√R, and degrees of freedom, which go with R - 1: the least R
-    with difference >= (t(1 - level/2) + t(power)) · s, the usual normal-theory sample size solved with t quantiles.
+    whose `least_difference` is no larger.
     """
 
     def enough(wanted: int) -> bool:
         grown = max(df * (wanted - 1) / max(replicates - 1, 1), 1.0)
-        reach = float(special.stdtrit(grown, 1 - level / 2) + special.stdtrit(grown, power))
-        return reach * standard_error * math.sqrt(replicates / wanted) <= difference
+        reach = standard_error * math.sqrt(replicates / wanted)
+        return least_difference(standard_error=reach, df=grown, level=level, power=power) <= difference
 
     too_few, needed = 1, 2
     while not enough(needed):

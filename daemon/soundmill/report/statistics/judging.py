@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from soundmill.report.statistics.compare import differences_of, f_test
+from soundmill.report.statistics.compare import Best, Pairs, differences_of, f_test
 from soundmill.report.statistics.design import Table
 from soundmill.report.statistics.findings import FactorEffect, Interaction, Winner
 from soundmill.report.statistics.interplay import Tested, tested_pairs
 from soundmill.report.statistics.intervals import holm, replicates_for
 from soundmill.report.statistics.levels import Levels, compare_levels, contrasts_of
 from soundmill.report.statistics.model import Model
-from soundmill.report.statistics.ranking import decided_levels, winner_of
+from soundmill.report.statistics.ranking import best_level, decided_levels, winner_of
 from soundmill.report.statistics.scale import Scale
 from soundmill.report.statistics.trends import Sampled, follow
 
@@ -31,6 +31,7 @@ class JudgedFactor:
 
     at: int
     measured: Levels | Sampled
+    best: int | None  # the level that beats every other one, of one that is not sampled
     effect: FactorEffect
 
 
@@ -44,13 +45,24 @@ class JudgedPair:
 
 
 def judge_factors(model: Model, scale: Scale, confidence: float) -> tuple[JudgedFactor, ...]:
-    """Every factor of the model, in the order of the table."""
-    measured = [_measure(model, at, scale, confidence) for at in range(len(model.table.factors))]
-    adjusted = _adjusted([p_value for _, p_value in measured])
-    return tuple(
-        JudgedFactor(at=at, measured=levels, effect=_effect(model, at, levels, p_value, p_adjusted, scale, confidence))
-        for at, ((levels, p_value), p_adjusted) in enumerate(zip(measured, adjusted, strict=True))
-    )
+    """Every factor of the model, in the order of the table.
+
+    One matters where its levels differ, or where one of them is better than every other: decided for all factors at
+    once. Which level of one that matters is best is decided for that factor alone.
+    """
+    places = range(len(model.table.factors))
+    measured = [_measure(model, at, scale, confidence) for at in places]
+    differ = _adjusted([p_value for _, p_value in measured])
+    best = [None if p_value is None else best_level(model, at) for at, (_, p_value) in enumerate(measured)]
+    leads = _adjusted([None if one is None else one.p_value for one in best])
+    judged = []
+    for at, (levels, p_value) in enumerate(measured):
+        found, p_adjusted = best[at], min((p for p in (differ[at], leads[at]) if p is not None), default=None)
+        matters = p_adjusted is not None and p_adjusted <= 1 - confidence
+        ahead = found if matters and found is not None and found.p_value <= 1 - confidence else None
+        effect = _effect(model, at, levels, p_value, p_adjusted, ahead, scale, confidence)
+        judged.append(JudgedFactor(at=at, measured=levels, best=None if ahead is None else ahead.row, effect=effect))
+    return tuple(judged)
 
 
 def judge_pairs(model: Model, scale: Scale, confidence: float) -> tuple[JudgedPair, ...]:
@@ -87,9 +99,10 @@ def judge_winner(
     """The settings that beat their alternatives, of factors that matter alone or in the pairs that are `joined`."""
     table, places = model.table, [(pair.first, pair.second) for pair in joined]
     matter = [factor for factor in factors if factor.effect.matters]
+    alone = {factor.at: factor.best for factor in matter if factor.best is not None}
     chosen = {
         factor: (table.factors[factor].levels[level], table.conditions[:, factor] == level)
-        for factor, level in decided_levels(model, [factor.at for factor in matter], places, 1 - confidence).items()
+        for factor, level in decided_levels(model, alone, places, 1 - confidence).items()
     }
     for factor in matter:
         levels = factor.measured
@@ -152,9 +165,11 @@ def _effect(
     measured: Levels | Sampled,
     p_value: float | None,
     p_adjusted: float | None,
+    ahead: Best | None,
     scale: Scale,
     confidence: float,
 ) -> FactorEffect:
+    """`ahead`: the level that beats every other one."""
     table, level = model.table, 1 - confidence
     described = table.factors[factor]
     matters = p_adjusted is not None and p_adjusted <= level
@@ -164,7 +179,8 @@ def _effect(
         contrasts = [replace(ends, significant=clear)]
     else:
         levels, trend, bent = measured.means, None, False
-        contrasts = contrasts_of(described.levels, measured.pairs, scale, level, matters=matters)
+        pairs = measured.pairs if ahead is None else _led(measured.pairs, ahead)
+        contrasts = contrasts_of(described.levels, pairs, scale, level, matters=matters)
     return FactorEffect(
         name=described.name,
         levels=levels,
@@ -177,6 +193,12 @@ def _effect(
         trend=trend,
         baseline=None if table.baseline is None else described.levels[table.baseline[factor]],
     )
+
+
+def _led(pairs: Pairs, ahead: Best) -> Pairs:
+    """The pairs of a level that beats every other one are all as sure as that."""
+    involved = (pairs.first == ahead.row) | (pairs.second == ahead.row)
+    return replace(pairs, p_values=np.where(involved, np.minimum(pairs.p_values, ahead.p_value), pairs.p_values))
 
 
 def _interaction(table: Table, tested: Tested, p_adjusted: float, scale: Scale, confidence: float) -> Interaction:

@@ -16,7 +16,7 @@ import numpy as np
 
 from soundmill.report.statistics.design import Factor, Floats, Ints, Table
 from soundmill.report.statistics.findings import Design
-from soundmill.report.statistics.seeds import Adjusted, ErrorTerm
+from soundmill.report.statistics.seeds import ALIKE, Adjusted, ErrorTerm
 
 ENOUGH_DF = 4  # of the error within conditions, for it to be preferred whatever else there is
 SPARE_DF_FOR_CURVES = 8  # what must be left over once every sampled factor has a square term
@@ -96,16 +96,16 @@ class Model:
         found: Floats = ((rows @ self.scale) * rows).sum(axis=1)
         return found
 
-    def error_for(self, contrasts: Floats) -> ErrorTerm | None:
-        """What contrasts (q, p) are judged by.
+    def error_for(self, contrasts: Floats, alike: float = ALIKE) -> ErrorTerm | None:
+        """What contrasts (q, p) are judged by; `alike` as in `Adjusted.error_for`.
 
         How far conditions lie off the main effects says nothing of seeds that suit one end of a range: all conditions
         have the same seeds. What such seeds add to an effect comes on top: docs/statistics.md, "Models of the
         conditions".
         """
         if self.within:
-            return self.adjusted.error_for(contrasts)
-        inside, own = self.adjusted.error, self.adjusted.error_for(self._weights(contrasts))
+            return self.adjusted.error_for(contrasts, alike)
+        inside, own = self.adjusted.error, self.adjusted.error_for(self._weights(contrasts), alike)
         if self.error is None or inside is None or own is None or own.variance <= inside.variance:
             return self.error
         seeds = self.adjusted.seeds

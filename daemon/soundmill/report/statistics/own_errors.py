@@ -1,10 +1,10 @@
 """Report: the error of each single comparison, by how much it varies itself.
 
 Levels seldom vary alike: scores at the ceiling hardly do, and would lend a level that varies much an error too small.
-So two levels, or two leads, are compared by what they themselves vary by and by nothing else: within seeds by the
-comparison's own mean square with the seeds (of two levels, the paired t test), elsewhere by the variances of the
-conditions that are compared (Welch). A comparison of which less than two degrees of freedom are its own has the common
-error averaged in, see `averaged`; one with a condition that has a single take is judged by the common error.
+So two levels, or two leads, are compared by what their own conditions vary by; within seeds as many times larger as the
+effect's error is than the residual, or by the comparison's own mean square with the seeds where that is much larger
+still. A comparison of which less than two degrees of freedom are its own has the common error averaged in, see
+`averaged`; without shared seeds, one with a condition that has a single take is judged by the common error.
 
 docs/statistics.md, "The error of a single comparison", has the formulas, the sources, and what holds how often.
 """
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soundmill.report.statistics.design import Floats, Ints
+from soundmill.report.statistics.design import Bools, Floats, Ints
 from soundmill.report.statistics.model import Model
 from soundmill.report.statistics.seeds import OWN_DF_ENOUGH, RESIDUAL_WEIGHT, Adjusted, ErrorTerm, averaged
 
+MUCH_MORE = 3.0  # than its conditions say, and a comparison differs from seed to seed by something of its own
 Terms = Sequence[tuple[Ints, float]]
 
 
@@ -41,11 +42,12 @@ class Errors:
         return np.sqrt(self.spread * averaged(variance, df, residual, np.full_like(df, RESIDUAL_WEIGHT))[0])
 
 
-def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Errors:
+def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm, alike: float) -> Errors:
     """Of sums over `terms` of sign · row: each term has a place among `rows` (q, p) for each comparison, and a sign.
 
-    No two rows have a condition in common where the model is of conditions. `common` judges where the comparisons have
-    no error of their own: in models of main effects, which are judged by how far all conditions lie off them.
+    No two rows have a condition in common where the model is of conditions. `common` is what all these comparisons are
+    judged by where they vary alike, and `alike` how much they do, see `Model.error_for` and `Model.sphericity`. It
+    alone judges in models of main effects, which are judged by how far all conditions lie off them.
     """
     spread = np.maximum(quadratic(model.covariance(rows), terms), 0.0)
     shared = np.full_like(spread, common.variance), np.full_like(spread, common.df)
@@ -55,9 +57,9 @@ def errors_of(model: Model, rows: Floats, terms: Terms, common: ErrorTerm) -> Er
         variance, df = shared
     elif adjusted.paired:
         own = _by_seeds(adjusted, rows, terms, adjusted.error)
-        variance, df = averaged(*own, adjusted.error, np.maximum(OWN_DF_ENOUGH - own[1], 0.0))
+        variance, df = _by_conditions(adjusted, rows, terms, own, common, alike)
     else:
-        variance, df = _by_takes(adjusted, rows, terms, spread, shared)
+        variance, df = _by_takes(adjusted, rows, terms, shared)
     return Errors(
         standard_errors=np.sqrt(spread * variance),
         df=df,
@@ -84,16 +86,45 @@ def _by_seeds(adjusted: Adjusted, rows: Floats, terms: Terms, residual: ErrorTer
     return np.maximum(np.divide(squares, df, out=np.zeros_like(df), where=df > 1e-9), adjusted.floor), df
 
 
-def _by_takes(
-    adjusted: Adjusted, rows: Floats, terms: Terms, spread: Floats, shared: tuple[Floats, Floats]
+def _by_conditions(
+    adjusted: Adjusted,
+    rows: Floats,
+    terms: Terms,
+    own: tuple[Floats, Floats],
+    common: ErrorTerm,
+    alike: float,
 ) -> tuple[Floats, Floats]:
-    """Error variances with Satterthwaite's degrees of freedom."""
-    counts = adjusted.counts
-    left = np.maximum(counts - 1, 1.0)
-    of_means = np.maximum(adjusted.scatter / left, adjusted.floor) / np.maximum(counts, 1.0)
+    """Error variances and degrees of freedom by what the compared conditions vary by, as many times larger as `common`
+    is than the residual; by the comparisons' own mean squares where a condition does not say what it varies by, or
+    where they are much larger."""
+    assert adjusted.error is not None
+    residual = adjusted.error
+    variance, df, known = _of_takes(adjusted, rows, terms, spare=2)
+    df = np.maximum(df, own[1])
+    if common != residual:
+        variance = variance * common.variance / residual.variance
+        df = np.maximum(1 / (1 / (alike * common.df) + 1 / df - 1 / residual.df), own[1])
+    alone = averaged(*own, residual, np.maximum(OWN_DF_ENOUGH - own[1], 0.0))
+    trusted = known & (own[0] <= MUCH_MORE * variance)
+    return np.where(trusted, variance, alone[0]), np.where(trusted, df, alone[1])
+
+
+def _by_takes(adjusted: Adjusted, rows: Floats, terms: Terms, shared: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Error variances with Welch's degrees of freedom; the common error's for a condition with one take."""
+    variance, df, known = _of_takes(adjusted, rows, terms, spare=0)
+    return np.where(known, variance, shared[0]), np.where(known, df, shared[1])
+
+
+def _of_takes(adjusted: Adjusted, rows: Floats, terms: Terms, spare: int) -> tuple[Floats, Floats, Bools]:
+    """Error variances by what each of the compared conditions varies by, with Satterthwaite's degrees of freedom, and
+    of which comparisons all conditions say so. With `spare` 2, not 0, fourth moments are without bias: the square of a
+    variance of df degrees of freedom is too large by 2 / df of it, and so, in the numerator, is that of their sum."""
+    variances, left = adjusted.apart
+    of_means = variances * adjusted.inverse
     total = quadratic((rows * of_means) @ rows.T, terms)
-    of_rows = rows**4 @ (of_means**2 / left)
-    alone = (rows != 0) @ (counts < 2)
-    known = sum(alone[at] for at, _ in terms) == 0
-    df = total**2 / sum(of_rows[at] for at, _ in terms)
-    return np.where(known, total / spread, shared[0]), np.where(known, df, shared[1])
+    of_rows = rows**4 @ (of_means**2 / np.maximum(left + spare, 1e-9))
+    involved = rows != 0
+    most, unknown = involved @ left, involved @ (left <= 0)
+    known = sum(unknown[at] for at, _ in terms) == 0
+    df = np.clip(total**2 / sum(of_rows[at] for at, _ in terms) - spare, 1.0, sum(most[at] for at, _ in terms))
+    return total / quadratic((rows * adjusted.inverse) @ rows.T, terms), df, known

@@ -2,63 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import special
 
-from soundmill.report.statistics.compare import DECIMALS, all_pairs, clear_best, compare, differences_of, unbeaten
+from soundmill.report.statistics.compare import DECIMALS, Best, all_pairs, best_in, best_of, compare, differences_of
 from soundmill.report.statistics.design import Bools, Floats, Ints
-from soundmill.report.statistics.findings import BestForPrompt, ConditionRank, Contrast, Winner
+from soundmill.report.statistics.findings import BestForPrompt, ConditionRank, Contrast, Winner, WorstCondition
 from soundmill.report.statistics.intervals import t_quantiles
-from soundmill.report.statistics.levels import contrasts_of, mean_reaches, passed_of
+from soundmill.report.statistics.levels import Reach, contrasts_of, mean_reaches, passed_of
 from soundmill.report.statistics.model import Model, cell_rows
-from soundmill.report.statistics.own_errors import errors_of
+from soundmill.report.statistics.own_errors import MUCH_MORE, errors_of
 from soundmill.report.statistics.scale import Scale
 from soundmill.report.statistics.seeds import ErrorTerm
 
 MOST_CELLS = 400  # of factors that interact: the pairs of more would take seconds
 
 
-def rank_conditions(model: Model, scale: Scale, confidence: float) -> tuple[ConditionRank, ...]:
+def rank_conditions(
+    model: Model, scale: Scale, confidence: float, worst: WorstCondition | None
+) -> tuple[ConditionRank, ...]:
     """Best first, those without a mean last.
 
     `tied_with_best` are multiple comparisons with the best (Hsu 1981): at this confidence, the best condition is among
-    them. A condition is left out only where the t test of that pair alone, by its own error, agrees:
-    docs/statistics.md, "Ranking and the winner".
+    them. A condition is left out only where the t test of that pair alone, by its own error, agrees, or where its
+    interval lies apart from the best one's, or where it is the `worst`: docs/statistics.md, "Ranking and the winner".
     """
     table, means, scored = model.table, np.round(model.adjusted.means, DECIMALS), model.table.has_score
     order = np.lexsort((np.arange(len(means)), np.nan_to_num(-means, nan=np.inf)))
     rows = np.eye(len(means))
     shape, error = _judged(model, rows)
-    reaches = mean_reaches(model.adjusted, shape, error, confidence)
+    reaches = _reaches(model, shape, error, confidence)
     tied = scored.copy()
     if error is not None and scored.sum() > 1:
-        tied &= means[order[0]] - np.nan_to_num(means) <= _limits(model, int(order[0]), error, confidence)
+        behind = means[order[0]] - np.nan_to_num(means)
+        tied &= behind <= _limits(model, int(order[0]), error, confidence)
+        reach_of_both = np.array([reaches[order[0]].overall + reach.overall for reach in reaches])
+        tied &= behind <= np.maximum(reach_of_both, model.rounding)
     ranking: list[ConditionRank] = []
     for place, condition in enumerate(order.tolist(), 1):
         chosen = np.arange(len(means)) == condition
+        levels = {f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)}
         mean = scale.clipped(means[condition])
         low, high = scale.interval(means[condition], reaches[condition].overall)
         paired_low, paired_high = scale.interval(means[condition], reaches[condition].paired)
         shared = bool(ranking) and mean is not None and ranking[-1].mean == mean
         ranking.append(
             ConditionRank(
-                condition={
-                    f.name: f.levels[at] for f, at in zip(table.factors, table.conditions[condition], strict=True)
-                },
+                condition=levels,
                 mean=mean,
                 low=low,
                 high=high,
                 n=int(model.adjusted.counts[condition]),
                 pass_rate=passed_of(table, chosen, confidence),
                 rank=None if mean is None else ranking[-1].rank if shared else place,
-                tied_with_best=bool(tied[condition]),
+                tied_with_best=bool(tied[condition]) and (worst is None or worst.condition != levels),
                 paired_low=paired_low,
                 paired_high=paired_high,
             )
         )
     return tuple(ranking)
+
+
+def _reaches(model: Model, shape: Floats, error: ErrorTerm | None, confidence: float) -> list[Reach]:
+    """Of the intervals of the conditions' means: by the common error, of one that varies much more by its own."""
+    reaches = mean_reaches(model.adjusted, shape, error, confidence)
+    if error is not None and model.within:
+        variances, df = model.adjusted.apart
+        for at in np.flatnonzero((df > 0) & (variances > MUCH_MORE * error.variance)):
+            own = ErrorTerm(variance=float(variances[at]), df=max(float(df[at]), 1.0))
+            reaches[at] = mean_reaches(model.adjusted, shape[[at]], own, confidence)[0]
+    return reaches
 
 
 def _limits(model: Model, best: int, error: ErrorTerm, confidence: float) -> Floats:
@@ -70,7 +85,8 @@ def _limits(model: Model, best: int, error: ErrorTerm, confidence: float) -> Flo
     limits: Floats = float(special.stdtrit(error.df, each)) * np.sqrt(shape * error.variance)
     if model.within:
         others = np.flatnonzero(scored & (np.arange(len(scored)) != best))
-        own = errors_of(model, rows, ((np.full_like(others, best), 1.0), (others, -1.0)), error)
+        alike = model.sphericity(differences_of(rows[scored]))
+        own = errors_of(model, rows, ((np.full_like(others, best), 1.0), (others, -1.0)), error, alike)
         limits[others] = np.maximum(limits[others], t_quantiles(confidence, own.df) * own.standard_errors)
     return np.maximum(limits, model.rounding)
 
@@ -83,36 +99,39 @@ def _judged(model: Model, rows: Floats) -> tuple[Floats, ErrorTerm | None]:
     return (rows**2).sum(axis=1), model.error
 
 
+def best_level(model: Model, factor: int) -> Best | None:
+    """The level of a factor, not of a sampled one, that looks best, and p that it is not better than every other."""
+    rows = model.level_rows[factor]
+    differences = differences_of(rows)
+    if model.curves[factor] is not None or len(differences) == 0:
+        return None
+    return best_of(model, rows, model.error_for(differences))
+
+
 def decided_levels(
-    model: Model, matter: Collection[int], interacting: Sequence[tuple[int, int]], level: float
+    model: Model, alone: Mapping[int, int], interacting: Sequence[tuple[int, int]], level: float
 ) -> dict[int, int]:
     """Factor to the level that beats every other level of it; factors that interact are decided together, by cells.
 
-    Only factors that matter, or whose interactions do, are asked; sampled ones have their trend instead.
+    `alone`: what the factors' own levels say, which stands for those that do not interact. Sampled factors have their
+    trend instead.
     """
-    decided: dict[int, int] = {}
-    for group in _groups(matter, interacting):
-        if any(model.curves[factor] is not None for factor in group):
+    together = {factor for pair in interacting for factor in pair}
+    decided = {factor: best for factor, best in alone.items() if factor not in together}
+    for group in _groups(interacting):
+        if any(model.curves[factor] is not None for factor in group) or not model.within:
             continue
-        if len(group) == 1:
-            rows = model.level_rows[group[0]]
-            differences = differences_of(rows)
-            error = model.error_for(differences) if len(differences) else None
-            best = unbeaten(model, rows, error, level)
-            if best is not None:
-                decided[group[0]] = best
-        elif model.within:
-            cells, rows = cell_rows(model.table, group)
-            if len(cells) > MOST_CELLS:
-                continue
-            best = unbeaten(model, rows, model.error, level)
-            if best is not None:
-                decided |= dict(zip(group, cells[best].tolist(), strict=True))
-                continue
-            for column, factor in enumerate(group):
-                everywhere = _best_everywhere(model, np.delete(cells, column, axis=1), cells[:, column], rows, level)
-                if everywhere is not None:
-                    decided[factor] = everywhere
+        cells, rows = cell_rows(model.table, group)
+        if len(cells) > MOST_CELLS:
+            continue
+        best = best_of(model, rows, model.error)
+        if best is not None and best.p_value <= level:
+            decided |= dict(zip(group, cells[best.row].tolist(), strict=True))
+            continue
+        for column, factor in enumerate(group):
+            everywhere = _best_everywhere(model, np.delete(cells, column, axis=1), cells[:, column], rows, level)
+            if everywhere is not None:
+                decided[factor] = everywhere
     return decided
 
 
@@ -125,8 +144,8 @@ def _best_everywhere(model: Model, elsewhere: Ints, levels: Ints, rows: Floats, 
     found = set()
     for place in range(len(places)):
         here = np.flatnonzero(which.ravel() == place)
-        best = unbeaten(model, rows[here], model.error, level / len(places))
-        found.add(None if best is None else int(levels[here[best]]))
+        best = best_of(model, rows[here], model.error)
+        found.add(None if best is None or best.p_value > level else int(levels[here[best.row]]))
     return found.pop() if len(found) == 1 else None
 
 
@@ -138,7 +157,7 @@ def best_for_prompts(
     `level` is the chance of a false claim for any of the prompts. Empty where the prompt interacts with no factor or
     with several, and where the takes are not judged by the error within conditions.
     """
-    group = next((group for group in _groups((), interacting) if prompt in group), ())
+    group = next((group for group in _groups(interacting) if prompt in group), ())
     if len(group) != 2 or not model.within:
         return ()
     cells, rows = cell_rows(model.table, group)
@@ -152,20 +171,21 @@ def best_for_prompts(
         here = np.flatnonzero(cells[:, place] == one)
         lead: Contrast | None = None
         pairs = compare(model, rows[here], all_pairs(rows[here]), model.error, 1 - level)
-        if (best := clear_best(model, rows[here], pairs, level / len(prompts))) is not None:
+        best = best_in(model, rows[here], pairs)
+        if best is not None and best.p_value <= level / len(prompts):
             names = tuple(other.levels[at] for at in cells[here, 1 - place])
             contrasts = contrasts_of(names, pairs, scale, level, matters=True)
-            lead = [contrast for contrast in contrasts if contrast.better == names[best]][-1]  # the least of its leads
+            lead = [one for one in contrasts if one.better == names[best.row]][-1]  # the least of its leads
         found.append(BestForPrompt(factor=other.name, prompt=model.table.factors[prompt].levels[one], lead=lead))
     return tuple(found)
 
 
-def _groups(matter: Collection[int], interacting: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
+def _groups(interacting: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
     """Factors joined where they interact."""
-    groups = [{factor} for factor in sorted({*matter, *(f for pair in interacting for f in pair)})]
+    groups: list[set[int]] = []
     for first, second in interacting:
         joined = [group for group in groups if first in group or second in group]
-        groups = [group for group in groups if group not in joined] + [set().union(*joined)]
+        groups = [group for group in groups if group not in joined] + [{first, second}.union(*joined)]
     return sorted(tuple(sorted(group)) for group in groups)
 
 

@@ -16,6 +16,12 @@ from soundmill.report.statistics.design import Bools, Floats, Table
 
 OWN_DF_ENOUGH = 2.0  # of an effect's own mean square, to be judged by that alone
 RESIDUAL_WEIGHT = 2.0  # of the common residual, in degrees of freedom, beside it when the error is only guessed at
+# How many times the rest of the residual an effect's own mean square may be for seeds to be taken to add and no more:
+# where pairs are compared, which is also by what they alone vary by; and in F tests. Never of an effect that is known
+# from so few degrees of freedom that it is often that small by luck.
+ALIKE, ALIKE_TO_TEST = 1.4, 0.8
+HARDLY_KNOWN_DF = 3.5
+LEAST_SHARE = 0.1  # of a condition's mean square, that is its own whatever its neighbours lend it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +46,14 @@ class Adjusted:
     seed_information: Floats  # (R, R) pseudo-inverse of the seeds' normal equations
     together: Floats  # (C, R) takes of each condition and seed; 0 where takes are not compared within seeds
     residuals: Floats  # (C, R), 0 where there is no take; sums where there are several, over the root of their number
-    scatter: Floats  # (C,) the sum of the squared residuals of each condition's takes
+    apart: tuple[Floats, Floats]  # what each condition's own takes vary by, see `_apart`
     error: ErrorTerm | None  # None: nothing left over to estimate it from
     seed_variance: float  # of the seeds' estimated effects, on seeds - 1 degrees of freedom; 0 for a single seed
     seeds: int  # R; 1 when seeds are not shared
     paired: bool  # takes are compared within seeds
     floor: float  # the least error variance, see `Scale`
     # What was said of contrasts, which the tests and the intervals of an effect both ask.
-    _judged: dict[tuple[int, bytes], ErrorTerm | None] = field(
+    _judged: dict[tuple[int, bytes, float], ErrorTerm | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _bases: dict[tuple[int, bytes], Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -64,20 +70,23 @@ class Adjusted:
         found: Floats = rows**2 @ self.inverse + ((loaded @ self.seed_information) * loaded).sum(axis=1)
         return found
 
-    def error_for(self, contrasts: Floats) -> ErrorTerm | None:
-        """The error that contrasts (q, C) between conditions are judged by: their own mean square with the seeds.
+    def error_for(self, contrasts: Floats, alike: float = ALIKE) -> ErrorTerm | None:
+        """The error that contrasts (q, C) between conditions are judged by: the residual, or, where they differ from
+        seed to seed by more than that, their own mean square with the seeds.
 
         Less than two degrees of freedom of their own would show nothing, so there the residual is averaged in. Why,
         and how often it holds: docs/statistics.md, "The error of an effect".
         """
-        asked = len(contrasts), contrasts.tobytes()
+        asked = len(contrasts), contrasts.tobytes(), alike
         if asked not in self._judged:
-            self._judged[asked] = self._error_for(contrasts)
+            self._judged[asked] = self._error_for(contrasts, alike)
         return self._judged[asked]
 
-    def _error_for(self, contrasts: Floats) -> ErrorTerm | None:
+    def _error_for(self, contrasts: Floats, alike: float) -> ErrorTerm | None:
         own = self.own_error(contrasts)
         if own is None or self.error is None:
+            return self.error
+        if own.df > HARDLY_KNOWN_DF and own.variance <= alike * self._rest(own):
             return self.error
         variance, df = averaged(
             np.array([own.variance]),
@@ -87,24 +96,28 @@ class Adjusted:
         )
         return ErrorTerm(variance=float(variance[0]), df=float(df[0]))
 
-    def sphericity(self, contrasts: Floats) -> float:
-        """How alike contrasts (q, C) vary with the seeds: 1 where they do, 1 / their rank where one alone varies.
+    def _rest(self, own: ErrorTerm) -> float:
+        """The mean square of what else is in the residual."""
+        assert self.error is not None
+        left = self.error.variance * self.error.df - own.variance * own.df
+        return max(left / (self.error.df - own.df), self.floor)
 
-        The factor of F's degrees of freedom, Box's epsilon as Huynh and Feldt (1976) estimate it, which takes three
-        seeds.
+    def sphericity(self, contrasts: Floats) -> float:
+        """How alike contrasts (q, C) vary: 1 where they do, 1 / their rank where one alone varies. The factor of F's
+        degrees of freedom (Box's epsilon), from what the conditions vary by, see `apart`.
         """
-        if not self.paired or self.seeds < 3:
+        variances, df = self.apart
+        if not self.paired or not (df > 0).any():
             return 1.0
         basis = self._basis(contrasts)
-        by_seed = basis.T @ self.residuals
-        varying = np.linalg.eigvalsh(by_seed @ by_seed.T)
-        rank, squares = basis.shape[1], float((varying**2).sum())
-        if squares == 0:
-            return 1.0
-        seen = float(varying.sum()) ** 2 / (rank * squares)
-        left = self.seeds - 1 - rank * seen
-        unbiased = (self.seeds * rank * seen - 2) / (rank * left) if left > 0 else 1.0
-        return float(np.clip(unbiased, 1 / rank, 1.0))
+        of_means = variances * self.inverse
+        by_contrast = (basis.T * of_means) @ basis
+        rank = basis.shape[1]
+        # Squares of estimates are too large by their own variances.
+        excess = float(((basis**2).sum(axis=1) ** 2 * of_means**2 * 2 / (df + 2))[df > 0].sum())
+        squares = float((by_contrast**2).sum()) - excess
+        total = float(np.trace(by_contrast)) ** 2 - excess
+        return float(np.clip(total / (rank * squares), 1 / rank, 1.0)) if squares > 0 else 1 / rank
 
     def residual_form(self, rows: Floats) -> Floats:
         """Expectation of (rows @ residuals)(rows @ residuals)ᵀ over the error variance, errors being alike: (q, q).
@@ -195,6 +208,8 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
     left = values - means[rows] - effects[column[seeds]]
     df = len(values) - int((counts > 0).sum()) - (len(effects) - 1)
     error = ErrorTerm(variance=max(float(left @ left) / df, floor), df=df) if df > 0 else None
+    scatter = np.bincount(rows, weights=left**2, minlength=conditions).astype(np.float64)
+    is_paired = paired and len(effects) > 1
     residuals = np.zeros_like(together)
     np.add.at(residuals, (rows, column[seeds]), left)
     residuals /= np.sqrt(np.maximum(together, 1.0))
@@ -206,12 +221,35 @@ def adjust(table: Table, *, seeds_shared: bool, floor: float) -> Adjusted:
         seed_information=information,
         together=together,
         residuals=residuals,
-        scatter=np.bincount(rows, weights=left**2, minlength=conditions).astype(np.float64),
+        apart=_apart(scatter, counts, floor, paired=is_paired),
         error=error,
         seed_variance=float(effects @ effects) / max(len(effects) - 1, 1),
         seeds=len(effects),
-        paired=paired and len(effects) > 1,
+        paired=is_paired,
         floor=floor,
+    )
+
+
+def _apart(scatter: Floats, counts: Floats, floor: float, *, paired: bool) -> tuple[Floats, Floats]:
+    """Of the sums of each condition's squared residuals (C,): error variances, and their degrees of freedom, 0 where
+    a condition has a single take or two conditions cannot be told apart.
+
+    Within seeds a residual holds a part of every other condition's error, by way of the seed's estimate. That is taken
+    out again, as of instruments that measure the same things: F. E. Grubbs, On estimating precision of measuring
+    instruments and product variability, J. Amer. Statist. Assoc. 43 (1948) 243-264.
+    """
+    df = np.maximum(counts - 1, 0.0)
+    found = np.divide(scatter, df, out=np.zeros_like(df), where=df > 0)
+    conditions = int((counts > 0).sum())
+    if not paired:
+        return np.maximum(found, floor), df
+    if conditions < 3:
+        return np.maximum(found, floor), np.zeros_like(df)
+    total = float(found[df > 0].mean()) * conditions / (1 - 1 / conditions) if (df > 0).any() else 0.0
+    alone = (found - total / conditions**2) / (1 - 2 / conditions)
+    return (
+        np.maximum(np.maximum(alone, LEAST_SHARE * found), floor),
+        df * ((conditions - 2) / (conditions - 1)) ** 2,
     )
 
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soundmill.report.statistics.findings import BestForPrompt, FactorEffect, Interaction, PassRate, Winner
+from soundmill.report.statistics.findings import (
+    BestForPrompt,
+    FactorEffect,
+    Interaction,
+    PassRate,
+    Winner,
+    WorstCondition,
+)
 from soundmill.report.wording.voice import Voice, p_text
 from soundmill.words import count, listed, percent, percents
 
@@ -66,6 +73,12 @@ def winner_sentence(winner: Winner, voice: Voice) -> str:
     return f"{start}: {settings}, {voice.units(average)} on average over {count(winner.n, 'take')}{interval}."
 
 
+def worst_sentence(worst: WorstCondition, voice: Voice) -> str:
+    """The one combination that is worse than the rest."""
+    settings = " with ".join(f"{name} {voice.level(name, level)}" for name, level in worst.condition.items())
+    return f"One combination is worse than the rest, {settings}: {voice.lead(worst)}."
+
+
 def verdict(
     factors: Sequence[FactorEffect],
     interactions: Sequence[Interaction],
@@ -74,11 +87,15 @@ def verdict(
     voice: Voice,
     *,
     takes: int,
+    worst: WorstCondition | None = None,
 ) -> str:
-    """The settings that won, or why none can be named best; and which are best prompt by prompt, where that differs."""
+    """The settings that won, or why none can be named best; and which are best prompt by prompt, where that differs.
+
+    `worst`: what was said before.
+    """
     told = [one for one in of_prompts if one.lead is not None]
     if not told or (winner and told[0].factor in winner.settings and "prompt" not in winner.settings):
-        return winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=takes)
+        return winner.sentence if winner else no_winner_sentence(factors, interactions, voice, takes=takes, worst=worst)
     if winner and not winner.settings.keys() <= {"prompt", told[0].factor}:
         start = winner.sentence
     else:  # a winner with one prompt is no more than the best of what is said prompt by prompt
@@ -114,6 +131,7 @@ def no_winner_sentence(
     *,
     takes: int,
     prompts: bool = False,
+    worst: WorstCondition | None = None,
 ) -> str:
     """Why no settings can be named best; `prompts`: for all prompts, because what is best for some is said beside."""
     if all(len(effect.levels) < 2 for effect in factors):
@@ -127,7 +145,10 @@ def no_winner_sentence(
     matter = [effect for effect in factors if effect.matters]
     pairs = [interaction for interaction in interactions if interaction.matters]
     if not matter and not pairs:
-        return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters."
+        if worst is not None:
+            return f"No winner: beyond that, these {count(voice.takes, 'take')} do not show that any setting matters."
+        listen = "" if voice.by_ear else " The checks cannot tell them apart: listen."
+        return f"No winner: these {count(voice.takes, 'take')} do not show that any setting matters.{listen}"
     paired = {name for pair in pairs for name in pair.factors}
     large = {effect.name for effect in matter if not effect.small}
     large_pairs = [pair for pair in pairs if not pair.small or large.intersection(pair.factors)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from soundmill.report.statistics.findings import Contrast
+from soundmill.report.statistics.findings import Contrast, WorstCondition
 from soundmill.report.statistics.scale import Scale
 from soundmill.report.wording.level_names import spoken
 from soundmill.words import MOST_DECIMALS, p_value
@@ -23,6 +23,11 @@ class Voice:
     @property
     def confidence_text(self) -> str:
         return f"{100 * self.confidence:g} % CI"
+
+    @property
+    def by_ear(self) -> bool:
+        """Whether people judged, not the checks."""
+        return self.scale.unit == "stars"
 
     @property
     def worth(self) -> str:
@@ -48,7 +53,7 @@ class Voice:
         """A level, or a range of levels, as it is named in sentences."""
         return spoken(self.names[factor].get(level, level))
 
-    def lead(self, contrast: Contrast, by: str = "by ") -> str:
+    def lead(self, contrast: Contrast | WorstCondition, by: str = "by ") -> str:
         """`by 11 points (95 % CI 6 to 16)`."""
         if contrast.low is None or contrast.high is None:
             return f"{by}{self.units(self.amount(contrast.difference, 1.0))}"

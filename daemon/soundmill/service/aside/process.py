@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from soundmill.faults import passing
+
 LOWEST_PRIORITY = 19
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the cores are engines'
 SAID_BYTES = 2000  # of what a failed process said
@@ -37,6 +39,7 @@ class Aside:
     def kill(self) -> None:
         """End the process with those it has started."""
         with contextlib.suppress(ProcessLookupError):
+            passing("aside.end")
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -56,6 +59,7 @@ class Aside:
 
 def start(command: Sequence[str], now: float, deadline_s: float) -> Aside:
     """Raises OSError."""
+    passing("aside.start")
     said = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the process runs
     process = subprocess.Popen(
         command,

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from soundmill.faults import passing
 from soundmill.publish.health import pulse
 from soundmill.publish.health.pulse import Beat
 from soundmill.schedule.loop import LoopThread
@@ -129,6 +130,7 @@ class Heartbeat:
             if self._handle is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._handle = os.open(self._file, flags, FILE_MODE)
+            passing("heartbeat.write")
             os.pwrite(self._handle, pulse.packed(self._beat()), 0)
 
     def _close(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from soundmill.config import AlertsConfig
 from soundmill.disk import read_plain
 from soundmill.errors import AlertNotSent
+from soundmill.faults import passing
 from soundmill.words import shortened
 
 SECRET_BYTES = 8192
@@ -105,6 +106,7 @@ def run(argv: Sequence[str], body: bytes, *, folder: Path, timeout_s: float) -> 
     """
     with tempfile.TemporaryFile() as said:  # no pipe: what it starts and leaves behind may hold that open
         try:
+            passing("alert.start")
             process = subprocess.Popen(
                 argv,
                 cwd=folder,
@@ -121,6 +123,7 @@ def run(argv: Sequence[str], body: bytes, *, folder: Path, timeout_s: float) -> 
             raise AlertNotSent(f"{argv[0]} took longer than {timeout_s:g} s and was ended") from None
         finally:
             with suppress(ProcessLookupError, PermissionError):
+                passing("alert.end")
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if process.stdin is not None:

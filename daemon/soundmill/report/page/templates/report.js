@@ -2,6 +2,22 @@
 (function () {
   "use strict";
 
+  // Where the site shows the report, it leads back to the batch.
+  var served = /^(.*\/-\/soundmill)\/report\/([^/]+)\//.exec(window.location.pathname);
+  if (served && /^http/.test(window.location.protocol)) {
+    var back = document.createElement("p");
+    back.className = "sm-back";
+    [["\u2190 The batch, live", "/batch/" + served[2]], ["Review its takes", "/review?batch=" + served[2]], ["Board", ""]].forEach(
+      function (way) {
+        var link = document.createElement("a");
+        link.href = served[1] + way[1];
+        link.textContent = way[0];
+        back.append(link, " ");
+      },
+    );
+    document.querySelector(".sm-head div").prepend(back);
+  }
+
   var all = function (query, within) {
     return Array.prototype.slice.call((within || document).querySelectorAll(query));
   };

@@ -1,0 +1,1 @@
+"""The audio room, fingerprints: by which a sound is known again, and sounds like it are found."""
