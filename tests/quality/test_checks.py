@@ -42,6 +42,12 @@ GOOD: dict[str, float | None] = {
     "delayed_channel": 0.0,
     "polarity_turn": 0.0,
     "treble_lost_db": 0.0,
+    "ringing_db": 0.0,
+    "mirrored": 0.0,
+    "hiss_db": -100.0,
+    "mains_hum_db": -100.0,
+    "rumble_db": -100.0,
+    "stutter_s": 0.0,
     "dead_channel_s": 0.0,
     "odd_noise_s": 0.0,
     "peak_dbfs": -1.0,
@@ -80,8 +86,14 @@ EDGES = [
     ("channel_balance", "channel_difference_db", 15.0, 15.1),
     ("clipped_peaks", "clipped_density", 0.3, 0.301),
     ("cut_tail", "cut_tail_s", 1.0, 1.1),
-    ("channel_delay", "delayed_channel", 0.6, 0.61),
-    ("polarity_turn", "polarity_turn", 0.4, 0.41),
+    ("channel_delay", "delayed_channel", 0.75, 0.76),
+    ("polarity_turn", "polarity_turn", 0.5, 0.51),
+    ("ringing", "ringing_db", 5.5, 5.6),
+    ("images", "mirrored", 0.75, 0.76),
+    ("hiss", "hiss_db", -33.0, -32.9),
+    ("mains_hum", "mains_hum_db", -36.0, -35.9),
+    ("rumble", "rumble_db", -15.0, -14.9),
+    ("stutter", "stutter_s", 0.06, 0.07),
     ("treble_lost", "treble_lost_db", 16.0, 16.1),
     ("dead_channel", "dead_channel_s", 1.5, 1.6),
     ("odd_noise", "odd_noise_s", 1.5, 1.6),
@@ -109,9 +121,9 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     """Another name would have every take of every catalogue judged again."""
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
-        "music": "music-4-ae8353f9",
-        "sound_effects": "sound_effects-4-66463729",
-        "custom": "custom-4-7c03a531",
+        "music": "music-4-508a4539",
+        "sound_effects": "sound_effects-4-7dadfbe3",
+        "custom": "custom-4-2764b222",
     }
 
 

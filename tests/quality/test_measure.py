@@ -45,6 +45,14 @@ NAMES = {
     "delayed_channel",
     "polarity_turn",
     "treble_lost_db",
+    "ringing_db",
+    "standing_lines",
+    "mirrored",
+    "hiss_db",
+    "mains_hum_db",
+    "rumble_db",
+    "stutter_s",
+    "ending_db",
     "dead_channel_s",
     "odd_noise_s",
     "quantisation_db",
@@ -708,3 +716,97 @@ def test_treble_that_is_lost_for_good_is_found_and_treble_that_comes_back_is_not
     assert found.values["treble_lost_db"] is not None and found.values["treble_lost_db"] > 16
     [place] = [each for each in found.defects if each["name"] == "treble_lost"]
     assert (place["start_s"], place["end_s"]) == (pytest.approx(4.0, abs=0.4), 9.0)
+
+
+def played(seed: int = 3, seconds: float = 8.0) -> Samples:
+    """Notes of a sawtooth that come and go, each with a breath, over a soft room: what moves in every band."""
+    rng = np.random.default_rng(seed)
+    sound = 0.002 * rng.standard_normal(round(seconds * RATE))
+    for start in np.arange(0.05, seconds - 0.5, 0.23):
+        hz, at = 110 * 2 ** (rng.integers(0, 30) / 12) * rng.normal(1, 0.003), round(start * RATE)
+        length = min(round(rng.uniform(0.4, 0.9) * RATE), sound.size - at)
+        time = np.arange(length) / RATE
+        fade = np.minimum(time / 0.01, 1) * np.exp(-time / 0.25)
+        saw = sum(np.sin(2 * np.pi * n * hz * time + rng.uniform(0, 6)) / n for n in range(1, int(14_000 / hz)))
+        sound[at : at + length] += fade * (saw + 0.2 * rng.standard_normal(length))
+    return np.asarray(0.5 * sound[None] / np.abs(sound).max(), np.float32)
+
+
+def spots(sound: Samples, name: str) -> list[tuple[object, object]]:
+    return [(each["start_s"], each["end_s"]) for each in measured(sound).defects if each["name"] == name]
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+def test_mains_hum_is_found_under_music_and_a_note_nearby_is_none(mains: float) -> None:
+    sound, time = played(), np.arange(8 * RATE) / RATE
+
+    def hummed(hertz: float) -> Samples:
+        hum = sum(np.sin(2 * np.pi * n * hertz * time + n) / n for n in (1, 2, 3, 5))
+        return np.asarray(sound + 0.12 * sound.std() * hum, np.float32)
+
+    assert number(sound, "mains_hum_db") == -100
+    assert number(hummed(mains * 1.03), "mains_hum_db") == -100
+    assert number(hummed(mains), "mains_hum_db") == pytest.approx(-20, abs=3)
+    assert spots(hummed(mains), "mains_hum") == [(0.0, 8.0)]
+
+
+def test_rumble_is_found_and_bass_is_none() -> None:
+    low = sosfilt(butter(2, [6, 20], "bandpass", fs=RATE, output="sos"), noise(seconds=8.0), axis=1)
+    sound = played()
+    rumbling = np.asarray(sound + low * (sound.std() / low.std()), np.float32)
+    assert number(sound, "rumble_db") < -30
+    assert number(sound + 0.5 * sine(hz=45.0, seconds=8.0), "rumble_db") < -30
+    assert number(rumbling, "rumble_db") == pytest.approx(-4, abs=1.5)
+
+
+@pytest.mark.parametrize("delay_ms", [1.3, 2.7, 5.0])
+def test_the_ringing_of_an_echo_fed_back_is_found_with_its_frequency(delay_ms: float) -> None:
+    by, sound = round(delay_ms / 1000 * RATE), played().astype(np.float64)
+    for start in range(by, sound.shape[1], by):
+        part = sound[:, start : start + by]
+        part += 0.85 * sound[:, start - by : start - by + part.shape[1]]
+    found = measured((0.5 * sound / np.abs(sound).max()).astype(np.float32))
+    assert found.values["ringing_db"] is not None and found.values["ringing_db"] > 5.5
+    [detail] = [each["detail"] for each in found.defects if each["name"] == "ringing"]
+    assert f"an echo after {by / RATE * 1000:.1f} ms" in str(detail)
+    assert number(played(), "ringing_db") == 0
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_samples_that_are_held_mirror_the_spectrum_and_filtered_ones_do_not(step: int) -> None:
+    low = resample_poly(played(), 1, step, axis=1)
+    assert number(np.repeat(low, step, axis=1).astype(np.float32), "mirrored") > 0.9
+    assert number(resample_poly(low, step, 1, axis=1).astype(np.float32), "mirrored") < 0.6
+    assert number(played(), "mirrored") < 0.6
+
+
+def test_hiss_under_music_is_found_and_rain_is_none() -> None:
+    sound = sosfilt(butter(6, 3000, fs=RATE, output="sos"), played(), axis=1).astype(np.float32)
+    white = np.random.default_rng(5).standard_normal(sound.shape)
+    loud = np.asarray(sound + 0.06 * sound.std() * white, np.float32)
+    assert number(sound, "hiss_db") < -40
+    assert number(loud, "hiss_db") == pytest.approx(20 * np.log10(0.06), abs=5)
+    assert number(noise(seconds=8.0), "hiss_db") == -100
+
+
+@pytest.mark.parametrize("period_ms", [23, 50, 90])
+def test_a_stutter_is_found_with_its_place_and_a_held_note_is_none(period_ms: int) -> None:
+    period, start = round(period_ms / 1000 * RATE), 3 * RATE
+    sound = played() + noise(seconds=8.0, level=0.02)
+    assert number(sound, "stutter_s") == 0
+    assert number(sine(hz=440.0, seconds=8.0) + noise(seconds=8.0, level=0.001), "stutter_s") == 0
+    times = 300 // period_ms
+    sound[:, start : start + (times + 1) * period] = np.tile(sound[:, start : start + period], (1, times + 1))
+    [(first, last)] = spots(sound, "stutter")
+    assert first == pytest.approx(3 + period / RATE, abs=0.004)
+    assert last == pytest.approx(3 + (times + 1) * period / RATE, abs=0.004)
+
+
+def test_an_end_in_the_middle_of_a_note_is_cut_and_a_fade_a_rest_and_a_loop_are_not() -> None:
+    sound = played()[:, : round(5.1 * RATE)]
+    assert number(sound, "ending_db") > -20
+    assert spots(sound, "ending_cut") == [(5.1, 5.1)]
+    faded = sound * np.minimum(1, np.arange(sound.shape[1])[::-1] / (0.01 * RATE)).astype(np.float32)
+    assert number(faded, "ending_db") == -100
+    assert number(np.concatenate((sound, np.zeros((1, RATE), np.float32)), axis=1), "ending_db") == -100
+    assert number(sound[:, round(0.3 * RATE) :], "ending_db") == -100

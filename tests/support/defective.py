@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, lfilter, resample_poly, sosfilt
 
 Samples = NDArray[np.float32]
 Inject = Callable[[Samples, int, float, np.random.Generator], Samples | None]
@@ -261,6 +261,47 @@ def _dull(clip: Samples, rate: int, hertz: float, rng: np.random.Generator) -> S
     return np.asarray(clip * (1 - ramp) + low * ramp, np.float32)
 
 
+def _hum(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    """Mains and its odd harmonics, so far below the clip."""
+    mains, time = float(rng.choice([50.0, 60.0])), np.arange(clip.shape[1]) / rate
+    hum = sum(
+        rng.uniform(0.5, 1) / n * np.sin(2 * np.pi * n * mains * time + rng.uniform(0, 6)) for n in (1, 2, 3, 5, 7)
+    )
+    return np.asarray(clip + hum * (_rms(clip) / np.std(hum) * 10 ** (-decibels / 20)), np.float32)
+
+
+def _rumble(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    low = sosfilt(butter(2, [6, 20], "bandpass", fs=rate, output="sos"), rng.standard_normal(clip.shape[1]))
+    return np.asarray(clip + low * (_rms(clip) / low.std() * 10 ** (decibels / 20)), np.float32)
+
+
+def _echoed(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
+    """An echo of 1.2 to 5 ms, fed back."""
+    by = round(rng.uniform(0.0012, 0.005) * rate)
+    return np.asarray(lfilter([1 - share], [1, *[0] * (by - 1), -share], clip, axis=1), np.float32)
+
+
+def _held_samples(clip: Samples, rate: int, step: float, rng: np.random.Generator) -> Samples | None:
+    """Every so many samples one is kept and held, in a clip that has something to mirror."""
+    low = resample_poly(clip, 1, int(step), axis=1)
+    held = np.repeat(low, int(step), axis=1)[:, : clip.shape[1]]
+    above = sosfilt(butter(8, rate / step / 1.9, "high", fs=rate, output="sos"), held, axis=1)
+    return np.asarray(held, np.float32) if _rms(above) > 0.003 * _rms(clip) else None
+
+
+def _hiss(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    return np.asarray(clip + rng.standard_normal(clip.shape) * (_rms(clip) * 10 ** (-decibels / 20)), np.float32)
+
+
+def _stutter(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -> Samples | None:
+    at, period = _sounding(clip, rate, seconds, rng), round(rng.uniform(0.025, 0.09) * rate)
+    times = round(seconds * rate / period)
+    if at is None or at + (times + 1) * period > clip.shape[1]:
+        return None
+    clip[:, at : at + (times + 1) * period] = np.tile(clip[:, at : at + period], (1, times + 1))
+    return clip
+
+
 SILENCE = ("silence", "silence_head", "silence_tail", "silence_inside")
 INJECTIONS = (
     Injection(name="silent head", finds=SILENCE, strengths=(4.0, 5.5), unit="s", inject=_head),
@@ -322,6 +363,16 @@ INJECTIONS = (
     Injection(name="later channel", finds=("channel_delay",), strengths=(8, 15, 30), unit="ms", inject=_later),
     Injection(name="treble lost", finds=("treble_lost",), strengths=(4000, 2500, 1200), unit="Hz", inject=_dull,
               not_in=("sparse", "speech", "percussive", "tonal", "tiny")),  # as for the level step
+    Injection(name="hum", finds=("mains_hum",), strengths=(20, 14), unit="dB below", inject=_hum, kinds=("music",)),
+    Injection(name="rumble", finds=("rumble",), strengths=(-8, 0), unit="dB", inject=_rumble, kinds=("music",)),
+    Injection(name="echo fed back", finds=("ringing",), strengths=(0.85, 0.93), unit="of the echo", inject=_echoed,
+              kinds=("music",), not_in=("tonal",)),
+    Injection(name="held samples", finds=("images",), strengths=(2, 3), unit="samples", inject=_held_samples,
+              kinds=("music",), not_in=("tonal",)),
+    Injection(name="hiss", finds=("hiss",), strengths=(22, 16), unit="dB below", inject=_hiss, kinds=("music",),
+              not_in=("percussive", "tiny")),
+    Injection(name="stutter", finds=("stutter",), strengths=(0.25, 0.5), unit="s", inject=_stutter,
+              kinds=("music",)),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

@@ -36,6 +36,8 @@ class Limit:
 
     default: for custom, and for the kinds that have none of their own; a whole number takes whole numbers only
     least, most: between which people may set it
+    since: the first limits.RULE_VERSION that has it; takes that were measured before have no number for it
+    formerly: the default of the version before, by kind, where it was another: of what was measured then
     """
 
     name: str
@@ -45,6 +47,8 @@ class Limit:
     sound_effects: float | None = None
     least: float = 0
     most: float | None = None
+    since: int = 3
+    formerly: tuple[tuple[QualityKind, float], ...] = ()
 
     def of(self, kind: QualityKind) -> float:
         """The default for a kind of sound."""

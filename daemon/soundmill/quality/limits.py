@@ -39,5 +39,23 @@ def limits_of(kind: QualityKind, changed: Limits = MappingProxyType({})) -> dict
 
 def ruleset(kind: QualityKind, limits: Limits) -> str:
     """A short name of the kind, rules and limits a judgement was made by: equal names, equal judgements."""
-    text = json.dumps([RULE_VERSION, kind.value, {name: float(limits[name]) for name in limits}], sort_keys=True)
-    return f"{kind.value}-{RULE_VERSION}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+    return _named(RULE_VERSION, kind, limits)
+
+
+def rulesets(kind: QualityKind, limits: Limits) -> tuple[str, ...]:
+    """The names of all judgements that need not be made again: today's, and that by the rules before where people
+    changed no limit since. What was measured for those is judged as it was; for rules that came later it has no number.
+    """
+    known = [limit for limit in all_limits() if limit.since < RULE_VERSION]
+    before = {
+        each.name: dict(each.formerly).get(kind, limits[each.name])
+        if limits[each.name] == each.of(kind)
+        else limits[each.name]
+        for each in known
+    }
+    return ruleset(kind, limits), _named(RULE_VERSION - 1, kind, before)
+
+
+def _named(version: int, kind: QualityKind, limits: Limits) -> str:
+    text = json.dumps([version, kind.value, {name: float(limits[name]) for name in limits}], sort_keys=True)
+    return f"{kind.value}-{version}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"

@@ -14,8 +14,8 @@ from soundmill.quality.check import Measurement, QualityCheck, Rule
 from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
 from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
-from soundmill.quality.checks.spectrum import noise, spectrum, stuck_tone, treble
-from soundmill.quality.checks.time import clicks, repetition, silence
+from soundmill.quality.checks.spectrum import lines, lows, noise, spectrum, stuck_tone, treble
+from soundmill.quality.checks.time import clicks, repetition, silence, stutter
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
@@ -26,7 +26,10 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     noise.CHECK,
     stuck_tone.CHECK,
     treble.CHECK,
+    lines.CHECK,
+    lows.CHECK,
     clicks.CHECK,
+    stutter.CHECK,
     level_step.CHECK,
     loudness.CHECK,
     stereo.CHECK,

@@ -33,7 +33,7 @@ from soundmill.jobs import (
     QualityKind,
 )
 from soundmill.quality.judging import judge
-from soundmill.quality.limits import Limits, ruleset
+from soundmill.quality.limits import Limits, rulesets
 from soundmill.schedule.trade import Policy, Trade
 from soundmill.words import closest, did_you_mean
 
@@ -253,7 +253,7 @@ def judge_with(config: Config) -> Judge:
 
 def rulesets_of(config: Config) -> frozenset[str]:
     """The names of all rules that a take may be judged by."""
-    return frozenset(ruleset(kind, limits_of(config, kind)) for kind in QualityKind)
+    return frozenset(name for kind in QualityKind for name in rulesets(kind, limits_of(config, kind)))
 
 
 def trade_of(config: Config, home: Home) -> Trade:

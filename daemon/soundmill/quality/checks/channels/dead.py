@@ -49,7 +49,11 @@ CHECK = QualityCheck(
         ),
     },
     measure=_measure,
-    limits=(Limit(name="dead_channel_max_s", description="one channel broken off while another goes on", default=1.5),),
+    limits=(
+        Limit(
+            name="dead_channel_max_s", description="one channel broken off while another goes on", default=1.5, since=4
+        ),
+    ),
     rules=(
         Rule(
             name="dead_channel",

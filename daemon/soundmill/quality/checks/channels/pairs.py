@@ -20,7 +20,7 @@ def _measure(sound: Sound) -> Found:
     if len(sound.scaled) != 2 or not sound.peaks.all():
         return Found(values={"polarity_turn": None, "delayed_channel": None, "channel_delay_ms": None})
     turned, at_s = turn(sound.scaled[0], sound.scaled[1], sound.sample_rate)
-    alike, later_s = delay(sound.scaled[0], sound.scaled[1], sound.sample_rate)
+    alike, later_s = delay(sound.slow[0], sound.slow[1], sound.sample_rate / sound.slower)
     defects = []
     if turned > LISTED_FROM:
         defects.append(defect("polarity_turn", at_s, at_s, "one channel is turned over"))
@@ -53,18 +53,26 @@ CHECK = QualityCheck(
         "delayed_channel": Measurement(
             unit="correlation",
             description="of one channel with the other 4 to 45 ms later, where most of five excerpts of 1.5 s agree on "
-            "the delay within 1 ms and are less alike by 0.25 without it; else 0; none unless there are two channels",
+            "the delay within 1 ms, are less alike by 0.25 without it and no more alike than a delay of all of it "
+            "leaves them, up to 4 kHz; else 0; none unless there are two channels",
         ),
         "channel_delay_ms": Measurement(unit="ms", description="that delay; above 0 where the right channel is later"),
     },
     measure=_measure,
     limits=(
-        Limit(name="polarity_turn_max", description="correlation that turns over at some moment", default=0.4, most=1),
+        Limit(
+            name="polarity_turn_max",
+            description="correlation that turns over at some moment",
+            default=0.5,
+            most=1,
+            since=4,
+        ),
         Limit(
             name="delayed_channel_max",
             description="correlation of one channel with the other 4 to 45 ms later",
-            default=0.6,
+            default=0.75,
             most=1,
+            since=4,
         ),
     ),
     rules=(

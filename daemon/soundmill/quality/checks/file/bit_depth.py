@@ -57,6 +57,7 @@ CHECK = QualityCheck(
             sound_effects=-28.0,
             least=-100,
             most=0,
+            since=4,
         ),
     ),
     rules=(

@@ -84,6 +84,7 @@ CHECK = QualityCheck(
             default=0.3,
             sound_effects=0.33,
             most=1,
+            since=4,
         ),
     ),
     rules=(

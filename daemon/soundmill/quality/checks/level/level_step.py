@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from soundmill.jobs import QualityKind
 from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
 from soundmill.quality.sentences import fault
 
@@ -39,6 +40,7 @@ CHECK = QualityCheck(
             name="level_step_max_db",
             description="sudden, lasting change of level in all bands alike",
             default=20.0,
+            formerly=((QualityKind.SOUND_EFFECTS, 100.0),),
         ),
     ),
     rules=(

@@ -51,7 +51,7 @@ CHECK = QualityCheck(
             default=2.0,
             sound_effects=6.0,
         ),
-        Limit(name="over_full_scale_max_db", description="highest sample above full scale", default=3.0),
+        Limit(name="over_full_scale_max_db", description="highest sample above full scale", default=3.0, since=4),
     ),
     rules=(
         Rule(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from soundmill.jobs import QualityKind
 from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
 from soundmill.quality.sentences import amount
 
@@ -48,6 +49,7 @@ CHECK = QualityCheck(
             default=30.0,
             music=20.0,
             sound_effects=0.0,
+            formerly=((QualityKind.MUSIC, 30.0),),  # up to 16 kHz, which not every rate has
         ),
     ),
     rules=(

@@ -58,6 +58,7 @@ CHECK = QualityCheck(
             description="share of the clip for which one tone may sound on unchanged",
             default=0.45,
             most=1,
+            since=4,
         ),
     ),
     rules=(

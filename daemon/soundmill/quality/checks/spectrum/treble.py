@@ -38,7 +38,12 @@ CHECK = QualityCheck(
     },
     measure=_measure,
     limits=(
-        Limit(name="treble_lost_max_db", description="lasting fall of all treble, the rest going on", default=16.0),
+        Limit(
+            name="treble_lost_max_db",
+            description="lasting fall of all treble, the rest going on",
+            default=16.0,
+            since=4,
+        ),
     ),
     rules=(
         Rule(

@@ -97,6 +97,7 @@ CHECK = QualityCheck(
             description="silence after a last sound that breaks off",
             default=1.0,
             music=3.0,
+            since=4,
         ),
         Limit(
             name="silence_inside_max_s",

@@ -1,7 +1,8 @@
 """The quality room, pairs: a stereo channel that is turned over from some moment on, or comes later than the other.
 
-A recording's two channels hold the same sources at nearly the same time, whatever the stage: what makes one of them the
-other's opposite halfway through, or a copy of it 5 to 40 ms later, happened on the way.
+A recording's two channels hold the same sources at nearly the same time, whatever the stage: what makes one the other's
+opposite halfway through, or a copy of it 5 to 40 ms later, happened on the way. Sound is also widened on purpose
+by a delayed copy (H. Haas, 1951): then what is not delayed stays in both channels, or the copy is another's spectrum.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ Samples = NDArray[np.float32]
 
 SEGMENT_S = 0.25
 SIDE_S = 1.0  # a turn is one from so much to so much
+LASTING = 0.85  # share of the quarters of a second on either side that have the sign of their side
 LEAST_DELAY_S, MOST_DELAY_S = 0.004, 0.045
 EXCERPT_S = 1.5
 EXCERPTS = 5
 AGREE_S = 0.001  # within this most excerpts have the same delay
 OVER_NONE = 0.25  # how much more alike the channels are with the delay than without
+LEFT_OVER = 0.15  # and no more alike without it than a whole channel's delay leaves them
 
 
 def turn(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float]:
@@ -37,17 +40,21 @@ def turn(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float]
     at = np.arange(side, count - side + 1)
     before = sums[at] / np.maximum(counts[at], 1)
     after = (sums[-1] - sums[at]) / np.maximum(counts[-1] - counts[at], 1)
-    turned = np.where(before * after < 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+    positive = np.concatenate(([0], np.cumsum(heard & (alike > 0))))
+    share = positive[at] / np.maximum(counts[at], 1)
+    share_after = (positive[-1] - positive[at]) / np.maximum(counts[-1] - counts[at], 1)
+    lasting = np.where(before > 0, np.minimum(share, 1 - share_after), np.minimum(1 - share, share_after)) >= LASTING
+    turned = np.where((before * after < 0) & lasting, np.minimum(np.abs(before), np.abs(after)), 0.0)
     best = int(turned.argmax())
     return float(turned[best]), float(at[best]) * SEGMENT_S
 
 
-def delay(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float]:
+def delay(left: Samples, right: Samples, rate: float) -> tuple[float, float]:
     """(Correlation of one channel with the other 4 to 45 ms later, how much later the right one is in seconds): the
-    median over those excerpts which agree within 1 ms, three in five at least; (0, 0) where they do not, or where the
-    channels are about as alike without a delay."""
-    size = min(round(EXCERPT_S * sample_rate), left.size)
-    most = round(MOST_DELAY_S * sample_rate)
+    median over those excerpts which agree within 1 ms, three in five at least. (0, 0) where they do not, where the
+    channels are about as alike without a delay, and where they are more alike without it than the sound is like itself
+    so much later: then only a part of it comes later. `rate`, Hz, may be low: below 4 kHz is what matters."""
+    size, most = min(round(EXCERPT_S * rate), left.size), round(MOST_DELAY_S * rate)
     if size < 4 * most:
         return 0.0, 0.0
     length = scipy.fft.next_fast_len(size + most, real=True)
@@ -57,17 +64,22 @@ def delay(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float
         scale = float(np.sqrt(float(np.vecdot(one, one)) * float(np.vecdot(two, two))))
         if scale <= 0:
             continue
-        spectrum = scipy.fft.rfft(two, length) * scipy.fft.rfft(one, length).conj()
-        cross = scipy.fft.irfft(spectrum, length) / scale
+        first = scipy.fft.rfft(one, length)
+        cross = scipy.fft.irfft(scipy.fft.rfft(two, length) * first.conj(), length) / scale
         lags = np.concatenate((cross[: most + 1], cross[-most:]))  # 0 … most, -most … -1
         top = int(np.abs(lags).argmax())
         lag = top if top <= most else top - lags.size
-        found.append((lag / sample_rate, float(abs(lags[top])), float(np.abs(lags[0]))))
+        itself = scipy.fft.irfft(np.square(first.real) + np.square(first.imag), length)
+        alike, none = float(abs(lags[top])), float(abs(lags[0]))
+        left_over = none - alike * abs(float(itself[abs(lag)] / max(float(itself[0]), 1e-30)))
+        found.append((lag / rate, alike, none, left_over))
     if not found:
         return 0.0, 0.0
-    middle = float(np.median([lag for lag, _, _ in found]))
-    agreeing = [(alike, none) for lag, alike, none in found if abs(lag - middle) <= AGREE_S]
-    alike, none = (float(np.median(each)) for each in zip(*agreeing, strict=True)) if agreeing else (0.0, 0.0)
-    if 5 * len(agreeing) < 3 * EXCERPTS or abs(middle) < LEAST_DELAY_S or alike - none < OVER_NONE:
+    middle = float(np.median([each[0] for each in found]))
+    agreeing = np.asarray([each[1:] for each in found if abs(each[0] - middle) <= AGREE_S])
+    if 5 * len(agreeing) < 3 * EXCERPTS or abs(middle) < LEAST_DELAY_S:
+        return 0.0, 0.0
+    alike, none, left_over = (float(each) for each in np.median(agreeing, axis=0))
+    if alike - none < OVER_NONE or left_over > LEFT_OVER:
         return 0.0, 0.0
     return alike, middle
