@@ -44,7 +44,7 @@ from soundmill.quality.judging import judge
 from soundmill.quality.limits import limits_of
 from soundmill.quality.measure import measure
 from soundmill.report.statistics.intervals import wilson
-from support.published import cache, plainly_faulty
+from support.published import cache, loop_of, plainly_faulty
 
 CLASSIC = ("silence", "clipping", "repetition", "spectral_balance")
 LEAST_S = 5.0  # of a clip that something is planted into
@@ -75,6 +75,7 @@ def said(clip: Clip, kind: str, strength: str, others: Others) -> Row:
     whose = QualityKind(clip.limits)
     own = judge(found.values, limits_of(whose), found.defects, whose)
     classic = judge(found.values, limits_of(QualityKind.CUSTOM), found.defects)
+    loop = loop_of(found, clip.rate)
     failed = frozenset(check.name for check in own.checks if not check.passed)
     return Row(
         clip=clip.name,
@@ -83,7 +84,7 @@ def said(clip: Clip, kind: str, strength: str, others: Others) -> Row:
         strength=strength,
         score=own.score,
         failed=failed,
-        plain=frozenset(name for name in failed if not kind and plainly_faulty(name, sound, clip.rate, None)),
+        plain=frozenset(name for name in failed if not kind and plainly_faulty(name, sound, clip.rate, loop)),
         others={
             "classic": frozenset(check.name for check in classic.checks if not check.passed and check.name in CLASSIC),
             **others.say(sound, clip.rate),

@@ -363,7 +363,7 @@ INJECTIONS = (
     Injection(name="later channel", finds=("channel_delay",), strengths=(8, 15, 30), unit="ms", inject=_later),
     Injection(name="treble lost", finds=("treble_lost",), strengths=(4000, 2500, 1200), unit="Hz", inject=_dull,
               not_in=("sparse", "speech", "percussive", "tonal", "tiny")),  # as for the level step
-    Injection(name="hum", finds=("mains_hum",), strengths=(20, 14), unit="dB below", inject=_hum, kinds=("music",)),
+    Injection(name="hum", finds=("mains_hum",), strengths=(14, 10), unit="dB below", inject=_hum, kinds=("music",)),
     Injection(name="rumble", finds=("rumble",), strengths=(-8, 0), unit="dB", inject=_rumble, kinds=("music",)),
     Injection(name="echo fed back", finds=("ringing",), strengths=(0.85, 0.93), unit="of the echo", inject=_echoed,
               kinds=("music",), not_in=("tonal",)),
@@ -372,7 +372,7 @@ INJECTIONS = (
     Injection(name="hiss", finds=("hiss",), strengths=(22, 16), unit="dB below", inject=_hiss, kinds=("music",),
               not_in=("percussive", "tiny")),
     Injection(name="stutter", finds=("stutter",), strengths=(0.25, 0.5), unit="s", inject=_stutter,
-              kinds=("music",)),
+              kinds=("music",), not_in=("percussive", "tiny")),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

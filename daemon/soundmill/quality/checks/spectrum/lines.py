@@ -67,16 +67,22 @@ CHECK = QualityCheck(
             unit="dB",
             description="power of three or more bands in a row from 2 kHz on whose level keeps within 1.5 dB in a "
             "quarter of the moments, the soft ones, and within 2.5 dB of each other, against all power; -100 where "
-            "there are none and where half of all bands keep still; highest over channels",
+            "there are none, half of all bands keep still or it is above -10 dB; highest over channels",
         ),
     },
     measure=_measure,
     limits=(
-        Limit(name="ringing_max_db", description="regular ripple of the spectrum", default=5.5, since=4),
+        Limit(
+            name="ringing_max_db",
+            description="regular ripple of the spectrum",
+            default=5.5,
+            sound_effects=100.0,
+            since=4,
+        ),
         Limit(
             name="mirrored_max",
             description="likeness of the spectrum above half of a sample rate with that below",
-            default=0.75,
+            default=0.8,
             sound_effects=0.9,
             most=1,
             since=4,

@@ -64,7 +64,7 @@ CHECK = QualityCheck(
             name="stutter_max_s",
             description="summed length of 20 to 100 ms played again and again",
             default=0.06,
-            sound_effects=0.12,
+            sound_effects=300.0,
             since=4,
         ),
     ),

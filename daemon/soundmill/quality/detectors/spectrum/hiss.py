@@ -16,7 +16,7 @@ from soundmill.quality.detectors.spectra import Spectra
 FROM_HZ = 2000.0
 LOW, HIGH = 0.05, 0.3  # shares of the moments between which a band keeps still
 STILL_DB = 1.5  # by chance less than that
-MOSTLY = 0.5  # of the bands: where more of them keep still, the sound is noise, and rain is no hiss
+MOSTLY, LOUDEST_DB = 0.5, -10.0  # of the bands, and against all power: beyond, the sound is noise, and rain is no hiss
 SMOOTH_DB, FEWEST_BANDS = 2.5, 3  # from one such band to the next, and so many of them: noise has no lines
 FEWEST_FRAMES = 40
 NONE_DB = -100.0
@@ -24,7 +24,7 @@ NONE_DB = -100.0
 
 def hiss_db(found: Spectra) -> float:
     """Power of the longest run of bands from 2 kHz on that keep still and are as loud as each other, against all power;
-    -100 where there is none, and where half of all bands keep still."""
+    -100 where there is none, where half of all bands keep still, and from -10 dB on."""
     sounding = found.bands.any(axis=1)
     first = int(np.searchsorted(found.frequencies[found.edges[:-1]], FROM_HZ))
     if np.count_nonzero(sounding) < FEWEST_FRAMES or first >= found.bands.shape[1]:
@@ -40,4 +40,5 @@ def hiss_db(found: Spectra) -> float:
     if end - start < FEWEST_BANDS:
         return NONE_DB
     hissing = float(low[first + start : first + end].sum()) / max(float(power.sum(axis=1).mean()), 1e-30)
-    return max(10 * math.log10(hissing), NONE_DB) if hissing > 0 else NONE_DB
+    level = 10 * math.log10(max(hissing, 1e-30))
+    return level if NONE_DB < level < LOUDEST_DB else NONE_DB

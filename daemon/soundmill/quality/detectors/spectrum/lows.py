@@ -28,7 +28,7 @@ SIDES_HZ, SIDES_BINS = 5.0, 8
 CLEAR_DB = 5.0  # a line lies so far above
 SIDE = 0.9  # nine in ten of its neighbours;
 FEWEST_LINES = 3  # three of them are hum,
-FAR_DB, FEWEST_FAR = 8.0, 2  # and two that stand out farther
+FAR_DB, FEWEST_FAR = 8.0, 2  # two of which stand out farther
 RUMBLE_HZ = (4.0, 24.0)
 RUMBLE_S = 1.0
 STEADY = 0.25  # rumble goes on where the sound is soft: that part of all moments has no more of it
@@ -82,7 +82,7 @@ def _hum(power: Floats, hertz: Floats, mains: float) -> tuple[float, float, int]
         if over > 10 ** (CLEAR_DB / 10):
             found.append(here)
             far += over > 10 ** (FAR_DB / 10)
-    if len(found) < FEWEST_LINES and far < FEWEST_FAR:
+    if len(found) < FEWEST_LINES or far < FEWEST_FAR:
         return -math.inf, mains, len(found)
     return 10 * math.log10(max(sum(found), 1e-30)), mains, len(found)
 
