@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter, resample_poly, sosfilt
+from scipy.signal import butter, resample_poly, sosfilt
 
 Samples = NDArray[np.float32]
 Inject = Callable[[Samples, int, float, np.random.Generator], Samples | None]
@@ -275,12 +275,6 @@ def _rumble(clip: Samples, rate: int, decibels: float, rng: np.random.Generator)
     return np.asarray(clip + low * (_rms(clip) / low.std() * 10 ** (decibels / 20)), np.float32)
 
 
-def _echoed(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
-    """An echo of 1.2 to 5 ms, fed back."""
-    by = round(rng.uniform(0.0012, 0.005) * rate)
-    return np.asarray(lfilter([1 - share], [1, *[0] * (by - 1), -share], clip, axis=1), np.float32)
-
-
 def _held_samples(clip: Samples, rate: int, step: float, rng: np.random.Generator) -> Samples | None:
     """Every so many samples one is kept and held, in a clip that has something to mirror."""
     low = resample_poly(clip, 1, int(step), axis=1)
@@ -365,8 +359,6 @@ INJECTIONS = (
               not_in=("sparse", "speech", "percussive", "tonal", "tiny")),  # as for the level step
     Injection(name="hum", finds=("mains_hum",), strengths=(14, 10), unit="dB below", inject=_hum, kinds=("music",)),
     Injection(name="rumble", finds=("rumble",), strengths=(-8, 0), unit="dB", inject=_rumble, kinds=("music",)),
-    Injection(name="echo fed back", finds=("ringing",), strengths=(0.85, 0.93), unit="of the echo", inject=_echoed,
-              kinds=("music",), not_in=("tonal",)),
     Injection(name="held samples", finds=("images",), strengths=(2, 3), unit="samples", inject=_held_samples,
               kinds=("music",), not_in=("tonal",)),
     Injection(name="hiss", finds=("hiss",), strengths=(22, 16), unit="dB below", inject=_hiss, kinds=("music",),
