@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from soundmill import __version__, logs
-from soundmill.commands.cluster.declared import cluster
 from soundmill.commands.upkeep import AS_JSON
 from soundmill.commands.upkeep import COMMANDS as OF_UPKEEP
 from soundmill.errors import SoundmillError, UsageError
@@ -497,6 +496,5 @@ def bench(home: Home, model: str | None, clips: int | None, duration: float, as_
     command.bench(home, model, clips, duration, as_json=as_json)
 
 
-main.add_command(cluster)
 for of_upkeep in OF_UPKEEP:
     main.add_command(of_upkeep)

@@ -37,6 +37,21 @@ GOOD: dict[str, float | None] = {
     "stuck_tone_s": 0.0,
     "clicks": 0.0,
     "level_step_db": 0.0,
+    "clipped_density": 0.0,
+    "cut_tail_s": 0.0,
+    "delayed_channel": 0.0,
+    "polarity_turn": 0.0,
+    "treble_lost_db": 0.0,
+    "mirrored": 0.0,
+    "hiss_db": -100.0,
+    "mains_hum_db": -100.0,
+    "rumble_db": -100.0,
+    "stutter_s": 0.0,
+    "dead_channel_s": 0.0,
+    "odd_noise_s": 0.0,
+    "peak_dbfs": -1.0,
+    "quantisation_db": -96.0,
+    "stuck_tone_share": 0.0,
     "channel_difference_db": 0.0,
     "stereo_correlation": 1.0,
     "tempo_difference": 0.0,
@@ -71,6 +86,21 @@ EDGES = [
     ("clicks", "clicks", 0.0, 1.0),
     ("level_step", "level_step_db", 20.0, 20.1),
     ("channel_balance", "channel_difference_db", 15.0, 15.1),
+    ("clipped_peaks", "clipped_density", 0.3, 0.301),
+    ("cut_tail", "cut_tail_s", 1.0, 1.1),
+    ("channel_delay", "delayed_channel", 0.75, 0.76),
+    ("polarity_turn", "polarity_turn", 0.5, 0.51),
+    ("images", "mirrored", 0.8, 0.81),
+    ("hiss", "hiss_db", -33.0, -32.9),
+    ("mains_hum", "mains_hum_db", -36.0, -35.9),
+    ("rumble", "rumble_db", -12.0, -11.9),
+    ("stutter", "stutter_s", 0.06, 0.07),
+    ("treble_lost", "treble_lost_db", 16.0, 16.1),
+    ("dead_channel", "dead_channel_s", 1.5, 1.6),
+    ("odd_noise", "odd_noise_s", 1.5, 1.6),
+    ("over_full_scale", "peak_dbfs", 3.0, 3.1),
+    ("bit_depth", "quantisation_db", -51.0, -50.9),
+    ("stuck_tone_share", "stuck_tone_share", 0.45, 0.451),
 ]
 
 
@@ -92,9 +122,9 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     """Another name would have every take of every catalogue judged again."""
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
-        "music": "music-4-3037cfad",
-        "sound_effects": "sound_effects-4-b89feca9",
-        "custom": "custom-4-bcab5580",
+        "music": "music-4-e5019e2d",
+        "sound_effects": "sound_effects-4-36e345e1",
+        "custom": "custom-4-58124f04",
     }
 
 
@@ -111,8 +141,12 @@ def test_a_defect_is_looked_at_by_the_rule_of_its_name_and_those_that_say_where_
         "silence": ("silence", "silence_inside"),
         "silence_head": ("silence", "silence_head"),
         "silence_tail": ("silence", "silence_tail"),
-        "clipping_before": ("clipping",),
-        "flat_tops_before": ("flat_tops",),
+        "clipping_before": ("clipped_peaks", "clipping"),
+        "flat_tops_before": ("clipped_peaks", "flat_tops"),
+        "clipping": ("clipped_peaks", "clipping"),
+        "flat_tops": ("clipped_peaks", "flat_tops"),
+        "noise": ("noise", "odd_noise"),
+        "stuck_tone": ("stuck_tone", "stuck_tone_share"),
     }
 
 

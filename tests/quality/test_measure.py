@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from scipy.signal import butter, resample_poly, sosfilt
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
@@ -38,6 +39,24 @@ NAMES = {
     "noise_s",
     "clicks",
     "level_step_db",
+    "clipped_density",
+    "channel_delay_ms",
+    "cut_tail_s",
+    "delayed_channel",
+    "polarity_turn",
+    "treble_lost_db",
+    "ringing_db",
+    "standing_lines",
+    "mirrored",
+    "hiss_db",
+    "mains_hum_db",
+    "rumble_db",
+    "stutter_s",
+    "ending_db",
+    "dead_channel_s",
+    "odd_noise_s",
+    "quantisation_db",
+    "stuck_tone_share",
     "channel_difference_db",
     "stereo_correlation",
     "silence_share",
@@ -54,6 +73,15 @@ NAMES = {
     "nonfinite_samples",
     "duration_s",
     "duration_error_s",
+    "tempo_bpm",
+    "tempo_certainty",
+    "key_number",
+    "key_certainty",
+    "asked_bpm",
+    "asked_key_number",
+    "tempo_difference",
+    "key_difference",
+    "loop_seam",
 }
 GAIN_FREE = ["repetition_correlation", "spectral_range_db", "spectral_tilt_db_per_octave"]
 
@@ -302,10 +330,10 @@ def test_white_noise_has_a_flat_spectrum_and_a_sine_a_steep_one() -> None:
 
 
 def test_the_range_of_a_known_spectrum_is_known() -> None:
-    """White noise behind 1 + 0.9 z⁻¹ falls from 1.9 to |1 + 0.9 exp(-0.9πi)| = 0.313 within the band: 15.7 dB."""
+    """White noise behind 1 + 0.9 z⁻² falls from 1.9 to |1 + 0.9 exp(-0.9πi)| = 0.313 at 7.2 kHz: 15.7 dB."""
     white = noise(seconds=30.0)
     filtered = white.copy()
-    filtered[:, 1:] += 0.9 * white[:, :-1]
+    filtered[:, 2:] += 0.9 * white[:, :-2]
     assert number(filtered, "spectral_range_db") == pytest.approx(15.7, abs=0.7)
 
 
@@ -552,3 +580,242 @@ def test_noise_has_no_spectral_range_whatever_it_is_saved_as(format: AudioFormat
     delivered, rate = decode(encode(noise, sample_rate, format, {}))
     values = measure(delivered, rate, requested_s=3.0, loudness_lufs=-10.0, before=None).values
     assert values["spectral_range_db"] is not None and values["spectral_range_db"] < 10
+
+
+def busy(seconds: float = 8.0) -> Samples:
+    """Brown noise with a hiss: what has a spectrum of many decibels at every rate, and nothing above 7 kHz."""
+    rng = np.random.default_rng(7)
+    length = round(seconds * RATE)
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    hertz = np.fft.rfftfreq(length, 1 / RATE)
+    spectrum[1:] /= np.maximum(hertz[1:], 60) ** 0.9
+    spectrum[(hertz > 7800) | (hertz < 20)] = 0
+    sound = np.fft.irfft(spectrum, length)[None]
+    return np.asarray(0.5 * sound / np.abs(sound).max(), dtype=np.float32)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000, 96_000])
+def test_the_spectral_range_of_a_sound_is_the_same_at_every_rate_it_is_kept_at(rate: int) -> None:
+    sound = busy()
+    whole = number(sound, "spectral_range_db")
+    moved = resample_poly(sound, rate, RATE, axis=1).astype(np.float32)
+    found = measure(moved, rate, requested_s=None, loudness_lufs=None, before=None).values["spectral_range_db"]
+    assert found == pytest.approx(whole, abs=3)
+    assert whole > 25
+
+
+def test_what_a_file_does_not_carry_is_no_part_of_its_spectrum() -> None:
+    """Kept at 8 kHz once, a sound has nothing above 4 kHz, at whatever rate it is kept now."""
+    low = resample_poly(noise(seconds=8.0), 1, 4, axis=1)
+    again = resample_poly(low, 4, 1, axis=1).astype(np.float32)
+    assert number(again, "spectral_range_db") < 12
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.5, 1.0), (0.7, 1.0), (0.0, 0.4), (0.3, 0.6)])
+def test_an_offset_that_comes_late_or_goes_is_found_with_its_place(first: float, last: float) -> None:
+    sound = busy(10.0) * np.float32(0.5)
+    sound[:, round(first * 10 * RATE) : round(last * 10 * RATE)] -= np.float32(0.3)
+    found = measured(sound)
+    assert found.values["dc_offset"] == pytest.approx(-0.3, abs=0.02)
+    [place] = [each for each in found.defects if each["name"] == "dc_offset"]
+    assert (place["start_s"], place["end_s"]) == (
+        pytest.approx(10 * first, abs=0.11),
+        pytest.approx(10 * last, abs=0.11),
+    )
+
+
+def test_a_tone_through_two_thirds_of_a_short_clip_is_stuck_and_a_beep_is_not() -> None:
+    sound = noise(seconds=8.0, level=0.01)
+    sound[:, -round(5.2 * RATE) :] += sine(hz=700.0, seconds=5.2)
+    assert number(sound, "stuck_tone_share") > 0.5
+    assert number(sine(hz=700.0, seconds=2.0), "stuck_tone_share") == 0
+
+
+@pytest.mark.parametrize("channels", [2, 5, 6])
+def test_a_channel_that_breaks_off_while_others_go_on_is_named_and_one_that_ends_with_them_is_not(
+    channels: int,
+) -> None:
+    sound = np.concatenate([busy(8.0 + number)[:, : 8 * RATE] for number in range(channels)])
+    assert number(sound, "dead_channel_s") == 0
+    sound[1, 5 * RATE :] = 0
+    found = measured(sound)
+    assert found.values["dead_channel_s"] == pytest.approx(3.0, abs=0.01)
+    assert [(d["start_s"], d["detail"]) for d in found.defects if d["name"] == "dead_channel"] == [
+        (pytest.approx(5.0, abs=0.01), "the sound breaks off in channel right")
+    ]
+    sound[:, 5 * RATE :] = 0
+    assert number(sound, "dead_channel_s") == 0
+    assert number(sound, "cut_tail_s") == pytest.approx(3.0, abs=0.01)
+
+
+def test_a_channel_that_fades_out_is_not_dead_and_a_sound_that_dies_away_not_cut() -> None:
+    fade = np.minimum(1, np.exp(-(np.arange(8 * RATE) / RATE - 3) / 0.2)).astype(np.float32)
+    sound = np.concatenate([busy(), busy() * fade])
+    sound[1, 6 * RATE :] = 0
+    assert number(sound, "dead_channel_s") == 0
+    assert number(sound[1:], "cut_tail_s") == 0
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("gain", [1.0, 0.31])
+def test_samples_rounded_to_few_bits_are_known_whatever_gain_came_after(bits: int, gain: float) -> None:
+    steps = 2 ** (bits - 1)
+    sound = busy()
+    full = sound / np.abs(sound).max()
+    rounded = np.round(np.round(full * steps) / steps * gain * 32767) / 32768
+    assert number(rounded.astype(np.float32), "quantisation_db") == pytest.approx(-6.02 * bits, abs=2.5)
+    assert of(np.round(full * gain * 32767).astype(np.float32) / 32768)["quantisation_db"] is None
+
+
+def test_a_quiet_sound_of_16_bits_is_not_rounded() -> None:
+    assert of((np.round(busy() * 0.02 * 32767) / 32768).astype(np.float32))["quantisation_db"] is None
+
+
+def test_steps_cut_to_pieces_are_dense_where_they_sound_and_whole_ones_are_not() -> None:
+    hits = struck(np.arange(0.5, 7.5, 1.0), 8.0)
+    assert number(hits, "clipped_density") < 0.05
+    assert number(np.clip(hits, -0.03, 0.03), "clipped_density") > 0.3
+
+
+def test_noise_is_odd_where_the_rest_is_something_else_and_rain_is_not() -> None:
+    hits = struck(np.arange(0.2, 8.0, 0.5), 8.0)
+    tones = sum((sine(hz=hz, seconds=8.0, level=0.1) for hz in (220.0, 331.0, 1200.0)), start=0.01 * hits)
+    tones[:, 4 * RATE :] = noise(seconds=4.0)
+    assert number(tones, "odd_noise_s") > 3
+    assert number(noise(seconds=8.0), "odd_noise_s") == 0
+
+
+def pair(later_s: float = 0.0) -> Samples:
+    """Two channels of the same, each with a little of its own; the right one later."""
+    same, by = busy(), round(later_s * RATE)
+    right = np.concatenate((np.zeros((1, by), np.float32), same[:, : same.shape[1] - by]), axis=1)
+    return np.asarray(np.concatenate((same, right)) + noise(2, 8.0, level=0.01), np.float32)
+
+
+@pytest.mark.parametrize("at_s", [2.0, 4.0, 6.5])
+def test_a_channel_turned_over_midway_is_found_with_its_moment(at_s: float) -> None:
+    assert number(pair(), "polarity_turn") == 0
+    sound = pair()
+    sound[1, round(at_s * RATE) :] *= -1
+    found = measured(sound)
+    assert found.values["polarity_turn"] == pytest.approx(0.97, abs=0.04)
+    assert [d["start_s"] for d in found.defects if d["name"] == "polarity_turn"] == [pytest.approx(at_s, abs=0.3)]
+
+
+@pytest.mark.parametrize("milliseconds", [5.0, 17.0, 40.0])
+def test_a_channel_that_comes_later_is_found_with_its_delay(milliseconds: float) -> None:
+    assert number(pair(0.001), "delayed_channel") == 0
+    assert number(noise(2, 8.0), "delayed_channel") == 0
+    sound = pair(milliseconds / 1000)
+    assert number(sound, "delayed_channel") > 0.7
+    assert number(sound, "channel_delay_ms") == pytest.approx(milliseconds, abs=0.1)
+    assert number(sound[::-1], "channel_delay_ms") == pytest.approx(-milliseconds, abs=0.1)
+
+
+@pytest.mark.parametrize("hertz", [1200, 2500, 4000])
+def test_treble_that_is_lost_for_good_is_found_and_treble_that_comes_back_is_not(hertz: int) -> None:
+    sound = coloured(1.0, 9.0)
+    low = sosfilt(butter(8, hertz, fs=RATE, output="sos"), sound, axis=1).astype(np.float32)
+    assert number(sound, "treble_lost_db") < 3
+    back = sound.copy()
+    back[:, 4 * RATE : 6 * RATE] = low[:, 4 * RATE : 6 * RATE]
+    assert number(back, "treble_lost_db") < 3
+    sound[:, 4 * RATE :] = low[:, 4 * RATE :]
+    found = measured(sound)
+    assert found.values["treble_lost_db"] is not None and found.values["treble_lost_db"] > 16
+    [place] = [each for each in found.defects if each["name"] == "treble_lost"]
+    assert (place["start_s"], place["end_s"]) == (pytest.approx(4.0, abs=0.4), 9.0)
+
+
+def played(seed: int = 3, seconds: float = 8.0) -> Samples:
+    """Notes of a sawtooth that come and go, each with a breath, over a soft room: what moves in every band."""
+    rng = np.random.default_rng(seed)
+    sound = 0.002 * rng.standard_normal(round(seconds * RATE))
+    for start in np.arange(0.05, seconds - 0.5, 0.23):
+        hz, at = 110 * 2 ** (rng.integers(0, 30) / 12) * rng.normal(1, 0.003), round(start * RATE)
+        length = min(round(rng.uniform(0.4, 0.9) * RATE), sound.size - at)
+        time = np.arange(length) / RATE
+        fade = np.minimum(time / 0.01, 1) * np.exp(-time / 0.25)
+        saw = sum(np.sin(2 * np.pi * n * hz * time + rng.uniform(0, 6)) / n for n in range(1, int(14_000 / hz)))
+        sound[at : at + length] += fade * (saw + 0.2 * rng.standard_normal(length))
+    return np.asarray(0.5 * sound[None] / np.abs(sound).max(), np.float32)
+
+
+def spots(sound: Samples, name: str) -> list[tuple[object, object]]:
+    return [(each["start_s"], each["end_s"]) for each in measured(sound).defects if each["name"] == name]
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+def test_mains_hum_is_found_under_music_and_a_note_nearby_is_none(mains: float) -> None:
+    sound, time = played(), np.arange(8 * RATE) / RATE
+
+    def hummed(hertz: float) -> Samples:
+        hum = sum(np.sin(2 * np.pi * n * hertz * time + n) / n for n in (1, 2, 3, 5))
+        return np.asarray(sound + 0.12 * sound.std() * hum, np.float32)
+
+    assert number(sound, "mains_hum_db") == -100
+    assert number(hummed(mains * 1.03), "mains_hum_db") == -100
+    assert number(hummed(mains), "mains_hum_db") == pytest.approx(-20, abs=3)
+    assert spots(hummed(mains), "mains_hum") == [(0.0, 8.0)]
+
+
+def test_rumble_is_found_and_bass_is_none() -> None:
+    low = sosfilt(butter(2, [6, 20], "bandpass", fs=RATE, output="sos"), noise(seconds=8.0), axis=1)
+    sound = played()
+    rumbling = np.asarray(sound + low * (sound.std() / low.std()), np.float32)
+    assert number(sound, "rumble_db") < -30
+    assert number(sound + 0.5 * sine(hz=45.0, seconds=8.0), "rumble_db") < -30
+    assert number(rumbling, "rumble_db") == pytest.approx(-4, abs=1.5)
+
+
+@pytest.mark.parametrize("delay_ms", [1.3, 2.7, 5.0])
+def test_the_ringing_of_an_echo_fed_back_is_found_with_its_frequency(delay_ms: float) -> None:
+    by, sound = round(delay_ms / 1000 * RATE), played().astype(np.float64)
+    for start in range(by, sound.shape[1], by):
+        part = sound[:, start : start + by]
+        part += 0.85 * sound[:, start - by : start - by + part.shape[1]]
+    found = measured((0.5 * sound / np.abs(sound).max()).astype(np.float32))
+    assert found.values["ringing_db"] is not None and found.values["ringing_db"] > 5.5
+    [detail] = [each["detail"] for each in found.defects if each["name"] == "ringing"]
+    assert f"an echo after {by / RATE * 1000:.1f} ms" in str(detail)
+    assert number(played(), "ringing_db") == 0
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_samples_that_are_held_mirror_the_spectrum_and_filtered_ones_do_not(step: int) -> None:
+    low = resample_poly(played(), 1, step, axis=1)
+    assert number(np.repeat(low, step, axis=1).astype(np.float32), "mirrored") > 0.9
+    assert number(resample_poly(low, step, 1, axis=1).astype(np.float32), "mirrored") < 0.6
+    assert number(played(), "mirrored") < 0.6
+
+
+def test_hiss_under_music_is_found_and_rain_is_none() -> None:
+    sound = sosfilt(butter(6, 3000, fs=RATE, output="sos"), played(), axis=1).astype(np.float32)
+    white = np.random.default_rng(5).standard_normal(sound.shape)
+    loud = np.asarray(sound + 0.06 * sound.std() * white, np.float32)
+    assert number(sound, "hiss_db") < -40
+    assert number(loud, "hiss_db") == pytest.approx(20 * np.log10(0.06), abs=5)
+    assert number(noise(seconds=8.0), "hiss_db") == -100
+
+
+@pytest.mark.parametrize("period_ms", [23, 50, 90])
+def test_a_stutter_is_found_with_its_place_and_a_held_note_is_none(period_ms: int) -> None:
+    period, start = round(period_ms / 1000 * RATE), 3 * RATE
+    sound = played() + noise(seconds=8.0, level=0.02)
+    assert number(sound, "stutter_s") == 0
+    assert number(sine(hz=440.0, seconds=8.0) + noise(seconds=8.0, level=0.001), "stutter_s") == 0
+    times = 300 // period_ms
+    sound[:, start : start + (times + 1) * period] = np.tile(sound[:, start : start + period], (1, times + 1))
+    [(first, last)] = spots(sound, "stutter")
+    assert first == pytest.approx(3 + period / RATE, abs=0.004)
+    assert last == pytest.approx(3 + (times + 1) * period / RATE, abs=0.004)
+
+
+def test_an_end_in_the_middle_of_a_note_is_cut_and_a_fade_a_rest_and_a_loop_are_not() -> None:
+    sound = played()[:, : round(5.1 * RATE)]
+    assert number(sound, "ending_db") > -20
+    assert spots(sound, "ending_cut") == [(5.1, 5.1)]
+    faded = sound * np.minimum(1, np.arange(sound.shape[1])[::-1] / (0.01 * RATE)).astype(np.float32)
+    assert number(faded, "ending_db") == -100
+    assert number(np.concatenate((sound, np.zeros((1, RATE), np.float32)), axis=1), "ending_db") == -100
+    assert number(sound[:, round(0.3 * RATE) :], "ending_db") == -100

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, resample_poly, sosfilt
 
 Samples = NDArray[np.float32]
 Inject = Callable[[Samples, int, float, np.random.Generator], Samples | None]
@@ -155,6 +156,53 @@ def _offset(clip: Samples, rate: int, offset: float, rng: np.random.Generator) -
     return clip * np.float32(0.8) + np.float32(offset * rng.choice([-1, 1]))
 
 
+def _late_offset(clip: Samples, rate: int, offset: float, rng: np.random.Generator) -> Samples:
+    """From somewhere in the middle on."""
+    clip *= np.float32(0.6)
+    clip[:, round(rng.uniform(0.4, 0.6) * clip.shape[1]) :] += np.float32(offset * rng.choice([-1, 1]))
+    return clip
+
+
+def _loud(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    """Floats that nobody brought below full scale."""
+    return clip * np.float32(10 ** (decibels / 20) / np.abs(clip).max())
+
+
+def _breaks_off(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """The last part is silent, the cut in sound that is no softer than the quarter of a second before it."""
+    about = round((1 - share) * clip.shape[1])
+    for at in rng.permutation(np.arange(about - rate // 3, about + rate // 3, rate // 200)):
+        before = clip[:, at - rate // 4 : at]
+        if _rms(before[:, -rate // 100 :]) > max(_rms(before), _rms(clip)) / 2:
+            clip[:, at:] = 0
+            return clip
+    return None
+
+
+def _surround(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """Five channels made of the clip at other times; one breaks off for the last part."""
+    made = np.stack([np.roll(clip[0], number * rate) for number in range(5)])
+    one = int(rng.integers(5))
+    cut = _breaks_off(made[one : one + 1].copy(), rate, share, rng)
+    if cut is None:
+        return None
+    made[one] = cut[0]
+    return made
+
+
+def _held(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
+    return _tone(clip, rate, share * clip.shape[1] / rate, rng)
+
+
+def _into_noise(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples:
+    return _noise(clip, rate, share * clip.shape[1] / rate, rng)
+
+
+def _rounded(clip: Samples, rate: int, bits: float, rng: np.random.Generator) -> Samples:
+    steps = np.float32(2 ** (bits - 1) / np.abs(clip).max())
+    return np.asarray(np.round(clip * steps) / steps, np.float32)
+
+
 def _imbalance(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples | None:
     if len(clip) != 2:
         return None
@@ -182,6 +230,69 @@ def _short(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -
 
 def _broken(clip: Samples, rate: int, count: float, rng: np.random.Generator) -> Samples:
     clip[:, rng.integers(0, clip.shape[1], int(count))] = np.nan
+    return clip
+
+
+def _turned(clip: Samples, rate: int, share: float, rng: np.random.Generator) -> Samples | None:
+    """One channel turned over from there on, in a clip whose channels correlate by 0.6."""
+    if len(clip) != 2 or np.corrcoef(clip)[0, 1] < 0.6:
+        return None
+    clip[int(rng.integers(2)), round(share * clip.shape[1]) :] *= -1
+    return clip
+
+
+def _later(clip: Samples, rate: int, milliseconds: float, rng: np.random.Generator) -> Samples | None:
+    """One channel later, in a clip whose channels correlate by 0.85."""
+    if len(clip) != 2 or np.corrcoef(clip)[0, 1] < 0.85:
+        return None
+    one, by = int(rng.integers(2)), round(milliseconds / 1000 * rate)
+    clip[one] = np.concatenate((np.zeros(by, np.float32), clip[one, :-by]))
+    return clip
+
+
+def _dull(clip: Samples, rate: int, hertz: float, rng: np.random.Generator) -> Samples | None:
+    """From somewhere in the middle on, nothing above a frequency, in a clip that mostly has something there."""
+    above = sosfilt(butter(8, 1.4 * hertz, "high", fs=rate, output="sos"), clip[0])
+    if np.quantile(np.abs(above), 0.7) < 0.01 * _rms(clip):
+        return None
+    at = round(rng.uniform(0.35, 0.6) * clip.shape[1])
+    low = sosfilt(butter(8, hertz, fs=rate, output="sos"), clip, axis=1)
+    ramp = np.clip((np.arange(clip.shape[1]) - at) / (0.02 * rate), 0, 1)
+    return np.asarray(clip * (1 - ramp) + low * ramp, np.float32)
+
+
+def _hum(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    """Mains and its odd harmonics, so far below the clip."""
+    mains, time = float(rng.choice([50.0, 60.0])), np.arange(clip.shape[1]) / rate
+    hum = sum(
+        rng.uniform(0.5, 1) / n * np.sin(2 * np.pi * n * mains * time + rng.uniform(0, 6)) for n in (1, 2, 3, 5, 7)
+    )
+    return np.asarray(clip + hum * (_rms(clip) / np.std(hum) * 10 ** (-decibels / 20)), np.float32)
+
+
+def _rumble(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    low = sosfilt(butter(2, [6, 20], "bandpass", fs=rate, output="sos"), rng.standard_normal(clip.shape[1]))
+    return np.asarray(clip + low * (_rms(clip) / low.std() * 10 ** (decibels / 20)), np.float32)
+
+
+def _held_samples(clip: Samples, rate: int, step: float, rng: np.random.Generator) -> Samples | None:
+    """Every so many samples one is kept and held, in a clip that has something to mirror."""
+    low = resample_poly(clip, 1, int(step), axis=1)
+    held = np.repeat(low, int(step), axis=1)[:, : clip.shape[1]]
+    above = sosfilt(butter(8, rate / step / 1.9, "high", fs=rate, output="sos"), held, axis=1)
+    return np.asarray(held, np.float32) if _rms(above) > 0.003 * _rms(clip) else None
+
+
+def _hiss(clip: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+    return np.asarray(clip + rng.standard_normal(clip.shape) * (_rms(clip) * 10 ** (-decibels / 20)), np.float32)
+
+
+def _stutter(clip: Samples, rate: int, seconds: float, rng: np.random.Generator) -> Samples | None:
+    at, period = _sounding(clip, rate, seconds, rng), round(rng.uniform(0.025, 0.09) * rate)
+    times = round(seconds * rate / period)
+    if at is None or at + (times + 1) * period > clip.shape[1]:
+        return None
+    clip[:, at : at + (times + 1) * period] = np.tile(clip[:, at : at + period], (1, times + 1))
     return clip
 
 
@@ -225,6 +336,35 @@ INJECTIONS = (
               kinds=("music",), not_in=("tonal", "percussive", "tiny")),
     Injection(name="wrong length", finds=("duration",), strengths=(0.2, 2.0), unit="s", inject=_short),
     Injection(name="broken samples", finds=("nonfinite",), strengths=(1, 100), unit="samples", inject=_broken),
+    Injection(name="late offset", finds=("dc_offset",), strengths=(0.06, 0.3), unit="full scale", inject=_late_offset),
+    Injection(name="over full scale", finds=("over_full_scale",), strengths=(3.5, 9), unit="dB", inject=_loud),
+    Injection(name="clipped peaks", finds=("clipped_peaks",), strengths=(20, 40), unit="% of samples",
+              inject=_clipping, kinds=("sound_effects",)),
+    Injection(name="breaks off", finds=("cut_tail",), strengths=(0.33, 0.5), unit="of the clip", inject=_breaks_off,
+              kinds=("sound_effects",)),
+    Injection(name="dead channel", finds=("dead_channel",), strengths=(0.3, 0.6), unit="of the clip",
+              inject=_surround, kinds=("music",)),
+    Injection(name="held through", finds=("stuck_tone_share",), strengths=(0.6, 0.65), unit="of the clip",
+              inject=_held),
+    Injection(name="turns into noise", finds=("odd_noise",), strengths=(0.4, 0.6), unit="of the clip",
+              inject=_into_noise, not_in=("rain",)),
+    Injection(name="jump", finds=("level_step",), strengths=(22, 26, 30), unit="dB", inject=_step,
+              kinds=("sound_effects",), not_in=("speech", "sparse")),
+    Injection(name="rounded", finds=("bit_depth",), strengths=(4,), unit="bits", inject=_rounded),
+    Injection(name="rounded less", finds=("bit_depth",), strengths=(6, 8), unit="bits", inject=_rounded,
+              kinds=("music",)),
+    Injection(name="turned over", finds=("polarity_turn",), strengths=(0.4, 0.6), unit="of the clip", inject=_turned),
+    Injection(name="later channel", finds=("channel_delay",), strengths=(8, 15, 30), unit="ms", inject=_later),
+    Injection(name="treble lost", finds=("treble_lost",), strengths=(4000, 2500, 1200), unit="Hz", inject=_dull,
+              not_in=("sparse", "speech", "percussive", "tonal", "tiny")),  # as for the level step
+    Injection(name="hum", finds=("mains_hum",), strengths=(14, 10), unit="dB below", inject=_hum, kinds=("music",)),
+    Injection(name="rumble", finds=("rumble",), strengths=(-8, 0), unit="dB", inject=_rumble, kinds=("music",)),
+    Injection(name="held samples", finds=("images",), strengths=(2, 3), unit="samples", inject=_held_samples,
+              kinds=("music",), not_in=("tonal",)),
+    Injection(name="hiss", finds=("hiss",), strengths=(22, 16), unit="dB below", inject=_hiss, kinds=("music",),
+              not_in=("percussive", "tiny")),
+    Injection(name="stutter", finds=("stutter",), strengths=(0.25, 0.5), unit="s", inject=_stutter,
+              kinds=("music",), not_in=("percussive", "tiny")),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
 )  # fmt: skip

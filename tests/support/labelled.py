@@ -38,7 +38,9 @@ CLASSIC = ("silence", "clipping", "repetition", "spectral_balance")
 KINDS: Mapping[str, Limits] = {kind: limits_of(QualityKind(kind)) for kind in ("music", "sound_effects")}
 # As delivered and published: an over between the samples and a level below full scale are gone once a clip is
 # normalised.
-AS_IT_IS = frozenset({"over between samples", "clipping below full scale", "heavy, below full scale"})
+AS_IT_IS = frozenset(
+    {"over between samples", "over full scale", "clipping below full scale", "heavy, below full scale"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,9 @@ def taken(
     """What the daemon says of a clip it was handed, by the thresholds of `kind` and by the classic ones. Unless it is
     `metered`, it says nothing of loudness and true peak."""
     delivered = normalize(raw, rate, how, -14.0)
-    delivered = np.where(np.isfinite(delivered), np.round(np.clip(delivered, -1, 1) * 32767) / 32768, np.nan)
+    if how is not Normalization.NONE:  # what is published as it is may be floats
+        delivered = np.clip(delivered, -1, 1)
+    delivered = np.where(np.isfinite(delivered), np.round(delivered * 32767) / 32768, np.nan)
     delivered = delivered.astype(np.float32)
     read = asdict(meter(delivered, rate)) if metered else dict.fromkeys(METERED)
     found = measure(

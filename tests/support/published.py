@@ -118,9 +118,9 @@ class Heard:
 
 def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tuple[int, int, int] | None) -> bool:
     """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
-    full scale, a wave whose mean is not zero or that rises 2 dB above full scale and its samples, one channel that is
-    the other turned over, a passage that is the same as one period earlier, 2 s of silence, or nothing in it. `loop`
-    is that passage: start, end and period in samples."""
+    full scale, a sample 3 dB above it, a wave whose mean is not zero or that rises 2 dB above full scale and its
+    samples, one channel that is the other turned over, a passage that is the same as one period earlier, 2 s of
+    silence, or nothing in it. `loop` is that passage: start, end and period in samples."""
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
     match check:
         case "channel_balance":
@@ -129,7 +129,9 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tu
             return _silent_s(samples, rate) > 1.9
         case "loudness" | "spectral_balance":
             return bool(level.min() < 1e-3)
-        case "clipping" | "flat_tops":
+        case "over_full_scale":
+            return bool(np.abs(samples).max() > 10 ** (3 / 20))
+        case "clipping" | "flat_tops" | "clipped_peaks":
             return bool((np.abs(samples) > 0.99 * np.abs(samples).max()).mean() > 0.1)
         case "loops" if loop is not None:
             start, end, period = loop

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from soundmill.commands.cluster.declared import cluster
 from soundmill.errors import UsageError
 from soundmill.home import Home
 
@@ -129,4 +130,6 @@ def _asked_on_a_terminal() -> Callable[[str], str] | None:
     return click.prompt if sys.stdin.isatty() else None
 
 
-COMMANDS: tuple[click.Command, ...] = (prune, backup, restore, verify, alerts, install_service, uninstall_service)
+COMMANDS: tuple[click.Command, ...] = (
+    cluster, prune, backup, restore, verify, alerts, install_service, uninstall_service,
+)  # fmt: skip

@@ -11,22 +11,12 @@ from functools import cache
 from itertools import chain
 
 from soundmill.quality.check import Measurement, QualityCheck, Rule
-from soundmill.quality.checks import (
-    clicks,
-    clipping,
-    duration,
-    level_step,
-    loudness,
-    musical,
-    noise,
-    peaks,
-    repetition,
-    samples,
-    silence,
-    spectrum,
-    stereo,
-    stuck_tone,
-)
+from soundmill.quality.checks import musical
+from soundmill.quality.checks.channels import dead, pairs, stereo
+from soundmill.quality.checks.file import bit_depth, duration, samples
+from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
+from soundmill.quality.checks.spectrum import lines, lows, noise, spectrum, stuck_tone, treble
+from soundmill.quality.checks.time import clicks, repetition, silence, stutter
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
@@ -36,11 +26,18 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     spectrum.CHECK,
     noise.CHECK,
     stuck_tone.CHECK,
+    treble.CHECK,
+    lines.CHECK,
+    lows.CHECK,
     clicks.CHECK,
+    stutter.CHECK,
     level_step.CHECK,
     loudness.CHECK,
     stereo.CHECK,
+    dead.CHECK,
+    pairs.CHECK,
     samples.CHECK,
+    bit_depth.CHECK,
     duration.CHECK,
     musical.CHECK,
 )

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soundmill.quality.detectors.clipping import clipped, flat_tops
+from soundmill.quality.detectors.level.clipping import PILED, beyond, clipped, flat_tops
 from soundmill.quality.detectors.spectra import Spectra, spectra
 
 Samples = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 BLOCK = 64  # samples of the finest level; silence windows and spectra's frames are made of these
+SLOW_HZ = 8000.0
 LFE = 3  # of six channels: bass effects, which are silent or rumbling without fault
 
 
@@ -24,6 +25,7 @@ class Tops:
 
     lows, highs: of each channel, at least 0 on either side [channels]
     clipped, flat: for each channel the numbers of the samples that are at full scale, and that lie in tops cut flat
+    piled, loud: for each channel how many samples lie at its extremes, and beyond half of the one on their side
     """
 
     length: int
@@ -31,6 +33,8 @@ class Tops:
     highs: Floats
     clipped: Sequence[NDArray[np.int64]]
     flat: Sequence[NDArray[np.int64]]
+    piled: Sequence[int]
+    loud: Sequence[int]
 
     @property
     def peaks(self) -> Floats:
@@ -49,6 +53,7 @@ class Sound:
     power: sum of squares of each channel of scaled [channels]; blocks: of each whole block of BLOCK samples
         [channels, blocks]
     judged: the channels whose sound is judged; heard: those of scaled
+    slow: scaled at about 8 kHz, each sample the mean of `slower` [channels, time]: what needs no more is told from it
     spectra: of each judged channel that has any sound, by its number
     meter: what audio/loudness.py measured, by the names of measurements
     """
@@ -65,6 +70,8 @@ class Sound:
     blocks: Floats
     judged: list[int]
     heard: Samples
+    slow: Samples
+    slower: int
     spectra: Mapping[int, Spectra]
     meter: Mapping[str, float | None]
 
@@ -86,6 +93,7 @@ def listen(
     scaled: Samples = np.divide(sound, scale[:, None], out=sound if overwrite_samples else None)  # 1e38 can be squared
     blocks = _block_power(scaled)
     judged = _judged(peaks)
+    slower = max(1, round(sample_rate / SLOW_HZ))
     return Sound(
         scaled=scaled,
         sample_rate=sample_rate,
@@ -99,6 +107,8 @@ def listen(
         blocks=blocks,
         judged=judged,
         heard=scaled if len(judged) == len(scaled) else scaled[judged],
+        slow=_means(scaled, slower),
+        slower=slower,
         spectra={c: spectra(scaled[c], blocks[c], BLOCK, sample_rate) for c in judged if peaks[c] > 0},
         meter=meter,
     )
@@ -134,7 +144,15 @@ def _tops(sound: Samples) -> Tops:
         highs=highs,
         clipped=[clipped(sound[c], lows[c], highs[c]) for c in range(channels)],
         flat=[flat_tops(sound[c], lows[c], highs[c]) for c in range(channels)],
+        piled=[beyond(sound[c], lows[c] * PILED, highs[c] * PILED) for c in range(channels)],
+        loud=[beyond(sound[c], lows[c] / 2, highs[c] / 2) for c in range(channels)],
     )
+
+
+def _means(scaled: Samples, of: int) -> Samples:
+    """Of each `of` samples; an incomplete rest is left out."""
+    count = scaled.shape[1] // of
+    return scaled[:, : count * of].reshape(len(scaled), count, of) @ np.full(of, 1 / of, np.float32)
 
 
 def _block_power(scaled: Samples) -> Floats:

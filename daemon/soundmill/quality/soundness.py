@@ -69,6 +69,8 @@ def _above(value: float, limit: float, unit: str) -> float:
     fault = max(value, 0.0) if unit == "correlation" else abs(value)
     if limit > 0:
         return fault / limit
+    if limit == 0 and _is_level(unit):  # of a part against the whole: it cannot be exceeded
+        return 0.0 if value <= 0 else 1 + value / SPARE_DB
     if limit < 0:  # a level, such as a peak of at most -1 dBFS
         return max(0.0, 1 + (value - limit) / SPARE_DB)
     if fault == 0:

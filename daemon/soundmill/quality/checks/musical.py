@@ -44,7 +44,7 @@ MEASUREMENTS = {
         unit="correlation", description="how much of the onsets comes back after a beat, two, four and eight"
     ),
     "key_number": Measurement(
-        unit="",
+        unit="key",
         description="0 to 11 are C major to B major, 12 to 23 C minor to B minor; none without pitches",
         source="Temperley 1999, What's Key for Key?",
     ),
@@ -54,7 +54,7 @@ MEASUREMENTS = {
     "asked_bpm": Measurement(
         unit="bpm", description="asked for by the job, a column or the prompt; none where nothing"
     ),
-    "asked_key_number": Measurement(unit="", description="the same of a key, numbered as key_number"),
+    "asked_key_number": Measurement(unit="key", description="the same of a key, numbered as key_number"),
     "tempo_difference": Measurement(
         unit="share",
         description="from the tempo asked for, or half or double of it; none where nothing was asked or the tempo is "

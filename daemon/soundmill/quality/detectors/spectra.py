@@ -25,6 +25,10 @@ SPECTRUM_FLOOR = 1e-12  # power, −120 dB under a sine of the channel's peak: r
 NO_SOUND = 1e-6  # power, −60 dB under the channel's peak: pauses say nothing about a spectrum
 BAND_FROM_HZ = 50.0
 BAND_TO_HZ = 16_000.0
+RANGE_TO_HZ = 7200.0  # 0.9 of the Nyquist frequency of 16 kHz: the range must not tell at what rate a sound is kept
+EDGE_FROM_HZ = 1000.0  # above it may lie the end of what a file carries: the spectrum falls
+EDGE_DB = 30.0  # by so much
+EDGE_WIDTH = 16  # within a sixteenth of the frequency, and stays there
 BANDS = 24
 SEGMENT_S = 0.5
 MOST_FRAMES_AT_ONCE = 64  # fits a core's cache
@@ -154,8 +158,23 @@ def _log_sum(levels: Floats) -> Floats:
     return summed
 
 
+def carried_hz(found: Spectra) -> float:
+    """Where the spectrum ends for good: a sound brought from a lower rate to a higher one has nothing above."""
+    spectrum, frequencies = found.average_db, found.frequencies
+    if spectrum is None:
+        return float(frequencies[-1])
+    bins = np.arange(int(np.searchsorted(frequencies, EDGE_FROM_HZ)), BINS - 2)
+    width = bins // EDGE_WIDTH + 2
+    sums = np.concatenate(([0.0], np.cumsum(spectrum)))
+    below = (sums[bins] - sums[np.maximum(bins - width, 0)]) / np.minimum(width, bins)
+    highest_from = np.maximum.accumulate(spectrum[::-1])[::-1]
+    ends = below - highest_from[np.minimum(bins + width, BINS - 1)] > EDGE_DB
+    return float(frequencies[bins[ends][0]]) if ends.any() else float(frequencies[-1])
+
+
 def range_and_tilt(found: Spectra, sample_rate: int) -> tuple[float | None, float | None]:
-    """Highest minus lowest value of the average spectrum in dB, and its slope in dB per octave."""
+    """Highest minus lowest value of the average spectrum in dB up to 7.2 kHz (or 0.9 of where it ends), and its slope
+    in dB per octave up to `top_hz`."""
     spectrum = found.average_db
     band = (found.frequencies >= BAND_FROM_HZ) & (found.frequencies <= top_hz(sample_rate))
     if spectrum is None or not band.any():
@@ -164,4 +183,8 @@ def range_and_tilt(found: Spectra, sample_rate: int) -> tuple[float | None, floa
     octaves -= octaves.mean()
     spread = float(octaves @ octaves)
     # Outside the band MP3's low-pass and a DC offset would decide the range, whatever the sound is.
-    return float(np.ptp(spectrum[band])), float(octaves @ spectrum[band]) / spread if spread > 0 else None
+    # Below 7.2 kHz every rate from 16 kHz on carries the same.
+    narrow = band & (found.frequencies <= min(RANGE_TO_HZ, 0.9 * carried_hz(found)))
+    return float(np.ptp(spectrum[narrow if narrow.any() else band])), float(
+        octaves @ spectrum[band]
+    ) / spread if spread > 0 else None

@@ -51,6 +51,7 @@ CHECK = QualityCheck(
             default=2.0,
             sound_effects=6.0,
         ),
+        Limit(name="over_full_scale_max_db", description="highest sample above full scale", default=3.0),
     ),
     rules=(
         Rule(
@@ -68,6 +69,20 @@ CHECK = QualityCheck(
                 1,
             ),
             missing="The true peak was not measured.",
+        ),
+        Rule(
+            name="over_full_scale",
+            measurement="peak_dbfs",
+            limit="over_full_scale_max_db",
+            unit="dB over full scale",
+            reads=lambda dbfs: max(dbfs, 0.0),
+            says=fault(
+                "The highest sample is {found} dB above full scale, where players cut it off; up to {limit} dB is"
+                " allowed.",
+                "No sample is above full scale.",
+                1,
+            ),
+            missing="The highest sample is that of silence.",
         ),
     ),
 )

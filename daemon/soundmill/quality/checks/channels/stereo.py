@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.stereo import balance, correlation
+    from soundmill.quality.detectors.channels.stereo import balance, correlation
 
     if len(sound.scaled) != 2:
         return Found(values={"channel_difference_db": None, "stereo_correlation": None})

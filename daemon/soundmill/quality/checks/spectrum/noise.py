@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.noise import noise_span
+    from soundmill.quality.detectors.spectrum.noise import noise_span, odd
 
-    spans = [span for each in sound.spectra.values() if (span := noise_span(each))]
+    spans = [(span, odd(each, span)) for each in sound.spectra.values() if (span := noise_span(each))]
     if not spans:
-        return Found(values={"noise_s": 0.0})
-    start, end = max(spans, key=lambda span: span[1] - span[0])
-    return Found(values={"noise_s": end - start}, defects=[defect("noise", start, end, "noise")])
+        return Found(values={"noise_s": 0.0, "odd_noise_s": 0.0})
+    start, end = max((span for span, _ in spans), key=lambda span: span[1] - span[0])
+    odd_s = max((end - start for (start, end), is_odd in spans if is_odd), default=0.0)
+    return Found(values={"noise_s": end - start, "odd_noise_s": odd_s}, defects=[defect("noise", start, end, "noise")])
 
 
 CHECK = QualityCheck(
@@ -31,6 +32,11 @@ CHECK = QualityCheck(
             "of each other (white noise), or no bin up to 10 kHz stands out of its neighbours or wavers other than by "
             "chance (of another colour; from 5 s, at 16 kHz and more); longest over channels",
         ),
+        "odd_noise_s": Measurement(
+            unit="s",
+            description="the same of noise that is unlike the rest: more than a tenth of what sounds lies outside of "
+            "it, and the levels of the bands differ by 5 dB and more on average from there, gain apart",
+        ),
     },
     measure=_measure,
     limits=(
@@ -40,6 +46,11 @@ CHECK = QualityCheck(
             default=1.0,
             music=1.5,
             sound_effects=300.0,
+        ),
+        Limit(
+            name="odd_noise_max_s",
+            description="longest passage of nothing but noise in a clip of something else",
+            default=1.5,
         ),
     ),
     rules=(
@@ -51,6 +62,19 @@ CHECK = QualityCheck(
             says=fault(
                 "The clip is nothing but noise for {found} s{place}; up to {limit} s is allowed.",
                 "No passage is nothing but noise.",
+                1,
+            ),
+            missing="Noise was not looked for.",
+        ),
+        Rule(
+            name="odd_noise",
+            measurement="odd_noise_s",
+            limit="odd_noise_max_s",
+            unit="s",
+            places=("noise",),
+            says=fault(
+                "What sounds turns into nothing but noise for {found} s{place}; up to {limit} s is allowed.",
+                "Nothing turns into noise.",
                 1,
             ),
             missing="Noise was not looked for.",

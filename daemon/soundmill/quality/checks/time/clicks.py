@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.clicks import clicks
     from soundmill.quality.detectors.defects import span_defects
+    from soundmill.quality.detectors.time.clicks import clicks
 
     found = [clicks(sound.scaled[c], sound.sample_rate) if sound.peaks[c] > 0 else () for c in sound.judged]
     spans = [[(float(at), float(at)) for at in each] for each in found]

@@ -11,18 +11,29 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 
+LISTED_FROM = 0.005  # of full scale: a smaller offset is no defect
+
+
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.defects import sample_defects
+    from soundmill.quality.detectors.defects import sample_defects, span_defects
     from soundmill.quality.detectors.levels import offset
 
-    offsets = (offset(sound.scaled[c], sound.sample_rate) * float(sound.peaks[c]) for c in sound.judged)
+    offsets, spans = [0.0], list[list[tuple[float, float]]]()
+    for c in sound.judged:
+        found, start, end = offset(sound.scaled[c], sound.sample_rate)
+        offsets.append(found * float(sound.peaks[c]))
+        for_a_while = start > 0 or end < sound.duration_s  # throughout there is no place to name
+        spans.append([(start, end)] if for_a_while and abs(offsets[-1]) > LISTED_FROM else [])
     bad = sound.nonfinite
     return Found(
         values={
-            "dc_offset": max(offsets, key=abs, default=0.0),
+            "dc_offset": max(offsets, key=abs),
             "nonfinite_samples": 0.0 if bad is None else float(bad.sum()),
         },
-        defects=() if bad is None else sample_defects("nonfinite", bad, "NaN or infinite", sound.sample_rate),
+        defects=[
+            *span_defects("dc_offset", spans, "the wave is offset"),
+            *([] if bad is None else sample_defects("nonfinite", bad, "NaN or infinite", sound.sample_rate)),
+        ],
     )
 
 
@@ -37,8 +48,9 @@ CHECK = QualityCheck(
     measurements={
         "dc_offset": Measurement(
             unit="full scale",
-            description="the mean that three quarters of the 0.1 s blocks reach or exceed, with sign: a burst to one "
-            "side is none; 0 where the blocks disagree; largest magnitude over channels",
+            description="the mean that three quarters of the 0.1 s blocks reach or exceed, with sign, in that quarter "
+            "of the clip (at least 3 s) where it is largest: a burst to one side is none; 0 where the blocks disagree; "
+            "largest magnitude over channels",
             source="lower quartile of the blocks' means",
         ),
         "nonfinite_samples": Measurement(
@@ -64,7 +76,9 @@ CHECK = QualityCheck(
             unit="full scale",
             reads=abs,
             needed=True,
-            says=amount("The waveform is offset from zero by {found} of full scale; at most {limit} is allowed.", 3),
+            says=amount(
+                "The waveform is offset from zero by {found} of full scale{place}; at most {limit} is allowed.", 3
+            ),
             missing="The offset of the waveform from zero was not measured.",
         ),
         Rule(

@@ -15,7 +15,7 @@ LISTED_FROM_DB = 3.0  # smaller steps are no defects
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.steps import level_step
+    from soundmill.quality.detectors.level.steps import level_step
 
     step, at = max((level_step(each) for each in sound.spectra.values()), default=(0.0, 0.0))
     values = {"level_step_db": step}
@@ -39,7 +39,6 @@ CHECK = QualityCheck(
             name="level_step_max_db",
             description="sudden, lasting change of level in all bands alike",
             default=20.0,
-            sound_effects=100.0,
         ),
     ),
     rules=(

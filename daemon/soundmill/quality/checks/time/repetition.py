@@ -8,7 +8,7 @@ from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rul
 from soundmill.quality.sentences import amount, share
 
 if TYPE_CHECKING:
-    from soundmill.quality.detectors.loops import Loop
+    from soundmill.quality.detectors.time.loops import Loop
     from soundmill.quality.sound import Sound
 
 
@@ -16,8 +16,8 @@ def _measure(sound: Sound) -> Found:
     import numpy as np
 
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.loops import find_loop
-    from soundmill.quality.detectors.repetition import repetition
+    from soundmill.quality.detectors.time.loops import find_loop
+    from soundmill.quality.detectors.time.repetition import repetition
 
     loop: Loop | None = None
     if sound.spectra:

@@ -17,6 +17,8 @@ CLIPPED_ABOVE = 0.99  # of full scale
 TOP = 0.99  # of the channel's extreme: where flat tops are looked for
 FLAT_RUN = 3  # samples
 SIXTEEN_BITS = 1 / 32768
+PILED = 0.998  # of an extreme: few samples of a wave that turns by itself, many of one that is cut
+FEWEST = 0.0005  # of a channel's samples
 CORNER = 8.0  # how much steeper the wave enters a flat top than it runs along it
 
 
@@ -38,6 +40,20 @@ def flat_tops(channel: Samples, low: float, high: float) -> NDArray[np.int64]:
         found = [_flat(channel, channel >= np.float32(high * TOP), high)] if high > 0 else []
         found += [_flat(channel, channel <= np.float32(low * TOP), low)] if low < 0 else []
     return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def beyond(channel: Samples, low: float, high: float) -> int:
+    """How many samples of one channel lie beyond a level below zero and one above it; a level of 0 counts none."""
+    above = np.count_nonzero(channel > np.float32(high)) if high > 0 else 0
+    return int(above) + (int(np.count_nonzero(channel < np.float32(low))) if low < 0 else 0)
+
+
+def density(piled: Sequence[int], loud: Sequence[int], length: int) -> float:
+    """Of a channel's loud samples, the share that lies at its very extremes; the highest over channels. Footsteps are
+    silent between steps: of the whole clip, steps cut to pieces are little. A single crest says nothing, so channels
+    with fewer than 0.05 % of their samples there count as having none."""
+    shares = (at / among for at, among in zip(piled, loud, strict=True) if among and at > FEWEST * length)
+    return max(shares, default=0.0)
 
 
 def _flat(channel: Samples, near: NDArray[np.bool_], extreme: float) -> NDArray[np.int64]:

@@ -10,10 +10,12 @@ from soundmill.quality.sentences import share
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
+SHORTEST_S = 1.5  # a blip may be a square wave, a blast is recorded beyond the limit
+
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.clipping import CLIPPED_ABOVE, share_of
     from soundmill.quality.detectors.defects import listed_defects
+    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, share_of
 
     tops, before, rate = sound.tops, sound.before, sound.sample_rate
     clipped, flat = f"over {CLIPPED_ABOVE} of full scale", "in flat tops"
@@ -28,6 +30,9 @@ def _measure(sound: Sound) -> Found:
             "clipping_share_before": None if before is None else share_of(before.clipped, before.length),
             "flat_share": share_of(tops.flat, tops.length),
             "flat_share_before": None if before is None else share_of(before.flat, before.length),
+            "clipped_density": max(density(each.piled, each.loud, each.length) for each in (tops, before) if each)
+            if sound.duration_s >= SHORTEST_S
+            else 0.0,
         },
         defects=defects,
     )
@@ -49,6 +54,12 @@ CHECK = QualityCheck(
             "level, entered by a corner: clipping at any level; highest over channels",
         ),
         "flat_share_before": Measurement(unit="share", description="the same before normalisation and encoding"),
+        "clipped_density": Measurement(
+            unit="share",
+            description="samples within 0.2 % of the channel's highest or lowest level, as a share of those beyond "
+            "half of it; highest over channels, delivered or before normalisation; 0 where they are fewer than 0.05 % "
+            "of all, and in clips under 1.5 s",
+        ),
     },
     measure=_measure,
     limits=(
@@ -67,8 +78,24 @@ CHECK = QualityCheck(
             sound_effects=0.10,
             most=1,
         ),
+        Limit(
+            name="clipped_density_max",
+            description="share of loud samples at the very highest or lowest level",
+            default=0.3,
+            sound_effects=0.33,
+            most=1,
+        ),
     ),
     rules=(
+        Rule(
+            name="clipped_peaks",
+            measurement="clipped_density",
+            limit="clipped_density_max",
+            unit="share",
+            places=("flat_tops", "flat_tops_before", "clipping", "clipping_before"),
+            says=share("{found} of the loud samples are cut off at one level{place}; at most {limit} may be."),
+            missing="How much of what is loud is cut off was not measured.",
+        ),
         Rule(
             name="clipping",
             measurement="clipping_share",

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def _measure(sound: Sound) -> Found:
     import numpy as np
 
-    from soundmill.quality.detectors.defects import silence_defects, span_defects
-    from soundmill.quality.detectors.pauses import WINDOW, pauses, silent_windows
+    from soundmill.quality.detectors.defects import defect, silence_defects, span_defects
+    from soundmill.quality.detectors.time.pauses import WINDOW, pauses, silent_windows
+    from soundmill.quality.detectors.time.stops import stops
     from soundmill.quality.sound import BLOCK
 
     silent = silent_windows(sound.scaled, sound.blocks, BLOCK, sound.peaks)[sound.judged]
@@ -27,17 +28,21 @@ def _measure(sound: Sound) -> Found:
         pauses(levels.max(axis=0), block_s, sound.duration_s) if levels.size else pauses(levels.ravel(), block_s, 0.0)
     )
     alone = [pauses(each, block_s, sound.duration_s).dropouts for each in levels]
+    last = stops(levels.max(axis=0), block_s, sound.duration_s)[-1:] if levels.size else []
+    cut = [(start, end) for start, end in last if end == sound.duration_s]
     return Found(
         values={
             "silence_share": float(silent.mean(axis=1).max()) if silent.size else 1.0,
             "silence_head_s": together.head_s,
             "silence_tail_s": together.tail_s,
             "silence_inside_s": together.inside_s,
+            "cut_tail_s": sum(end - start for start, end in cut),
             "dropout_s": max((sum(end - start for start, end in each) for each in alone), default=0.0),
         },
         defects=[
             *silence_defects(silent, WINDOW, sound.scaled.shape[1], sound.sample_rate),
             *span_defects("dropouts", alone, "the sound drops out"),
+            *(defect("cut_tail", start, end, "the sound breaks off in all channels") for start, end in cut),
         ],
     )
 
@@ -55,6 +60,11 @@ CHECK = QualityCheck(
         ),
         "silence_tail_s": Measurement(
             unit="s", description="silence after the last sound: all channels below -60 dBFS"
+        ),
+        "cut_tail_s": Measurement(
+            unit="s",
+            description="silence after the last sound where that breaks off: it falls by 24 dB or more within 6 ms, "
+            "from about as loud as 0.25 s earlier; 0 where it dies away",
         ),
         "silence_inside_s": Measurement(
             unit="s", description="longest silence between two sounds: all channels below -60 dBFS"
@@ -81,6 +91,12 @@ CHECK = QualityCheck(
             default=2.5,
             music=5.0,
             sound_effects=300.0,
+        ),
+        Limit(
+            name="cut_tail_max_s",
+            description="silence after a last sound that breaks off",
+            default=1.0,
+            music=3.0,
         ),
         Limit(
             name="silence_inside_max_s",
@@ -132,6 +148,18 @@ CHECK = QualityCheck(
                 1,
             ),
             missing="Silence at the end was not measured.",
+        ),
+        Rule(
+            name="cut_tail",
+            measurement="cut_tail_s",
+            limit="cut_tail_max_s",
+            unit="s",
+            says=fault(
+                "The sound breaks off and nothing follows for {found} s{place}; up to {limit} s is allowed.",
+                "The sound does not break off before the end.",
+                1,
+            ),
+            missing="Whether the sound breaks off was not looked for.",
         ),
         Rule(
             name="silence_inside",

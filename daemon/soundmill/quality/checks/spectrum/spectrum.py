@@ -29,8 +29,8 @@ CHECK = QualityCheck(
         "spectral_range_db": Measurement(
             unit="dB",
             description="highest minus lowest value of the log magnitude spectrum averaged over the frames that are "
-            "not 60 dB under the channel's peak, from 50 Hz to 16 kHz or 0.9 of the Nyquist frequency; floor 120 dB "
-            "under a sine of that peak; lowest over sounding channels",
+            "not 60 dB under the channel's peak, from 50 Hz to 7.2 kHz, or to 0.9 of where the spectrum ends; floor "
+            "120 dB under a sine of that peak; lowest over sounding channels",
             source="short-time Fourier transform, n_fft 2048, hop 1024, Hann window",
         ),
         "spectral_tilt_db_per_octave": Measurement(
@@ -46,6 +46,7 @@ CHECK = QualityCheck(
             name="spectral_range_min_db",
             description="range of the time-averaged spectrum",
             default=30.0,
+            music=20.0,
             sound_effects=0.0,
         ),
     ),

@@ -31,6 +31,9 @@ ROUGH = 0.27  # standard deviation of the logarithm of that ratio; 0.13 to 0.22 
 STANDS_OUT = 0.65  # its highest half percent; 0.3 to 0.54 for noise
 HIGHEST = 0.995
 
+MOSTLY = 0.9  # share of what sounds: more of it is noise, and a clip of rain is meant to be
+UNLIKE_DB = 5.0  # mean difference of the bands' levels from those of the rest: less is the same rain
+
 Span = tuple[float, float]
 
 
@@ -38,6 +41,21 @@ def noise_span(found: Spectra) -> Span | None:
     """Start and end in seconds of the longest stretch of noise in one channel, white or of another colour."""
     spans = [span for span in (_white(found), _coloured(found)) if span]
     return max(spans, key=lambda span: span[1] - span[0], default=None)
+
+
+def odd(found: Spectra, span: Span) -> bool:
+    """Whether a passage of noise is unlike the rest of its channel: a model that lost the thread, not the sea."""
+    sounding = np.asarray(found.bands.any(axis=1))
+    moments = np.array([found.seconds(0), found.seconds(1)])
+    first, last = np.rint((np.asarray(span) - moments[0]) / (moments[1] - moments[0])).astype(np.int64)
+    within = np.zeros(len(sounding), dtype=np.bool_)
+    within[max(int(first), 0) : int(last) + 1] = True
+    rest = sounding & ~within
+    if np.count_nonzero(rest) < max((1 - MOSTLY) * np.count_nonzero(sounding), FEWEST_FRAMES):
+        return False
+    shapes = [np.log10(np.maximum(found.bands[each], LEAST_POWER)).mean(axis=0) for each in (within & sounding, rest)]
+    difference = 10 * (shapes[0] - shapes[1])
+    return float(np.abs(difference - difference.mean()).mean()) > UNLIKE_DB
 
 
 def _white(found: Spectra) -> Span | None:

@@ -1,0 +1,123 @@
+"""Published audio for the benchmark of defects: Debian's packages of games, sounds and speech, each with its licence.
+
+Which half a package is of is fixed by a hash of its name: limits and detectors may learn from the one and are tried on
+the other. None of them is among those of tests/support/published.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundmill.audio.decode import read_audio
+from soundmill.audio.fade import fade
+from soundmill.errors import MissingInput
+from support.published import cache, fetched
+
+Samples = NDArray[np.float32]
+
+PACKAGES = (
+    "amoebax-data", "asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav", "asterisk-prompt-it-menardi-wav",
+    "blobandconquer-data", "blobwars-data", "bucklespring-data", "caveexpress-data", "ceferino-data",
+    "deepin-sound-theme", "dustracing2d-data", "extremetuxracer-data", "fillets-ng-data", "freedroid-data",
+    "freegish-data", "fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid", "garden-of-coloured-lights-data",
+    "gcompris-qt-data", "glob2-data", "gnome-audio", "gunroar-data", "instead-data", "klettres-data",
+    "kobodeluxe-data", "kraptor-data", "lomiri-sounds", "megaglest-data", "meritous-data", "mu-cade-data",
+    "neverball-data", "nexuiz-music", "open-invaders-data", "overgod-data", "oxygen-sounds", "pekka-kana-2-data",
+    "phlipple-data", "plee-the-bear-data", "pushover-data", "raincat-data", "ri-li-data", "rrootage-data",
+    "sdl-ball-data", "sound-theme-freedesktop", "tomatoes-data", "trigger-rally-data", "ufoai-sound",
+    "val-and-rick-data", "warzone2100-music", "wing-data", "wordwarvi-sound", "xblast-tnt-sounds", "zaz-data",
+)  # fmt: skip
+LEAST_S, EXCERPT_S, FADE_S = 0.5, 10.0, 0.01
+MUSIC_FROM_S = 20.0
+NO_MUSIC = re.compile(r"/(sounds?|sfx|fx|speech|voices?|units?|wavs?|effects?|alphabet|words)/", re.IGNORECASE)
+SPEECH = re.compile(r"asterisk-(core|prompt)|klettres|/voices?/|/speech/|/alphabet/|/words/|dialog", re.IGNORECASE)
+MOST_PER_PACKAGE = 60  # files: one game's thousand voices are not a thousand sounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """At most 10 s of a file, faded where they are cut. kind: music, sound_effects or speech"""
+
+    name: str
+    package: str
+    kind: str
+    samples: Samples
+    rate: int
+
+    @property
+    def limits(self) -> str:
+        """Whose limits judge it."""
+        return "music" if self.kind == "music" else "sound_effects"
+
+
+def of_half(package: str, half: str) -> bool:
+    """Whether a package is of the half learn or test."""
+    learns = hashlib.sha256(package.encode()).digest()[0] % 2 == 0
+    return learns == (half == "learn")
+
+
+def paths(half: str, root: Path | None = None) -> list[Path]:
+    """The audio files of a half, fetched where they are not there: at most 60 of a package, by a hash of their names.
+    Raises support.published.Unavailable."""
+    root = root or cache().with_name("defects")
+    by_package: dict[str, list[Path]] = {}
+    for path in fetched(root, [each for each in PACKAGES if of_half(each, half)]):
+        by_package.setdefault(path.relative_to(root).parts[0], []).append(path)
+    for files in by_package.values():
+        files.sort(key=lambda path: hashlib.sha256(str(path.relative_to(root)).encode()).digest())
+    return [path for files in by_package.values() for path in sorted(files[:MOST_PER_PACKAGE])]
+
+
+def licences(root: Path) -> list[Path]:
+    """The copyright file of each package that was fetched."""
+    return sorted(root.glob("*/usr/share/doc/*/copyright"))
+
+
+def clip_of(path: Path, root: Path) -> Clip | None:
+    """None for what cannot be read, is shorter than half a second or all silence, or has more than two channels."""
+    try:
+        samples, rate = read_audio(path)
+    except MissingInput:
+        return None
+    if samples.shape[1] < LEAST_S * rate or len(samples) > 2 or not np.abs(samples).max() > 1e-3:
+        return None
+    name = str(path.relative_to(root))
+    whole_s = samples.shape[1] / rate
+    speech = bool(SPEECH.search(name))
+    music = whole_s >= MUSIC_FROM_S and not NO_MUSIC.search(name) and not speech
+    length = round(EXCERPT_S * rate)
+    if samples.shape[1] > length:
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        start = int(rng.integers(0, samples.shape[1] - length + 1))
+        samples = fade(np.ascontiguousarray(samples[:, start : start + length]), rate, FADE_S, start=start > 0)
+    if np.sqrt(np.mean(np.square(samples, dtype=np.float64))) < 1e-3:
+        return None
+    return Clip(
+        name=name,
+        package=path.relative_to(root).parts[0],
+        kind="music" if music else "speech" if speech else "sound_effects",
+        samples=samples,
+        rate=rate,
+    )
+
+
+def clips(half: str, root: Path | None = None) -> Iterator[Clip]:
+    """Every clip of a half once, whatever it is called."""
+    root = root or cache().with_name("defects")
+    seen: set[bytes] = set()
+    for path in paths(half, root):
+        clip = clip_of(path, root)
+        if clip is None:
+            continue
+        key = hashlib.sha256(clip.samples.tobytes()).digest()
+        if key not in seen:
+            seen.add(key)
+            yield clip

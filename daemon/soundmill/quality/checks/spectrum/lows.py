@@ -1,0 +1,90 @@
+"""The quality room, lows: mains hum and rumble."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.sentences import amount
+
+if TYPE_CHECKING:
+    from soundmill.quality.sound import Sound
+
+LISTED_FROM_DB = -50.0
+RUMBLE_LISTED_FROM_DB = -20.0
+
+
+def _measure(sound: Sound) -> Found:
+    import numpy as np
+
+    from soundmill.quality.detectors.defects import defect
+    from soundmill.quality.detectors.spectrum.lows import lows
+
+    peaks = np.asarray(sound.peaks[sound.judged], np.float32)
+    if not peaks.any():
+        return Found(values={"mains_hum_db": None, "rumble_db": None})
+    mixed = (peaks / peaks.max()) @ sound.slow[sound.judged]
+    found = lows(mixed, sound.sample_rate / sound.slower)
+    defects = []
+    if found.hum_db > LISTED_FROM_DB:
+        detail = f"{found.lines} lines at multiples of {found.mains_hz:.0f} Hz, {found.hum_db:.0f} dB against the sound"
+        defects.append(defect("mains_hum", 0.0, sound.duration_s, detail))
+    if found.rumble_db > RUMBLE_LISTED_FROM_DB:
+        detail = f"4 to 24 Hz, {found.rumble_db:.0f} dB against the sound"
+        defects.append(defect("rumble", 0.0, sound.duration_s, detail))
+    return Found(values={"mains_hum_db": found.hum_db, "rumble_db": found.rumble_db}, defects=defects)
+
+
+CHECK = QualityCheck(
+    name="lows",
+    measurements={
+        "mains_hum_db": Measurement(
+            unit="dB",
+            description="power of the lines at 50, 100, … 400 Hz (or 60 …) against all power, where in the "
+            "softest quarter of frames of 4 s three of them lie 5 dB above nine in ten bins within 5 Hz, two of these "
+            "8 dB; -100 without them; of all channels together",
+        ),
+        "rumble_db": Measurement(
+            unit="dB",
+            description="power from 4 to 24 Hz against all power, in the lower quartile of seconds; of all channels "
+            "together, -100 under 3 s",
+        ),
+    },
+    measure=_measure,
+    limits=(
+        Limit(
+            name="mains_hum_max_db",
+            description="mains hum against the sound",
+            default=-36.0,
+            sound_effects=0.0,
+            least=-100,
+            most=0,
+        ),
+        Limit(
+            name="rumble_max_db",
+            description="what lies from 4 to 24 Hz against the sound",
+            default=-12.0,
+            sound_effects=0.0,
+            least=-100,
+            most=0,
+        ),
+    ),
+    rules=(
+        Rule(
+            name="mains_hum",
+            measurement="mains_hum_db",
+            limit="mains_hum_max_db",
+            unit="dB",
+            says=amount("Mains hum lies at {found} dB against the sound{place}; at most {limit} dB is allowed.", 1),
+            missing="Mains hum was not looked for.",
+        ),
+        Rule(
+            name="rumble",
+            measurement="rumble_db",
+            limit="rumble_max_db",
+            unit="dB",
+            says=amount("Rumble below 25 Hz lies at {found} dB against the sound{place}; at most {limit} dB may.", 1),
+            missing="Rumble was not looked for.",
+        ),
+    ),
+)
