@@ -231,7 +231,7 @@ class RowReader:
                 f"is {duration * bpm / 60:.4g} beats at {bpm:g} bpm, so a loop of it would stumble; "
                 f"write bars in its place: {ways}",
             )
-        if not SHORTEST_DURATION_S <= length <= longest - spare:
+        if length > longest - spare or (bars and length < SHORTEST_DURATION_S):  # a duration's own least is the field's
             raise WrongLength(field, _not_so_long(model.name, length, longest, spare, bars, bpm))
         return length
 
