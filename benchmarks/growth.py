@@ -25,7 +25,7 @@ from ulid import ULID
 
 from report import RATE, clips
 from soundmill.audio.decode import decode
-from soundmill.audio.tags import add_info_list
+from soundmill.audio.tags import add_chunks, info_list
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.shelf.files import file_take, take_path
 from soundmill.commands.report import make_report
@@ -86,7 +86,7 @@ class Year:
 
         def finish(attempt: Attempt) -> None:
             sound, measured = sounds[attempt.job.id % 40], found[attempt.job.id % 40]
-            sound = add_info_list(sound, {"title": f"{self.made}/{attempt.job.id}"})  # no two files are the same
+            sound = add_chunks(sound, info_list({"title": f"{self.made}/{attempt.job.id}"}))  # no two are the same
             clip = Generated(
                 job_id=attempt.job.id, attempt=attempt.number, audio=sound, format=AudioFormat.WAV, sample_rate=RATE,
                 channels=1, duration_s=self.seconds, generation_s=5.1234567, device_s=0.51234567, row_steps=1000,

@@ -182,15 +182,15 @@ def test_a_clock_that_is_set_back_loses_no_report_and_makes_none_twice(mill: Any
 
 
 def test_a_delivery_is_owed_once_for_each_end_of_its_batch(mill: Any) -> None:
-    asked = DeliveryAsked(profile="game", to="castle", zipped=True)
-    for name, deliver in (("first", asked), ("none", None), ("second", DeliveryAsked(profile="studio"))):
+    game = DeliveryAsked(profile="game", to="castle", zipped=True)
+    for name, deliver in (("first", game), ("none", None), ("second", DeliveryAsked(profile="studio"))):
         jobs = [mill.spec(1)]
         mill.catalog.ingest(BatchSpec(name=name, jobs=jobs, job_count=1, deliver=deliver), mill.source())
     assert mill.catalog.undelivered() == []  # at work
     for attempt in mill.claim(limit=3):
         mill.fail(attempt)
     first, second = mill.catalog.undelivered()
-    assert (first.name, first.job_count, first.finished_at, first.asked) == ("first", 1, mill.clock.now, asked)
+    assert (first.name, first.job_count, first.finished_at, first.asked) == ("first", 1, mill.clock.now, game)
     batch = mill.row("SELECT id, ulid FROM batches WHERE name = 'first'")
     assert (first.id, first.ulid) == (batch["id"], batch["ulid"])
     assert (second.name, second.asked) == ("second", DeliveryAsked(profile="studio"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from soundmill.catalog import wishes
 from soundmill.catalog.asking import comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.asking.answers import Effect, Wish
 from soundmill.catalog.connection import connect_writer
@@ -116,6 +117,7 @@ def test_each_time_of_a_view_is_shown_where_there_is_one(busy: Any, view: str) -
     told = {
         "troubles": '[{"part": "x", "since": 1e9}]', "heartbeat": '{"at": 1e9}',
         "storage": '{"at": 1e9, "places": [{}]}',
+        "deliveries": '[{"ulid": "01D", "asked_at": 1e9, "ended_at": 1e9}]',
     }  # fmt: skip
     with busy.catalog.connected() as db:
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -274,8 +276,8 @@ def test_a_batchs_progress_counts_every_end(mill: Any) -> None:
     first, second, _ = mill.claim(limit=3)
     mill.succeed(first)
     mill.fail(second)
-    mill.catalog.cancel("themes/job-0008")
-    mill.catalog.cancel("themes/job-0007")
+    asked(mill.catalog, wishes.cancel, "themes/job-0008")
+    asked(mill.catalog, wishes.cancel, "themes/job-0007")
     assert mill.row("SELECT done, percent, n_queued, n_running, n_failed, n_cancelled FROM batch_progress") == {
         "done": 4, "percent": 50.0, "n_queued": 3, "n_running": 1, "n_failed": 1, "n_cancelled": 2,
     }  # fmt: skip
@@ -285,7 +287,7 @@ def test_the_queue_says_why_a_job_waits(mill: Any) -> None:
     mill.ingest(2, name="a")
     mill.ingest(1, name="b")
     mill.fail(mill.claim()[0], retry_in=60)
-    mill.catalog.pause("b")
+    asked(mill.catalog, wishes.pause, "b")
     assert {row["job_id"]: row["state"] for row in mill.rows("SELECT job_id, state FROM queue")} == {
         1: "waiting", 2: "ready", 3: "paused",
     }  # fmt: skip

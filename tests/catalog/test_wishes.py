@@ -219,7 +219,7 @@ def test_a_batch_is_archived_at_a_time_once_and_comes_back_once(mill: Any) -> No
     with pytest.raises(InvalidControl, match="is still at work"):
         archive(True)
     assert archive(False) == [None]
-    mill.catalog.cancel("themes")
+    asked(mill.catalog, wishes.cancel, "themes")
     began = mill.clock.now
     assert archive(True) == [began]
     mill.clock.now += 10

@@ -25,11 +25,8 @@ from dataclasses import dataclass, replace
 from soundmill.engine.protocol import Event
 from soundmill.errors import EngineDied, EngineError
 from soundmill.jobs import FailureKind, Generated, GenerationFailed, GenerationRequest, ModelInfo, Progress
+from soundmill.quality.registry import measurements
 
-OF_MUSIC = (
-    "tempo_bpm", "tempo_certainty", "key_number", "key_certainty", "asked_bpm", "asked_key_number", "tempo_difference",
-    "key_difference", "loop_seam",
-)  # fmt: skip
 SAMPLE_RATE = 8000  # Hz: small files
 PEAK = 0.25  # of full scale
 
@@ -62,10 +59,11 @@ def tone(request: GenerationRequest) -> bytes:
 
 
 def measured(request: GenerationRequest) -> dict[str, float | None]:
-    """Every measurement of quality/measure.py, as a healthy tone (or digital silence) would give them."""
+    """Every measurement there is, as a healthy tone (or digital silence) gives them; None where nothing hangs on it."""
     silent = "silence" in request.prompt
     peak = None if silent else 20 * math.log10(PEAK)
     return {
+        **dict.fromkeys(measurements()),
         "silence_share": 1.0 if silent else 0.0,
         "clipping_share": 0.0,
         "repetition_correlation": 0.0,
@@ -99,7 +97,6 @@ def measured(request: GenerationRequest) -> dict[str, float | None]:
         "level_step_db": 0.0,
         "channel_difference_db": None,
         "stereo_correlation": None,
-        **dict.fromkeys(OF_MUSIC),  # a tone has no beat, and too few notes for a key
     }
 
 

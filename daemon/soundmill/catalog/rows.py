@@ -15,6 +15,7 @@ from soundmill.catalog.reports import changed
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
 
 PARAMETERS = tuple(field.name for field in fields(Parameters))  # each has a column of its name in jobs
+FLAGS = frozenset(field.name for field in fields(Parameters) if field.type in (bool, "bool"))  # SQLite has none
 JOB_COLUMNS = "j.*, b.name AS batch_name, b.on_qc_fail AS on_qc_fail"
 JOB = f"SELECT {JOB_COLUMNS} FROM jobs j JOIN batches b ON b.id = j.batch_id "
 
@@ -81,7 +82,7 @@ def job_of(row: sqlite3.Row) -> Job:
 def parameters_of(row: sqlite3.Row | Mapping[str, Any]) -> Parameters:
     """A job's parameters from its row, which may hold more; what a row from before them lacks was not asked for."""
     held = row.keys()
-    return Parameters(**{name: row[name] for name in PARAMETERS if name in held})
+    return Parameters(**{name: bool(row[name]) if name in FLAGS else row[name] for name in PARAMETERS if name in held})
 
 
 def _path(text: str | None) -> Path | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
 from soundmill import __version__
+from soundmill.jobs import OF_THE_CLIP, Parameters
 from soundmill.publish.assets import load_assets
 from soundmill.publish.frozen.bundle import script
 from soundmill.words import listed, number
@@ -53,7 +55,8 @@ def write(
 
 def _told(row: Mapping[str, Any], audio: str) -> dict[str, Any]:
     """What the page knows of a take."""
-    settings = ", ".join(f"{name} {number(float(row[name]))}" for name in ("temperature", "top_k", "top_p", "cfg_coef"))
+    sampling = [each.name for each in fields(Parameters) if each.name not in OF_THE_CLIP]
+    settings = ", ".join(f"{name} {number(float(row[name]))}" for name in sampling)
     return {
         **{name: row[name] for name in TOLD},
         "audio": f"{audio}/{row['audio']}",

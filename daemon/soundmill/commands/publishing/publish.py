@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from soundmill.commands.publishing import folder, site, sounds
 from soundmill.commands.publishing.sounds import Shown
 from soundmill.errors import SoundmillError, UsageError
 from soundmill.home import Home
+from soundmill.jobs import OF_THE_CLIP, Parameters
 from soundmill.words import count, have, size
 
 MARK = "published.json"  # by which a folder is known as one of these
@@ -143,7 +144,8 @@ def _drawn(catalog: Path) -> dict[int, bytes]:
 
 def _tags(row: dict[str, Any]) -> dict[str, str]:
     """What is written into a file that is encoded anew, as its take's has it."""
-    settings = {name: f"{row[name]:g}" for name in ("duration", "temperature", "top_k", "top_p", "cfg_coef")}
+    names = [each.name for each in fields(Parameters)]
+    settings = {name: f"{row[name]:g}" for name in names if row[name] or name not in OF_THE_CLIP}
     known = {name: str(row[name]) for name in ("batch", "job", "attempt", "prompt", "model", "seed", "licence")}
     return {**known, **settings, "software": f"Soundmill {__version__}"}
 

@@ -22,7 +22,7 @@ FIXED = "only."  # what begins the name of a filter in an address
 FAMILY = "SELECT family FROM experiment_family WHERE batch = :batch"
 MEMBERS = "SELECT batch FROM experiment_family WHERE family = :family LIMIT 200"
 TAKES = """
-SELECT audio, batch, job, condition, labels, replicate, seed, verdict, score, stars, output_id
+SELECT audio, batch, job, position, condition, labels, replicate, seed, verdict, score, stars, output_id
 FROM takes WHERE batch IN (SELECT value FROM json_each(:batches)) AND is_final AND pruned_at IS NULL
 ORDER BY output_id LIMIT :limit
 """
@@ -98,6 +98,7 @@ def _takes(ask: Ask, batch: str) -> list[Row]:
     family = ask(FAMILY, {"batch": batch})[0]["family"]
     members = [row["batch"] for row in ask(MEMBERS, {"family": family})]
     rows = ask(TAKES, {"batches": json.dumps(members or [batch]), "limit": MOST_TAKES})
+    rows.sort(key=lambda row: row["position"])  # whichever was made first: factors stand as in the file
     conditions = [json.loads(row["condition"] or "{}") for row in rows]
     is_experiment = any(conditions)
     for row, condition in zip(rows, conditions, strict=True):
