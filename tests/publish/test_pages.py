@@ -438,3 +438,11 @@ def test_the_site_works_below_another_address(home: Home) -> None:
         assert expected in front
     assert 'href="/-/' not in front and 'href="/catalog' not in front
     close_site(datasette)
+
+
+def test_outlines_are_told_of_the_files_that_have_one(get: Get) -> None:
+    asked = "file=forest%2Fclip-001.wav&file=forest%2Fclip-010.wav&file=..%2Fcatalog.db&file=%3Cscript%3E"
+    found = get(f"/-/soundmill/outlines?{asked}").json()
+    assert list(found) == ["forest/clip-001.wav"]  # every fifth is from before there were peaks
+    assert found["forest/clip-001.wav"].startswith("<svg") and "script" not in found["forest/clip-001.wav"]
+    assert get("/-/soundmill/outlines").json() == {}

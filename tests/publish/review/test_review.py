@@ -346,7 +346,7 @@ KNOWN = {"actor": {"id": "ann", "name": "Ann"}, "may": {"rate": True}, "token": 
 def test_no_page_has_what_people_with_aids_cannot_use(
     browser: Browser, mill: tuple[Home, str], path: str, scheme: Any
 ) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(f"{mill[1]}-/soundmill/{path}")
     page.wait_for_selector("[data-part=found] button, .sm-row[aria-current]")

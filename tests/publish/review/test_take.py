@@ -99,11 +99,3 @@ def test_it_plays_and_leads_to_where_something_was_found(page: Page, seen: Seen,
     page.click("[data-part=found] button")
     page.wait_for_selector("[data-does=play][aria-label=Pause]")
     assert seen.errors == []
-
-
-def test_outlines_are_told_of_the_files_that_have_one(get: Get) -> None:
-    asked = "file=forest%2Fclip-001.wav&file=forest%2Fclip-010.wav&file=..%2Fcatalog.db&file=%3Cscript%3E"
-    found = get(f"/-/soundmill/outlines?{asked}").json()
-    assert list(found) == ["forest/clip-001.wav"]  # every fifth is from before there were peaks
-    assert found["forest/clip-001.wav"].startswith("<svg") and "script" not in found["forest/clip-001.wav"]
-    assert get("/-/soundmill/outlines").json() == {}
