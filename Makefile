@@ -6,8 +6,8 @@
 # make fuzz   read 100,000 damaged job files
 # make simulate  100,000 simulated jobs under kills, power cuts, full disks and clock changes; JOBS=1000000 for more
 # make mutate  small changes in the code of catalog/, schedule/, inbox/: does a test fail? CHANGES=1000 of them, from SEED
-# make torture  the long run behind docs/RELIABILITY.md, an hour or two; a part is left out with CRASHPOINTS=, SIMULATE=,
-#             FUZZ=, SOAK= or MUTATE=
+# make torture  the long run behind docs/RELIABILITY.md, some hours; a part is left out with CRASHPOINTS=, SIMULATE=,
+#             FUZZ=, SOAK=, HOUR= or MUTATE=
 # make lock   compile requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
@@ -42,6 +42,7 @@ CRASHPOINTS ?= --kills 20 --power 5 --errors 6 --pairs 560
 SIMULATE    ?= --jobs 1000000
 FUZZ        ?= 100000
 SOAK        ?= --jobs 200000
+HOUR        ?= --seconds 3600
 MUTATE      ?= --sample 1000
 FOUND       := docs/reliability
 
@@ -52,6 +53,7 @@ torture: $(READY)
 		$(BIN)/python docs/reliability.py --stamp $(FOUND)/simulator.json))
 	$(if $(FUZZ),PYTHONPATH=tests $(BIN)/python -m support.fuzz $(FUZZ) --json $(FOUND)/fuzz.json)
 	$(if $(SOAK),$(BIN)/python benchmarks/soak.py $(SOAK) --json $(FOUND)/soak.json)
+	$(if $(HOUR),$(BIN)/python benchmarks/hour.py $(HOUR) --json $(FOUND)/hour.json)
 	$(if $(MUTATE),PYTHONPATH=tests $(BIN)/python -m mutation $(MUTATE) --json $(FOUND)/mutation.json)
 	$(BIN)/python docs/reliability.py
 

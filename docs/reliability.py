@@ -35,6 +35,7 @@ no result there says so.
   owns clock, disk, people and engines.
 - **Fuzz** (`tests/support/fuzz.py`): damaged job files are read.
 - **Soak** (`benchmarks/soak.py`): many jobs on eight devices of the light engine, killed at random.
+- **Hour** (`benchmarks/hour.py`): the daemon with its engine process, site and reports, fed all the while.
 - **Mutation** (`tests/mutation/`): the code of catalog/, schedule/ and inbox/ is changed in small ways, one at a time,
   and a test has to fail: comparisons, conditions, arithmetic, constants, texts, what is returned, raised or caught,
   statements left out, and the words of SQL. A sample has from each file its share.
@@ -48,7 +49,7 @@ power cuts and the simulator show that.
 def page() -> str:
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
     parts = [ABOUT, "## Promises and faults\n", *promises(found), "", "## The runs\n", *runs(found), ""]
-    parts += ["## Nothing grows\n", *soak(found.get("soak")), ""]
+    parts += ["## Nothing grows\n", *growth(found), ""]
     parts += [
         "That nothing is reachable that should not be is the matter of `tests/publish/test_attacks.py` and",
         "`tests/test_systemd.py`, at every run of the tests.\n",
@@ -86,6 +87,7 @@ def runs(found: Mapping[str, Any]) -> Iterator[str]:
         ("simulator", _simulator),
         ("fuzz", lambda r: f"{r['inputs']:,} files"),
         ("soak", lambda r: f"{r['jobs']:,} jobs on {r['devices']} devices, {r['kills']} kills"),
+        ("hour", lambda r: f"{r['jobs']:,} jobs of the built-in model"),
         ("mutation", _mutation),
     ):
         result = found.get(name)
@@ -119,21 +121,25 @@ def _mutation(result: Mapping[str, Any]) -> str:
     )
 
 
-def soak(result: Mapping[str, Any] | None) -> Iterator[str]:
-    yield "| of the daemon | at most | second half of the longest life less the first |"
-    yield "| --- | ---: | ---: |"
-    for name, unit in (("memory_mb", " MB"), ("descriptors", ""), ("threads", "")):
-        what = name.removesuffix("_mb")
-        if result is None:
-            yield f"| {what} | {NOT_RUN} | |"
-        else:
-            yield f"| {what} | {result[f'{name}_most']}{unit} | {result[f'{name}_growth']:+g}{unit} |"
-    if result is not None:
+def growth(found: Mapping[str, Any]) -> Iterator[str]:
+    soak = found.get("soak")
+    yield "| of the daemon | in | at most | second half of its longest life less the first |"
+    yield "| --- | --- | ---: | ---: |"
+    for run in ("soak", "hour"):
+        for name, unit in (("memory_mb", " MB"), ("descriptors", ""), ("threads", "")):
+            what, result = name.removesuffix("_mb"), found.get(run)
+            if result is None:
+                yield f"| {what} | {run} | {NOT_RUN} | |"
+            else:
+                yield f"| {what} | {run} | {result[f'{name}_most']}{unit} | {result[f'{name}_growth']:+g}{unit} |"
+    if soak is not None:
         yield ""
         yield (
-            f"A claim took {result['claim_ms_median']} ms in the middle and {result['claim_ms_p99']} ms at the"
-            f" 99th percentile of {result['claims']:,}; with the wait for seven other workers that had nothing else to"
-            f" do, {result['claim_waited_ms_p99']} ms. {result['jobs_a_s']:,} jobs a second went through."
+            f"A claim took {soak['claim_ms_median']} ms in the middle and {soak['claim_ms_p99']} ms at the 99th"
+            f" percentile of {soak['claims']:,}; with the wait for seven other workers that had nothing else to do,"
+            f" {soak['claim_waited_ms_p99']} ms. {soak['jobs_a_s']:,} jobs a second went through. Where"
+            f" {soak['devices']} devices made {soak['paced_clips_a_s']} clips a second in all, a claim with its wait"
+            f" took {soak['paced_claim_waited_ms_p99']} ms at that percentile."
         )
 
 

@@ -112,6 +112,20 @@ def test_juries_side_by_side_are_as_each_alone() -> None:
         assert float(both.surety[at]) == pytest.approx(float(alone.surety), abs=1e-3)
 
 
+@pytest.mark.parametrize("listens", [0.3, 0.7, 0.95])
+def test_who_may_be_clicking_pulls_strengths_neither_together_nor_apart(listens: float) -> None:
+    """Counts just as expected of somebody who listens with that chance: the truth comes back."""
+    truth, order, tie = np.array([1.2, 0.1, -1.3]), 0.3, -0.4
+    said = listens * chances_of(truth, np.array(order), np.array(tie)) + (1 - listens) / 3
+    counts = 1e6 * said * (1 - np.eye(3))[..., None]
+    standing = fit(counts[None], np.array([np.log(listens / (1 - listens)) - np.log(0.85 / 0.15)]))
+    assert float(standing.listening[0]) == pytest.approx(listens)
+    assert standing.strengths == pytest.approx(truth, abs=1e-3)
+    assert (float(standing.order), float(standing.tie)) == pytest.approx((order, tie), abs=1e-3)
+    alone = fit(counts[None], np.array([200.0]))
+    assert abs(float(alone.strengths[0])) < abs(truth[0]) - 0.02
+
+
 def test_chances_add_up_to_one() -> None:
     standing = stand(SOME)
     assert chances_of(standing.strengths, standing.order, standing.tie).sum(axis=-1) == pytest.approx(1)

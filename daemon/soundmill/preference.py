@@ -163,23 +163,22 @@ def fit(counts: Floats, checks: Floats) -> Standing:
     listening (`odds_of`): the mode of what is likely after them, and the inverse of the information there. Every
     leading axis is a jury of its own.
 
-    Each listener is one who listens or one who answers by chance, and their answers count by how likely they are the
-    first, by their checks alone: whoever hears otherwise than most is no reason to leave them out.
+    Each listener is one who listens or one who answers by chance, as likely as their checks alone say (whoever hears
+    otherwise than most is no reason to leave them out), and each answer has the chance that follows: what is said by
+    whoever may be clicking pulls the strengths neither together nor apart.
     """
     n = counts.shape[-2]
     at = np.zeros((*counts.shape[:-4], n + 2))
     precision = np.concatenate([np.full(n, STRENGTH_SD**-2), [ORDER_SD**-2, TIE_SD**-2]])
     listening = 1 / (1 + np.exp(-np.clip(checks + log(LISTENING / (1 - LISTENING)), -500, 500)))
-    counted = np.einsum("...r,...rijk->...ijk", listening, counts)
-    asked = counted.sum(axis=-1)
     for _ in range(MOST_STEPS):
-        slope, information = _likelihood(at, counted, asked)
+        slope, information = _likelihood(at, counts, listening)
         step = np.linalg.solve(information + np.diag(precision), (slope - precision * at)[..., None])[..., 0]
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(np.abs(step).max(axis=-1, keepdims=True), CLOSE))
         at = at + step
         if np.abs(step).max() < CLOSE:
             break
-    _, information = _likelihood(at, counted, asked)
+    _, information = _likelihood(at, counts, listening)
     covariance = np.linalg.inv(information + np.diag(precision))
     centre = np.eye(n) - 1 / n
     return Standing(
@@ -196,19 +195,27 @@ def nothing_known(takes: int) -> Standing:
     return fit(np.zeros((0, takes, takes, len(ANSWERS))), np.zeros(0))
 
 
-def _likelihood(at: Floats, counts: Floats, asked: Floats) -> tuple[Floats, Floats]:
-    """Slope (..., n + 2) and information (..., n + 2, n + 2) of the log likelihood at strengths, o and t."""
+def _likelihood(at: Floats, counts: Floats, listening: Floats) -> tuple[Floats, Floats]:
+    """Slope (..., n + 2) and expected information (..., n + 2, n + 2) of the log likelihood at strengths, o and t.
+
+    An answer of a chance p, by somebody who listens with a chance w, has w p + (1 - w) / 3. All of p follows from
+    h = (d + o) / 2 and t; what a pair tells of these two is put where its takes are.
+    """
     n = counts.shape[-2]
-    chances = chances_of(at[..., :n], at[..., n], at[..., n + 1])
-    first, second, tie = chances[..., 0], chances[..., 1], chances[..., 2]
-    lean = (first - second) / 2
-    pull = (counts[..., 0] - counts[..., 1]) / 2 - asked * lean
-    ties = counts[..., 2] - asked * tie
+    p = chances_of(at[..., :n], at[..., n], at[..., n + 1])
+    lean = (p[..., 0] - p[..., 1])[..., None]
+    by_h = p * (np.array([1.0, -1.0, 0.0]) - lean)
+    by_t = p * (np.array([0.0, 0.0, 1.0]) - p[..., 2:])
+    w = listening[..., :, None, None, None]
+    said = w * p[..., None, :, :, :] + (1 - w) * BY_CHANCE
+    met = np.einsum("...rijk,...rijk->...ijk", counts, w / said)
+    seen = np.einsum("...rij,...rijk->...ijk", counts.sum(axis=-1), w**2 / said)
+    pull, ties = (met * by_h).sum(axis=-1) / 2, (met * by_t).sum(axis=-1)
     slope = np.empty_like(at)
     slope[..., :n] = pull.sum(axis=-1) - pull.sum(axis=-2)
     slope[..., n], slope[..., n + 1] = pull.sum(axis=(-2, -1)), ties.sum(axis=(-2, -1))
-    tells = asked * ((first + second) / 4 - lean**2)
-    mixed = -asked * tie * lean
+    tells = (seen * by_h**2).sum(axis=-1) / 4
+    mixed = (seen * by_h * by_t).sum(axis=-1) / 2
     found = np.zeros((*at.shape, n + 2))
     found[..., :n, :n] = -(tells + np.swapaxes(tells, -1, -2))
     places = np.arange(n)
@@ -217,7 +224,7 @@ def _likelihood(at: Floats, counts: Floats, asked: Floats) -> tuple[Floats, Floa
         found[..., :n, column] = found[..., column, :n] = part.sum(axis=-1) - part.sum(axis=-2)
     found[..., n, n] = tells.sum(axis=(-2, -1))
     found[..., n, n + 1] = found[..., n + 1, n] = mixed.sum(axis=(-2, -1))
-    found[..., n + 1, n + 1] = (asked * tie * (1 - tie)).sum(axis=(-2, -1))
+    found[..., n + 1, n + 1] = (seen * by_t**2).sum(axis=(-3, -2, -1))
     return slope, found
 
 
