@@ -17,7 +17,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 from soundmill.catalog import claims, experiments, outputs, reports, rows, scores, selection, state
 from soundmill.catalog import ingest as ingesting
 from soundmill.catalog.asking import answers, deliveries
-from soundmill.catalog.connection import Asked, Together, connect_writer, not_durable, transaction, translated
+from soundmill.catalog.connection import Asked, Together, connect_writer, not_durable, transaction, translated, written
 from soundmill.catalog.keeping import retention
 from soundmill.catalog.migrations import known, migrate, pending
 from soundmill.catalog.upgrade import copies
@@ -53,11 +53,7 @@ class Writing(Reading[P, R]):
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             with catalog.connected() as db:
-                with transaction(db):
-                    result = self._function(db, *args, **kwargs)
-                    passing(f"catalog.{self._name}")
-                passing(f"catalog.{self._name}.done")
-            return result
+                return written(db, self._name, lambda db: self._function(db, *args, **kwargs))
 
         return call
 
@@ -86,11 +82,7 @@ class WritingAt(Generic[P, R]):
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             with catalog.connected() as db:
-                with transaction(db):
-                    result = self._function(db, catalog.clock(), *args, **kwargs)
-                    passing(f"catalog.{self._name}")
-                passing(f"catalog.{self._name}.done")
-            return result
+                return written(db, self._name, lambda db: self._function(db, catalog.clock(), *args, **kwargs))
 
         return call_together if self._together else call
 

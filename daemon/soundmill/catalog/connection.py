@@ -76,6 +76,15 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def written(db: sqlite3.Connection, name: str, change: Callable[[sqlite3.Connection], R]) -> R:
+    """What a change comes to, in a transaction of its own that passes the point of that name."""
+    with transaction(db):
+        result = change(db)
+        passing(f"catalog.{name}")
+    passing(f"catalog.{name}.done")
+    return result
+
+
 class Asked(Generic[R]):
     """One caller's write, and what came of it."""
 
@@ -112,7 +121,7 @@ class Together:
                 with suppress(Exception):  # whoever's it is: nothing of it was done, and it comes again by itself
                     self._all(db, group)
             if not asked.done:
-                self._one(db, asked)
+                return written(db, asked.name, asked.change)
         if asked.error is not None:
             raise asked.error
         return cast("R", asked.result)
@@ -133,13 +142,6 @@ class Together:
             each.done = True
         for each in group:
             passing(f"catalog.{each.name}.done")
-
-    def _one(self, db: sqlite3.Connection, asked: Asked[Any]) -> None:
-        asked.error = None
-        with transaction(db):
-            asked.result = asked.change(db)
-            passing(f"catalog.{asked.name}")
-        passing(f"catalog.{asked.name}.done")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from datasette.utils.asgi import Response
 
 from soundmill.publish import reads
 from soundmill.publish.desk import common
-from soundmill.publish.pages import LIVE
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.sharing.answers import shared
 from soundmill.publish.stream import url_word
@@ -48,8 +47,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     if batch is None:
         # Not Datasette's NotFound: that sends an address with a % in it to another one first.
         context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
-        html = await datasette.render_template("error.html", context, request=request, view_name="soundmill")
-        return Response.html(html, status=404, headers=LIVE)
+        return await common.page(datasette, request, "error", context, status=404)
     context = {
         **common.frame(datasette, database, "batch"),
         "batch": batch,
