@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import random
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
@@ -53,6 +54,19 @@ def settings() -> Config:
     )
 
 
+@contextlib.contextmanager
+def _collecting_by_hand() -> Iterator[None]:
+    """Garbage is collected where a daemon begins: connections of dead ones share their cache with the living one's, and
+    to close one while that one is in the middle of a statement waits for ever."""
+    gc.disable()
+    gc.freeze()  # what was imported need not be looked through each time
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """`digest` is of all steps: two runs of one history have the same."""
@@ -82,7 +96,8 @@ def run(
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graveyard").mkdir(parents=True)
     try:
-        return Run(seed, items, folder, spoil, far).go()
+        with _collecting_by_hand():
+            return Run(seed, items, folder, spoil, far).go()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -294,6 +309,7 @@ class Run:
     def _begin(self) -> None:
         self.service = None
         self.threads.running.clear()
+        gc.collect()
         last, self._last = self._last, None
         self._disturbed = self._disturbances()
         self.observer.last_beat = None
@@ -363,6 +379,7 @@ class Run:
             self.world.dead = True
             with self.world.acting(Mode.DAEMON), contextlib.suppress(Killed):
                 service._opened.close()
+            service._telling.heartbeat._close()  # the system closes what a process had open
         self.observer.rolled_back()
 
     # -- what befalls it ---------------------------------------------------------------------
