@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from schedule.conftest import Mill
+from soundmill import faults
 from soundmill.catalog import wishes
 from soundmill.errors import (
     EngineDied,
@@ -55,6 +57,46 @@ def test_the_slots_are_kept_full_and_never_overfull(mill: Mill) -> None:
     mill.run(mill.worker(engine))
     assert engine.most_in_flight == 4
     assert len(engine.submitted) == 10
+
+
+@contextmanager
+def failing_once(point: str) -> Iterator[None]:
+    left = [point]
+
+    def listener(passed: str) -> None:
+        if passed in left:
+            left.remove(passed)
+            raise MemoryError(point)
+
+    faults.listen(listener)
+    try:
+        with pytest.raises(MemoryError):
+            yield
+    finally:
+        faults.listen(None)
+
+
+def test_a_claim_that_was_written_and_raised_all_the_same_loses_no_job(mill: Mill) -> None:
+    mill.batch("a lute", "a drum")
+    worker = mill.worker(mill.engine(slots=4))
+    with failing_once("catalog.claim.done"):
+        worker.step()
+    assert statuses(mill) == {"running": 2} and worker.in_flight == ()
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 2}
+    assert [each[:3] for each in attempts(mill)] == [
+        (1, 1, "interrupted"), (2, 1, "interrupted"), (1, 2, "succeeded"), (2, 2, "succeeded"),
+    ]  # fmt: skip
+    assert [job.strikes for job in mill.jobs()] == [1, 1]
+
+
+def test_a_worker_that_ends_gives_back_what_it_does_not_know_of(mill: Mill) -> None:
+    mill.batch("a lute")
+    worker = mill.worker(mill.engine())
+    with failing_once("catalog.claim.done"):
+        worker.step()
+    worker.close("its thread ended")
+    assert statuses(mill) == {"queued": 1}
 
 
 def test_jobs_run_by_priority_then_in_the_order_of_the_file(mill: Mill) -> None:

@@ -155,6 +155,7 @@ class Catalog:
     succeed = WritingAt(claims.succeed, together=True)
     better_take = Reading(selection.better_take)
     fail = WritingAt(claims.fail, together=True)
+    running = Reading(claims.running)
     release = WritingAt(claims.release)
     recover = WritingAt(claims.recover)
     progress = Writing(state.progress)

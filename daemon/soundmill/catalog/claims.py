@@ -258,11 +258,18 @@ def release(db: sqlite3.Connection, now: float, attempts: Sequence[Attempt], rea
     return released
 
 
+def running(db: sqlite3.Connection, worker: str | None = None) -> list[Attempt]:
+    """The attempts that are on record as running; of one worker."""
+    rows = db.execute(
+        "SELECT * FROM attempts WHERE status = 'running' AND worker = coalesce(?, worker) ORDER BY id", (worker,)
+    ).fetchall()
+    return [_attempt(db, row) for row in rows]
+
+
 def recover(db: sqlite3.Connection, now: float) -> list[Attempt]:
     """At start: end every attempt that a dead daemon left running. Its job is queued again, without a strike, unless
     the daemon has ended GIVEN_UP_AFTER times in a row while it ran."""
-    running = db.execute("SELECT * FROM attempts WHERE status = 'running' ORDER BY id").fetchall()
-    found = [_attempt(db, row) for row in running]
+    found = running(db)
     for attempt in found:
         values = {"job": attempt.job.id, "number": attempt.number, "ended": DAEMON_ENDED}
         in_a_row = int(db.execute(ENDED_IN_A_ROW, values).fetchone()[0])

@@ -78,6 +78,7 @@ class Worker:
         self._reduced_with: frozenset[tuple[int, int]] = frozenset()  # the clips in flight when slots were halved
         self._in_flight: dict[tuple[int, int], Attempt] = {}
         self._alone = False
+        self._unsure = False  # of what the last claim took: it may have been written and raised all the same
         self._unsettled: deque[Event] = deque()
         self._begun: dict[tuple[int, int], str] = {}  # paths of takes whose files may be there and whose rows are not
         self._progress: dict[tuple[int, int], Progress] = {}
@@ -130,6 +131,7 @@ class Worker:
             self._take_back(key)  # before the job may be another worker's
         self._ledger.release(self.in_flight, reason)
         self._in_flight.clear()
+        self._release_unknown(reason)
         self._unsettled.clear()
         self._state("stopped")
 
@@ -140,6 +142,7 @@ class Worker:
         free = self._model.slots - len(self._in_flight) if self._model else 1
         if free <= 0 or self._alone:
             return
+        self._release_unknown("its worker did not learn that it had it")
         model = choose_model(
             self._ledger.model_queues(),
             loaded=loaded,
@@ -155,17 +158,10 @@ class Worker:
             if not self._load(model):
                 return
         assert self._model is not None
-        attempts = self._ledger.claim(
-            worker=self.device,
-            device=self.device,
-            model=model,
-            limit=self._model.slots - len(self._in_flight),
-            engine_idle=not self._in_flight,
-        )
+        attempts = self._take(model, self._model.slots - len(self._in_flight))
         if not attempts:
             return
         self._alone = any(attempt.alone for attempt in attempts)
-        self._hold(attempts)
         try:
             passing("worker.submit")
             self._engine.submit([self._trade.request_for(attempt) for attempt in attempts])
@@ -191,19 +187,28 @@ class Worker:
             # A model that cannot be had fails every job waiting for it, one claim at a time; a load
             # that failed for want of memory or a dead process is retried with the job that asked.
             limit = 1000 if kind in (FailureKind.UNKNOWN_MODEL, FailureKind.MODEL_UNAVAILABLE) else 1
-            attempts = self._ledger.claim(
-                worker=self.device, device=self.device, model=model, limit=limit, engine_idle=True
-            )
-            self._hold(attempts)
-            self._all_failed(attempts, kind, str(error))
+            self._all_failed(self._take(model, limit), kind, str(error))
             self._state("idle", error=str(error))
             return False
         self._loaded = model
         self._loaded_since = self._steady()
         return True
 
-    def _hold(self, attempts: Sequence[Attempt]) -> None:
+    def _take(self, model: str, limit: int) -> list[Attempt]:
+        """Claim jobs, which are in flight from then on."""
+        self._unsure = True
+        attempts = self._ledger.claim(
+            worker=self.device, device=self.device, model=model, limit=limit, engine_idle=not self._in_flight
+        )
+        self._unsure = False
         self._in_flight.update({attempt.key: attempt for attempt in attempts})
+        return attempts
+
+    def _release_unknown(self, reason: str) -> None:
+        if self._unsure:
+            known = self._in_flight
+            self._ledger.release([a for a in self._ledger.running(self.device) if a.key not in known], reason)
+            self._unsure = False
 
     def _all_failed(self, attempts: Sequence[Attempt], kind: FailureKind, message: str) -> None:
         """Settled with the next round's events, so that a full disk cannot lose the failure."""
