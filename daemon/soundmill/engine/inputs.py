@@ -32,8 +32,8 @@ def check(request: GenerationRequest, spec: ModelSpec) -> None:
     if wanted.loop and not wanted.made_s <= spec.max_duration_s:
         beyond = wanted.made_s - wanted.duration
         raise BadParameter(
-            f"loop: {spec.short} makes up to {spec.max_duration_s:g} s, and a loop is folded out of {beyond:g} s more "
-            f"than its length: ask for {spec.max_duration_s - beyond:g} s or less"
+            f"loop: {spec.short} makes up to {spec.max_duration_s:g} s, and a loop takes {beyond:g} s more than "
+            f"its length: ask for {spec.max_duration_s - beyond:g} s or less"
         )
     for field in fields(wanted):
         _check_bounds(field, getattr(wanted, field.name))

@@ -31,6 +31,7 @@ import torch
 from audiocraft.utils import utils as draws
 
 from soundmill.engine.audiocraft import loading
+from soundmill.engine.audiocraft.circular import generate_loops
 from soundmill.engine.audiocraft.info import info_of
 from soundmill.engine.backend import Clip
 from soundmill.engine.failures import failure, is_out_of_memory, text_of
@@ -256,6 +257,8 @@ class AudioCraftBackend:
                 longest_s = min(group.parameters.made_s, self._model.max_duration)
                 wav, rate = read_beginning(group.continue_from, longest_s, group.input_folders)
                 audio = model.generate_continuation(wav.expand(len(prompts), -1, -1), rate, prompts, progress=True)
+            elif group.parameters.loop and self._spec.family.fixed_length:
+                audio = generate_loops(model, prompts, round(group.parameters.duration * self._spec.sample_rate))
             else:
                 audio = model.generate(prompts, progress=True)
         length = round(group.parameters.made_s * self._spec.sample_rate)
@@ -266,9 +269,9 @@ class AudioCraftBackend:
         sampling["use_sampling"] = wanted.temperature > 0
         # A filter as wide as the codebook lets everything through, but AudioCraft fails on a wider one.
         sampling["top_k"] = min(wanted.top_k, self._model.lm.card)
-        if "duration" in self._takes:
+        if not self._spec.family.fixed_length:
             sampling["duration"] = whole_frames(wanted.made_s, self._model.frame_rate)
-        else:  # MAGNeT: its length is fixed, so the clip is cut, and its guidance falls
+        else:  # MAGNeT: the clip is cut, and its guidance falls
             sampling["max_cfg_coef"] = wanted.cfg_coef
             sampling["min_cfg_coef"] = min(_MAGNET_LEAST_GUIDANCE, wanted.cfg_coef)
         self._model.set_generation_params(**sampling)
