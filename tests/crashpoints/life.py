@@ -32,6 +32,7 @@ from soundmill.engine.scorers.messages import Scored, Take
 from soundmill.engine.scorers.registry import find
 from soundmill.errors import SoundmillError
 from soundmill.home import Home
+from soundmill.inbox import arrivals
 from soundmill.schedule import pool
 from soundmill.schedule.storage import StorageGate
 from soundmill.service import daemon, inbox_loop, scoring
@@ -114,6 +115,7 @@ def hurry(in_reports: Sequence[Fault] = ()) -> None:
     pool.AFTER_TROUBLE_S = 0.01
     inbox_loop.FAILED_SCAN_S = 0.01
     scoring.WAIT_S = 0.01
+    arrivals.GIVEN_UP = 1000  # a file is not written for ever here, but a busy machine may be slow to look
     scoring.open_process = lambda config, generating: Ears()  # type: ignore[assignment,return-value]
     StorageGate.__init__.__defaults__ = (1.0,)  # type: ignore[misc]
     daemon.report_command = lambda home: (
