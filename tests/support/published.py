@@ -62,10 +62,15 @@ def published(root: Path) -> list[Path]:
     return fetched(root, PACKAGES)
 
 
-def fetched(root: Path, packages: Sequence[str], fetch: Callable[[str, Path], None] | None = None) -> list[Path]:
-    """The audio files of packages, sorted; what is not at `root` is fetched with `fetch`, from Debian's mirror unless
-    told otherwise. Packages that cannot be had are left out with a FewerPackages; with fewer than half of them there,
-    raises Unavailable."""
+def fetched(
+    root: Path,
+    packages: Sequence[str],
+    fetch: Callable[[str, Path], None] | None = None,
+    suffixes: Sequence[str] = SUFFIXES,
+) -> list[Path]:
+    """The audio files of packages, or others by their suffixes, sorted; what is not at `root` is fetched with `fetch`,
+    from Debian's mirror unless told otherwise. Packages that cannot be had are left out with a FewerPackages; raises
+    Unavailable with fewer than half of them there."""
     fetch = fetch or _fetch
     root.mkdir(parents=True, exist_ok=True)
     gone = []
@@ -81,7 +86,7 @@ def fetched(root: Path, packages: Sequence[str], fetch: Callable[[str, Path], No
         message = f"{len(gone)} of {len(packages)} packages cannot be had, put others in their place: {'; '.join(gone)}"
         warnings.warn(message, FewerPackages, stacklevel=2)
     found = [path for package in packages for path in (root / package).rglob("*") if path.is_file()]
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if path.suffix.lower() in suffixes)
 
 
 def _fetch(package: str, root: Path) -> None:

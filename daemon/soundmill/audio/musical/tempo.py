@@ -14,8 +14,10 @@ SLOWEST_BPM, FASTEST_BPM = 40.0, 240.0
 USUAL_BPM, OCTAVES = 120.0, 1.0  # centre and width of the log-normal prior
 SHORTEST_S = 3.0
 STEP = 0.005  # of the tempi that are tried
-MULTIPLES = (1, 2, 4, 8)  # of a beat: two beats and a half bar come back in most music, three in little
-WEIGHTS = (1.0, 0.5, 1.5, 1.0)
+# Of a beat. Its half comes back in most music, and so do two, four and eight; of a beat and a third, which is the usual
+# mistake beside half and double, the half lies between the notes.
+MULTIPLES = (0.5, 1, 2, 4, 8)
+WEIGHTS = (1.5, 1.0, 0.5, 1.0, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def tempo_of(onsets: NDArray[np.float32]) -> Tempo | None:
         there = lags < returns.size - 2
         salience[there] += share * _at(returns, lags[there])
         weight[there] += share
-    salience /= np.maximum(weight, WEIGHTS[0])
+    salience /= weight
     prior = np.exp(-0.5 * (np.log2(tempi / USUAL_BPM) / OCTAVES) ** 2)
     best = int(np.argmax(np.maximum(salience, 0) * prior))
     certainty = float(np.clip(salience[best], 0, 1))
