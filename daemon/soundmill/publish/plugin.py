@@ -32,6 +32,7 @@ from soundmill.publish.review.routes import ROUTES as REVIEW
 from soundmill.publish.served import frozen_at, served_by, visible_catalog
 from soundmill.publish.sharing.answers import shared
 from soundmill.publish.sharing.questions import remember
+from soundmill.publish.sharing.rules import remember_rules
 from soundmill.publish.sharing.version import Version
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
@@ -68,6 +69,8 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
             served.home = home if (home / "inbox").is_dir() else None
         for name in served.catalogs:
             remember(datasette.databases[name], Version(Path(datasette.databases[name].path)))
+        if served.catalogs:
+            remember_rules(datasette)
 
     return find_catalogs
 
