@@ -89,7 +89,7 @@ def _run(folder: Path, clone: Path, release: str, kind: str) -> Outcomes:
 def _prepare(home: Path, python: Path, source: Path, clone: Path, release: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
     venv.create(home / "venv", with_pip=True, clear=True)
-    _pip(python, "install", "setuptools", "wheel")
+    _pip(python, "install", "--upgrade", "setuptools", "wheel")
     _pip(
         python, "download", "--no-deps", "--no-build-isolation", "--no-binary", "datasette", "--dest", str(home),
         f"datasette=={release}",
