@@ -1,11 +1,11 @@
 """Datasette's own tests, without Soundmill's plugin and with it.
 
-    python benchmarks/datasette_suite.py FOLDER 0.65.5 1.0a41 [--git URL]
+    python benchmarks/datasette_suite.py FOLDER 0.65.5 1.0a41 [--git URL] [--at-once N]
 
 For each release two virtual environments in FOLDER, made once, of its source distribution, one of them with this
 checkout. The distribution has the tests, but not what they share; which comes from Datasette's repository, of the
 release's tag, or where that is not there of the newest before it. What a test comes to has to be the same both times.
-All run at the same time. Prints counts and what differs; exit 1 where something does.
+`--at-once` of them run at the same time, all unless told. Prints counts and what differs; exit 1 where something does.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def pytest_collection_finish(session):
 Outcomes = dict[str, str]  # of each test, by its name
 
 
-def main(folder: Path, releases: list[str], repository: str) -> int:
+def main(folder: Path, releases: list[str], repository: str, at_once: int) -> int:
     clone = folder.absolute() / "repository.git"
     if not clone.is_dir():
         subprocess.run(["git", "clone", "--quiet", "--bare", repository, clone], check=True)
     runs = [(release, kind) for release in releases for kind in KINDS]
-    with ThreadPoolExecutor(len(runs)) as pool:
+    with ThreadPoolExecutor(at_once or len(runs)) as pool:
         results = dict(zip(runs, pool.map(lambda run: _run(folder.absolute(), clone, *run), runs), strict=True))
     differs = False
     for release in releases:
@@ -89,7 +89,7 @@ def _run(folder: Path, clone: Path, release: str, kind: str) -> Outcomes:
 def _prepare(home: Path, python: Path, source: Path, clone: Path, release: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
     venv.create(home / "venv", with_pip=True, clear=True)
-    _pip(python, "install", "setuptools", "wheel")
+    _pip(python, "install", "--upgrade", "setuptools", "wheel")
     _pip(
         python, "download", "--no-deps", "--no-build-isolation", "--no-binary", "datasette", "--dest", str(home),
         f"datasette=={release}",
@@ -167,5 +167,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("releases", nargs="+")
     parser.add_argument("--git", default=REPOSITORY, help="Datasette's repository, or a copy of it")
+    parser.add_argument("--at-once", type=int, default=0, help="runs at the same time; 0: all")
     asked = parser.parse_args()
-    sys.exit(main(asked.folder, asked.releases, asked.git))
+    sys.exit(main(asked.folder, asked.releases, asked.git, asked.at_once))

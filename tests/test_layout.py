@@ -107,7 +107,7 @@ INSIDE: dict[str, list[str]] = {
         "routes",
     ],
     "publish/desk": ["common", "drafts", "batch", "batches", "compose", "picks", "routes"],
-    "publish/sharing": ["version", "questions", "answers"],
+    "publish/sharing": ["version", "questions", "rules", "answers"],
     "publish/compare": ["chosen", "studies", "sounds", "sessions", "listening", "page", "routes"],
     "publish/review": ["questions", "lines", "page", "take", "outlines", "routes"],
     "service/telling": ["heartbeat", "room", "journal", "send", "alerts", "teller", "telling"],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from soundmill.catalog import migrations
+from soundmill.catalog.asking import deliveries
 from soundmill.catalog.catalog import Catalog
 from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import STEPS, migrate
@@ -188,3 +190,35 @@ def test_every_reference_names_its_column_and_every_row_stays(tmp_path: Path) ->
         db.execute("UPDATE sqlite_master SET sql = sql")
     db.close()
     reading.close()
+
+
+def test_deliveries_that_stood_in_a_setting_are_rows(tmp_path: Path) -> None:
+    """As catalogues had them before: those that ended, and those that the next daemon goes on with, in their order."""
+    asked = {"of": "batch", "takes": 3, "profile": "game", "rights": False, "who": "ann"}
+    waiting = {"folder": None, "zip": None, "said": None, "ended_at": None, "state": "waiting", "zipped": False}
+    told = [
+        {"ulid": "01A", "target": "a", "named": "01A", "asked_at": 1e9, **asked, "zipped": True, "state": "made"}
+        | {"folder": "a-game", "zip": "a-game.zip", "said": "3 files", "ended_at": 1e9 + 2},
+        {"ulid": "01B", "target": "b", "named": "01B", "asked_at": 1e9 + 3, **asked, **waiting},
+        {"ulid": "01C", "target": "night", "named": "night", "asked_at": 5, **asked, **waiting}
+        | {"of": "shortlist", "rights": True, "state": "making"},
+    ]
+    db = connect_writer(tmp_path / "catalog.db")
+    migrate(db, before="m0018_asked_deliveries")
+    db.execute("INSERT INTO settings VALUES ('deliveries', ?)", (json.dumps(told),))
+    migrate(db)
+    columns = "ulid, state, said, folder, zip_file, asked_at, ended_at"
+    assert [tuple(row) for row in db.execute(f"SELECT {columns} FROM deliveries ORDER BY ulid")] == [
+        ("01A", "made", "3 files", "a-game", "a-game.zip", "2001-09-09T01:46:40Z", "2001-09-09T01:46:42Z"),
+        ("01B", "waiting", None, None, None, "2001-09-09T01:46:43Z", None),
+        ("01C", "making", None, None, None, "1970-01-01T00:00:05Z", None),
+    ]
+    shortlist = deliveries.Wanted(
+        ulid="01C", of="shortlist", target="night", named="night", takes=3, profile="game", zipped=False, rights=True
+    )
+    assert deliveries.next_wanted(db) == shortlist
+    deliveries.delivery_ended(db, 6.0, "01C", "3 files", folder="picks-night-game", zip_file=None)
+    next_one = deliveries.next_wanted(db)
+    assert next_one is not None and next_one.ulid == "01B"
+    assert db.execute("SELECT 1 FROM settings WHERE key = 'deliveries'").fetchone() is None
+    db.close()

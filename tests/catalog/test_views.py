@@ -117,7 +117,6 @@ def test_each_time_of_a_view_is_shown_where_there_is_one(busy: Any, view: str) -
     told = {
         "troubles": '[{"part": "x", "since": 1e9}]', "heartbeat": '{"at": 1e9}',
         "storage": '{"at": 1e9, "places": [{}]}',
-        "deliveries": '[{"ulid": "01D", "asked_at": 1e9, "ended_at": 1e9}]',
     }  # fmt: skip
     with busy.catalog.connected() as db:
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():

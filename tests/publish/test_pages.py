@@ -10,10 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from datasette.plugins import pm
+from jinja2 import Template
 from markupsafe import escape
 
 from soundmill.jobs import CANNOT_TELL
-from soundmill.publish import pages, plugin, reads
+from soundmill.publish import datasettes, pages, plugin, reads
 from soundmill.publish.assets import load_assets
 from soundmill.publish.health import pulse
 from soundmill.service import best_of_n as choosing
@@ -361,6 +363,40 @@ def test_a_foreign_database_alone_looks_as_if_there_were_no_plugin(tmp_path: Pat
         assert asyncio.run(datasette.client.get(path)).status_code == 404
     assert asyncio.run(datasette.client.get("/-/soundmill/healthz")).status_code == 503
     close_site(datasette)
+
+
+def test_a_foreign_database_alone_is_served_byte_for_byte_as_without_the_plugin(tmp_path: Path) -> None:
+    database = foreign(tmp_path)
+    paths = (
+        "/", "/foreign", "/foreign/songs", "/foreign/songs?_sort=audio", "/foreign.json", "/foreign/songs.csv",
+        "/foreign?sql=select+1", "/foreign?sql=nonsense", "/none", "/-/allow-debug", "/-/actor.json",
+        "/-/databases.json", "/-/settings.json",
+    )  # fmt: skip
+
+    def answers() -> list[tuple[int, list[tuple[str, str]], str]]:
+        datasette = open_site([database], metadata={})
+
+        async def ask_all() -> list[tuple[int, list[tuple[str, str]], str]]:
+            found = [await datasette.client.get(path) for path in paths]
+            return [(one.status_code, one.headers.multi_items(), timeless(one.text)) for one in found]
+
+        told = asyncio.run(ask_all())
+        assert datasettes.templates(datasette).template_class is Template
+        close_site(datasette)
+        return told
+
+    with_it = answers()
+    pm.unregister(plugin)
+    try:
+        without = answers()
+    finally:
+        pm.register(plugin, name="soundmill")
+    assert dict(zip(paths, with_it, strict=True)) == dict(zip(paths, without, strict=True))
+
+
+def timeless(page: str) -> str:
+    """A page without how long its query took."""
+    return re.sub(r"[0-9.]+ms|\"query_ms\": [0-9.]+", "", page)
 
 
 def test_beside_a_catalogue_a_foreign_database_keeps_its_own_look(home: Home, tmp_path: Path) -> None:

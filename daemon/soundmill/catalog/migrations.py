@@ -154,10 +154,15 @@ def m0017_counts(db: Database) -> None:
     _run(db, "0017_counts.sql")
 
 
+def m0018_asked_deliveries(db: Database) -> None:
+    """What people asked to have delivered is rows."""
+    _run(db, "0018_asked_deliveries.sql")
+
+
 STEPS = (
     m0001_initial, m0002_judgement, m0003_selection, m0004_measurements, m0005_reports, m0006_device_time, m0007_files,
     m0008_wishes, m0009_peaks, m0010_keeping, m0011_deliveries, m0012_references, m0013_comparisons,
-    m0014_fingerprints, m0015_goodness, m0016_loops, m0017_counts,
+    m0014_fingerprints, m0015_goodness, m0016_loops, m0017_counts, m0018_asked_deliveries,
 )  # fmt: skip
 
 

@@ -213,17 +213,12 @@ SELECT action, target, who, state, reason,
        answered_at AS answered_unix, ulid, id AS answer_id
 FROM answers;
 
--- What people asked on the site to have delivered, the latest hundred; folders are below the home's deliveries.
+-- What people asked on the site to have delivered; folders are below the home's deliveries.
 CREATE VIEW deliveries AS
-SELECT json_extract(d.value, '$.target') AS target, json_extract(d.value, '$.of') AS of_what,
-       json_extract(d.value, '$.profile') AS profile, json_extract(d.value, '$.state') AS state,
-       json_extract(d.value, '$.said') AS said, json_extract(d.value, '$.folder') AS folder,
-       json_extract(d.value, '$.zip') AS zip_file, json_extract(d.value, '$.who') AS who,
-       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(d.value, '$.asked_at'), 'unixepoch') AS asked_at,
-       strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(d.value, '$.ended_at'), 'unixepoch') AS ended_at,
-       json_extract(d.value, '$.ulid') AS ulid
-FROM settings s, json_each(s.value) d
-WHERE s.key = 'deliveries';
+SELECT target, of_what, profile, state, said, folder, zip_file, who,
+       strftime('%Y-%m-%dT%H:%M:%SZ', asked_at, 'unixepoch') AS asked_at,
+       strftime('%Y-%m-%dT%H:%M:%SZ', ended_at, 'unixepoch') AS ended_at, ulid
+FROM asked_deliveries;
 
 -- What players draw of a take at once, as audio/peaks.py packs it.
 CREATE VIEW take_peaks AS SELECT output_id, data FROM peaks;

@@ -33,6 +33,15 @@ NAMED = (
     ('<select name="message_type"', '<select aria-label="Kind of message" name="message_type"'),
     ('<textarea id="sql-editor" name="sql">', '<textarea id="sql-editor" name="sql" aria-label="SQL">'),
     ('}}em"{% endif %}', '}}em" aria-label="SQL"{% endif %}'),  # the same field with SQL in it
+    (  # of a catalogue, whose tables are all hidden, what most begin with
+        "{% if tables %}select * from",
+        "{% if tables and tables[0].hidden and 'takes' in views|map(attribute='name')|list %}"
+        "select * from takes order by output_id desc limit 20{% elif tables %}select * from",
+    ),
+    # Of 1.0: a schema that scrolls, and a list in a list that stood between its entries.
+    ('<pre style="background-color: #f5f5f5;', '<pre tabindex="0" style="background-color: #f5f5f5;'),
+    ('{{ database.name }}</strong></li>\n    <ul', '{{ database.name }}</strong>\n    <ul'),
+    ("    </ul>\n  {% endfor %}\n</ul>", "    </ul></li>\n  {% endfor %}\n</ul>"),
 )  # fmt: skip
 
 

@@ -46,6 +46,18 @@ def batch_status(row: Mapping[str, Any]) -> str:
     return "cancelled" if row["n_cancelled"] == row["job_count"] else "partly_cancelled"
 
 
+async def page(datasette: Any, request: Any, template: str, context: dict[str, Any], *, status: int = 200) -> Response:
+    """A page of ours, which no browser keeps."""
+    html = await datasette.render_template(f"{template}.html", context, request=request, view_name="soundmill")
+    return Response.html(html, status=status, headers=LIVE)
+
+
+async def not_there(datasette: Any, request: Any, title: str, error: str) -> Response:
+    """What is answered where an address of ours names nothing: not by Datasette's NotFound, which sends an address with
+    a % in it to another one first."""
+    return await page(datasette, request, "error", {"title": title, "status": 404, "error": error}, status=404)
+
+
 async def front_page(datasette: Any, database: str, request: Any) -> Response:
     """What somebody meets who opens the site: what it holds, what came last, and the ways in."""
     source = datasette.databases[database]
@@ -56,14 +68,12 @@ async def front_page(datasette: Any, database: str, request: Any) -> Response:
         "takes": takes,
         "alternate_url_json": datasette.urls.path("/.json"),
     }
-    html = await datasette.render_template("soundmill_front.html", context, request=request, view_name="soundmill")
-    return Response.html(html, headers=LIVE)
+    return await page(datasette, request, "soundmill_front", context)
 
 
 async def board_page(datasette: Any, database: str, request: Any) -> Response:
     context = {**helpers(datasette, database), "board": await _board(datasette, database)}
-    html = await datasette.render_template("soundmill_board.html", context, request=request, view_name="soundmill")
-    return Response.html(html, headers=LIVE)
+    return await page(datasette, request, "soundmill_board", context)
 
 
 async def board_json(datasette: Any, database: str) -> Response:

@@ -1,7 +1,8 @@
 """Soundmill's plugin for Datasette: each hook says what is shown where, and leaves the work to its module.
 
-Databases without Soundmill's views are left exactly as they are. Which ones have them is found out once, at
-start; `outputs` comes from the plugin's configuration, or is the folder beside the catalogue.
+Databases without Soundmill's views are left exactly as they are, and a Datasette that has no other is left as it is
+altogether: its pages, its templates, its permissions. Which ones have them is found out once, at start; `outputs`
+comes from the plugin's configuration, or is the folder beside the catalogue.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from soundmill.publish.review.routes import ROUTES as REVIEW
 from soundmill.publish.served import frozen_at, served_by, visible_catalog
 from soundmill.publish.sharing.answers import shared
 from soundmill.publish.sharing.questions import remember
+from soundmill.publish.sharing.rules import remember_rules
 from soundmill.publish.sharing.version import Version
 from soundmill.publish.stream import REPORT_POLICY, REPORT_TYPES, Receive, Send, serve_file
 from soundmill.publish.yielding import RestingTemplate, after_a_rest
@@ -68,6 +70,8 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
             served.home = home if (home / "inbox").is_dir() else None
         for name in served.catalogs:
             remember(datasette.databases[name], Version(Path(datasette.databases[name].path)))
+        if served.catalogs:
+            remember_rules(datasette)
 
     return find_catalogs
 
@@ -97,7 +101,8 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
 @hookimpl
 def skip_csrf(datasette: Any, scope: dict[str, Any]) -> bool:
     """Datasette's own token stands in forms; these requests carry one of ours (asking/trust.py)."""
-    return without_prefix(scope["path"], datasette.setting("base_url")) in ASKED_BY_POST
+    path = without_prefix(scope["path"], datasette.setting("base_url"))
+    return bool(served_by(datasette).catalogs) and path in ASKED_BY_POST
 
 
 @hookimpl
@@ -106,12 +111,14 @@ def permission_allowed(datasette: Any, actor: Any, action: str) -> bool | None:
 
 
 @hookimpl
-def register_actions() -> list[Any]:
-    return permissions.actions()
+def register_actions(datasette: Any) -> list[Any]:
+    return permissions.actions() if _has_catalog(datasette) else []
 
 
 @hookimpl
-def prepare_jinja2_environment(env: Any) -> None:
+def prepare_jinja2_environment(env: Any, datasette: Any) -> None:
+    if not _has_catalog(datasette):
+        return
     # The loader last, so that nobody's own templates of the same names are hidden.
     env.template_class = RestingTemplate
     env.loader = ChoiceLoader(
@@ -199,16 +206,22 @@ def table_actions(database: str, table: str, request: Any, datasette: Any) -> li
 @hookimpl
 def register_routes(datasette: Any) -> list[tuple[str, View]]:
     # Asked before Datasette's own, which keeps /.json; and only where there is a catalogue to have a front page of.
-    front = [(r"/$", front_route)] if any(map(_is_catalog, datasette.databases.values())) else []
+    front = [(r"/$", front_route)] if _has_catalog(datasette) else []
     return [*front, *ROUTES]
 
 
+def _has_catalog(datasette: Any) -> bool:
+    """The same as `startup` finds out, which comes after the routes and the templates are made."""
+    return any(map(_is_catalog, datasette.databases.values()))
+
+
 def _is_catalog(database: Any) -> bool:
-    """The same as `startup` finds out, which comes after the routes are made."""
     if not database.path:
         return False
+    how = "mode=ro" if database.is_mutable else "immutable=1"  # as Datasette itself opens it
+    lock = "&nolock=1" if getattr(database.ds, "nolock", False) else ""
     try:
-        with closing(sqlite3.connect(f"{Path(database.path).absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"{Path(database.path).absolute().as_uri()}?{how}{lock}", uri=True)) as db:
             return reads.holds_catalog(db)
     except sqlite3.Error:
         return False

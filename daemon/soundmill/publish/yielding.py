@@ -20,6 +20,7 @@ WORK_S = (
     0.008  # of the loop's processor time between two rests; of wall time there may be any amount, on a busy machine
 )
 REST_S = 0.002
+PIECES = 16  # of a page between two looks at the clock, which takes as long as many of them
 
 _rest_at = 0.0
 
@@ -52,6 +53,6 @@ class RestingTemplate(Template):
         pieces: list[str] = []
         async for piece in self.generate_async(*args, **kwargs):
             pieces.append(piece)
-            if _is_due():
+            if len(pieces) % PIECES == 0 and _is_due():
                 await _rest()
         return "".join(pieces)

@@ -23,6 +23,9 @@ CHANGES = (
     "INSERT INTO shortlists (name, note, created_by, created_at) VALUES ('best', :note, 'ann@example.com', 1)",
     "INSERT INTO picks SELECT s.id, o.id, 'ann@example.com', :note, 1 FROM outputs o JOIN shortlists s"
     " WHERE s.name = 'best' AND o.path LIKE 'sweep/%' LIMIT 3",
+    "INSERT INTO asked_deliveries"
+    " (ulid, of_what, target, named, takes, profile, zipped, rights, who, asked_at, state, folder)"
+    " VALUES ('u', 'shortlist', 'best', 'best', 3, 'game', 0, 0, 'ann@example.com', 1, 'made', :folder)",
 )
 
 
@@ -36,7 +39,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     asked(catalog, ratings.rate, "forest/clip-001", 5, f"as in {SECRET}/notes.txt", "ann@example.com")
     asked(catalog, ratings.rate, "forest/clip-002", 1, None, "listener 1")
     catalog.event("delivery made", f"{SECRET}/music")
-    catalog.set_setting("deliveries", json.dumps([{"ulid": "u", "folder": SECRET}]))
     catalog.close()
     told = {
         "labels": json.dumps({"ref": f"{SECRET}/a.wav"}),

@@ -37,7 +37,7 @@ def test_a_batch_is_delivered_and_its_zip_fetched(page: Page, working: WorkingMi
     ask(page, "wwise")
     page.wait_for_selector("[data-part=delivered] [data-state=made]")
     told_at = time.time()
-    ended = working.found("SELECT json_extract(value, '$[0].ended_at') FROM settings WHERE key = 'deliveries'")
+    ended = working.found("SELECT ended_at FROM asked_deliveries")
     assert told_at - float(str(ended[0][0])) < 2.0
     assert "4 files in deliveries/themes-wwise" in page.inner_text("[data-part=delivered]")
     assert made(working.home, "themes-wwise")["profile"] == "wwise"

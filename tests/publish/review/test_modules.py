@@ -328,3 +328,27 @@ def test_decoded_takes_stay_within_the_memory_that_is_given(modules: Page) -> No
     )
     assert used <= 4e6 and heard and following
     assert least == ["a", "b"]  # even where they alone are too much
+
+
+def test_what_was_found_and_failed_no_check_is_marked_without_alarm(modules: Page) -> None:
+    """A note, as of a flat top that is allowed, lies over no sound; what made a check fail does."""
+    shown = modules.evaluate(
+        """async () => {
+            const { Picture } = await import("soundmill/drawing");
+            const element = document.createElement("div");
+            element.className = "sm-wave";
+            document.querySelector(".sm-review").append(element);
+            const at = { start_s: 0, end_s: 1, detail: "" };
+            const defects = [{ name: "images", ...at }, { name: "clipping", ...at }, { name: "clicks_before", ...at }];
+            const take = { duration_s: 2, defects, failed_checks: "clipping, silence" };
+            new Picture(element, { seek() {} }).show(take, null);
+            return [...element.querySelectorAll(".sm-wave-mark")].map((mark) => {
+                const { backgroundColor, borderTopColor } = getComputedStyle(mark);
+                return [mark.title.split(":")[0], backgroundColor === "rgba(0, 0, 0, 0)", borderTopColor];
+            });
+        }"""
+    )
+    assert [(name, clear) for name, clear, _ in shown] == [
+        ("images", True), ("clipping", False), ("clicks before", True)
+    ]  # fmt: skip
+    assert len({line for _, _, line in shown}) == 3

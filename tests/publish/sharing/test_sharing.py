@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from datasette.app import Datasette
 from datasette.database import QueryInterrupted
+from datasette.plugins import pm
 from datasette.utils.asgi import Forbidden, Request, Response
+from pluggy import HookimplMarker
 
 from publish.conftest import Home, close_site, fill, make_home, open_site
 from soundmill.publish.served import visible_catalog
@@ -282,3 +284,51 @@ def test_datasette_shows_counts_that_it_need_not_make(filled: Home, table: str, 
     total = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     db.close()
     assert shown.get("filtered_table_rows_count", shown.get("count")) == total
+
+
+def only_for_ann(table: str) -> dict[str, Any]:
+    return {"databases": {"catalog": {"tables": {table: {"allow": {"id": "ann"}}}}}}
+
+
+def test_who_may_see_a_table_is_looked_up_once_and_kept_to(filled: Home) -> None:
+    opened = open_site([filled.database], metadata=only_for_ann("failures"))
+    look = opened._table_permission_allows
+    asked: list[str] = []
+
+    def noting(database: str, table: str) -> Any:
+        asked.append(table)
+        return look(database, table)
+
+    opened._table_permission_allows = noting
+    for _ in range(2):
+        page = asyncio.run(opened.client.get("/catalog")).text
+        assert "/catalog/job_list" in page and 'href="/catalog/failures"' not in page
+        statuses = [
+            asyncio.run(opened.client.get(path)).status_code
+            for path in ("/catalog/failures", "/catalog/failures.json", "/catalog/job_list", "/catalog/none")
+        ]
+        assert statuses == [403, 403, 200, 404]
+    close_site(opened)
+    assert "failures" in asked and len(asked) == len(set(asked))
+
+
+def test_metadata_that_a_plugin_may_change_are_looked_at_each_time(filled: Home) -> None:
+    class Changing:
+        __name__ = "changing"  # as Datasette asks of every plugin
+        table = "takes"
+
+        @HookimplMarker("datasette")
+        def get_metadata(self) -> dict[str, Any]:
+            return only_for_ann(self.table)
+
+    changing = Changing()
+    pm.register(changing, name="changing")
+    try:
+        opened = open_site([filled.database], metadata={})
+        assert asyncio.run(opened.client.get("/catalog/takes")).status_code == 403
+        changing.table = "job_list"
+        assert asyncio.run(opened.client.get("/catalog/takes")).status_code == 200
+        assert asyncio.run(opened.client.get("/catalog/job_list")).status_code == 403
+        close_site(opened)
+    finally:
+        pm.unregister(changing)

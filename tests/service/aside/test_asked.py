@@ -14,7 +14,7 @@ import pytest
 from catalog.conftest import Clock, Mill
 from service.conftest import drop as drop_file
 from service.test_crash import DAEMON, environment, rows
-from soundmill.catalog.asking.deliveries import KEPT, MOST_WAITING, Wanted
+from soundmill.catalog.asking.deliveries import MOST_WAITING, Wanted
 from soundmill.catalog.catalog import Catalog
 from soundmill.home import Home
 from soundmill.inbox.control import Control, drop
@@ -126,18 +126,18 @@ def test_the_same_twice_and_too_much_at_once_are_refused(mill: Mill, home: Home)
     assert "wait already" in (wish(mill, home, 99) or "")
 
 
-def test_the_latest_are_kept(mill: Mill, home: Home) -> None:
-    for number in range(KEPT + 3):
-        wish(mill, home, number)
+def test_those_that_have_ended_stay_on_record_and_let_others_wait(mill: Mill, home: Home) -> None:
+    asked_for = 2 * MOST_WAITING + 1
+    for number in range(asked_for):
+        assert wish(mill, home, number) is None
         mill.catalog.delivery_ended(f"01JC{number:022}", "no", folder=None, zip_file=None)
-    assert mill.row("SELECT count(*) AS n, min(ulid) AS first FROM deliveries")["n"] == KEPT
-    assert mill.row("SELECT min(ulid) AS first FROM deliveries")["first"] == f"01JC{3:022}"
+    assert mill.row("SELECT count(*) AS n FROM deliveries WHERE state = 'failed'")["n"] == asked_for
 
 
 def test_a_shortlist_is_named_as_one_whatever_it_is_called(mill: Mill, home: Home) -> None:
     wanted = Wanted(
         ulid="u", of="shortlist", target="--zip select/", named="--zip select/", takes=1, profile="game", zipped=False,
-        rights=False, who="ann", asked_at=0.0,
+        rights=False,
     )  # fmt: skip
     words = asked_command(home)(wanted)
     assert words[-3:] == ["--list", "--", "--zip select/"]

@@ -37,7 +37,7 @@ FROM outputs o JOIN jobs j ON j.id = o.job_id WHERE o.id IN (SELECT id FROM chos
 OF_OUTPUTS = ("measurements", "checks", "scores", "peaks", "ratings", "picks")
 EMPTIED = (
     "events", "workers", "answers", "rejections", "fingerprints", "prunings", "moves", "selections_due",
-    "label_totals", "model_totals",
+    "label_totals", "model_totals", "asked_deliveries",
 )  # fmt: skip
 REDUCED = (
     *(f"DELETE FROM {table} WHERE output_id NOT IN (SELECT id FROM chosen)" for table in OF_OUTPUTS),

@@ -18,7 +18,9 @@ from soundmill.publish.frozen.bundle import script
 from soundmill.words import listed, number
 
 PEAKS_A_FILE = 100
-TOLD = ("output_id", "batch", "job", "prompt", "model", "duration_s", "verdict", "score", "stars", "picks")
+TOLD = ("output_id", "batch", "job", "prompt", "model", "duration_s", "verdict", "score", "stars", "picks",
+    "failed_checks",
+)  # fmt: skip
 
 
 def write(

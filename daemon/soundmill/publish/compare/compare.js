@@ -36,7 +36,7 @@ async function peaksOf(take) {
 /** The picture of the take that is let through, on the common scale of time. */
 function draw() {
   const take = takes[deck.index];
-  picture.show({ peaks: peaks[deck.index], duration: take.duration_s, defects: take.defects });
+  picture.show(take, peaks[deck.index]);
   drawn = deck.index;
 }
 

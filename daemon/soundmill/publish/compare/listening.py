@@ -16,6 +16,7 @@ from typing import Any
 from datasette.utils.asgi import NotFound, Response
 from itsdangerous import BadSignature
 
+from soundmill.publish import datasettes
 from soundmill.publish.asking import keys, leaving, trust
 from soundmill.publish.asking.requests import Refused, answer, json_object
 from soundmill.publish.asking.wishes import refusing
@@ -45,7 +46,7 @@ ORDER BY output_id
 async def listen_page(datasette: Any, request: Any) -> Response:
     study, _ = _study(datasette, request.url_vars["token"])
     assets = served_by(datasette).assets
-    template = datasette.jinja_env.get_template("soundmill_listen.html")
+    template = datasettes.templates(datasette).get_template("soundmill_listen.html")
     path = datasette.urls.path
     html = await template.render_async(
         {

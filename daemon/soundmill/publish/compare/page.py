@@ -9,6 +9,7 @@ from typing import Any
 
 from datasette.utils.asgi import Response
 
+from soundmill.publish import pages
 from soundmill.publish.asking import keys, permissions
 from soundmill.publish.asking.requests import Refused, answer, asker, json_object, must_be_allowed
 from soundmill.publish.asking.wishes import refusing
@@ -16,7 +17,6 @@ from soundmill.publish.compare import studies
 from soundmill.publish.compare.chosen import MOST_TAKES, chosen, gains_db
 from soundmill.publish.compare.listening import SAID, sessions_of
 from soundmill.publish.compare.studies import Study, Unfit
-from soundmill.publish.pages import LIVE, helpers
 from soundmill.publish.reads import Row, ask
 from soundmill.publish.review.page import framing
 from soundmill.publish.served import served_by, visible_catalog
@@ -38,7 +38,7 @@ async def compare_page(datasette: Any, request: Any) -> Response:
     path = datasette.urls.path
     frame["addresses"] |= {"studies": path("/-/soundmill/studies")}
     context = {
-        **helpers(datasette, database),
+        **pages.helpers(datasette, database),
         **frame,
         **_own_style(datasette),
         "title": title,
@@ -47,8 +47,7 @@ async def compare_page(datasette: Any, request: Any) -> Response:
         "questions": max(FEWEST_QUESTIONS, min(USUAL_QUESTIONS, QUESTIONS_PER_TAKE * len(takes))),
         "take_url": lambda take: path(f"/-/soundmill/take/{url_path(take['audio'])}"),
     }
-    html = await datasette.render_template("soundmill_compare.html", context, request=request, view_name="soundmill")
-    return Response.html(html, status=200 if takes else 404, headers=LIVE)
+    return await pages.page(datasette, request, "soundmill_compare", context, status=200 if takes else 404)
 
 
 @refusing
@@ -101,15 +100,14 @@ async def _studies_page(datasette: Any, request: Any) -> Response:
     may = home is not None and await permissions.may(datasette, request.actor, permissions.CONTROL)
     source = datasette.databases[database]
     context = {
-        **helpers(datasette, database),
+        **pages.helpers(datasette, database),
         **framing(datasette, "studies"),
         **_own_style(datasette),
         "studies": [await _shown(datasette, source, study) for study in known],
         "may": may,
     }
     context["addresses"] |= {"studies": datasette.urls.path("/-/soundmill/studies")}
-    html = await datasette.render_template("soundmill_studies.html", context, request=request, view_name="soundmill")
-    return Response.html(html, headers=LIVE)
+    return await pages.page(datasette, request, "soundmill_studies", context)
 
 
 async def _shown(datasette: Any, source: Any, study: Study) -> Row:

@@ -11,7 +11,7 @@ from typing import Any
 from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
-from soundmill.publish import reads
+from soundmill.publish import pages, reads
 from soundmill.publish.desk import common
 from soundmill.publish.served import served_by, visible_catalog
 from soundmill.publish.sharing.answers import shared
@@ -45,9 +45,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     wanted = read_filter(request.args)
     batch, jobs, more, slow, filed = await reads.visit(source, lambda ask: _read(ask, name, wanted))
     if batch is None:
-        # Not Datasette's NotFound: that sends an address with a % in it to another one first.
-        context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
-        return await common.page(datasette, request, "error", context, status=404)
+        return await pages.not_there(datasette, request, "No such batch", f"There is no batch named {name}")
     context = {
         **common.frame(datasette, database, "batch"),
         "batch": batch,
@@ -69,7 +67,7 @@ async def batch_page(datasette: Any, request: Any) -> Response:
     }
     if request.args.get("live") == "1":
         return await common.parts(datasette, context, PARTS, more=more)
-    return await common.page(datasette, request, "soundmill_batch", context)
+    return await pages.page(datasette, request, "soundmill_batch", context)
 
 
 def _read(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from datasette.utils.asgi import Response
 
+from soundmill.publish import pages
 from soundmill.publish.desk import common
 from soundmill.publish.reads import Row, ask
 from soundmill.publish.served import visible_catalog
@@ -51,7 +52,7 @@ async def batches_page(datasette: Any, request: Any) -> Response:
     }
     if args.get("live") == "1":
         return await common.parts(datasette, context, {"batches": "soundmill_batches_rows"})
-    return await common.page(datasette, request, "soundmill_batches", context)
+    return await pages.page(datasette, request, "soundmill_batches", context)
 
 
 def question(state: str, words: str, before: int | None) -> tuple[str, dict[str, Any]]:
@@ -102,7 +103,7 @@ async def files_page(datasette: Any, request: Any) -> Response:
         "ignored": [] if before else await ask(source, "SELECT kind, file, message FROM inbox_notices LIMIT 500"),
         "next": page[-1]["ulid"] if len(rows) > MOST_FILES else None,
     }
-    return await common.page(datasette, request, "soundmill_files", context)
+    return await pages.page(datasette, request, "soundmill_files", context)
 
 
 MOST_PROBLEMS = 50

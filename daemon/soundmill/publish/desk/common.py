@@ -26,11 +26,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-async def page(datasette: Any, request: Any, template: str, context: dict[str, Any], *, status: int = 200) -> Response:
-    html = await datasette.render_template(f"{template}.html", context, request=request, view_name="soundmill")
-    return Response.html(html, status=status, headers=LIVE)
-
-
 async def parts(datasette: Any, context: dict[str, Any], templates: dict[str, str], **more: Any) -> Response:
     """Pieces of a page, by name, as the HTML that stands on it."""
     full = {**context, "urls": datasette.urls}

@@ -6,6 +6,7 @@ from typing import Any
 
 from datasette.utils.asgi import Response
 
+from soundmill.publish import pages
 from soundmill.publish.desk import common, drafts
 from soundmill.publish.reads import Row
 from soundmill.publish.review import questions
@@ -40,7 +41,7 @@ async def compose_page(datasette: Any, request: Any) -> Response:
         "told": {"drafted": bool(text)},
         "can_ask": served_by(datasette).home is not None,
     }
-    return await common.page(datasette, request, "soundmill_compose", context, status=404 if problem else 200)
+    return await pages.page(datasette, request, "soundmill_compose", context, status=404 if problem else 200)
 
 
 def _drafted(datasette: Any, way: str, takes: list[Row]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
+from soundmill.publish import pages
 from soundmill.publish.desk import common
 from soundmill.publish.reads import Ask, Row, ask, visit
 from soundmill.publish.served import visible_catalog
@@ -53,7 +54,7 @@ async def picks_page(datasette: Any, request: Any) -> Response:
     }
     if request.args.get("live") == "1":
         return await common.parts(datasette, context, {"lists": "soundmill_picks_lists"})
-    return await common.page(datasette, request, "soundmill_picks", context)
+    return await pages.page(datasette, request, "soundmill_picks", context)
 
 
 @shared
@@ -69,8 +70,7 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
         lambda ask: (ask(THIS, {"name": name}), ask(PICKS, {"name": name, **limits}), coverage(ask, name), ask(LISTS)),
     )
     if not known and name != DEFAULT:
-        context = {"title": "No such shortlist", "status": 404, "error": f"There is no shortlist named {name}"}
-        return await common.page(datasette, request, "error", context, status=404)
+        return await pages.not_there(datasette, request, "No such shortlist", f"There is no shortlist named {name}")
     shortlist = known[0] if known else {"shortlist": name, "picks": 0, "archived_at": None, "note": None}
     listed = str(shortlist["shortlist"])
     context = {
@@ -89,7 +89,7 @@ async def shortlist_page(datasette: Any, request: Any) -> Response:
     if request.args.get("live") == "1":
         pieces = {"picks": "soundmill_shortlist_rows", "coverage": "soundmill_shortlist_coverage"}
         return await common.parts(datasette, context, pieces)
-    return await common.page(datasette, request, "soundmill_shortlist", context)
+    return await pages.page(datasette, request, "soundmill_shortlist", context)
 
 
 def coverage(ask: Ask, name: str) -> list[Row]:

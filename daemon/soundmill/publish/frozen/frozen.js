@@ -49,7 +49,7 @@ function askForPeaks(take) {
 const picture = new Picture(part("wave"), { seek: (seconds) => seek(seconds) });
 
 function draw(take) {
-  picture.show({ peaks: drawn.get(take.output_id) || null, duration: take.duration_s, defects: take.defects });
+  picture.show(take, drawn.get(take.output_id) || null);
   picture.follow(audio.currentTime);
 }
 
@@ -75,7 +75,7 @@ function show(number, { play }) {
   verdict.className = `sm-badge sm-${take.verdict === "failed" ? "flagged" : take.verdict}`;
   verdict.textContent = take.verdict === "failed" ? "flagged" : take.verdict;
   part("score").hidden = take.score === null;
-  part("score-number").textContent = take.score === null ? "" : take.score.toFixed(1);
+  part("score-number").textContent = take.score === null ? "" : take.score.toFixed(0);
   part("meter").value = take.score ?? 0;
   part("prompt").textContent = take.prompt;
   part("length").textContent = clock(take.duration_s);
@@ -151,7 +151,7 @@ const strip = new Strip(part("strip"), { rowHeight: ROW_PX, row, near: () => {} 
 
 const ORDERS = {
   file: () => 0,
-  best: (one, other) => (other.score ?? -1) - (one.score ?? -1),
+  best: (one, other) => Math.round(other.score ?? -1) - Math.round(one.score ?? -1),
   stars: (one, other) => (other.stars ?? 0) - (one.stars ?? 0),
   long: (one, other) => other.duration_s - one.duration_s,
 };

@@ -10,7 +10,7 @@ from typing import Any
 from datasette.database import QueryInterrupted
 from datasette.utils.asgi import Response
 
-from soundmill.publish import reads
+from soundmill.publish import pages, reads
 from soundmill.publish.desk import common
 from soundmill.publish.grid import axes
 from soundmill.publish.reads import Ask, Row
@@ -35,8 +35,7 @@ async def grid_page(datasette: Any, request: Any) -> Response:
     name = composed(urllib.parse.unquote(request.url_vars["batch"]))
     batch, rows, slow = await reads.visit(source, lambda ask: _read(ask, name))
     if batch is None:
-        context = {"title": "No such batch", "status": 404, "error": f"There is no batch named {name}"}
-        return await common.page(datasette, request, "error", context, status=404)
+        return await pages.not_there(datasette, request, "No such batch", f"There is no batch named {name}")
     problem = "This batch is too large to be laid out in the time a page may take." if slow else None
     known = axes.factors(rows)
     by_name = {each.name: each for each in known}
@@ -76,7 +75,7 @@ async def grid_page(datasette: Any, request: Any) -> Response:
     }
     if request.args.get("live") == "1":
         return await common.parts(datasette, context, {"grid": "soundmill_grid_table"})
-    return await common.page(datasette, request, "soundmill_grid", context)
+    return await pages.page(datasette, request, "soundmill_grid", context)
 
 
 SHOWN = "SELECT condition, labels, avg(score), count(*), batch FROM takes WHERE batch = {} AND is_final GROUP BY 1, 2"

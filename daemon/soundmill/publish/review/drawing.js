@@ -1,6 +1,11 @@
 // The picture of a take: its outline above its spectrogram, marks where something was found, and the place that is
 // heard. It is drawn twice, once in the colour of what was heard, and cut at that place: so a frame draws nothing.
 
+/** The names of the checks that a take does not pass. */
+export function failedOf(take) {
+  return (take.failed_checks || "").split(", ").filter(Boolean);
+}
+
 /** Draws into `element`, which becomes a slider; `seek(seconds)` is called when somebody points at a place. */
 export class Picture {
   constructor(element, { seek }) {
@@ -50,14 +55,18 @@ export class Picture {
     });
   }
 
-  /** Show a take of `duration` seconds; `peaks` null leaves a blank, `defects` are {name, start_s, end_s, detail}. */
-  show({ peaks, duration, defects }) {
+  /** Show a take, as review.json has it; `peaks` null leaves a blank. What was found and made no check fail is marked
+   *  without a colour over the sound. */
+  show(take, peaks) {
+    const { duration_s: duration, defects } = take;
+    const failed = failedOf(take);
     this.peaks = peaks;
     this.duration = duration;
     this.element.setAttribute("aria-valuemax", duration.toFixed(1));
     this.marks.replaceChildren(
       ...defects.map(({ name, start_s: start, end_s: end, detail }) => {
-        const mark = part(`sm-wave-mark${name.endsWith("_before") ? " sm-wave-was" : ""}`);
+        const how = name.endsWith("_before") ? " sm-wave-was" : failed.includes(name) ? "" : " sm-wave-noted";
+        const mark = part(`sm-wave-mark${how}`);
         mark.style.left = `${(100 * start) / duration}%`;
         mark.style.width = `${(100 * Math.max(0, end - start)) / duration}%`;
         mark.title = `${name.replaceAll("_", " ")}: ${detail || ""}`;

@@ -1,6 +1,6 @@
 // One take to be heard: player, picture, and the buttons and keys that both pages have.
 
-import { Picture } from "soundmill/drawing";
+import { Picture, failedOf } from "soundmill/drawing";
 import { compute, unpack } from "soundmill/peaks";
 import { Player } from "soundmill/player";
 
@@ -77,7 +77,7 @@ export class Listening {
     const peaks = this.drawn.get(take.output_id);
     this.draw(peaks && !peaks.then ? peaks : null);
     this.part("length").textContent = clock(take.duration_s);
-    this.found(take.defects);
+    this.found(take);
     const heard = this.player.select(this.addressOf(take), { play });
     this.follow();
     this.peaksOf(take).then((found) => {
@@ -92,7 +92,7 @@ export class Listening {
   }
 
   draw(peaks) {
-    this.picture.show({ peaks, duration: this.take.duration_s, defects: this.take.defects });
+    this.picture.show(this.take, peaks);
     this.picture.follow(this.player.position);
   }
 
@@ -124,7 +124,9 @@ export class Listening {
   }
 
   /** The places where something was found, as buttons that play from shortly before. */
-  found(defects) {
+  found(take) {
+    const { defects } = take;
+    const failed = failedOf(take);
     const list = this.part("found");
     list.hidden = defects.length === 0;
     list.replaceChildren(
@@ -132,9 +134,9 @@ export class Listening {
         const item = document.createElement("li");
         const button = document.createElement("button");
         button.type = "button";
-        button.className = "sm-found";
+        button.className = failed.includes(defect.name) ? "sm-found" : "sm-found sm-noted";
         button.textContent = `${clock(defect.start_s)} ${defect.name.replaceAll("_", " ")}`;
-        button.title = defect.detail || "";
+        button.title = `${defect.detail || ""}${failed.includes(defect.name) ? "" : " (noted: the check is passed)"}`.trim();
         button.addEventListener("click", () => {
           this.player.wanted = true;
           this.player.seek(defect.start_s - 0.5);

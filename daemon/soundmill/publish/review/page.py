@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 from datasette.database import QueryInterrupted
 from datasette.utils.asgi import NotFound, Response
 
-from soundmill.publish import reads
+from soundmill.publish import pages, reads
 from soundmill.publish.asking import permissions
 from soundmill.publish.assets import Asset
-from soundmill.publish.pages import LIVE, helpers
+from soundmill.publish.pages import LIVE
 from soundmill.publish.review import questions
 from soundmill.publish.review.lines import Asked, NoLine, asked_for
 from soundmill.publish.review.questions import MOST_COUNTED, ORDERS
@@ -89,7 +89,7 @@ async def review_page(datasette: Any, request: Any) -> Response:
     except QueryInterrupted:
         problem = TOO_SLOW
     context = {
-        **helpers(datasette, database),
+        **pages.helpers(datasette, database),
         **framing(datasette, "review"),
         "asked": asked,
         "problem": problem,
@@ -98,8 +98,7 @@ async def review_page(datasette: Any, request: Any) -> Response:
         "asked_order": asked.line.order if asked else "",
         "sql_url": _sql_url(datasette, database, asked) if asked else None,
     }
-    html = await datasette.render_template("soundmill_review.html", context, request=request, view_name="soundmill")
-    return Response.html(html, status=400 if problem else 200, headers=LIVE)
+    return await pages.page(datasette, request, "soundmill_review", context, status=400 if problem else 200)
 
 
 @shared

@@ -36,7 +36,7 @@ DETAILS = """
 SELECT output_id, audio, batch, job, job_id, position, prompt, model, duration, temperature, top_k, top_p,
        cfg_coef, loop, bpm, tempo_bpm, key, loop_seam, seed, attempt, verdict, score, stars, rejected,
        loudness_lufs, duration_s, format, sample_rate, channels, labels, condition, replicate, kept,
-       quarantined, is_final, licence, defects, sha256,
+       quarantined, is_final, licence, failed_checks, defects, sha256,
        EXISTS (SELECT 1 FROM take_peaks WHERE take_peaks.output_id = takes.output_id) AS drawn
 FROM takes WHERE output_id IN (SELECT value FROM json_each(:ids))
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 from datasette.utils.asgi import Response
 
-from soundmill.publish.pages import LIVE, helpers
+from soundmill.publish import pages
 from soundmill.publish.reads import Ask, Row, visit
 from soundmill.publish.review import questions
 from soundmill.publish.review.page import framing
@@ -60,13 +60,11 @@ async def take_page(datasette: Any, request: Any) -> Response:
     path = composed(urllib.parse.unquote(request.url_vars["path"]))
     told = await visit(source, lambda ask: _told(ask, path))
     if told is None:
-        context = {"title": "No such take", "status": 404, "error": f"There is no take and no job {path}"}
-        html = await datasette.render_template("error.html", context, request=request, view_name="soundmill")
-        return Response.html(html, status=404, headers=LIVE)
+        return await pages.not_there(datasette, request, "No such take", f"There is no take and no job {path}")
     job, number = told["job"], told.pop("number")
     name = f"{job['batch']}/{job['job']}"
     context = {
-        **helpers(datasette, database),
+        **pages.helpers(datasette, database),
         **framing(datasette, "take"),
         **told,
         "take": _first(await questions.details(source, [number], "")) if number else None,
@@ -74,8 +72,7 @@ async def take_page(datasette: Any, request: Any) -> Response:
         "take_url": lambda row: datasette.urls.path(f"/-/soundmill/take/{url_path(row['audio'] or _named(row))}"),
         "url_path": url_path,
     }
-    html = await datasette.render_template("soundmill_take.html", context, request=request, view_name="soundmill")
-    return Response.html(html, headers=LIVE)
+    return await pages.page(datasette, request, "soundmill_take", context)
 
 
 def _told(ask: Ask, path: str) -> dict[str, Any] | None:
