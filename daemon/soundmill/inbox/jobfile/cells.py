@@ -112,8 +112,10 @@ class Field:
             raise Wrong(self._explain(text, error.errors(include_url=False)[0]["type"])) from None
 
     def _thousands(self, text: str, mark: str) -> str:
-        many, few = re.sub(r"\D", "", text), re.split(r"\D", text.lstrip("+-"))[0]
-        if mark in ".," and len(few) + 4 == len(text.lstrip("+-")):
+        digits = text.lstrip("+-")
+        sign = "-" if text.startswith("-") else ""
+        many, few = sign + re.sub(r"\D", "", digits), sign + re.split(r"\D", digits)[0]
+        if mark in ".," and digits.count(mark) == 1:
             return f"may be {many} or {few}: write {many} without the mark, or {few} without zeros"
         return f"{self._expected()}; write it without marks between the thousands: {many}"
 
@@ -144,7 +146,7 @@ class Field:
             return f"{expected}; write it without marks between the thousands: {re.sub(r'[^0-9]', '', text)}"
         if self._unit == "s" and (spoken := _SPOKEN_MINUTES.fullmatch(text)):
             text = f"{spoken[1]}:{spoken[2]:0>2}"
-        if minutes := _MINUTES.fullmatch(text):
+        if self._unit == "s" and (minutes := _MINUTES.fullmatch(text)):
             return (
                 f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
             )

@@ -227,7 +227,7 @@ class _SheetReader:
 
 def number_text(value: str, shown: str, day_zero: datetime) -> str:
     """A number as people see it: a date, a time, or its digits. Raises ValueError, OverflowError."""
-    if shown == "zeros" or not shown:
+    if not shown:
         if _DIGITS.fullmatch(value):
             return value
         number = float(value)
