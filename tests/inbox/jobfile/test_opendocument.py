@@ -121,7 +121,8 @@ def test_a_merged_cell_stands_in_each_row_that_it_covers() -> None:
     ("shown", "held", "seen"),
     [
         ("x", {"type": "float", "value": "1.50"}, "1.5"), ("x", {"type": "float", "value": "1e3"}, "1000"),
-        ("x", {"type": "float", "value": "1e15"}, "1000000000000000.0"), ("x", {"type": "float", "value": "-2.0"}, "-2"),
+        ("x", {"type": "float", "value": "1e15"}, "1000000000000000.0"),
+        ("x", {"type": "float", "value": "-2.0"}, "-2"),
         ("x", {"type": "float", "value": "007"}, "007"), ("010", {"type": "float", "value": "10"}, "010"),
         ("0", {"type": "float", "value": "0.4"}, "0.4"), ("01x", {"type": "float", "value": "1"}, "1"),
         ("x", {"type": "float"}, "x"), ("x", {"type": "percentage", "value": "0.25"}, "0.25"),

@@ -17,13 +17,13 @@ import pytest
 from inbox.conftest import make_rules
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.read import read_jobs
-from soundmill.inbox.jobfile.written import Settings
 from soundmill.jobs import JobSpec
 
 CASES = Path(__file__).parents[2] / "data" / "read.txt"
 FILE = re.compile(r'# (\S.*?) (".*")\n((?:  .*\n)*)')
-USUAL = {name: info.default for name, info in Settings.model_fields.items()} | {
-    "duration": 10.0, "replicate": 1, "format": "wav", "model": "tiny",
+USUAL = {
+    "model": "tiny", "duration": 10.0, "temperature": 1.0, "top_k": 250, "top_p": 0.0, "cfg_coef": 3.0, "loop": False,
+    "bpm": 0.0, "bars": 0, "priority": 0, "format": "wav", "replicate": 1,
 }  # fmt: skip
 
 

@@ -170,7 +170,10 @@ def test_a_number_as_it_is_seen(value: str, shown: str, seen: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "seen"),
-    [(0, "0:00:00"), (59.5, "0:00:59.5"), (60, "0:01:00"), (3599, "0:59:59"), (3661.25, "1:01:01.25"), (0.001, "0:00:00.001")],
+    [
+        (0, "0:00:00"), (59.5, "0:00:59.5"), (60, "0:01:00"), (3599, "0:59:59"), (3661.25, "1:01:01.25"),
+        (0.001, "0:00:00.001"),
+    ],
 )  # fmt: skip
 def test_a_time_of_day(seconds: float, seen: str) -> None:
     assert clock(seconds) == seen

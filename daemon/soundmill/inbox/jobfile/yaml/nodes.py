@@ -252,10 +252,9 @@ class _Composer:
         column, whole = event.start_mark.column, lines[first]
         if text and not self._flow and text[0] in "“„«‚‘‹" and text[-1] not in "”“»‘’›":
             text = whole[column:].rstrip()
-        message, mended = marks.typographic(text) if text else ("", "")
-        if message:
+        if text and (told := marks.typographic(text)):
             piece = text if whole.startswith(text, column) else whole[column:]
-            raise _Slipped(slips.Slip(line, message, whole[:column] + mended + whole[column + len(piece) :]))
+            raise _Slipped(slips.Slip(line, told[0], whole[:column] + told[1] + whole[column + len(piece) :]))
 
     def _look_for_colon(self, event: Any, key: tuple[int, str], place: Pairs) -> None:
         """Refuses a key in braces, after others, that has no colon: the rest of a text that contains a comma."""

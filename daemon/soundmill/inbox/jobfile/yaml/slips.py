@@ -262,9 +262,8 @@ def unquoted(lines: list[str], at: int) -> Slip | None:
     found = _LINE.fullmatch(lines[at].rstrip())
     if not found or not found["text"]:
         return None
-    text = found["text"]
-    message, mended = in_text(text)
-    return Slip(at + 1, message, found["lead"] + mended) if message else None
+    told = in_text(found["text"])
+    return None if told is None else Slip(at + 1, told[0], found["lead"] + told[1])
 
 
 def joined(lines: list[str], first: int, last: int, *, in_flow: bool) -> list[Slip]:
