@@ -142,6 +142,7 @@ def test_a_copy_is_held_and_asked_about(arrivals: Arrivals, inbox: Path, clock: 
 
 
 NO_JOB_FILE = "is not a job file: "
+UNFINISHED = "is a download or a copy that was never finished; get it again, or delete it"
 ENDINGS = "job files end in .csv, .tsv, .xlsx, .ods, .yaml, .yml"
 
 
@@ -160,8 +161,8 @@ ENDINGS = "job files end in .csv, .tsv, .xlsx, .ods, .yaml, .yml"
           for end in (".xls", ".xlsm", ".numbers", ".docx", ".odt", ".gsheet")),
         ("a.csv.txt", "has .txt after its ending; rename it: mv /in/a.csv.txt /in/a.csv"),
         ("a b.YAML.TXT", "has .txt after its ending; rename it: mv '/in/a b.YAML.TXT' '/in/a b.YAML'"),
-        *((f"a.csv{end}", "is a download or a copy that was never finished; get it again, or delete it")
-          for end in (".part", ".tmp", ".crdownload", ".download", ".PARTIAL", ".filepart", ".opdownload", "~", ".swp")),
+        *((f"a.csv{end}", UNFINISHED) for end in (".part", ".tmp", ".crdownload", ".download", ".PARTIAL")),
+        *((f"a.csv{end}", UNFINISHED) for end in (".filepart", ".opdownload", "~", ".swp")),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_file_that_is_no_job_file(name: str, said: str) -> None:
