@@ -6,7 +6,15 @@ import pytest
 
 from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.problems import Problems
-from soundmill.inbox.jobfile.table.archive import LONGEST_CELL, MOST_COLUMNS
+from soundmill.inbox.jobfile.table.archive import (
+    LONGEST_CELL,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_TEXT,
+    SheetReader,
+    Unreadable,
+    heft,
+)
 from soundmill.inbox.jobfile.table.opendocument import MOST_REPEATED
 from soundmill.inbox.jobfile.table.sheet import Sheet
 from support.spreadsheets import ods, ods_cell, ods_row
@@ -44,7 +52,7 @@ def test_what_is_repeated_is_counted_and_stands_as_often() -> None:
         ods_row(ods_cell("e")),
     )
     assert rows_of(*rows) == [
-        (1, ["a", "a", "", "", "", "b"]), (6, ["", "c", ""]), (7, ["", "c", ""]), (8, ["d"]), (10, ["e"]),
+        (1, ["a", "a", "", "", "", "b"]), (6, ["", "c"]), (7, ["", "c"]), (8, ["d"]), (10, ["e"]),
     ]  # fmt: skip
 
 
@@ -62,10 +70,12 @@ def test_rows_repeat_columns_and_characters_are_bounded() -> None:
     assert len(rows_of(ods_row(ods_cell("a"), times=MOST_REPEATED))) == MOST_REPEATED
     assert rows_of(ods_row(ods_cell(""), times=1_048_000), ods_row(ods_cell("b"))) == [(1_048_001, ["b"])]
     wide = ods_row(ods_cell("", times=MOST_COLUMNS - 1), ods_cell("a"), ods_cell("", times=9))
-    assert rows_of(wide) == [(1, [*[""] * (MOST_COLUMNS - 1), "a", ""])]
+    assert rows_of(wide) == [(1, [*[""] * (MOST_COLUMNS - 1), "a"])]
     assert refused(ods_row(ods_cell("", times=MOST_COLUMNS), ods_cell("a"))) == "has more than 2,000 columns"
     assert refused(ods_row(ods_cell("a", times=MOST_COLUMNS + 1))) == "has more than 2,000 columns"
     assert rows_of(ods_row(ods_cell("x" * LONGEST_CELL), ods_cell("y" * 9)))[0][1] == ["x" * LONGEST_CELL, "y" * 9]
+    pasted = ods_row(ods_cell("slow harp;2"), ods_cell("", times=9))
+    assert rows_of(ods_row(ods_cell("prompt"), ods_cell("duration")), pasted)[1] == (2, ["slow harp;2"])
     assert refused(ods_row(ods_cell("x" * (LONGEST_CELL + 1)))) == "has a cell of more than 131,072 characters"
 
 
@@ -141,3 +151,21 @@ def test_a_cell_is_what_people_see_in_it(shown: str, held: dict[str, str], seen:
 def test_a_text_that_is_only_held_is_read() -> None:
     said = '<table:table-cell office:value-type="string" office:string-value="held"/>'
     assert rows_of(ods_row(said, ods_cell("x"))) == [(1, ["held", "x"])]
+
+
+def test_the_bounds_of_a_sheet() -> None:
+    most = "has more than 2,000,000 cells or too much text; share its rows among several files"
+    reader = SheetReader()
+    reader.count(MOST_CELLS - 1, MOST_TEXT - heft("ab"))
+    reader.begin_cell()
+    cells = ["x"]
+    reader.place(cells, 3, "ab")
+    assert cells == ["x", "", "", "ab"] and (heft("ab"), heft("音音") - heft("音")) == (3, 2)
+    with pytest.raises(Unreadable) as refused:
+        reader.place(cells, 0, "c")
+    assert str(refused.value) == most
+    reader = SheetReader()
+    reader.count(MOST_CELLS)
+    with pytest.raises(Unreadable) as refused:
+        reader.begin_cell()
+    assert str(refused.value) == most

@@ -229,3 +229,42 @@ def test_the_shared_texts_of_one_cell_may_have_so_many_characters() -> None:
 
     assert rows_of(of("x" * LONGEST_CELL)) == [(1, ["x" * LONGEST_CELL])]
     assert refused(of("x" * (LONGEST_CELL + 1))) == "has too much text; share its rows among several files"
+
+
+def test_a_workbook_that_says_nothing_of_its_sheets_and_cells_is_read_as_it_stands() -> None:
+    members = zipped_members(book(row(cell("prompt")) + row(cell("1", kind="", style="0"), "<c><v>2</v></c>")))
+    members["xl/workbook.xml"] = f'<workbook xmlns="{MAIN}"><sheets><sheet/></sheets></workbook>'
+    members["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{PACKAGE}"><Relationship/></Relationships>'
+    members["xl/styles.xml"] = f'<styleSheet xmlns="{MAIN}"><numFmt/><cellXfs><xf/></cellXfs></styleSheet>'
+    members["xl/"] = members.pop("xl/worksheets/sheet1.xml")
+    problems = Problems()
+    assert str(Sheet(zipped(members), problems).place) == "sheet , row" and str(refused(zipped(members))).startswith(
+        "is no workbook: xl is not in it"
+    )
+
+
+def test_a_workbook_without_its_parts_is_refused_by_their_names() -> None:
+    members = zipped_members(book(row(cell("x"))))
+    for gone, said in (
+        ("xl/worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"), ("xl/_rels/workbook.xml.rels", None),
+        ("xl/workbook.xml", "xl/workbook.xml"),
+    ):  # fmt: skip
+        del members[gone]
+        assert refused(zipped(members)) == f"is no workbook: {said or gone} is not in it"
+
+
+@pytest.mark.parametrize("names", [("Notes", "More", " JOBS "), ("More", "Notes"), ("jobs",)])
+def test_the_list_is_the_sheet_named_jobs_else_the_first_that_is_seen(names: tuple[str, ...]) -> None:
+    members = zipped_members(book(""))
+    sheets = "".join(
+        f'<sheet name="{name}" r:id="r{n}" state="{"hidden" if name == "Notes" else "visible"}"/>'
+        for n, name in enumerate(names)
+    )
+    told = "".join(f'<Relationship Id="r{n}" Target="s{n}.xml"/>' for n in range(len(names)))
+    members["xl/workbook.xml"] = f'<workbook xmlns="{MAIN}" xmlns:r="{DOCUMENT}">{sheets}</workbook>'
+    members["xl/_rels/workbook.xml.rels"] = f'<Relationships xmlns="{PACKAGE}">{told}</Relationships>'
+    for n, name in enumerate(names):
+        members[f"xl/s{n}.xml"] = f'<worksheet xmlns="{MAIN}">{row(cell(name))}</worksheet>'
+    chosen = names[-1] if "jobs" in names[-1].lower() else "More"
+    assert rows_of(zipped(members)) == [(1, [chosen])]
+    assert Sheet(zipped(members), Problems()).place == f"sheet {chosen}, row"
