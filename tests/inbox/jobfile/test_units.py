@@ -1,0 +1,152 @@
+"""Small parts of the reading of job files, at their edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inbox.conftest import CONTROLS, Earlier, make_rules
+from soundmill.errors import InvalidJobFile, Problem
+from soundmill.inbox.jobfile.problems import MOST_REPORTED, Problems, shorten
+from soundmill.inbox.jobfile.read import read_jobs
+from soundmill.inbox.jobfile.rows import MOST_REMEMBERED, remember
+from soundmill.inbox.jobfile.suggest import closest, nearly
+from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime, Sampled
+from soundmill.inbox.jobfile.yaml.ranges import Range
+
+
+def test_what_was_read_is_remembered_up_to_a_limit() -> None:
+    memory: dict[object, int] = {number: number for number in range(MOST_REMEMBERED - 1)}
+    remember(memory, "a", 1)
+    assert len(memory) == MOST_REMEMBERED == 16384
+    remember(memory, "b", 2)
+    assert memory == {"b": 2}
+
+
+def test_problems_are_told_once_by_their_lines_and_counted_each_time() -> None:
+    problems = Problems()
+    problems.raise_if_any()
+    problems.add("second", 2)
+    problems.add("of the file", None)
+    problems.add("first\x07", 1, "a\nb", "v" * 61)
+    problems.add("second", 2)
+    problems.repeat()
+    assert len(problems) == 5
+    with pytest.raises(InvalidJobFile) as refused:
+        problems.raise_if_any()
+    assert refused.value.problems == (
+        Problem(message="of the file"),
+        Problem(message="first\\x07", line=1, field="a\\nb", value="v" * 59 + "…"),
+        Problem(message="second", line=2),
+    )
+    assert (shorten("v" * 60), shorten("")) == ("v" * 60, "")
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    problems = Problems()
+    for line in range(1, 1202):
+        problems.add("odd", line)
+    with pytest.raises(InvalidJobFile) as refused:
+        problems.raise_if_any()
+    told = refused.value.problems
+    assert len(told) == MOST_REPORTED + 1 == 201 and told[-2].line == 200
+    assert told[-1] == Problem(message="and 1,001 more problems, not listed here")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("promt", "prompt"), ("prommpt", "prompt"), ("pormpt", "prompt"), ("prxxpt", None), ("duratoin", "duration"),
+        ("dratn", None), ("duratxxx", None), ("drtion", "duration"), ("sead", "seed"), ("see", None), ("speed", None),
+        ("ids", None), ("i", None), ("bpms", None), ("temp", "temperature"), ("Top-K", "top_k"), ("cont", None),
+        ("melodi", "melody"), ("melodic", None),
+    ],
+)  # fmt: skip
+def test_a_mistyped_name_is_told_from_ones_own(name: str, near: str | None) -> None:
+    known = ("id", "prompt", "duration", "seed", "bpm", "temperature", "top_k", "melody")
+    assert nearly(name, known) == near
+
+
+def test_the_closest_name_may_be_another_tools() -> None:
+    assert closest("guidance scale", ["cfg_coef", "scale"]) == "cfg_coef"
+    assert closest("guidance_scale", ["guidance"]) != "cfg_coef"
+    assert closest("qqqq", ["scale"]) is None
+
+
+def range_of(low: float, high: float, log: bool = False, step: float | None = None) -> Range:
+    return Range(low=low, high=high, log=log, step=step)
+
+
+@pytest.mark.parametrize(
+    ("found", "count", "levels"),
+    [
+        (range_of(0, 1), 1001, ["0", "0.25", "0.5", "1"]), (range_of(0.1, 0.4, step=0.1), 4, None),
+        (range_of(0, 100000), 100_001, ["0", "25000", "50000", "100000"]), (range_of(1, 1000, log=True), 1000, None),
+        (range_of(1, 9, step=4), 3, ["1", "1", "5", "9"]), (range_of(1, 10, step=4), 3, ["1", "1", "5", "9"]),
+        (range_of(1, 16, log=True, step=1), 16, ["1", "2", "4", "16"]),
+        (range_of(-1, 1), 2001, ["-1", "-0.5", "0", "1"]),
+        (range_of(0.0001, 0.0002), 1001, ["0.0001", "0.000125", "0.00015", "0.0002"]),
+        (range_of(1, 16, log=True), 1000, ["1", "2", "4", "16"]),
+    ],
+)  # fmt: skip
+def test_the_levels_of_a_range(found: Range, count: int, levels: list[str] | None) -> None:
+    assert found.count == count
+    if levels is not None:
+        assert [found.level(share) for share in (0.0, 0.25, 0.5, 1.0)] == levels
+    scale = "log" if found.log else "linear"
+    step = {} if found.step is None else {"step": found.step}
+    assert found.as_written() == {"min": found.low, "max": found.high, "scale": scale, **step}
+
+
+def test_what_is_in_a_design() -> None:
+    levels = [["a", "b", "c"], ["x", "y"]]
+    full, around = FullFactorial(levels), OneFactorAtATime(levels, ("b", "x"))
+    assert (full.size, len(list(full)), around.size) == (6, 6, 4)
+    assert list(around) == [("b", "x"), ("a", "x"), ("c", "x"), ("b", "y")]
+    assert all(each in around and each in full for each in around)
+    for design in (full, around):
+        assert ["b", "x"] not in design and ("b",) not in design and ("b", "z") not in design
+    assert ("a", "y") in full and ("a", "y") not in around
+    some = Sampled([("a", "x"), ("b", "x"), ("a", "x")])
+    assert (some.size, list(some)) == (2, [("a", "x"), ("b", "x")])
+    assert ("a", "x") in some and ["a", "x"] not in some and ("c", "x") not in some
+
+
+def extended(factors: str, more: str = "", **plan: Any) -> list[str] | list[Mapping[str, str]]:
+    """The conditions that are missing, or what is wrong."""
+    began = {
+        "design": "full_factorial", "factors": {"top_k": ["50", "9999", "250"]}, "baseline": {"top_k": "250"},
+        "replicates": 1, "controls": CONTROLS,
+    }  # fmt: skip
+    conditions = tuple(({"top_k": level}, frozenset({1})) for level in ("50", "9999", "250"))
+    earlier = Earlier(batch="once", plan=began | plan, conditions=conditions)
+    text = f"defaults: {{prompt: calm piano}}\nexperiment: {{extends: once, factors: {factors}{more}}}\n"
+    rules = make_rules(Path("/nonexistent"), find_experiment=lambda name: earlier)
+    try:
+        return [job.condition for job in read_jobs(text.encode(), "a.yaml", rules).jobs]
+    except InvalidJobFile as refused:
+        return [str(problem) for problem in refused.problems]
+
+
+def test_an_experiment_goes_on_from_one_that_had_other_bounds() -> None:
+    """A level that was good once is not asked for again, and the good ones after it are still known."""
+    assert extended("{top_k: [50, 250.0, 100]}") == [{"top_k": "100"}]
+    assert extended("{top_k: [50]}", design="one_factor_at_a_time") == [
+        "line 2: extends = once: has all of it already (1 condition, 1 replicate each): ask for more replicates, "
+        "levels or n; jobs of it that failed are taken up again by: soundmill retry once"
+    ]
+    assert extended("{top_k: [50]}", ", design: one_factor_at_a_time, replicates: 2") == [{"top_k": "50"}]
+    assert extended("{top_k: [50]}", ", design: one_factor_at_a_time", design="one_factor_at_a_time") == [
+        "line 2: top_k: lacks the level 250: everything in batch once varies around it"
+    ]
+    controls = CONTROLS | {"duration": 2.5, "format": "mp3", "quality": "music", "melody": "x.wav"}
+    keeps = "in batch once; an experiment keeps its controls: set it as it was, or leave extends out"
+    assert extended("{top_k: [100]}", controls=controls) == [
+        f"line 2: duration: is 10 here but was 2.5 {keeps}",
+        f"line 2: quality: is not given here but was music {keeps}",
+        f"line 2: format: is wav here but was mp3 {keeps}",
+        f"line 2: melody: is not given here but was x.wav {keeps}",
+    ]
