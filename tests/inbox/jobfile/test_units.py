@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inbox.conftest import CONTROLS, Earlier, make_rules
-from soundmill.errors import InvalidJobFile, Problem
+from inbox.conftest import CONTROLS, Earlier, Traits, make_rules, resolve
+from soundmill.errors import InvalidJobFile, MissingInput, Problem
 from soundmill.inbox.jobfile.problems import MOST_REPORTED, Problems, shorten
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.rows import MOST_REMEMBERED, remember
@@ -150,3 +151,63 @@ def test_an_experiment_goes_on_from_one_that_had_other_bounds() -> None:
         f"line 2: format: is wav here but was mp3 {keeps}",
         f"line 2: melody: is not given here but was x.wav {keeps}",
     ]
+
+
+AUDIO = {
+    "short.wav": 2.0, "clip.wav": 10.0, "near.wav": 29.9999, "forty.wav": 40.0, "zero.wav": 0.0, "hour.wav": 3600.0,
+    "more.wav": 3601.0, "untold.wav": None,
+}  # fmt: skip
+BEGINS = "is {0} s long, and the clip, which begins with it, {0} s; ask for a duration above {0}, or give less of it"
+NONE = "none continues no audio; use a MusicGen or AudioGen model, or leave it blank"
+ELSEWHERE = (
+    "is in no folder that audio may be taken from: put it into the inbox, or name its folder under inbox.input_folders "
+    "in soundmill.yaml"
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("short.wav,,,", None), ("clip.wav,,,", BEGINS.format("10")),
+        ("clip.wav,10.5,,", None), ("short.wav,2,,", BEGINS.format("2")),
+        ("near.wav,30,,", None),
+        ("forty.wav,30,,", "is 40 s long, and tiny goes on from less than 30 s; give less of it"),
+        ("forty.wav,20,,", "is 40 s long, and tiny goes on from less than 20 s; give less of it"),
+        ("forty.wav,50,,long", "is 40 s long, and long goes on from less than 30 s; give less of it"),
+        ("short.wav,,,none", NONE),
+        ("zero.wav,,,", "holds no sound: its length is 0 s"), ("untold.wav,,,", None), ("untold.wav,,,none", NONE),
+        ("broken.wav,,,", "cannot be heard; take another"), ("folder.wav,,,", "is not a file; name an audio file"),
+        (",,hour.wav,musicgen-melody", None),
+        (",,more.wav,musicgen-melody", "is 1 h 1 s long; cut out the passage that the clip is to follow"),
+        (",,zero.wav,musicgen-melody", "holds no sound: its length is 0 s"), (",,untold.wav,musicgen-melody", None),
+        ("../out.wav,,,", ELSEWHERE),
+        ("inner/../SHORT.WAV,,,", None),
+    ],
+)  # fmt: skip
+def test_audio_that_a_row_names_is_held_against_its_clip(row: str, said: str | None, tmp_path: Path) -> None:
+    inbox = tmp_path / "in"
+    (inbox / "folder.wav").mkdir(parents=True)
+    (tmp_path / "out.wav").write_text("")
+    for name in (*AUDIO, "broken.wav", "SHORT.WAV"):
+        (inbox / name).write_text("")
+
+    def length_of(file: Path) -> float | None:
+        if file.name == "broken.wav":
+            raise MissingInput("cannot be heard; take another")
+        return AUDIO[file.name.lower()]
+
+    more = {"long": Traits("long", False, 300.0), "none": Traits("none", False, 30.0, continues_s=0.0)}
+    rules = replace(
+        make_rules(inbox), length_of=length_of, input_folders=(inbox,),
+        resolve_model=lambda name: more.get(name) or resolve(name),
+    )  # fmt: skip
+    text = f"prompt,continue_from,duration,melody,model\na,{row}\n"
+    try:
+        (job,) = read_jobs(text.encode(), "a.csv", rules).jobs
+        found = None
+        named = row.split(",")[0] or row.split(",")[2]
+        assert (job.continue_from or job.melody) == inbox / named.removeprefix("inner/../")
+    except InvalidJobFile as refused:
+        (problem,) = refused.problems
+        found = problem.message
+    assert found == said
