@@ -237,10 +237,10 @@ def uneven(lines: list[str], at: int) -> Slip | None:
     if not here or not there:
         return None
     dash, column = here["lead"].find("-", 0, here.start("key")), there.start("key")
-    name = shorten(here["key"] or "")
+    name = shorten((here["key"] or "").rstrip())
     if here["key"] and dash < 0 and there["key"] and there["text"] and here.start("key") != column:
         message = (
-            f"{name} starts in column {here.start('key') + 1}, and {shorten(there['key'])} above it in column "
+            f"{name} starts in column {here.start('key') + 1}, and {shorten(there['key'].rstrip())} above it in column "
             f"{column + 1}; keys that belong together start in the same column"
         )
         return Slip(at + 1, message, " " * column + lines[at].lstrip())
