@@ -11,12 +11,23 @@ import pytest
 
 from inbox.conftest import CONTROLS, Earlier, Traits, make_rules, resolve
 from soundmill.errors import InvalidJobFile, MissingInput, Problem
+from soundmill.inbox.jobfile.cells import KNOWN
 from soundmill.inbox.jobfile.problems import MOST_REPORTED, Problems, shorten
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.rows import MOST_REMEMBERED, remember
 from soundmill.inbox.jobfile.suggest import closest, nearly
+from soundmill.inbox.jobfile.table.archive import (
+    BYTES_A_BYTE,
+    LEAST_BYTES,
+    LEAST_TAGS,
+    TAGS_A_BYTE,
+    Archive,
+    Unreadable,
+)
+from soundmill.inbox.jobfile.vocabulary import PROMPTS, Meaning, meaning, visible
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime, Sampled
 from soundmill.inbox.jobfile.yaml.ranges import Range
+from support.spreadsheets import xlsx
 
 
 def test_what_was_read_is_remembered_up_to_a_limit() -> None:
@@ -211,3 +222,55 @@ def test_audio_that_a_row_names_is_held_against_its_clip(row: str, said: str | N
         (problem,) = refused.problems
         found = problem.message
     assert found == said
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dateiname", ("id", 1.0)), ("Länge", ("duration", 1.0)), ("CFG", ("cfg_coef", 1.0)),
+        ("sampling temperature", ("temperature", 1.0)), ("topk", ("top_k", 1.0)), ("Nucleus P", ("top_p", 1.0)),
+        ("随机种子", ("seed", 1.0)), ("n_iter", ("count", 1.0)), ("ckpt", ("model", 1.0)), ("형식", ("format", 1.0)),
+        ("Melodie", ("melody", 1.0)), ("continuation", ("continue_from", 1.0)), ("Top-P (share)", ("top_p", 1.0)),
+        ("length (ms)", ("duration", 0.001)), ("duration [min]", ("duration", 60.0)),
+        ("duration (h)", ("duration", 3600.0)),
+        ("duration in of s", ("duration", 1.0)), ("milliseconds", ("duration", 0.001)), ("minutes", ("duration", 60.0)),
+        ("time (ms)", ("duration", 0.001)), ("Temps {s}", ("duration", 1.0)), ("seed (s)", ("seed", 1.0)),
+        ("duration (min 0.5)", ("duration", 1.0)), ("duration (seconds, at most 30)", ("duration", 1.0)),
+        ("durationMs", ("duration", 0.001)), ("CFGScale", ("cfg_coef", 1.0)), ("duration（秒）", ("duration", 1.0)),
+        ("ms", None), ("min", None), ("time", None), ("time (beats)", None), ("scene s", None), ("", None), ("s", None),
+    ],
+)  # fmt: skip
+def test_what_a_column_means(name: str, meant: tuple[str, float] | None) -> None:
+    found = meaning(name, KNOWN)
+    assert (None if found.field is None else (found.field, found.factor)) == meant and found.why_not is None
+
+
+IN_BARS = "is in {}; write the duration in seconds, or write the bars in a column bars and the tempo in bpm"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"),
+    [
+        ("duration (bars)", "duration", IN_BARS.format("bars")),
+        ("length in takte", "length", IN_BARS.format("takte")),
+        ("Duration frames", "duration", "is in frames; write the duration in seconds"),
+        ("Sampler", "sampler", "the models here are not diffusion models and have no such setting; delete the column"),
+    ],
+)  # fmt: skip
+def test_what_a_column_cannot_mean(name: str, key: str, why: str) -> None:
+    assert meaning(name, KNOWN) == Meaning(key, why_not=why)
+
+
+def test_names_that_nobody_sees_whole() -> None:
+    assert visible(" a\u200b\ufeffb\u00a0c\u00ad ") == "ab c" and visible(" ab ") == "ab"
+    assert visible("e\u0301") == "é" and {"text", "caption", "提示词"} <= PROMPTS and "prompt" not in PROMPTS
+
+
+def test_what_a_spreadsheet_may_cost_goes_by_its_size() -> None:
+    data = xlsx({"a": [("prompt",)]})
+    archive = Archive(data)
+    archive.spend(LEAST_TAGS + TAGS_A_BYTE * len(data))
+    with pytest.raises(Unreadable) as refused:
+        archive.spend(1)
+    assert str(refused.value) == "is too large when unpacked; share its rows among several files"
+    assert (LEAST_TAGS, TAGS_A_BYTE, LEAST_BYTES, BYTES_A_BYTE) == (800_000, 5, 25_165_824, 100)

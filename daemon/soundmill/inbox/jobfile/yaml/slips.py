@@ -310,10 +310,8 @@ def find_cause(error: yaml.MarkedYAMLError, lines: list[str]) -> list[Slip]:
     else:
         before = next((n for n in range(problem - 1, -1, -1) if lines[n].strip()), problem)
         places = [problem, before] if "block" in said else [context, problem, before]
-    for at in dict.fromkeys(places):
-        if found := find(lines, at, in_flow="flow" in said):
-            return found
-    return []
+    found = (find(lines, at, in_flow="flow" in said) for at in dict.fromkeys(places))
+    return next(filter(None, found), [])
 
 
 def explain(error: yaml.MarkedYAMLError) -> str:
