@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -273,3 +274,24 @@ def test_what_steers_the_mill_and_what_only_says_something() -> None:
         if action not in ("rate", "note", "rename_list", "priority", "deliver", "compare", "fingerprint"):
             wish = check({"action": action, "target": "a"})
             assert wish == Control(action=wish.action, target="a", keep_note=True) and wish.action == action
+
+
+def test_a_file_that_may_not_be_read_is_said_and_one_the_disk_does_not_give_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root, who runs the tests at times, there is no file that may not be read."""
+    error = PermissionError(errno.EACCES, "Permission denied")
+
+    def denied(path: Path, most: int) -> bytes:
+        assert most == 65_536
+        raise error
+
+    monkeypatch.setattr("soundmill.inbox.control.read_plain", denied)
+    (tmp_path / "a.json").write_text("{}")
+    ((_, refused),) = pending(tmp_path)
+    assert isinstance(refused, InvalidControl) and str(refused) == "a.json: cannot be read: Permission denied"
+    error = OSError(errno.EIO, "Input/output error")  # type: ignore[assignment]
+    assert pending(tmp_path) == [(tmp_path / "a.json", error)] == waiting(tmp_path)
+    error = FileNotFoundError(errno.ENOENT, "gone")  # type: ignore[assignment]
+    (tmp_path / "b.json").mkdir()
+    assert pending(tmp_path) == []

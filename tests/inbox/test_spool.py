@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from inbox.conftest import MONTH
+from soundmill.disk import NotPlain, TooLarge
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.names import asks_again, is_candidate, numbered, rest_of, tidy
 from soundmill.inbox.spool import Claimed, Spool, _is_free_or_of, explanation, submit
@@ -302,3 +303,28 @@ def test_what_is_not_to_be_submitted_is_said(inbox: Path, tmp_path: Path) -> Non
             submit(tmp_path / name, inbox, again=both, rest=both)
         assert str(refused.value) == said
     assert not inbox.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotPlain(errno.EINVAL, "x"), "is not a plain file"),
+        (TooLarge(errno.EFBIG, "x"), "the file is larger than 2 MB; share its rows among several files"),
+        (PermissionError(errno.EACCES, "x"), "Soundmill may not read this file; change its permissions"),
+    ],
+)
+def test_what_may_not_be_read_is_refused(
+    error: OSError, said: str, spool: Spool, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was exchanged after the look at it; for root there is no file that may not be read."""
+
+    def fails(path: Path, most: int) -> bytes:
+        raise error
+
+    (inbox / "a.csv").write_text("prompt\n")
+    claimed = spool.claim(inbox / "a.csv")
+    assert claimed is not None
+    monkeypatch.setattr("soundmill.inbox.spool.read_plain", fails)
+    with pytest.raises(InvalidJobFile) as refused:
+        spool.read(claimed, 2 << 20)
+    assert refused.value.problems == (Problem(message=said),)
