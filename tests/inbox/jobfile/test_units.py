@@ -26,6 +26,7 @@ from soundmill.inbox.jobfile.table.archive import (
 )
 from soundmill.inbox.jobfile.vocabulary import PROMPTS, Meaning, meaning, visible
 from soundmill.inbox.jobfile.yaml.designs import FullFactorial, OneFactorAtATime, Sampled
+from soundmill.inbox.jobfile.yaml.nodes import read_yaml
 from soundmill.inbox.jobfile.yaml.ranges import Range
 from support.spreadsheets import xlsx
 
@@ -274,3 +275,20 @@ def test_what_a_spreadsheet_may_cost_goes_by_its_size() -> None:
         archive.spend(1)
     assert str(refused.value) == "is too large when unpacked; share its rows among several files"
     assert (LEAST_TAGS, TAGS_A_BYTE, LEAST_BYTES, BYTES_A_BYTE) == (800_000, 5, 25_165_824, 100)
+
+
+@pytest.mark.parametrize(
+    ("before", "large", "after", "told"),
+    [(199, 0, 0, 199), (200, 0, 0, 201), (30, 1, 0, 15), (0, 1, 30, 15), (90, 1, 0, 23), (0, 5, 9, 5), (9, 5, 0, 8)],
+)
+def test_a_file_full_of_slips_is_read_again_as_often_as_it_is_worth(
+    before: int, large: int, after: int, told: int
+) -> None:
+    """Slips at the beginning cost less to find than those behind a megabyte."""
+    slip = "- *x* y\n"
+    problems = Problems()
+    large_row = f"- {'x' * 1_000_000}\n"
+    read_yaml(f"jobs:\n{slip * before}{large_row * large}{slip * after}".encode(), problems)
+    with pytest.raises(InvalidJobFile) as refused:
+        problems.raise_if_any()
+    assert len(refused.value.problems) == told
