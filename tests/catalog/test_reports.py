@@ -202,3 +202,23 @@ def test_a_delivery_is_owed_once_for_each_end_of_its_batch(mill: Any) -> None:
     assert [each.name for each in mill.catalog.undelivered()] == ["second"]
     mill.succeed(mill.claim()[0])
     assert [each.name for each in mill.catalog.undelivered()] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "reported_at", "finished_at", "becomes"),
+    [
+        (None, None, None, 100.0), (90.0, 80.0, 70.0, 100.0), (100.0, 100.0, 100.0, 100.0),
+        (200.0, 80.0, 70.0, 200.001),
+        (90.0, 300.0, 70.0, 300.001), (90.0, 80.0, 400.0, 400.001), (200.0, 300.0, 400.0, 400.001),
+        (500.0, 300.0, 400.0, 500.001),
+    ],
+)  # fmt: skip
+def test_a_change_is_after_all_that_was_though_the_clock_was_set_back(
+    changed_at: float | None, reported_at: float | None, finished_at: float | None, becomes: float
+) -> None:
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE TABLE batches (id, changed_at, reported_at, finished_at)")
+    db.execute("INSERT INTO batches VALUES (7, ?, ?, ?), (8, 1, 2, 3)", (changed_at, reported_at, finished_at))
+    db.execute(reports.CHANGE, (100.0, 7))
+    assert db.execute("SELECT changed_at FROM batches").fetchall() == [(pytest.approx(becomes, abs=1e-6),), (1,)]
+    db.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from soundmill.errors import InvalidControl
-from soundmill.inbox.control import Control, check, drop, drop_all, pending, plain, read, waiting
+from soundmill.inbox.control import ACTIONS as ACTIONS_THERE_ARE
+from soundmill.inbox.control import (
+    LOCAL,
+    STEERING,
+    Control,
+    check,
+    drop,
+    drop_all,
+    pending,
+    plain,
+    read,
+    waiting,
+)
 
 
 def test_what_is_dropped_comes_back_in_the_order_of_its_ulids(tmp_path: Path) -> None:
@@ -23,6 +36,14 @@ def test_no_folder_means_nothing_waits(tmp_path: Path) -> None:
     assert pending(tmp_path / "missing") == []
 
 
+ACTIONS = (
+    "cancel, pause, resume, retry, rate, prune, priority, archive, unarchive, deliver, reject, unreject, note, pick, "
+    "unpick, compare, create_list, rename_list, archive_list, unarchive_list, delete_list, fingerprint"
+)
+ONE_OF = f"action must be one of {ACTIONS}"
+STARS = "stars must be a whole number from 1 to 5, or null to take them back"
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -30,16 +51,16 @@ def test_no_folder_means_nothing_waits(tmp_path: Path) -> None:
         (b"\xff", "is not JSON"),
         (b"[" * 100_000, "is larger than 65,536 bytes"),
         (b"[" * 60_000, "is not JSON"),
-        (b"[]", "must be a JSON object"),
-        (b'{"action": "explode", "target": "x"}', "action must be one of cancel, pause, resume, retry, rate"),
-        (b'{"action": ["cancel"], "target": "x"}', "action must be one of"),
+        (b"[]", "must be a JSON object with action and target"),
+        (b'{"action": "explode", "target": "x"}', ONE_OF),
+        (b'{"action": ["cancel"], "target": "x"}', ONE_OF),
         (b'{"action": "cancel"}', "target must name a batch or a job"),
         (b'{"action": "cancel", "target": " "}', "target must name a batch or a job"),
-        (b'{"action": "rate", "target": "x"}', "stars must be a whole number from 1 to 5"),
-        (b'{"action": "rate", "target": "x", "stars": true}', "stars must be a whole number from 1 to 5"),
-        (b'{"action": "rate", "target": "x", "stars": 6}', "stars must be a whole number from 1 to 5"),
+        (b'{"action": "rate", "target": "x"}', STARS),
+        (b'{"action": "rate", "target": "x", "stars": true}', STARS),
+        (b'{"action": "rate", "target": "x", "stars": 6}', STARS),
         (b'{"action": "pause", "target": "x", "stars": 3}', "stars belong to the action rate alone"),
-        (b'{"action": "pause", "target": "x", "note": 3}', "note must be a text"),
+        (b'{"action": "pause", "target": "x", "note": 3}', "note must be a text of at most 2,000 characters"),
     ],
 )
 def test_a_bad_control_file_comes_as_its_error_and_stops_no_other(content: bytes, said: str, tmp_path: Path) -> None:
@@ -48,7 +69,7 @@ def test_a_bad_control_file_comes_as_its_error_and_stops_no_other(content: bytes
     path = drop(tmp_path, good, "01HB")
     (_, error), other = pending(tmp_path)
     assert isinstance(error, InvalidControl)
-    assert str(error).startswith("01HA.json: ") and said in str(error)
+    assert str(error) == f"01HA.json: {said}"
     assert other == (path, good)
 
 
@@ -117,6 +138,9 @@ FULL = Control(
         Control(action="priority", target="a", priority=-1000, keep_note=True),
         Control(action="priority", target="a", priority=1000, keep_note=True),
         Control(action="prune", target="{}", keep_note=True),
+        Control(action="deliver", target="a", of="batch", profile="game", keep_note=True),
+        Control(action="deliver", target="a", of="shortlist", profile="p" * 100, zipped=True, rights=True),
+        Control(action="fingerprint", target="a/1", fingerprint="A" * 40_000, keep_note=True),
     ],
 )
 def test_a_wish_is_read_as_it_was_written(control: Control, tmp_path: Path) -> None:
@@ -135,6 +159,8 @@ def test_a_wish_says_only_what_is_not_understood(tmp_path: Path) -> None:
 
 
 COMPARE = {"action": "compare", "target": "a", "second": "b", "answer": "first"}
+DELIVER = {"action": "deliver", "target": "a", "of": "batch", "profile": "game"}
+FINGERPRINT = {"action": "fingerprint", "target": "a", "fingerprint": "AAAA"}
 
 
 @pytest.mark.parametrize(
@@ -144,15 +170,22 @@ COMPARE = {"action": "compare", "target": "a", "second": "b", "answer": "first"}
         ({"action": "rename_list", "target": "a"}, "name must be a text of 1 to 100 characters"),
         ({"action": "rename_list", "target": "a", "name": " "}, "name must be a text of 1 to 100 characters"),
         ({"action": "rename_list", "target": "a", "name": "n" * 101}, "name must be a text of at most 100 characters"),
-        ({"action": "pick", "target": "a", "shortlist": "n" * 101}, "shortlist must be a text of at most 100"),
+        (
+            {"action": "pick", "target": "a", "shortlist": "n" * 101},
+            "shortlist must be a text of at most 100 characters",
+        ),
         ({"action": "pause", "target": "a" * 501}, "target must be a text of at most 500 characters"),
         ({"action": "pause", "target": "a", "who": "w" * 101}, "who must be a text of at most 100 characters"),
         ({"action": "pause", "target": "a", "note": "n" * 2001}, "note must be a text of at most 2,000 characters"),
         ({"action": "pause", "target": "a\ud800"}, "target must be a text; this one holds half a letter"),
         ({"action": "priority", "target": "a"}, "priority must be a whole number from -1000 to 1000"),
-        ({"action": "priority", "target": "a", "priority": True}, "priority must be a whole number"),
-        ({"action": "priority", "target": "a", "priority": -1001}, "priority must be a whole number"),
-        ({"action": "rate", "target": "a", "stars": -1}, "stars must be a whole number from 1 to 5"),
+        ({"action": "priority", "target": "a", "priority": True}, "priority must be a whole number from -1000 to 1000"),
+        (
+            {"action": "priority", "target": "a", "priority": -1001},
+            "priority must be a whole number from -1000 to 1000",
+        ),
+        ({"action": "priority", "target": "a", "priority": 1001}, "priority must be a whole number from -1000 to 1000"),
+        ({"action": "rate", "target": "a", "stars": -1}, STARS),
         ({"action": "rate", "target": "a", "stars": 1, "rejected": 1}, "rejected must be true or false"),
         (COMPARE | {"answer": "third"}, "answer must be one of first, second, tie"),
         (COMPARE | {"expected": "third", "attention": True}, "expected must be one of first, second, tie"),
@@ -162,12 +195,20 @@ COMPARE = {"action": "compare", "target": "a", "second": "b", "answer": "first"}
         (COMPARE | {"study": "s" * 201}, "study must be a text of at most 200 characters"),
         (COMPARE | {"blind": "yes"}, "blind must be true or false"),
         (COMPARE | {"attention": 0}, "attention must be true or false"),
+        (DELIVER | {"of": "list"}, "of must be one of batch, shortlist"),
+        (DELIVER | {"profile": " "}, "profile must be a text of 1 to 100 characters"),
+        (DELIVER | {"profile": "p" * 101}, "profile must be a text of at most 100 characters"),
+        (DELIVER | {"zipped": "yes"}, "zipped must be true or false"),
+        (DELIVER | {"rights": 1}, "rights must be true or false"),
+        (FINGERPRINT | {"fingerprint": "?"}, "fingerprint must be in base64"),
+        (FINGERPRINT | {"fingerprint": ""}, "fingerprint must be a text of 1 to 40,000 characters"),
+        (FINGERPRINT | {"fingerprint": "A" * 40_001}, "fingerprint must be a text of at most 40,000 characters"),
     ],
 )
 def test_what_a_wish_may_not_say(content: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidControl) as refused:
         check(content)
-    assert str(refused.value).startswith(said)
+    assert str(refused.value) == said
 
 
 def test_the_longest_that_a_wish_may_say() -> None:
@@ -223,3 +264,34 @@ def test_what_is_no_file_or_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert [path.name for path, _ in waiting(tmp_path)] == ["a.json"]
     assert waiting(tmp_path / "file") == []
+
+
+def test_what_steers_the_mill_and_what_only_says_something() -> None:
+    assert ", ".join(ACTIONS_THERE_ARE) == ACTIONS
+    steering = "cancel, pause, resume, retry, priority, archive, unarchive, prune, deliver"
+    assert {*steering.split(", ")} == STEERING and {"fingerprint"} == LOCAL
+    for action in ACTIONS_THERE_ARE:
+        if action not in ("rate", "note", "rename_list", "priority", "deliver", "compare", "fingerprint"):
+            wish = check({"action": action, "target": "a"})
+            assert wish == Control(action=wish.action, target="a", keep_note=True) and wish.action == action
+
+
+def test_a_file_that_may_not_be_read_is_said_and_one_the_disk_does_not_give_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root, who runs the tests at times, there is no file that may not be read."""
+    error = PermissionError(errno.EACCES, "Permission denied")
+
+    def denied(path: Path, most: int) -> bytes:
+        assert most == 65_536
+        raise error
+
+    monkeypatch.setattr("soundmill.inbox.control.read_plain", denied)
+    (tmp_path / "a.json").write_text("{}")
+    ((_, refused),) = pending(tmp_path)
+    assert isinstance(refused, InvalidControl) and str(refused) == "a.json: cannot be read: Permission denied"
+    error = OSError(errno.EIO, "Input/output error")  # type: ignore[assignment]
+    assert pending(tmp_path) == [(tmp_path / "a.json", error)] == waiting(tmp_path)
+    error = FileNotFoundError(errno.ENOENT, "gone")  # type: ignore[assignment]
+    (tmp_path / "b.json").mkdir()
+    assert pending(tmp_path) == []

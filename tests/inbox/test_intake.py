@@ -218,7 +218,8 @@ def test_a_file_that_grows_while_it_is_read_goes_back_and_is_read_whole(
 
         def fstat(descriptor: int) -> os.stat_result:
             status = real_fstat(descriptor)
-            calls.append(status)
+            if names(inbox / ".claimed"):
+                calls.append(status)
             if len(calls) == 1:
                 writer.write("storm\n")
                 writer.flush()

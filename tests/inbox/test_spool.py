@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from inbox.conftest import MONTH
+from soundmill.disk import NotPlain, TooLarge
 from soundmill.errors import InvalidJobFile, Problem, UsageError
-from soundmill.inbox.names import is_candidate, numbered, tidy
-from soundmill.inbox.spool import Spool, submit
+from soundmill.inbox.names import asks_again, is_candidate, numbered, rest_of, tidy
+from soundmill.inbox.spool import Claimed, Spool, _is_free_or_of, explanation, submit
 
 
 @pytest.fixture
@@ -161,6 +162,68 @@ def test_numbers_stand_before_the_suffix() -> None:
     assert tidy("a.csv") == "a.csv"
 
 
+LONG = "ö" * 100
+
+
+@pytest.mark.parametrize(
+    ("name", "tidied"),
+    [
+        ("a\tb\u2028c.csv", "a_b_c.csv"), ("x" * 176 + ".csv", "x" * 176 + ".csv"),
+        ("x" * 177 + ".csv", "x" * 176 + ".csv"), (LONG + ".yaml", "ö" * 87 + ".yaml"),
+        (LONG + ".again.csv", "ö" * 85 + ".again.csv"), (LONG + ".AGAIN.csv", "ö" * 85 + ".again.csv"),
+        ("x" * 176 + ".rest.csv", "x" * 176 + ".rest.csv"), ("x" * 177 + ".rest.csv", "x" * 176 + ".csv"),
+    ],
+)  # fmt: skip
+def test_a_name_is_made_short_enough_to_be_numbered(name: str, tidied: str) -> None:
+    assert tidy(name) == tidied
+    assert len(numbered(tidied, 1000).encode()) <= 200
+
+
+@pytest.mark.parametrize(
+    ("name", "again", "rest"),
+    [
+        ("a.csv", False, None), ("a.again.csv", True, None), ("a.AGAIN.yml", True, None),
+        ("a.rest.csv", False, "a.csv"),
+        ("a.rest-2.csv", False, "a.csv"), ("a.REST.ods", False, "a.ods"), ("a.rest-x.csv", False, None),
+        ("again.csv", False, None), (".rest.csv", False, None), ("a.rest.b.csv", False, None),
+        ("a\nb.rest.csv", False, "a\nb.csv"),
+    ],
+)  # fmt: skip
+def test_what_a_name_asks_for(name: str, again: bool, rest: str | None) -> None:
+    assert (asks_again(name), rest_of(name)) == (again, rest)
+
+
+def test_what_is_no_plain_file_after_the_claim_is_said(spool: Spool, inbox: Path) -> None:
+    device = Claimed(path=Path("/dev/null"), ulid="01H", file_name="a.csv")
+    with pytest.raises(InvalidJobFile) as refused:
+        spool.read(device, 1)
+    (problem,) = refused.value.problems
+    assert (problem.message, problem.value, problem.line) == ("is a device, not a file", "a.csv", None)
+    (inbox / "large").write_bytes(b"x" * 1025)
+    with pytest.raises(InvalidJobFile) as refused:
+        spool.read(Claimed(path=inbox / "large", ulid="01H", file_name="a.csv"), 1024)
+    assert str(refused.value) == "the file is larger than 0.000976562 MB; share its rows among several files"
+
+
+def test_the_list_of_problems_says_what_becomes_of_the_file() -> None:
+    claimed = Claimed(path=Path("x"), ulid="01H", file_name="a.csv")
+    problems = [Problem(message="odd", line=2, field="seed", value="x"), Problem(message="too")]
+    assert explanation(claimed, problems) == (
+        "a.csv was rejected: 2 problems. Nothing of it was queued.\n\n  line 2: seed = x: odd\n  too\n\n"
+        "Mend the file and put it into the inbox again.\nclaim 01H\n"
+    )
+    assert explanation(claimed, problems[1:]).startswith("a.csv was rejected: one problem. Nothing")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_its_own_trouble(tmp_path: Path) -> None:
+    """No other name would do better; what somebody else put in the place of the list is only in the way."""
+    with pytest.raises(OSError, match="name too long"):
+        _is_free_or_of(tmp_path / ("x" * 300), "01H")
+    assert not _is_free_or_of(tmp_path, "01H") and _is_free_or_of(tmp_path / "none", "01H")
+    (tmp_path / "list").write_text("…\nclaim 01H\n")
+    assert _is_free_or_of(tmp_path / "list", "01H") and not _is_free_or_of(tmp_path / "list", "01J")
+
+
 def test_a_file_that_was_being_given_back_is_taken_once(spool: Spool, inbox: Path) -> None:
     """The daemon was killed when the file had its name in the inbox again, and kept its claim, too."""
     (inbox / "a.csv").write_text("prompt\npiano\n")
@@ -227,11 +290,41 @@ def test_on_a_disk_without_links_nothing_is_overwritten_either(
 def test_what_is_not_to_be_submitted_is_said(inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("prompt\n")
     (tmp_path / ".a.csv").write_text("prompt\n")
-    with pytest.raises(UsageError, match="choose one"):
-        submit(tmp_path / "a.csv", inbox, again=True, rest=True)
-    with pytest.raises(UsageError, match="must end in"):
-        submit(tmp_path / "a.txt", inbox)
-    with pytest.raises(UsageError, match="there is no such file"):
-        submit(tmp_path / "b.csv", inbox)
-    with pytest.raises(UsageError, match="ignores names that start with a dot"):
-        submit(tmp_path / ".a.csv", inbox)
+    (tmp_path / "c.csv").mkdir()
+    endings = ".csv, .tsv, .xlsx, .ods, .yaml, .yml"
+    for name, both, said in (
+        ("a.csv", True, "--again makes the whole file once more, --rest only what is missing; choose one"),
+        ("a.txt", False, f"{tmp_path}/a.txt: not a job file; its name must end in {endings}"),
+        ("b.csv", False, f"{tmp_path}/b.csv: there is no such file"),
+        ("c.csv", False, f"{tmp_path}/c.csv: there is no such file"),
+        (".a.csv", False, f"{tmp_path}/.a.csv: the inbox ignores names that start with a dot; rename it"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            submit(tmp_path / name, inbox, again=both, rest=both)
+        assert str(refused.value) == said
+    assert not inbox.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotPlain(errno.EINVAL, "x"), "is not a plain file"),
+        (TooLarge(errno.EFBIG, "x"), "the file is larger than 2 MB; share its rows among several files"),
+        (PermissionError(errno.EACCES, "x"), "Soundmill may not read this file; change its permissions"),
+    ],
+)
+def test_what_may_not_be_read_is_refused(
+    error: OSError, said: str, spool: Spool, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it was exchanged after the look at it; for root there is no file that may not be read."""
+
+    def fails(path: Path, most: int) -> bytes:
+        raise error
+
+    (inbox / "a.csv").write_text("prompt\n")
+    claimed = spool.claim(inbox / "a.csv")
+    assert claimed is not None
+    monkeypatch.setattr("soundmill.inbox.spool.read_plain", fails)
+    with pytest.raises(InvalidJobFile) as refused:
+        spool.read(claimed, 2 << 20)
+    assert refused.value.problems == (Problem(message=said),)

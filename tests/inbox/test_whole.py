@@ -13,7 +13,20 @@ from typing import Any
 import pytest
 
 from soundmill.inbox.spool import Spool, submit
-from soundmill.inbox.whole import Look, Witness, Writers, ask_for_lease, look, open_for_writing, wait_s
+from soundmill.inbox.whole import (
+    END,
+    LONGEST_PARSED,
+    LOOKED_AT,
+    Look,
+    Witness,
+    Writers,
+    ask_for_lease,
+    look,
+    look_at,
+    on_a_share,
+    open_for_writing,
+    wait_s,
+)
 from support.missing import missing
 from support.spreadsheets import ods, ods_cell, ods_row, xlsx
 
@@ -38,30 +51,61 @@ WHOLE = [
 OPEN_ENDED = [
     (b"prompt,duration\ncalm piano,3", ".csv"),
     (b"prompt\ncalm pia", ".csv"),
+    (b"prompt;duration\ncalm, slow;3", ".csv"),
+    (b"prompt\rcalm pia", ".tsv"),
     (b"jobs: [calm, storm]", ".yaml"),
     (b"jobs:\n- calm\n- storm", ".yml"),
+    (b"jobs:\n- calm\n# the end:", ".yml"),
+    (b"jobs: [calm]\x07", ".yml"),
+    (b"jobs: " + b"[" * 51, ".yml"),
 ]
+EMPTY, ZEROS = "empty", "full of zeros"
+QUOTE, ROW, STOPS = (
+    "a quotation mark that is not closed",
+    "a last row that stops early",
+    "YAML that stops in the middle",
+)
+KEY, PACKED = "a key without its value at the end", "a workbook without its end"
+HOLE, GAP = "zeros where its content belongs", "zeros where text belongs"
 PART = [
-    (b"", ".csv"),
-    (b"\xef\xbb\xbf", ".csv"),
-    (b" \n\n", ".yaml"),
-    (bytes(38), ".csv"),
-    (b"prompt\ncalm\n" + bytes(20), ".csv"),
-    (b"prompt\n" + bytes(5) + b"calm\n", ".csv"),
-    (b"prompt,duration\nslow upload number 8 harp a", ".csv"),
-    (b'prompt,duration\n"slow upl', ".csv"),
-    (b'prompt,duration\n"slow\n', ".csv"),
-    (b"jobs: [calm, sto", ".yaml"),
-    (b'jobs:\n- "calm pia', ".yaml"),
-    (b"jobs:\n- prompt: calm\n  dura", ".yaml"),
-    (b"jobs:\n- prompt: calm\n  duration:", ".yaml"),
-    (b"name: x\njobs:\n", ".yaml"),
-    (b"jobs:\n- calm\n-", ".yaml"),
-    (bytes(4000), ".xlsx"),
-    (b"PK\x03\x04" + bytes(50), ".xlsx"),
-    (b"P", ".ods"),
-    (bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".xlsx"),
-    (b"PK\x03\x04" + b"x" * 50 + bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".ods"),
+    (b"", ".csv", EMPTY),
+    (b"\xef\xbb\xbf", ".csv", EMPTY),
+    (b" \n\n", ".yaml", EMPTY),
+    (b"\t\r\n", ".xlsx", EMPTY),
+    (bytes(38), ".csv", ZEROS),
+    (b"\n\0", ".yaml", ZEROS),
+    (b"prompt\ncalm\n" + bytes(20), ".csv", GAP),
+    (b"prompt\n" + bytes(5) + b"calm\n", ".csv", GAP),
+    (b"prompt,duration\nslow upload number 8 harp a", ".csv", ROW),
+    (b"prompt\tduration\nslow, calm", ".tsv", ROW),
+    (b"prompt;a;b,c\nslow, calm;x", ".csv", ROW),
+    (b"\r\rprompt,duration\rslow", ".csv", ROW),
+    (b'prompt,duration\n"slow upl', ".csv", QUOTE),
+    (b'prompt,duration\n"slow\n', ".csv", QUOTE),
+    (b'prompt,duration\nx, "slow\n', ".csv", QUOTE),
+    (b"jobs: [calm, sto", ".yaml", STOPS),
+    (b'jobs:\n- "calm pia', ".yaml", STOPS),
+    (b"jobs:\n- prompt: calm\n  dura", ".yaml", STOPS),
+    (b"jobs:\n- prompt: calm\n  duration:", ".yaml", KEY),
+    (b"name: x\njobs:\n", ".yaml", KEY),
+    (b"jobs:\n- calm\n-", ".yaml", "a list's last item is missing"),
+    (bytes(4000), ".xlsx", ZEROS),
+    (b"PK\x03\x04" + bytes(50), ".xlsx", PACKED),
+    (b"P", ".ods", PACKED),
+    (bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".xlsx", HOLE),
+    (bytes(4) + b"PK\x03\x04", ".xlsx", HOLE),
+    (b"PK\x03\x04" + b"x" * 50 + bytes(4096) + b"x" * 50 + b"PK\x05\x06" + bytes(18), ".ods", HOLE),
+]
+ENDS = [  # of files too large to be looked at whole
+    (b"w harp,3\n", ".csv", Look.WHOLE, ""),
+    (b'"w harp\n', ".csv", Look.WHOLE, ""),
+    (b"w harp,3", ".csv", Look.PART, "a last line without an end"),
+    (b"- calm\n  key:\n", ".yaml", Look.WHOLE, ""),
+    (b"- calm", ".yaml", Look.PART, "a last line without an end"),
+    (b"calm\n\0\0\0\0", ".yaml", Look.PART, GAP),
+    (b"xPK\x05\x06x", ".xlsx", Look.WHOLE, ""),
+    (b"xPK\x05\x05x", ".ods", Look.PART, PACKED),
+    (b"xPK\x05\x06" + bytes(2048) + b"x", ".ods", Look.PART, HOLE),
 ]
 
 
@@ -72,13 +116,82 @@ def test_what_is_whole_looks_whole(data: bytes, suffix: str) -> None:
 
 @pytest.mark.parametrize(("data", "suffix"), OPEN_ENDED)
 def test_a_last_line_without_an_end_may_be_complete(data: bytes, suffix: str) -> None:
-    assert look(data, suffix)[0] is Look.OPEN_ENDED
+    assert look(data, suffix) == (Look.OPEN_ENDED, "a last line without an end")
 
 
-@pytest.mark.parametrize(("data", "suffix"), PART)
-def test_a_part_looks_like_one_and_says_what_is_missing(data: bytes, suffix: str) -> None:
-    found, missing = look(data, suffix)
-    assert found is Look.PART and missing
+@pytest.mark.parametrize(("data", "suffix", "missing"), PART)
+def test_a_part_looks_like_one_and_says_what_is_missing(data: bytes, suffix: str, missing: str) -> None:
+    assert look(data, suffix) == (Look.PART, missing)
+
+
+@pytest.mark.parametrize(("data", "suffix", "found", "missing"), ENDS)
+def test_of_a_large_file_the_end_is_looked_at(
+    data: bytes, suffix: str, found: Look, missing: str, tmp_path: Path
+) -> None:
+    assert look(data, suffix, only_the_end=True) == (found, missing)
+    path = tmp_path / f"large{suffix.upper()}"
+    with path.open("wb") as file:
+        file.seek(LOOKED_AT - END + 1)  # what is before the end is not looked at
+        file.write(b"x" * (END - len(data)) + data)
+    assert look_at(path) == (found, missing)
+
+
+def test_a_yaml_file_too_long_to_be_parsed_is_judged_by_its_last_line() -> None:
+    line = b"- calm\n"
+    long = b"jobs:\n" + line * (LONGEST_PARSED // len(line))
+    assert look(long + b"- [a", ".yaml") == (Look.OPEN_ENDED, "a last line without an end")
+    assert look(long[: LONGEST_PARSED - 4] + b"- [a", ".yaml") == (Look.PART, STOPS)
+    assert look(long + b"- a:\n", ".yaml") == (Look.PART, KEY)
+
+
+def test_what_cannot_be_read_or_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "link.csv").symlink_to("empty")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pipe.csv", "link.csv", "folder.csv", "gone.csv"):
+        assert look_at(tmp_path / name) == (Look.WHOLE, "")
+        assert ask_for_lease(tmp_path / name) is Writers.UNKNOWN
+        if name != "gone.csv":
+            assert Witness().writers_of(tmp_path / name, (tmp_path / name).lstat()) is Writers.NOBODY
+
+
+MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+31 22 0:40 / /shared rw - nfs4 server:/share rw,addr=10.0.0.1
+32 22 0:41 / /mine rw shared:2 master:1 - fuse.sshfs anna@host: rw
+33 22 0:4 / /tmp rw - tmpfs tmpfs rw
+34 22 0:42 / /data rw - notfuse x rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "shared"),
+    [(8, 1, False), (0, 40, True), (0, 41, True), (0, 4, False), (0, 42, False), (9, 9, False)],
+)
+def test_a_share_is_told_by_its_file_system(major: int, minor: int, shared: bool, tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    assert on_a_share(os.makedev(major, minor), tmp_path / "mounts") is shared
+    assert not on_a_share(os.makedev(major, minor), tmp_path / "none")
+
+
+def test_the_table_of_processes_tells_who_writes_where_it_may_be_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    flags = {"reads": "0100000", "writes": "0100001", "both": "02000002", "odd": None}
+    for number, (name, flag) in enumerate(flags.items(), 10):
+        path = tmp_path / name
+        path.write_text("")
+        (tmp_path / "proc" / f"{number}" / "fd").mkdir(parents=True)
+        (tmp_path / "proc" / f"{number}" / "fdinfo").mkdir()
+        (tmp_path / "proc" / f"{number}" / "fd" / "3").symlink_to(path)
+        (tmp_path / "proc" / f"{number}" / "fd" / "4").symlink_to(tmp_path)  # no file
+        (tmp_path / "proc" / f"{number}" / "fd" / "5").symlink_to(tmp_path / "gone")
+        text = "pos:\t0\n" + (f"flags:\t{flag}\nmnt_id:\t1\n" if flag else "")
+        for handle in (3, 4, 5):
+            (tmp_path / "proc" / f"{number}" / "fdinfo" / f"{handle}").write_text(text)
+    (tmp_path / "proc" / "self").mkdir()
+    (tmp_path / "proc" / "9").mkdir()  # ended meanwhile
+    writing = {(tmp_path / name).stat().st_ino for name in ("writes", "both")}
+    assert {inode for _, inode in open_for_writing(tmp_path / "proc")} == writing
 
 
 def test_deep_yaml_is_looked_at_no_longer_than_it_is_worth() -> None:
@@ -122,7 +235,10 @@ def test_who_paused_before_is_given_three_times_that_pause_within_patience() -> 
     def wait(pause_s: float) -> float:
         return wait_s(Look.WHOLE, Writers.NOBODY, longest_pause_s=pause_s, settle_s=1, patience_s=60)
 
-    assert [wait(pause_s) for pause_s in (0.9, 4, 50)] == [1, 12, 60]
+    assert [wait(pause_s) for pause_s in (0.9, 1, 1.1, 4, 50)] == [1, 1, pytest.approx(3.3), 12, 60]
+    assert wait_s(Look.PART, Writers.SOMEBODY, longest_pause_s=4, settle_s=1, patience_s=60) == 300
+    assert wait_s(Look.WHOLE, Writers.UNKNOWN, longest_pause_s=0, settle_s=1, patience_s=3) == 3
+    assert wait_s(Look.PART, Writers.NOBODY, longest_pause_s=0, settle_s=2, patience_s=0) == 2
 
 
 # -- with real processes -----------------------------------------------------------------------

@@ -244,8 +244,8 @@ class _Walk:
     def expression(self, node: ast.AST) -> Iterator[Change]:
         if isinstance(node, ast.Call) and _not_looked_into(node):
             return
-        if isinstance(node, ast.keyword) and node.arg == "description":
-            return  # of a field, for editors
+        if isinstance(node, ast.keyword) and node.arg in ("description", "strict"):
+            return  # of a field, for editors; of zip, an assertion as any other
         if isinstance(node, ast.JoinedStr) or _is_text_constant(node):
             yield from self.text(node)
             if isinstance(node, ast.JoinedStr):

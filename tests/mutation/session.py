@@ -61,6 +61,8 @@ class Lines:
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
         self._at_import = self._now
+        self._modules = 0  # that were there when the caches were looked for, which takes longer than most tests
+        self._caches: list[Any] = []
         sys.settrace(self._global)  # until all is collected
 
     def _global(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
@@ -76,7 +78,9 @@ class Lines:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        for cache in caches():
+        if len(sys.modules) != self._modules:
+            self._modules, self._caches = len(sys.modules), caches()
+        for cache in self._caches:
             cache.cache_clear()
         self._now = self._of[item.nodeid] = set()
         threading.settrace(self._global)

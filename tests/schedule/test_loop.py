@@ -44,11 +44,19 @@ def test_what_a_step_raises_ends_the_thread_and_is_kept() -> None:
 
 def test_a_pause_ends_with_a_stop() -> None:
     paused = threading.Event()
-    thread = LoopThread("mill", lambda: (paused.set(), thread.pause(1000.0)), clock=Clock())  # type: ignore[arg-type, return-value]
+    rounds: list[int] = []
+
+    def step() -> None:
+        rounds.append(1)
+        paused.set()
+        thread.pause(1000.0)
+
+    thread = LoopThread("mill", step, clock=Clock())
     thread.start()
     assert paused.wait(10)
+    assert not thread.join(0.05)
     thread.stop()
-    assert thread.join(10)
+    assert thread.join(10) and rounds == [1]
 
 
 def test_a_round_makes_progress_for_as_long_as_it_may_take() -> None:

@@ -129,7 +129,7 @@ class Arrivals:
         writers, need = Writers.NOBODY, self._settle_s
         if rested >= self._settle_s and not marked:
             if seen.look is None:
-                seen.look = look_at(path, status)
+                seen.look = look_at(path)
             writers = witness.writers_of(path, status)
             seen.explained = writers is Writers.SOMEBODY or (seen.look[0] is Look.PART and writers is Writers.NOBODY)
             need = wait_s(

@@ -42,7 +42,7 @@ class Notices:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._shown: str | None = None
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]]  # from the first post on
         self._lasting: set[tuple[str, str]] = set()
 
     def post(self, notices: Sequence[Notice]) -> None:

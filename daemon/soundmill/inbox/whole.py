@@ -33,6 +33,7 @@ from pathlib import Path
 
 import yaml
 
+from soundmill.disk import open_plain
 from soundmill.inbox.jobfile.table.archive import Archive, Unreadable
 
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -89,23 +90,18 @@ def wait_s(look: Look, writers: Writers, *, longest_pause_s: float, settle_s: fl
 # -- what it looks like ------------------------------------------------------------------------
 
 
-def look_at(path: Path, status: os.stat_result) -> tuple[Look, str]:
+def look_at(path: Path) -> tuple[Look, str]:
     """What a file looks like, and what is missing in words. What cannot be read counts as whole: there is nothing to
     wait for."""
-    if not stat.S_ISREG(status.st_mode):
-        return Look.WHOLE, ""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return Look.WHOLE, ""
-    with os.fdopen(handle, "rb") as file:
-        try:
+        handle, status = open_plain(path)
+        with os.fdopen(handle, "rb") as file:
             cut = status.st_size > LOOKED_AT
             if cut:
                 file.seek(-END, os.SEEK_END)
             data = file.read(LOOKED_AT)
-        except OSError:
-            return Look.WHOLE, ""
+    except OSError:
+        return Look.WHOLE, ""
     return look(data, path.suffix.lower(), only_the_end=cut)
 
 
@@ -231,7 +227,7 @@ def ask_for_lease(path: Path) -> Writers:
     if sys.platform != "linux":
         return Writers.UNKNOWN
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle, _ = open_plain(path)
     except OSError:
         return Writers.UNKNOWN
     try:
@@ -247,9 +243,9 @@ def ask_for_lease(path: Path) -> Writers:
     return Writers.NOBODY
 
 
-def open_for_writing() -> Iterator[tuple[int, int]]:
+def open_for_writing(processes: Path = Path("/proc")) -> Iterator[tuple[int, int]]:
     """Device and inode of every file that a process of this machine writes to, as far as /proc may be looked into."""
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in processes.glob("[0-9]*"):
         try:
             handles = list((process / "fd").iterdir())
         except OSError:
@@ -267,14 +263,14 @@ def open_for_writing() -> Iterator[tuple[int, int]]:
                 yield status.st_dev, status.st_ino
 
 
-def on_a_share(device: int) -> bool:
+def on_a_share(device: int, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
     """Whether a device is a file system that others may write to from other machines, or one of user space."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return False
-    for line in mounts.splitlines():
+    for line in lines:
         mount, _, source = line.partition(" - ")
         if mount.split()[2] == number:
             kind = source.split()[0]

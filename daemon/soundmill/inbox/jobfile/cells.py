@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Annotated, Any, get_args
 
 import annotated_types
@@ -112,8 +111,10 @@ class Field:
             raise Wrong(self._explain(text, error.errors(include_url=False)[0]["type"])) from None
 
     def _thousands(self, text: str, mark: str) -> str:
-        many, few = re.sub(r"\D", "", text), re.split(r"\D", text.lstrip("+-"))[0]
-        if mark in ".," and len(few) + 4 == len(text.lstrip("+-")):
+        digits = text.lstrip("+-")
+        sign = "-" if text.startswith("-") else ""
+        many, few = sign + re.sub(r"\D", "", digits), sign + re.split(r"\D", digits)[0]
+        if mark in ".," and digits.count(mark) == 1:
             return f"may be {many} or {few}: write {many} without the mark, or {few} without zeros"
         return f"{self._expected()}; write it without marks between the thousands: {many}"
 
@@ -144,10 +145,8 @@ class Field:
             return f"{expected}; write it without marks between the thousands: {re.sub(r'[^0-9]', '', text)}"
         if self._unit == "s" and (spoken := _SPOKEN_MINUTES.fullmatch(text)):
             text = f"{spoken[1]}:{spoken[2]:0>2}"
-        if minutes := _MINUTES.fullmatch(text):
-            return (
-                f"{expected}; {self._from_clock(*(None if each is None else int(each) for each in minutes.groups()))}"
-            )
+        if self._unit == "s" and (minutes := _MINUTES.fullmatch(text)):
+            return f"{expected}; {self._from_clock([int(each) for each in minutes.groups() if each])}"
         if measured := _WITH_UNIT.fullmatch(text):
             if self._unit == "s" and measured[2].casefold() in BARS:
                 return f"{expected}; write bars in bars, and the tempo in bpm"
@@ -157,15 +156,14 @@ class Field:
                 return f"{expected}; write the number alone: {number:g}"
         return expected
 
-    def _from_clock(self, first: int | None, second: int | None, third: int | None) -> str:
+    def _from_clock(self, parts: list[int]) -> str:
         """What to write for h:mm:ss or m:ss. Spreadsheets make 00:30:00 of 0:30, thirty minutes of seconds."""
-        first, second = first or 0, second or 0
-        seconds = first * 60 + second if third is None else first * 3600 + second * 60 + third
-        high = self._high or math.inf
-        if seconds <= high:
+        assert self._high is not None
+        seconds = reduce(lambda so_far, part: 60 * so_far + part, parts)
+        if seconds <= self._high:
             return f"write minutes and seconds as seconds: {seconds}"
-        meant = first * 60 + second
-        if third == 0 and 0 < meant <= high:
+        meant = 60 * parts[0] + parts[1]
+        if parts[2:] == [0] and 0 < meant <= self._high:
             return (
                 f"{seconds:,} seconds are too long; perhaps {meant // 3600}:{meant // 60 % 60:02d}:{meant % 60:02d} "
                 f"was meant: write {meant}"

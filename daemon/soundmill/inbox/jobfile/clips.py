@@ -120,9 +120,10 @@ class ClipNames:
 
     def note(self, row: Row, problems: Problems) -> None:
         """Take in a row, in the order of the file; tells `problems` when its id is another's too."""
-        for name in row.labels.keys() - self._own.keys():
-            self._own[name] = normal(name)
-            self._known.add(self._own[name])
+        for name in row.labels:
+            if name not in self._own:
+                self._own[name] = normal(name)
+                self._known.add(self._own[name])
         if row.name is not None:
             self._enter(row, row.name, row.choice.takes, "id", problems)
             return

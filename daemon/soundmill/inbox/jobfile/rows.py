@@ -17,7 +17,7 @@ from soundmill.inbox.jobfile.naming.safe import name_from_id
 from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.written import LARGEST_SEED, LONGEST_DURATION_S, Settings
 from soundmill.jobs import BEATS, AudioFormat, Parameters, QualityKind, bars_s
-from soundmill.words import span
+from soundmill.words import count, span
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Models hear half a minute, or the clip's length, of a melody: a whole concert or a day's recording is a mistake.
@@ -179,7 +179,7 @@ class RowReader:
                 )
                 faults.append(Fault("melody", given["melody"], message))
         if given.get("keep_best", 1) > given.get("count", 1):
-            message = f"there are only {given.get('count', 1)} takes to keep the best of; raise count"
+            message = f"is more than there will be ({count(given.get('count', 1), 'take')}); raise count"
             faults.append(Fault("keep_best", str(given["keep_best"]), message))
         if given.keys() >= _FILE_FIELDS:
             message = "a clip follows a melody or continues a file, not both; leave one of them blank"

@@ -127,7 +127,7 @@ def meaning(name: str, fields: tuple[str, ...]) -> Meaning:
             units, key = [words[-1], *units], "_".join(stem)
         else:
             field = None
-    if field is None and key in SECONDS and len(key) > 3 and "duration" in fields:
+    if field is None and key in SECONDS and len(key) > 3:
         return Meaning(key, "duration", SECONDS[key])  # "milliseconds", "minutes"
     if field is None and key in ("time", "zeit", "tiempo", "temps") and units and units[0] in SECONDS:
         field = "duration"

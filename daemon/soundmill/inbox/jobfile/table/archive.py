@@ -46,6 +46,40 @@ def heft(text: str) -> int:
     return sys.getsizeof(text) - _NO_TEXT
 
 
+class SheetReader:
+    """What the readers of a sheet's XML count, whichever program wrote it. Raises Unreadable at the bounds."""
+
+    def __init__(self) -> None:
+        self._read = self._size = self._length = 0
+        self._parts: list[str] = []  # of a cell's text
+
+    def count(self, cells: int, size: int = 0) -> None:
+        """Count cells, and bytes of text that are kept."""
+        self._read += cells
+        self._size += size
+        if self._read > MOST_CELLS or self._size > MOST_TEXT:
+            raise Unreadable(f"has more than {MOST_CELLS:,} cells or too much text; share its rows among several files")
+
+    def begin_cell(self) -> None:
+        self.count(1)
+        self._parts, self._length = [], 0
+
+    def add(self, text: str) -> None:
+        """More of the cell's text."""
+        self._parts.append(text)
+        self._length += len(text)
+        if self._length > LONGEST_CELL:
+            raise Unreadable(f"has a cell of more than {LONGEST_CELL:,} characters")
+
+    def place(self, cells: list[str], column: int, text: str) -> None:
+        """Put a text into a column of a row, after blank cells where it has fewer."""
+        if column >= MOST_COLUMNS:
+            raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
+        self.count(0, heft(text))
+        cells += [""] * (column + 1 - len(cells))
+        cells[column] = text
+
+
 class _Local(dict[str, str]):
     """Names without their namespace, each cut once: there are millions."""
 

@@ -83,10 +83,7 @@ def _delimiter_of(lines: list[str]) -> str:
     names none, it may be a title, and the lines below are asked."""
 
     def score(line: str, delimiter: str) -> tuple[int, int]:
-        try:
-            names = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-        except csv.Error:
-            return 0, 0
+        names = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         return sum(len(name) < 60 and meaning_of(name).field is not None for name in names), len(names)
 
     filled = [line for line in lines if line.strip()]

@@ -6,10 +6,8 @@ import re
 
 from soundmill.inbox.jobfile.table.archive import (
     LONGEST_CELL,
-    MOST_CELLS,
-    MOST_COLUMNS,
-    MOST_TEXT,
     Archive,
+    SheetReader,
     Unreadable,
     heft,
 )
@@ -52,10 +50,11 @@ class OpenDocument:
             reader.done.clear()
 
 
-class _Reader:
+class _Reader(SheetReader):
     """Gathers the rows of one table of content.xml."""
 
     def __init__(self, sheet: int) -> None:
+        super().__init__()
         self.done: list[tuple[int, int, list[str]]] = []
         self._sheet = sheet
         self._table = -1
@@ -63,13 +62,11 @@ class _Reader:
         self._row = 1
         self._times = self._cell_times = 1
         self._cells: list[str] = []
-        self._blank = 0  # blank cells not put down yet
+        self._column = 0  # of the next cell
         self._above: dict[int, tuple[int, str]] = {}  # column: last row of a merged cell that began above, its text
         self._own = False  # whether the row has a text that no merged cell above gave it
-        self._cell: dict[str, str] | None = None
-        self._parts: list[str] = []
+        self._cell: dict[str, str] = {}
         self._notes = self._paragraphs = self._inside = 0
-        self._read = self._size = self._length = 0
 
     def start(self, name: str, at: dict[str, str]) -> None:
         if name == "table":
@@ -79,27 +76,29 @@ class _Reader:
             return
         if name == "table-row":
             self._times = _count(at.get("number-rows-repeated"))
-            self._cells, self._blank, self._own = [], 0, False
-            self._count()
+            self._cells, self._column, self._own = [], 0, False
+            self.count(1)
         elif name in ("table-cell", "covered-table-cell"):
             self._cell, self._cell_times = at, _count(at.get("number-columns-repeated"))
-            self._parts, self._paragraphs, self._length = [], 0, 0
-            self._count()
+            self._paragraphs = 0
+            self.begin_cell()
         elif name == "annotation":
             self._notes += 1
-        elif name == "p" and not self._notes:
-            self._add("\n" * (self._paragraphs > 0))
+        elif self._notes:
+            return
+        elif name == "p":
+            self.add("\n" * (self._paragraphs > 0))
             self._paragraphs += 1
             self._inside += 1
-        elif self._inside and not self._notes:
+        elif self._inside:
             if name == "s":
-                self._add(" " * min(_count(at.get("c")), LONGEST_CELL + 1))
+                self.add(" " * min(_count(at.get("c")), LONGEST_CELL + 1))
             elif name in ("tab", "line-break"):
-                self._add("\t" if name == "tab" else "\n")
+                self.add("\t" if name == "tab" else "\n")
 
     def text(self, found: str) -> None:
         if self._inside and not self._notes:
-            self._add(found)
+            self.add(found)
 
     def end(self, name: str) -> None:
         if name == "table":
@@ -109,55 +108,31 @@ class _Reader:
         if name == "annotation":
             self._notes -= 1
         elif name == "p" and not self._notes:
-            self._inside = max(self._inside - 1, 0)
-        elif name in ("table-cell", "covered-table-cell") and self._cell is not None:
-            text = _text(self._cell, "".join(self._parts)) if name == "table-cell" else ""
-            rows, self._cell = _count(self._cell.get("number-rows-spanned")), None
-            column = len(self._cells) + self._blank
-            if name == "covered-table-cell":
-                self._cover(column)
-                return
-            if not text:
-                self._blank += self._cell_times
-                return
-            self._own = True
-            if rows > 1:
-                self._above[column] = self._row + rows - 1, text
-            if len(self._cells) + self._blank + self._cell_times > MOST_COLUMNS:
-                raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-            self._size += heft(text) * self._cell_times
-            self._cells += [""] * self._blank + [text] * self._cell_times
-            self._blank = 0
+            self._inside -= 1
+        elif name == "table-cell":
+            if text := _text(self._cell, "".join(self._parts)):
+                self._own = True
+                rows = _count(self._cell.get("number-rows-spanned"))
+                if rows > 1:
+                    self._above[self._column] = self._row + rows - 1, text
+                self.count(self._cell_times - 1)
+                for column in range(self._column, self._column + self._cell_times):
+                    self.place(self._cells, column, text)
+            self._column += self._cell_times
+        elif name == "covered-table-cell":
+            # What a merged cell that began above says stands in each of its rows.
+            for column, (last, text) in sorted(self._above.items()):
+                if self._column <= column < self._column + self._cell_times and self._row <= last:
+                    self.place(self._cells, column, text)
+            self._column += self._cell_times
         elif name == "table-row":
             if self._own:
                 if self._times > MOST_REPEATED:
                     raise Unreadable(f"repeats row {self._row} {self._times:,} times")
-                self._read += len(self._cells) * self._times
-                self._size += sum(map(heft, self._cells)) * (self._times - 1)
-                self._cells += [""] * min(self._blank, 1)
+                again = self._times - 1
+                self.count(again * len(self._cells), again * sum(map(heft, self._cells)))
                 self.done.append((self._row, self._times, self._cells))
-                self._count()
             self._row += self._times
-
-    def _cover(self, first: int) -> None:
-        """Covered cells from this column on: what a merged cell that began above says stands in each of its rows."""
-        end = first + self._cell_times
-        for column, (last, text) in sorted(self._above.items()):
-            if first <= column < min(end, MOST_COLUMNS) and self._row <= last:
-                self._cells += [""] * (column - len(self._cells)) + [text]
-                self._size += len(text)
-        self._blank = end - len(self._cells)
-
-    def _add(self, text: str) -> None:
-        self._parts.append(text)
-        self._length += len(text)
-        if self._length > LONGEST_CELL:
-            raise Unreadable(f"has a cell of more than {LONGEST_CELL:,} characters")
-
-    def _count(self) -> None:
-        self._read += 1
-        if self._read > MOST_CELLS or self._size > MOST_TEXT:
-            raise Unreadable(f"has more than {MOST_CELLS:,} cells or too much text; share its rows among several files")
 
 
 def _count(text: str | None) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 
 from soundmill.inbox.jobfile.table.archive import (
     LONGEST_CELL,
-    MOST_CELLS,
     MOST_COLUMNS,
     MOST_TEXT,
     Archive,
+    SheetReader,
     Unreadable,
     heft,
 )
@@ -21,10 +21,8 @@ from soundmill.inbox.jobfile.table.archive import (
 MOST_MERGED = 100_000
 NO_VALUE = "#FORMULA?"  # a formula that its program wrote without a value
 # 18.8.30: the formats every program knows by number.
-_DATES, _TIMES = (
-    {*range(14, 18), 22, *range(27, 32), 36, *range(50, 55), 57, 58},
-    {18, 19, 20, 21, 32, 33, 34, 35, 45, 46, 47},
-)
+_DATES = {str(number) for number in (*range(14, 18), *range(27, 32), 36, *range(50, 55), 57, 58)}
+_TIMES = {str(number) for number in (*range(18, 22), *range(32, 36), *range(45, 48))}
 _QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
 _MERGED = re.compile(rb'mergeCell\s+ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -69,7 +67,7 @@ class Workbook:
             (int(found[2]), _column_of(found[1].decode())): int(found[3])
             for found in islice(self._archive.find(path, _MERGED), MOST_MERGED)
         }
-        reader = _SheetReader(self._text, merged)
+        reader = _Reader(self._text, merged)
         for _ in self._archive.parse(path, reader.start, reader.end, reader.text):
             yield from reader.done
             reader.done.clear()
@@ -129,7 +127,7 @@ class Workbook:
         """A cell's text as people see it."""
         if kind == "s":
             number = value.strip()
-            if number.isdecimal() and len(number) < 9 and int(number) < len(self._shared):
+            if number.isdecimal() and int(number) < len(self._shared):
                 return self._shared[int(number)]
             raise Unreadable("is damaged: a cell names a text that is not there")
         if kind in ("str", "inlineStr"):
@@ -147,39 +145,34 @@ class Workbook:
             raise Unreadable("is damaged: a number in it cannot be read") from None
 
 
-class _SheetReader:
+class _Reader(SheetReader):
     """Gathers the rows of a sheet's XML."""
 
-    def __init__(self, read: object, merged: Mapping[tuple[int, int], int]) -> None:
+    def __init__(self, read: Callable[[str, str, str], str], merged: Mapping[tuple[int, int], int]) -> None:
+        super().__init__()
+        self.done: list[tuple[int, list[str]]] = []
+        self._seen_as = read
         self._merged = merged
         self._above: dict[int, tuple[int, str]] = {}  # column: last row of a merged cell that began above, its text
-        self.done: list[tuple[int, list[str]]] = []
-        self._read = read
-        self._row = self._cells_read = self._size = self._length = 0
+        self._row = self._column = 0
         self._cells: list[str] = []
-        self._column = 0
         self._kind = self._style = ""
-        self._parts: list[str] = []
         self._inside = self._phonetic = self._formula = False
 
     def start(self, name: str, at: dict[str, str]) -> None:
         if name == "c":
             reference = at.get("r")
             self._column = _column_of(reference) if reference else len(self._cells)
-            self._kind, self._style = at.get("t", "n"), at.get("s", "0")
-            self._parts, self._formula, self._length = [], False, 0
-            self._cells_read += 1
-            if self._cells_read > MOST_CELLS:
-                raise Unreadable(f"has more than {MOST_CELLS:,} cells; share its rows among several files")
+            self._kind, self._style = at.get("t", ""), at.get("s", "")
+            self._formula = False
+            self.begin_cell()
         elif name in ("v", "t"):
             self._inside = not self._phonetic
         elif name == "row":
             number = at.get("r", "")
-            self._row = int(number) if number.isdecimal() and len(number) < 9 else self._row + 1
+            self._row = int(number) if number.isdecimal() else self._row + 1
             self._cells = []
-            self._cells_read += 1
-            if self._cells_read > MOST_CELLS:
-                raise Unreadable(f"has more than {MOST_CELLS:,} cells; share its rows among several files")
+            self.count(1)
         elif name == "f":
             self._formula = True
         elif name == "rPh":
@@ -187,10 +180,7 @@ class _SheetReader:
 
     def text(self, found: str) -> None:
         if self._inside:
-            self._parts.append(found)
-            self._length += len(found)
-            if self._length > LONGEST_CELL:
-                raise Unreadable(f"has a cell of more than {LONGEST_CELL:,} characters")
+            self.add(found)
 
     def end(self, name: str) -> None:
         if name in ("v", "t"):
@@ -200,34 +190,25 @@ class _SheetReader:
         elif name == "c":
             text = "".join(self._parts)
             if text:
-                text = self._read(self._kind, self._style, text)  # type: ignore[operator]
+                text = self._seen_as(self._kind, self._style, text)
             elif self._formula and self._kind != "str":
                 text = NO_VALUE
             if text:
-                if self._column >= MOST_COLUMNS:
-                    raise Unreadable(f"has more than {MOST_COLUMNS:,} columns")
-                self._size += heft(text)
-                if self._size > MOST_TEXT:
-                    raise Unreadable("has too much text; share its rows among several files")
-                self._cells += [""] * (self._column + 1 - len(self._cells))
-                self._cells[self._column] = text
-                if self._merged and (last := self._merged.get((self._row, self._column))):
+                self.place(self._cells, self._column, text)
+                if last := self._merged.get((self._row, self._column)):
                     self._above[self._column] = last, text
             elif self._column == len(self._cells) < MOST_COLUMNS:
                 self._cells.append("")
         elif name == "row" and any(self._cells):
             for column, (last, text) in self._above.items():
                 if self._row <= last:
-                    self._cells += [""] * (column + 1 - len(self._cells))
-                    self._cells[column] = text
-                    self._size += len(text)
-                    self._cells_read += 1
+                    self.place(self._cells, column, text)
             self.done.append((self._row, self._cells))
 
 
 def number_text(value: str, shown: str, day_zero: datetime) -> str:
     """A number as people see it: a date, a time, or its digits. Raises ValueError, OverflowError."""
-    if shown == "zeros" or not shown:
+    if not shown:
         if _DIGITS.fullmatch(value):
             return value
         number = float(value)
@@ -253,8 +234,7 @@ def clock(seconds: float) -> str:
 def _kind_of(number: str, code: str | None) -> str:
     """How a number format shows: "" as a number, date, time, 0time (08:00:00), both, or the count of its digits."""
     if code is None:
-        known = int(number) if number.isdecimal() else 0
-        return "both" if known == 22 else "date" if known in _DATES else "time" if known in _TIMES else ""
+        return "both" if number == "22" else "date" if number in _DATES else "time" if number in _TIMES else ""
     code = code.split(";")[0]
     if _ZEROS.fullmatch(code):
         return str(len(code))

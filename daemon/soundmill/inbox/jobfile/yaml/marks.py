@@ -58,8 +58,11 @@ def cut(text: str, comment: str, piece: str | None = None) -> str:
     )
 
 
-def in_text(text: str) -> tuple[str, str]:
-    """What is wrong with a text as it stands in its line, and how it was probably meant; "" for nothing."""
+Told = tuple[str, str] | None  # what is wrong with a text, and how it was probably meant; None for nothing
+
+
+def in_text(text: str) -> Told:
+    """What is wrong with a text as it stands in its line."""
     first = text[0]
     if first in "\"'":
         return _in_quotes(text, first)
@@ -69,20 +72,25 @@ def in_text(text: str) -> tuple[str, str]:
         after = _after_bracket(text)
         if after and not after.startswith((" #", ",", "]", "}")):
             return starts(text), quoted(text)
-        bare = text.rstrip(", ") if after == "," else ""
-        return (f"a comma follows the {bare[-1]}; delete it", bare) if bare else ("", "")
+        if after == ",":
+            return f"a comma follows the {text[-2]}; delete it", text[:-1]
+        return None
     if first in "|>" and _BLOCK.fullmatch(text):
-        return "", ""
+        return None
     if first in _STARTS and (first != "?" or text[1:2] == " "):
         return starts(text), quoted(text)
     if comment := COMMENT.search(text):
         return cut(text[: comment.start()], text[comment.start() :].lstrip()), text.replace("#", "")
     if ": " in text or text.endswith(":"):
-        return "the text contains a colon, so YAML takes it for a key; " + _PUT + shorten(quoted(text)), (quoted(text))
-    return "", ""
+        return _has_colon(text)
+    return None
 
 
-def _in_quotes(text: str, mark: str) -> tuple[str, str]:
+def _has_colon(text: str) -> Told:
+    return "the text contains a colon, so YAML takes it for a key; " + _PUT + shorten(quoted(text)), quoted(text)
+
+
+def _in_quotes(text: str, mark: str) -> Told:
     if mark == '"' and (bad := _BAD_ESCAPE.search(text)):
         path = text[1:-1] if text.endswith('"') else text[1:]
         return (
@@ -92,11 +100,9 @@ def _in_quotes(text: str, mark: str) -> tuple[str, str]:
             + ", and in a path / does as well"
         ), quoted(path)
     whole = (_DOUBLE if mark == '"' else _SINGLE).match(text)
-    if not whole:
-        return "", ""
-    after = text[whole.end() :].strip()
-    if not after or after[0] in "#:":
-        return "", ""
+    after = text[whole.end() :].strip() if whole else ""
+    if not whole or not after or after[0] in "#:":
+        return None
     if after == ",":
         return f"a comma follows the closing {mark}; delete it", whole[0]
     if mark == "'" and re.search(r"\w'\w", text):
@@ -109,26 +115,19 @@ def _in_quotes(text: str, mark: str) -> tuple[str, str]:
     ), quoted(text)
 
 
-def typographic(text: str) -> tuple[str, str]:
+def typographic(text: str) -> Told:
     """Says that a mark is no quotation mark to YAML, if it was meant as one; and the text in those that are."""
     closing = _PAIRS.get(text[0])
-    inner = text[1:].rstrip(", ")
     if closing is not None:
-        closed = inner[-1:] in closing if inner else False
+        inner = text[1:].rstrip(", ")
+        closed = inner.endswith(tuple(closing))
         body = inner[:-1] if closed else inner
         if (not closed and any(mark in inner for mark in closing)) or any(mark in body for mark in _QUOTES):
-            if ": " not in text:
-                return "", ""
-            return (
-                "the text contains a colon, so YAML takes it for a key; " + _PUT + shorten(quoted(text)),
-                (quoted(text)),
-            )
+            return _has_colon(text) if ": " in text else None
         return f"{text[0]} is no quotation mark to YAML; type {shorten(quoted(body))}", quoted(body)
-    if text[-1] in "”»“’›" and not any(mark in text[:-1] for mark in _PAIRS):
-        if text[-1] == "’":  # an apostrophe
-            return "", ""
+    if text[-1] in "”»“›" and not any(mark in text[:-1] for mark in _PAIRS):
         return f"{text[-1]} is no quotation mark to YAML; type {shorten(quoted(text[:-1]))}", quoted(text[:-1])
-    return "", ""
+    return None
 
 
 def _after_bracket(text: str) -> str:

@@ -99,7 +99,7 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
                 mark = error.problem_mark or error.context_mark
                 if "quoted scalar" in str(error.context):
                     mark = error.context_mark or mark  # where it opens; the problem's is the end of the file
-                last = len(text.lines) - 2
+                last = max((n for n, line in enumerate(text.lines, 1) if line.strip()), default=1)
                 problems.add(slips.explain(error), min(mark.line + 1, last) if mark else None)
         except yaml.YAMLError as error:
             # the reader, below the parser: a character YAML does not allow
@@ -245,20 +245,16 @@ class _Composer:
             raise _Slipped(*found)
         if not self._flow:
             below = place is None or (isinstance(place, Pairs) and waiting is not None and waiting[0] < line)
-            found = []
-            if below:
-                found = slips.items(lines, first) if _kind(text) == "text" else []
-            if not found and (below or isinstance(place, Items)):
-                found = slips.missing_space(lines, first)
-            if found:
+            if below and _kind(text) == "text" and (found := slips.items(lines, first)):
                 raise _Slipped(*found)
+            if (below or isinstance(place, Items)) and (slip := slips.missing_space(lines, first)):
+                raise _Slipped(slip)
         column, whole = event.start_mark.column, lines[first]
         if text and not self._flow and text[0] in "“„«‚‘‹" and text[-1] not in "”“»‘’›":
             text = whole[column:].rstrip()
-        message, mended = marks.typographic(text) if text else ("", "")
-        if message:
+        if text and (told := marks.typographic(text)):
             piece = text if whole.startswith(text, column) else whole[column:]
-            raise _Slipped(slips.Slip(line, message, whole[:column] + mended + whole[column + len(piece) :]))
+            raise _Slipped(slips.Slip(line, told[0], whole[:column] + told[1] + whole[column + len(piece) :]))
 
     def _look_for_colon(self, event: Any, key: tuple[int, str], place: Pairs) -> None:
         """Refuses a key in braces, after others, that has no colon: the rest of a text that contains a comma."""

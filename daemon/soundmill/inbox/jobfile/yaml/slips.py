@@ -116,7 +116,8 @@ def find(lines: list[str], at: int, *, in_flow: bool) -> list[Slip]:
         return [slip]
     if any(bracket in line for bracket in "[{") and (slip := _in_brackets(lines, at)):
         return [slip]
-    return missing_space(lines, at, any_name=True) or uneven(lines, at)
+    slip = missing_space(lines, at, any_name=True) or uneven(lines, at)
+    return [slip] if slip else []
 
 
 def _in_brackets(lines: list[str], at: int) -> Slip | None:
@@ -192,21 +193,22 @@ def items(lines: list[str], at: int) -> list[Slip]:
     return found
 
 
-def missing_space(lines: list[str], at: int, *, any_name: bool = False) -> list[Slip]:
+def missing_space(lines: list[str], at: int, *, any_name: bool = False) -> Slip | None:
     """A key whose colon has no space behind it, or is another script's colon."""
     found = _LINE.fullmatch(lines[at].rstrip())
-    text = (found and found["text"]) or ""
-    if slip := _no_colon(at, text, "" if not found else found["lead"]):
-        return [slip]
-    pair = _NO_SPACE.fullmatch(text)
-    if not found or found["key"] or not pair or not (any_name or pair[1].lower() in _NAMES):
-        return []
+    if not found or not found["text"]:
+        return None
+    if slip := _no_colon(at, found["text"], found["lead"]):
+        return slip
+    pair = _NO_SPACE.fullmatch(found["text"])
+    if found["key"] or not pair or not (any_name or pair[1].lower() in _NAMES):
+        return None
     key, colon, value = pair.groups()
     if colon == ":":
         message = f"a space is missing after the colon: write {shorten(key)}: {shorten(value)}"
     else:
         message = f"{colon} is no colon to YAML: write {shorten(key)}: {shorten(value)}"
-    return [Slip(at + 1, message, f"{found['lead']}{key}: {value}")]
+    return Slip(at + 1, message, f"{found['lead']}{key}: {value}")
 
 
 def _no_colon(at: int, text: str, lead: str) -> Slip | None:
@@ -226,34 +228,33 @@ def _no_colon(at: int, text: str, lead: str) -> Slip | None:
     return Slip(at + 1, message, f"{lead}{key}: {value}")
 
 
-def uneven(lines: list[str], at: int) -> list[Slip]:
+def uneven(lines: list[str], at: int) -> Slip | None:
     """A key or an item that starts in another column than those it belongs with."""
     before = next((n for n in range(at - 1, -1, -1) if lines[n].strip()), None)
-    here, there = (
-        _LINE.fullmatch(lines[at].rstrip()),
-        None if before is None else _LINE.fullmatch(lines[before].rstrip()),
-    )
+    if before is None:
+        return None
+    here, there = (_LINE.fullmatch(lines[n].rstrip()) for n in (at, before))
     if not here or not there:
-        return []
+        return None
     dash, column = here["lead"].find("-", 0, here.start("key")), there.start("key")
-    name = shorten(here["key"] or "")
+    name = shorten((here["key"] or "").rstrip())
     if here["key"] and dash < 0 and there["key"] and there["text"] and here.start("key") != column:
         message = (
-            f"{name} starts in column {here.start('key') + 1}, and {shorten(there['key'])} above it in column "
+            f"{name} starts in column {here.start('key') + 1}, and {shorten(there['key'].rstrip())} above it in column "
             f"{column + 1}; keys that belong together start in the same column"
         )
-        return [Slip(at + 1, message, " " * column + lines[at].lstrip())]
+        return Slip(at + 1, message, " " * column + lines[at].lstrip())
     if here["key"] and dash < 0 and not there["key"] and "-" in there["lead"]:
         message = f"{name} belongs to no key: the item above it is a text; a job with keys of its own starts with one"
-        return [Slip(at + 1, f"{message}: - prompt: {shorten(there['text'] or '')}", "")]
+        return Slip(at + 1, f"{message}: - prompt: {shorten(there['text'] or '')}", "")
     above = next((n for n in range(at - 1, -1, -1) if re.match(" *- ", lines[n])), None)
     if dash >= 0 and above is not None and lines[above].index("-") != dash:
         message = (
             f"this item starts in column {dash + 1}, and the one above it in column {lines[above].index('-') + 1}; "
             "items of a list start in the same column"
         )
-        return [Slip(at + 1, message, " " * lines[above].index("-") + lines[at].lstrip())]
-    return []
+        return Slip(at + 1, message, " " * lines[above].index("-") + lines[at].lstrip())
+    return None
 
 
 def unquoted(lines: list[str], at: int) -> Slip | None:
@@ -261,9 +262,8 @@ def unquoted(lines: list[str], at: int) -> Slip | None:
     found = _LINE.fullmatch(lines[at].rstrip())
     if not found or not found["text"]:
         return None
-    text = found["text"]
-    message, mended = in_text(text)
-    return Slip(at + 1, message, found["lead"] + mended) if message else None
+    told = in_text(found["text"])
+    return None if told is None else Slip(at + 1, told[0], found["lead"] + told[1])
 
 
 def joined(lines: list[str], first: int, last: int, *, in_flow: bool) -> list[Slip]:
@@ -271,8 +271,10 @@ def joined(lines: list[str], first: int, last: int, *, in_flow: bool) -> list[Sl
     if not in_flow and (slip := _no_colon(first, lines[first].rstrip(), "")):
         return [slip]
     for n in range(first + 1, last + 1):
-        if found := find_odd_space(lines, n) or items(lines, n) or missing_space(lines, n):
+        if found := find_odd_space(lines, n) or items(lines, n):
             return found
+        if slip := missing_space(lines, n):
+            return [slip]
         text = lines[n].lstrip()
         if len(lines[n - 1]) >= SHORTEST_FOLDED or not text:
             continue
@@ -308,10 +310,8 @@ def find_cause(error: yaml.MarkedYAMLError, lines: list[str]) -> list[Slip]:
     else:
         before = next((n for n in range(problem - 1, -1, -1) if lines[n].strip()), problem)
         places = [problem, before] if "block" in said else [context, problem, before]
-    for at in dict.fromkeys(places):
-        if found := find(lines, at, in_flow="flow" in said):
-            return found
-    return []
+    found = (find(lines, at, in_flow="flow" in said) for at in dict.fromkeys(places))
+    return next(filter(None, found), [])
 
 
 def explain(error: yaml.MarkedYAMLError) -> str:
