@@ -60,7 +60,7 @@ def rows(home: Home, sql: str) -> list[tuple[object, ...]]:
         db.close()
 
 
-def wait_until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_until(true: Callable[[], bool], timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, "it did not happen"
