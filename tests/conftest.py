@@ -39,24 +39,24 @@ gc.disable()
 # is waited for.
 LONGEST_FIRST = (
     "commands/machine/test_installed.py",
-    "publish/desk/test_desk.py",
     "crashpoints/test_crashpoints.py",
-    "report/statistics/test_effects_simulation.py",
+    "publish/desk/test_desk.py",
+    "service/test_crash.py",
+    "service/test_edge.py",
+    "service/test_scoring.py",
     "quality/test_labelled.py",
     "publish/review/test_review.py",
     "test_end_to_end.py",
-    "service/test_edge.py",
-    "service/test_crash.py",
+    "publish/test_accessible.py",
+    "service/aside/test_asked.py",
     "engine/test_conformance.py",
     "engine/decoder/test_fused.py",
-    "service/test_scoring.py",
     "service/test_libreoffice.py",
     "inbox/jobfile/test_sheets.py",
     "quality/test_published.py",
     "service/test_storage.py",
     "report/test_remaking.py",
     "commands/keeping/test_backup.py",
-    "catalog/upgrade/test_upgrades.py",
 )
 
 # They load transformers' models, three seconds of processor time: once, in one worker.
