@@ -27,6 +27,7 @@ from soundmill.jobs import (
     Source,
     Verdict,
 )
+from support.catalogues import put_empty
 from support.outputs import make_output
 
 PARAMETERS = Parameters(duration=4.0, temperature=1.0, top_k=250, top_p=0.0, cfg_coef=3.0)
@@ -210,7 +211,7 @@ def make_mill(tmp_path: Path) -> Iterator[Callable[..., Mill]]:
     def make(path: Path | None = None, clock: Clock | None = None) -> Mill:
         path = path or tmp_path / "catalog.db"
         clock = clock or Clock()
-        opened.append(Mill(path, clock, Catalog.open(path, clock=clock)))
+        opened.append(Mill(path, clock, Catalog.open(put_empty(path), clock=clock)))
         return opened[-1]
 
     yield make

@@ -12,6 +12,7 @@ from service.conftest import config, drop, quick_engine
 from soundmill.cli import main
 from soundmill.home import Home
 from soundmill.service.daemon import Service
+from support.catalogues import put_empty
 
 Command = Callable[..., Result]
 
@@ -39,6 +40,7 @@ def soundmill(home: Home) -> Iterator[Command]:
 def worked_home(home: Home) -> Home:
     """A home with one finished batch of three takes and one rejected file."""
     home.create()
+    put_empty(home.catalog)
     drop(home, "songs.csv", 3)
     drop(home, "bad.csv", 1, column="promt")
     Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine).run(

@@ -19,6 +19,7 @@ from soundmill.inbox.intake import Intake, Outcome
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.spool import Spool, submit
 from soundmill.jobs import Batch, Job
+from support.catalogues import put_empty
 from support.spreadsheets import xlsx
 
 GREW = "changed after it was accepted"
@@ -36,7 +37,7 @@ class Mill:
 
     def __post_init__(self) -> None:
         self.inbox = self.root / "inbox"
-        self.catalog = Catalog.open(self.root / "catalog.db", clock=time.time)
+        self.catalog = Catalog.open(put_empty(self.root / "catalog.db"), clock=time.time)
         spool = Spool(self.inbox, self.clock, self.new_ulid, settle_s=0, patience_s=0, command="soundmill")
         self.intake = Intake(spool, self.catalog, lambda ulid: self.rules_with(self.root, ulid), 1 << 20)
 

@@ -31,6 +31,7 @@ from mutation.changes import PACKAGE, Change
 
 TESTS = Path(__file__).resolve().parents[1]
 OURS = f"{PACKAGE}{os.sep}"
+REMEMBERING = ("soundmill.", "support.catalogues")  # what a catalogue is made by is what each test with one runs
 
 
 @dataclass(slots=True)
@@ -260,7 +261,7 @@ def caches() -> list[Any]:
     return [
         each
         for each in gc.get_objects()
-        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith("soundmill.")
+        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith(REMEMBERING)
     ]
 
 

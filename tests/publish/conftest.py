@@ -45,6 +45,7 @@ from soundmill.jobs import (
 )
 from soundmill.publish import datasettes, plugin, site
 from support.asking import asked
+from support.catalogues import put_empty
 from support.outputs import make_output
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def fill(home: Home) -> None:
 def make_home(root: Path) -> Home:
     (root / "outputs").mkdir(parents=True)
     now = [1_760_000_000.0]
-    return Home(root, Catalog.open(root / "catalog.db", clock=lambda: now[0]), itertools.count(1), now)
+    return Home(root, Catalog.open(put_empty(root / "catalog.db"), clock=lambda: now[0]), itertools.count(1), now)
 
 
 @pytest.fixture(scope="session")
@@ -358,7 +359,7 @@ class Seen:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 

@@ -19,6 +19,7 @@ from soundmill.schedule.storage import StorageGate
 from soundmill.schedule.worker import Worker
 from soundmill.service import wiring
 from soundmill.service.output_folder import OutputFolder
+from support.catalogues import put_empty
 from support.fake_engine import FakeEngine
 
 
@@ -121,6 +122,6 @@ def mill(tmp_path: Path) -> Iterator[Mill]:
     home = Home(tmp_path)
     home.create()
     home.marker.touch()
-    catalog = Catalog.open(tmp_path / "catalog.db", clock=clock)
+    catalog = Catalog.open(put_empty(tmp_path / "catalog.db"), clock=clock)
     yield Mill(clock, catalog, Disk(home, catalog, 0, lambda kind, message: None), home.outputs)
     catalog.close()

@@ -10,6 +10,7 @@ import pytest
 from soundmill.config import Config, InboxConfig, ScheduleConfig
 from soundmill.home import Home
 from soundmill.service.daemon import Service
+from support.catalogues import put_empty
 from support.fake_engine import FakeEngine
 
 EngineFor = Callable[[str], FakeEngine]
@@ -27,6 +28,7 @@ def never_ending(device: str) -> FakeEngine:
 def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.create()
+    put_empty(home.catalog)
     return home
 
 

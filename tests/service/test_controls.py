@@ -17,13 +17,14 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.inbox.control import Control, drop, drop_all
 from soundmill.service.controls import Controls
 from support.asking import asked
+from support.catalogues import put_empty
 
 
 @pytest.fixture
 def mill(tmp_path: Path) -> Iterator[Mill]:
     clock = Clock()
     path = tmp_path / "catalog.db"
-    made = Mill(path, clock, Catalog.open(path, clock=clock))
+    made = Mill(path, clock, Catalog.open(put_empty(path), clock=clock))
     made.ingest(3)
     for attempt in made.claim(limit=2):
         made.succeed(attempt)

@@ -60,11 +60,11 @@ def rows(home: Home, sql: str) -> list[tuple[object, ...]]:
         db.close()
 
 
-def wait_until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_until(true: Callable[[], bool], timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
+        time.sleep(0.04)  # to look costs a twentieth of that
 
 
 def engine_of(process: subprocess.Popen[str]) -> psutil.Process:

@@ -220,16 +220,16 @@ def test_no_trouble_is_in_the_way_of_a_clean_start(home: Home) -> None:
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_a_date_that_is_set_anew_delays_nothing_and_hurries_nothing(home: Home, seconds: int) -> None:
-    with daemon(home, "--backoff", "4") as process:
+    with daemon(home, "--backoff", "4") as process:  # and a busy machine may take its time, but no hour
         (home.inbox / "a.csv").write_text("prompt\ncrash\n")
         wait_until(lambda: rows(home, "SELECT not_before FROM jobs WHERE status = 'queued' AND attempt = 1") != [])
         began = time.monotonic()
         (home.root / "date").symlink_to(str(seconds))
         wait_until(lambda: rows(home, "SELECT 1 FROM attempts WHERE number = 2") != [])
-        assert 1.0 < time.monotonic() - began < 10.0
+        assert 1.0 < time.monotonic() - began < 100.0
         wait_until(lambda: rows(home, "SELECT status FROM jobs") == [("failed",)])
         drop(home, "b.csv", 1)
-        wait_until(done(home, "b"), 10.0)
+        wait_until(done(home, "b"), 100.0)
         assert process.poll() is None
     assert events(home, "clock set") == ["1 h back" if seconds < 0 else "1 h forward"]
 

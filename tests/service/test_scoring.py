@@ -31,6 +31,7 @@ from soundmill.jobs import (
 )
 from soundmill.service import best_of_n
 from soundmill.service.scoring import Scoring, ScoringThread, device_of, models_of
+from support.catalogues import put_empty
 from support.outputs import make_output
 from support.tiny_clap import save
 
@@ -124,7 +125,7 @@ class Room:
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:
     (tmp_path / "outputs").mkdir()
-    with contextlib.closing(Catalog.open(tmp_path / "catalog.db", clock=lambda: 1.0)) as catalog:
+    with contextlib.closing(Catalog.open(put_empty(tmp_path / "catalog.db"), clock=lambda: 1.0)) as catalog:
         yield Room(tmp_path, catalog)
 
 

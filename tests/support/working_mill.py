@@ -16,6 +16,9 @@ from service.test_crash import DAEMON, environment, rows, wait_until
 from soundmill import home as homes
 from soundmill.commands.asking.link import link
 from soundmill.publish import site
+from support.catalogues import put_empty
+
+PATIENCE_S = 120.0  # on a machine that has other things to do
 
 
 @dataclass
@@ -24,7 +27,6 @@ class WorkingMill:
 
     home: homes.Home
     url: str
-    patience_s: float
     site_pid: int = 0
     daemon: subprocess.Popen[str] | None = None
 
@@ -43,31 +45,36 @@ class WorkingMill:
         return rows(self.home, sql)
 
     def becomes(self, sql: str, expected: list[tuple[object, ...]]) -> None:
-        wait_until(lambda: self.found(sql) == expected, self.patience_s)
+        wait_until(lambda: self.found(sql) == expected, PATIENCE_S)
 
 
 @contextmanager
-def working_mill(root: Path, takes: int, *, made_s: float, site_s: float, patience_s: float) -> Iterator[WorkingMill]:
-    """One that has made so many takes of a file themes.csv, within `made_s`, with its site, up within `site_s`."""
-    mill = WorkingMill(homes.Home(root / "home"), "", patience_s)
+def working_mill(root: Path, takes: int) -> Iterator[WorkingMill]:
+    """One that has made so many takes of a file themes.csv, with its site."""
+    mill = WorkingMill(homes.Home(root / "home"), "")
     mill.home.create()
+    put_empty(mill.home.catalog)
     drop(mill.home, "themes.csv", takes)
     mill.start()
-    wait_until(lambda: mill.found("SELECT count(*) FROM outputs") == [(takes,)], made_s)
-    with (mill.home.root / "site.log").open("wb") as log:
-        started = site.start(mill.home.catalog, mill.home.outputs, "127.0.0.1", 0, log=log)
-    assert site.wait_until_up("127.0.0.1", started.port, site_s)
-    mill.url, mill.site_pid = started.url, started.process.pid
-    yield mill
-    started.stop()
-    mill.stop()
+    try:
+        mill.becomes("SELECT count(*) FROM outputs", [(takes,)])
+        with (mill.home.root / "site.log").open("wb") as log:
+            started = site.start(mill.home.catalog, mill.home.outputs, "127.0.0.1", 0, log=log)
+        try:
+            assert site.wait_until_up("127.0.0.1", started.port, PATIENCE_S)
+            mill.url, mill.site_pid = started.url, started.process.pid
+            yield mill
+        finally:
+            started.stop()
+    finally:
+        mill.stop()
 
 
 @contextmanager
-def browser_of_owner(browser: Browser, mill: WorkingMill, *, timeout_s: float) -> Iterator[BrowserContext]:
+def browser_of_owner(browser: Browser, mill: WorkingMill) -> Iterator[BrowserContext]:
     """One in which the local link was opened."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(1000 * timeout_s)
+    context.set_default_timeout(1000 * PATIENCE_S / 2)
     context.request.get(link(mill.home), max_redirects=0)  # a page would cost as much as what most tests do
     yield context
     context.close()

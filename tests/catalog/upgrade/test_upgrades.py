@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from catalog.test_migrations import an_added_step, schema
 from service.test_storage import NAMESPACE, namespaces_work
@@ -22,8 +23,11 @@ from soundmill.catalog.connection import connect_writer
 from soundmill.catalog.migrations import STEPS, migrate
 from soundmill.catalog.reader import Reader
 from soundmill.catalog.upgrade import copies
+from soundmill.cli import main
 from soundmill.errors import CatalogError, CatalogTooNew, StorageUnavailable
 from soundmill.inbox.control import OWNER
+from support.catalogues import put_empty
+from support.dying_upgrade import upgrade
 from support.missing import missing
 
 NAMES = [step.__name__ for step in STEPS]
@@ -88,8 +92,7 @@ def content(path: Path) -> list[str]:
 
 def whole(path: Path) -> None:
     """It is this version's, with everything that was in it, and works."""
-    fresh = path.with_name("fresh.db")
-    Catalog.open(fresh, clock=time.time).close()
+    fresh = put_empty(path.with_name("fresh.db"))
     with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(fresh)) as new:
         assert [(n, " ".join(s.split()) if s else s) for n, s in schema(old)] == [
             (n, " ".join(s.split()) if s else s) for n, s in schema(new)
@@ -180,57 +183,6 @@ def test_old_copies_go(tmp_path: Path) -> None:
     assert names == ["before-0004", "before-0005", f"before-{NAMES[-1][1:5]}", "mine.db"]
 
 
-# Killed in the middle of the copy, in the middle of a step, and between two; the arguments say where.
-KILLED = """
-import os, signal, sqlite3, sys, time
-from pathlib import Path
-from soundmill.catalog import migrations
-from soundmill.catalog.catalog import Catalog
-from soundmill.catalog.upgrade import copies
-path, where, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def dying(step):
-    def run(db):
-        step(db)
-        die()
-    run.__name__ = step.__name__
-    return run
-
-if where == "copy":
-    real = copies.write_copy
-    def half(db, target):
-        real(db, target)
-        with open(target, "r+b") as file:
-            file.truncate(6000)
-        die()
-    copies.write_copy = half
-elif where == "copied":
-    copies.sync_folder = die
-elif where == "in":
-    steps = list(migrations.STEPS)
-    steps[number] = dying(steps[number])
-    migrations.STEPS = tuple(steps)
-elif where == "views":
-    migrations._refresh_views = die
-else:
-    real = migrations.transaction
-    import contextlib
-    @contextlib.contextmanager
-    def counted(db):
-        global number
-        with real(db):
-            yield
-        number -= 1
-        if number == 0:
-            die()
-    migrations.transaction = counted
-Catalog.open(path, clock=time.time)
-"""
-
-
 @pytest.mark.parametrize(
     ("where", "number"),
     [("copy", 0), ("copied", 0), *(("in", n) for n in range(1, len(NAMES))), *(("after", n) for n in (1, 3, 5)),
@@ -240,12 +192,8 @@ def test_killed_at_any_moment_it_is_gone_on_with(tmp_path: Path, where: str, num
     path = tmp_path / "catalog.db"
     catalogue_of(path, NAMES[0])
     before = content(path)
-    path_env = os.pathsep.join([str(Path(migrations.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    for _ in range(2):  # and once more at the same place, if it comes there again
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), where, str(number)], env=os.environ | {"PYTHONPATH": path_env}
-        )
-    assert done.returncode in (-signal.SIGKILL, 0)
+    assert upgrade(path, where, number) == -signal.SIGKILL
+    assert upgrade(path, where, number) in (-signal.SIGKILL, 0)  # once more at the same place, if it comes there again
     Catalog.open(path, clock=lambda: time.time() + 5).close()
     whole(path)
     left = copied(tmp_path)
@@ -315,10 +263,8 @@ def test_every_command_refuses_a_newer_catalogue_in_a_sentence(tmp_path: Path, c
         db.commit()
     before = content(path)
     (tmp_path / "soundmill.yaml").write_text("scoring: {scorers: [clap]}\n" if command == ["score"] else "")
-    done = subprocess.run(
-        [sys.executable, "-m", "soundmill", "--home", str(tmp_path), *command], capture_output=True, text=True
-    )
-    assert done.returncode == 1
+    done = CliRunner().invoke(main, ["--home", str(tmp_path), *command])
+    assert done.exit_code == 1
     assert "has m0099_new, which this Soundmill does not know: install the newer Soundmill" in done.stderr
     assert done.stderr.count("\n") == 1 and content(path) == before
     with pytest.raises(CatalogTooNew):

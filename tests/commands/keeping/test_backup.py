@@ -29,6 +29,7 @@ from soundmill.home import Home, lock_home
 from soundmill.inbox.control import Control
 from soundmill.inbox.control import drop as leave_word
 from soundmill.service.daemon import Service
+from support.catalogues import put_empty
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def other(tmp_path: Path) -> Home:
 
 def work(home: Home, name: str, clips: int) -> None:
     home.create()
+    put_empty(home.catalog)
     drop(home, name, clips)
     service = Service(home, config(), devices=["cpu"], with_site=False, with_reports=False, engine_for=quick_engine)
     assert service.run(once=True).ok

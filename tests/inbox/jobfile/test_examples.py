@@ -10,6 +10,7 @@ from soundmill.catalog.catalog import Catalog
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import Source
+from support.catalogues import put_empty
 
 EXAMPLES = Path(__file__).parents[3] / "inbox_examples"
 JOBS = {
@@ -30,7 +31,7 @@ JOBS = {
 @pytest.fixture
 def rules(tmp_path: Path, rules_with: Callable[..., Rules]) -> Iterator[Rules]:
     """The rules of a home in which factorial.yaml has been accepted."""
-    catalog = Catalog.open(tmp_path / "catalog.db", clock=lambda: 0.0)
+    catalog = Catalog.open(put_empty(tmp_path / "catalog.db"), clock=lambda: 0.0)
     spec = read_jobs((EXAMPLES / "factorial.yaml").read_bytes(), "factorial.yaml", rules_with(tmp_path))
     catalog.ingest(spec, Source(ulid="01F", file_name="factorial.yaml", sha256="f", size_bytes=1))
     yield rules_with(tmp_path, find_experiment=catalog.find_experiment)

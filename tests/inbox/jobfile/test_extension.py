@@ -18,6 +18,7 @@ from soundmill.errors import InvalidJobFile
 from soundmill.inbox.jobfile.context import Rules
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec, FailureKind, JobSpec, Source, derive_seed
+from support.catalogues import put_empty
 
 FACTORS = {"temperature": ["0.7", "1.0", "1.3"], "mood": ["calm", "tense", "wild"]}
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,7 +62,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory, rules_with: Callable[..., Rul
 
 @pytest.fixture
 def fresh(tmp_path: Path, rules_with: Callable[..., Rules]) -> Iterator[Mill]:
-    catalog = Catalog.open(tmp_path / "catalog.db", clock=lambda: 1000.0)
+    catalog = Catalog.open(put_empty(tmp_path / "catalog.db"), clock=lambda: 1000.0)
     yield Mill(catalog, rules_with)
     catalog.close()
 

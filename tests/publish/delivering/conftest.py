@@ -14,14 +14,14 @@ TAKES = 4
 
 @pytest.fixture(scope="package")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingMill]:
-    with working_mill(tmp_path_factory.mktemp("delivering"), TAKES, made_s=20.0, site_s=30.0, patience_s=30.0) as mill:
+    with working_mill(tmp_path_factory.mktemp("delivering"), TAKES) as mill:
         yield mill
 
 
 @pytest.fixture
 def page(browser: Browser, working: WorkingMill) -> Iterator[Page]:
     """The owner's page; nothing may err on its console."""
-    with browser_of_owner(browser, working, timeout_s=30.0) as context:
+    with browser_of_owner(browser, working) as context:
         opened = context.new_page()
         errors = errors_on(opened)
         yield opened

@@ -15,13 +15,13 @@ TAKES = 60
 @pytest.fixture(scope="package")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingMill]:
     root = tmp_path_factory.mktemp("desk")
-    with working_mill(root, TAKES, made_s=20.0, site_s=30.0, patience_s=20.0) as mill:
+    with working_mill(root, TAKES) as mill:
         yield mill
 
 
 @pytest.fixture
 def owner(browser: Browser, working: WorkingMill) -> Iterator[BrowserContext]:
-    with browser_of_owner(browser, working, timeout_s=15.0) as context:
+    with browser_of_owner(browser, working) as context:
         yield context
 
 

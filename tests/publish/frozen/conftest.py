@@ -54,7 +54,7 @@ def served(copies: Path) -> Iterator[str]:
 def page(browser: Browser) -> Iterator[Page]:
     """Nothing may err on its console."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     opened = context.new_page()
     errors = errors_on(opened)
     yield opened

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from service.test_crash import wait_until
 from support.working_mill import WorkingMill, browser_of_owner, errors_on, working_mill
 
 EXPERIMENT = """
@@ -30,19 +29,19 @@ TAKES = 3 * 2 * 2 * 2 + 4
 @pytest.fixture(scope="package")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingMill]:
     root = tmp_path_factory.mktemp("grid")
-    with working_mill(root, 3, made_s=20.0, site_s=30.0, patience_s=30.0) as mill:
+    with working_mill(root, 3) as mill:
         for name, text in (("sweep.yaml", EXPERIMENT), ("styles.yaml", TEMPLATE)):
             part = mill.home.inbox / f".{name}.part"
             part.write_text(text, encoding="utf-8")
             part.rename(mill.home.inbox / name)
-        wait_until(lambda: mill.found("SELECT count(*) FROM outputs") == [(TAKES + 3,)], 30.0)
+        mill.becomes("SELECT count(*) FROM outputs", [(TAKES + 3,)])
         yield mill
 
 
 @pytest.fixture
 def page(browser: Browser, working: WorkingMill) -> Iterator[Page]:
     """The owner's page; nothing may err on its console."""
-    with browser_of_owner(browser, working, timeout_s=20.0) as context:
+    with browser_of_owner(browser, working) as context:
         opened = context.new_page()
         errors = errors_on(opened)
         yield opened

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from support.accessible import grave
 from support.working_mill import WorkingMill
 
 CELLS = ".sm-grid tbody td"
@@ -78,14 +75,11 @@ def test_a_batch_without_factors_says_so_and_an_unknown_one_is_not_found(page: P
     assert answer.status == 404
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_grave_and_it_weighs_little(page: Page, working: WorkingMill, scheme: Any) -> None:
+def test_axe_finds_nothing_grave_and_it_weighs_little(page: Page, working: WorkingMill) -> None:
     weights: list[int] = []
     page.on(
         "response", lambda answer: weights.append(len(answer.body()) if answer.ok and "events" not in answer.url else 0)
     )
-    page.emulate_media(color_scheme=scheme)
     page.goto(working.url + "-/soundmill/grid/sweep")
-    found = Axe().run(page).response["violations"]
-    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert grave(page) == []
     assert sum(weights) < 300_000

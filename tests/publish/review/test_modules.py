@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from publish.conftest import RATE, Home, Seen, tone
+from publish.conftest import RATE, Home, tone
 from soundmill.audio.decode import decode
 from soundmill.audio.peaks import peaks
 
 
-@pytest.fixture
-def modules(page: Page, seen: Seen, mill: tuple[Home, str]) -> Page:
-    """A page that can import the modules by their names."""
+@pytest.fixture(scope="module")
+def modules(browser: Browser, mill: tuple[Home, str]) -> Iterator[Page]:
+    """A page that can import the modules by their names; each test makes what it needs of them anew."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(60_000)
     page.goto(mill[1] + "-/soundmill/review?batch=forest")
     page.wait_for_selector(".sm-review:not(.sm-loading)")
-    return page
+    yield page
+    page.close()
 
 
 def unpacked(page: Page, data: bytes) -> Any:

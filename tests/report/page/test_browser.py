@@ -15,7 +15,7 @@ from report.conftest import record_of, report_on
 
 
 def watched(context: BrowserContext, errors: list[str]) -> Page:
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.on("console", lambda message: errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))

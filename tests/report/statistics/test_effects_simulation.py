@@ -26,6 +26,7 @@ from support.experiments import (
     take,
     takes_of,
 )
+from support.full import many
 
 PLANTED = {"temperature": {"0.7": 9.0, "1.0": 4.0, "1.3": 0.0}, "cfg_coef": {"2": 0.0, "4": 6.0}}
 SMALLER = {"temperature": ("0.7", "1.3"), "top_k": ("50", "250"), "cfg_coef": ("2", "4")}
@@ -103,7 +104,7 @@ def test_what_is_simulated_is_what_an_analysis_says() -> None:
 
 
 def test_intervals_of_main_effects_hold_the_truth_at_their_nominal_rate() -> None:
-    runs = 400
+    runs = many(400, 100)
     for name, rate in coverage(lambda rng: takes_of(full_factorial(), 3, rng, planted), runs, 1).items():
         assert 0.95 - tolerance(0.95, runs) <= rate <= 0.985, name
 
@@ -113,7 +114,7 @@ def test_intervals_hold_the_truth_when_a_fifth_of_the_takes_failed() -> None:
         takes = takes_of(full_factorial(SMALLER), 5, rng, planted)
         return [take(t.condition, t.replicate - 1, None if rng.random() < 0.2 else t.score) for t in takes]
 
-    runs = 300
+    runs = many(300, 75)
     for name, rate in coverage(with_failures, runs, 2).items():
         assert rate >= 0.95 - tolerance(0.95, runs), name
 
@@ -127,7 +128,7 @@ def test_intervals_hold_the_truth_for_skewed_scores_that_pile_up_at_the_ceiling(
         return np.minimum(temperatures[level] + 14 - rng.exponential(14, size), 100.0)
 
     truth = {level: scores(level, np.random.default_rng(0), 400_000).mean() for level in temperatures}
-    runs, hits = 400, 0
+    runs, hits = many(400, 100), 0
     for rng in generators(runs, 3):
         takes = [
             take(condition, replicate, scores(condition["temperature"], rng, 1)[0])
@@ -146,14 +147,14 @@ def test_intervals_hold_the_truth_when_seeds_do_not_only_add(alike: bool, replic
         takes = takes_of(full_factorial(), replicates, rng, planted, noise=0.5 if alike else 5.0)
         return _with_shared_errors(takes, rng, _levels_together if alike else _each_level)
 
-    runs = 300
+    runs = many(300, 75)
     rates = coverage(interacting, runs, 4)
     for name in ("temperature", "cfg_coef"):
         assert 0.95 - tolerance(0.95, runs) <= rates[name], name
 
 
 def test_a_null_experiment_names_no_winner_though_seeds_suit_some_levels() -> None:
-    runs = 300
+    runs = many(300, 75)
     winners = sum(
         Findings(_with_shared_errors(takes_of(full_factorial(), 3, rng), rng, _each_level)).winner is not None
         for rng in generators(runs, 11)
@@ -191,7 +192,7 @@ def test_a_noisy_level_neither_beats_nor_loses_to_a_steady_one_of_the_same_mean(
     noisy: str, shared: bool, replicates: int
 ) -> None:
     """Beside others that are as steady but far worse."""
-    runs, hits, beaten, winners = 200, 0, 0, 0
+    runs, hits, beaten, winners = many(200, 50), 0, 0, 0
     for rng in generators(runs, 20):
         takes = []
         for condition in NOISY_EXPERIMENTS[noisy]:
@@ -213,7 +214,7 @@ def test_a_noisy_level_neither_beats_nor_loses_to_a_steady_one_of_the_same_mean(
 @pytest.mark.parametrize("replicates", [3, 5])
 def test_where_nothing_differs_a_noisy_level_makes_no_factor_matter(replicates: int) -> None:
     """Nor an interaction; and the change of a lead that is named holds the truth, as does what ties with the best."""
-    runs, mattering, interacting, hits, left_out = 200, 0, 0, 0, 0
+    runs, mattering, interacting, hits, left_out = many(200, 50), 0, 0, 0, 0
     for rng in generators(runs, 21):
         takes = [
             take(condition, at, 70 + rng.normal(0, 12.0 if condition["a"] == "noisy" else 0.3))
@@ -235,7 +236,7 @@ def test_where_nothing_differs_a_noisy_level_makes_no_factor_matter(replicates: 
 
 
 def test_the_slope_of_a_sampled_range_holds_the_truth_at_its_nominal_rate() -> None:
-    runs, hits = 150, 0
+    runs, hits = many(150, 50), 0
     for rng in generators(runs, 5):
         takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: -12 * float(c["temperature"]))
         trend = Findings(takes).trend("temperature")
@@ -246,7 +247,7 @@ def test_the_slope_of_a_sampled_range_holds_the_truth_at_its_nominal_rate() -> N
 
 
 def test_the_slope_of_a_sampled_range_holds_the_truth_though_seeds_suit_one_end() -> None:
-    runs, hits = 200, 0
+    runs, hits = many(200, 50), 0
     for rng in generators(runs, 12):
         suited = rng.normal(0, 10, 3)
         takes = [
@@ -271,7 +272,7 @@ def test_a_response_that_only_rises_is_hardly_ever_given_an_optimum(shape: str) 
         "plateau": lambda share: 25 * min(share / 0.4, 1.0),
         "step": lambda share: 20.0 * (share > 0.3),
     }
-    runs, named, mattering = 150, 0, 0
+    runs, named, mattering = many(150, 50), 0, 0
     for rng in generators(runs, 14):
         takes = takes_of(latin_hypercube(30, rng), 1, rng, lambda c: rising[shape](float(c["temperature"]) - 0.5))
         found = Findings(takes).factor("temperature")
@@ -283,7 +284,7 @@ def test_a_response_that_only_rises_is_hardly_ever_given_an_optimum(shape: str) 
 
 
 def test_an_optimum_is_found_and_its_interval_holds_it() -> None:
-    runs, named, hits = 100, 0, 0
+    runs, named, hits = many(100, 50), 0, 0
     for rng in generators(runs, 15):
         takes = takes_of(latin_hypercube(40, rng), 1, rng, lambda c: -120 * (float(c["temperature"]) - 0.95) ** 2)
         trend = Findings(takes).trend("temperature")
@@ -295,7 +296,7 @@ def test_an_optimum_is_found_and_its_interval_holds_it() -> None:
 
 
 def test_means_of_levels_hold_the_truth_though_seeds_differ() -> None:
-    runs, hits = 200, 0
+    runs, hits = many(200, 50), 0
     for rng in generators(runs, 6):
         takes = takes_of([{"a": level} for level in "xyz"], 6, rng)
         level = Findings(takes).levels("a").means[0]
@@ -307,7 +308,7 @@ def test_means_of_levels_hold_the_truth_though_seeds_differ() -> None:
 
 def test_the_average_of_the_winner_holds_the_truth() -> None:
     """Over the seeds there could be, which suit some levels. Hardly any run has another winner."""
-    runs, named, hits = 200, 0, 0
+    runs, named, hits = many(200, 50), 0, 0
     effect = by_level("temperature", {"0.7": 30.0, "1.0": 0.0, "1.3": 0.0})
     for rng in generators(runs, 13):
         winner = Findings(_with_shared_errors(takes_of(full_factorial(), 4, rng, effect), rng, _each_level)).winner
@@ -326,7 +327,7 @@ def test_an_interaction_is_found() -> None:
     def crossing(condition: Mapping[str, str]) -> float:
         return 18.0 if (condition["temperature"], condition["cfg_coef"]) == ("1.3", "4") else 0.0
 
-    runs, found, false = 100, 0, 0
+    runs, found, false = many(100, 50), 0, 0
     for rng in generators(runs, 7):
         findings = Findings(takes_of(full_factorial(), 4, rng, crossing))
         mattering = {frozenset(one.factors) for one in findings.interactions if one.matters}
@@ -351,7 +352,7 @@ def test_the_change_of_a_lead_holds_the_truth_at_its_nominal_rate(shared: bool, 
     def combinations(one: Take) -> Sequence[object]:
         return (*one.condition.items(), (one.condition["a"], one.condition["b"]))
 
-    runs, hits = 300, 0
+    runs, hits = many(300, 75), 0
     for rng in generators(runs, 16):
         takes = takes_of(full_factorial(CROSSED), replicates, rng, crossed)
         findings = Findings(_with_shared_errors(takes, rng, combinations) if shared else takes)
@@ -366,7 +367,7 @@ def test_the_clearest_change_of_a_lead_holds_the_truth_though_it_was_chosen() ->
     def planted_at(temperature: str, top_k: str) -> float:
         return 12.0 if (temperature, top_k) == ("1.3", "50") else 0.0
 
-    runs, hits, within = 300, 0, 0
+    runs, hits, within = many(300, 75), 0, 0
     for rng in generators(runs, 17):
         takes = takes_of(full_factorial(), 3, rng, lambda c: planted_at(c["temperature"], c["top_k"]))
         found = Findings(takes).changes("temperature", "top_k")
@@ -380,7 +381,7 @@ def test_the_change_of_a_trend_holds_the_truth_at_its_nominal_rate() -> None:
     def product(temperature: str, cfg_coef: str) -> float:
         return 12 * (float(temperature) - 1) * (float(cfg_coef) - 4.5)
 
-    runs, hits = 200, 0
+    runs, hits = many(200, 50), 0
     for rng in generators(runs, 18):
         takes = takes_of(latin_hypercube(24, rng), 2, rng, lambda c: product(c["temperature"], c["cfg_coef"]))
         change = Findings(takes).changes("cfg_coef", "temperature").clearest
@@ -397,7 +398,7 @@ def _true_change(change: LeadChange, truth: Callable[[str, str], float]) -> floa
 @pytest.mark.parametrize("shared", [False, True], ids=["seeds only add", "a seed suits some levels"])
 def test_a_null_experiment_has_no_interaction(shared: bool) -> None:
     """Of three pairs that are tested none is named in 95 % of runs."""
-    runs, named = 300, 0
+    runs, named = many(300, 75), 0
     for rng in generators(runs, 19):
         takes = takes_of(full_factorial(), 3, rng)
         findings = Findings(_with_shared_errors(takes, rng, _each_level) if shared else takes)
@@ -408,7 +409,7 @@ def test_a_null_experiment_has_no_interaction(shared: bool) -> None:
 @pytest.mark.parametrize("design", ["full factorial", "one factor at a time", "Latin hypercube"])
 def test_a_null_experiment_names_no_winner(design: str) -> None:
     """In 95 % of runs, without tolerance; and hardly more often than that does a factor seem to matter."""
-    runs, winners, mattering = 200, 0, 0
+    runs, winners, mattering = many(200, 50), 0, 0
     for rng in generators(runs, 8):
         if design == "Latin hypercube":
             takes = takes_of(latin_hypercube(30, rng), 1, rng)
@@ -422,7 +423,7 @@ def test_a_null_experiment_names_no_winner(design: str) -> None:
 
 
 def test_a_winner_that_is_named_is_the_best_and_often_named() -> None:
-    runs, named, right = 100, 0, 0
+    runs, named, right = many(100, 50), 0, 0
     effect = by_level("temperature", {"0.7": 10.0, "1.0": 0.0, "1.3": 0.0})
     for rng in generators(runs, 9):
         winner = Findings(takes_of(full_factorial(), 4, rng, effect)).winner
@@ -433,7 +434,7 @@ def test_a_winner_that_is_named_is_the_best_and_often_named() -> None:
 
 
 def test_the_best_condition_is_among_those_tied_with_the_best() -> None:
-    runs, kept, left = 150, 0, 0
+    runs, kept, left = many(150, 50), 0, 0
     effect = by_level("temperature", {"0.7": 3.0, "1.0": 0.0, "1.3": -12.0})
     conditions = full_factorial({"temperature": FACTORS["temperature"]})
     for rng in generators(runs, 10):

@@ -20,6 +20,7 @@ from soundmill.home import Home
 from soundmill.inbox.control import Control, drop
 from soundmill.service.aside.asked import AskedDeliveries, asked_command, folder_of
 from soundmill.service.controls import Controls
+from support.catalogues import put_empty
 
 MAKES = """
 import json, pathlib, sys
@@ -34,7 +35,7 @@ def mill(tmp_path: Path) -> Iterator[Mill]:
     clock = Clock()
     path = tmp_path / "home" / "catalog.db"
     path.parent.mkdir()
-    made = Mill(path, clock, Catalog.open(path, clock=clock))
+    made = Mill(path, clock, Catalog.open(put_empty(path), clock=clock))
     made.ingest(3)
     for attempt in made.claim(limit=3):
         made.succeed(attempt)

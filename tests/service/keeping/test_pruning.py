@@ -20,6 +20,7 @@ from soundmill.inbox.control import drop as leave_word
 from soundmill.service.daemon import Service
 from soundmill.service.keeping.pruning import INTERVAL_S, Pruning
 from support.asking import asked
+from support.catalogues import put_empty
 
 OFF = Rules(after_d=None, failed_after_d=None, set_aside_after_d=None, max_gb=None)
 WEEK = Rules(after_d=7.0, failed_after_d=None, set_aside_after_d=None, max_gb=None)
@@ -55,7 +56,7 @@ class Keeper:
         self.events: list[tuple[str, str]] = []
         born = float(str(rows(home, "SELECT max(created_at) FROM outputs")[0][0]))
         self.times = Times(born + 10 * DAY_S)
-        self.catalog = Catalog.open(home.catalog, clock=lambda: self.times.date)
+        self.catalog = Catalog.open(put_empty(home.catalog), clock=lambda: self.times.date)
         self.pruning = Pruning(
             self.catalog,
             home.outputs,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import correlate
 
 from soundmill.audio.musical.onsets import FRAMES_PER_S, band_levels, onset_strength
 from soundmill.audio.musical.seam import CROSSING, SHORTEST_S, Inner, inner, loop_seam, rated
@@ -215,6 +214,8 @@ def _tuned(samples: Samples, sample_rate: int, first: int, length: int, over: in
         return length
     here = samples[:, first : first + over].astype(np.float64)
     there = samples[:, first + length - reach : first + length + over + reach].astype(np.float64)
+    from scipy.signal import correlate  # half a second, which only who asks for a loop waits
+
     both = sum(correlate(b, a, "valid") for a, b in zip(here, there, strict=True))
     power = np.concatenate([[0.0], np.cumsum(np.square(there).sum(axis=0))])
     size = np.sqrt(np.maximum(power[over:] - power[:-over], 1e-20))

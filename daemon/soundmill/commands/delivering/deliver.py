@@ -23,7 +23,6 @@ from soundmill.service import wiring
 from soundmill.words import count, have, listed, number, size
 
 MOST_NAMED = 5  # of files that a summary names
-DEFAULT_PROFILE = "game"
 SHOWN = {"file": "file", "take": "take", "licence": "licence"}
 
 

@@ -23,7 +23,6 @@ from soundmill.jobs import AudioFormat
 from soundmill.words import count, listed
 
 AS_IS = "as-is"
-FORMATS = ("ogg", "mp3", AS_IS)
 LOSSY = ("ogg", "mp3")  # these are not made worse by another encoding
 MOST_NAMED = 3
 

@@ -13,7 +13,8 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+
+from soundmill.quality.detectors.spectrum.slower import slower
 
 Samples = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -49,7 +50,7 @@ def lows(wave: Samples, rate: float) -> Lows:
     """Of a clip [time] at a few kHz."""
     power = float(np.mean(np.square(wave, dtype=np.float64)))
     by = max(1, int(rate / RATE_HZ))
-    slow, rate = np.asarray(resample_poly(wave, 1, by), np.float32), rate / by
+    slow, rate = slower(wave, by), rate / by
     if power <= 0 or slow.size < SHORTEST_S * rate:
         return Lows(NONE_DB, 0.0, 0, NONE_DB)
     spectrum = _spectrum(slow, rate)
