@@ -292,3 +292,10 @@ def test_a_file_full_of_slips_is_read_again_as_often_as_it_is_worth(
     with pytest.raises(InvalidJobFile) as refused:
         problems.raise_if_any()
     assert len(refused.value.problems) == told
+
+
+@pytest.mark.parametrize(("default", "loop", "length"), [(40.0, "yes", 28.0), (40.0, "no", 30.0), (10.0, "yes", 10.0)])
+def test_the_usual_length_is_no_longer_than_the_model_makes(default: float, loop: str, length: float) -> None:
+    rules = replace(make_rules(Path("/nonexistent")), default_duration=default)
+    (job,) = read_jobs(f"prompt,loop\na,{loop}\n".encode(), "a.csv", rules).jobs
+    assert job.parameters.duration == length
