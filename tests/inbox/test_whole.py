@@ -470,11 +470,12 @@ def test_what_submit_puts_there_is_whole_as_it_is(tmp_path: Path, inbox: Path, c
     """Where the file system keeps extended attributes; elsewhere it waits like any other."""
     source = tmp_path / "a.csv"
     source.write_text("")
-    target = submit(source, inbox, again=False)
     try:
-        os.getxattr(target, "user.soundmill.whole")
+        os.setxattr(source, "user.any", b"1")
     except OSError:
         missing("this file system keeps no extended attributes")
+    target = submit(source, inbox, again=False)
+    assert os.getxattr(target, "user.soundmill.whole") == f"0 {target.stat().st_mtime_ns}".encode()
     spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")
     spool.settled()
     clock.now += 1

@@ -33,11 +33,9 @@ class Asking:
                     self._by_line[file, line].add(test)
 
     def of(self, change: Change) -> list[str]:
-        if change.function is not None:
-            found = self._running(change.file, change.lines)
-        else:
-            found = self._using(change.names)
-            found = self._using(change.names) or self._by_file[change.file]
+        found = self._running(change.file, change.lines) if change.function else self._using(change.names)
+        if not found and self.at_import(change):  # also a function that has made its answers when its module came
+            found = self._by_file[change.file]
         own = f"test_{Path(change.file).stem}.py"
         order = sorted(found, key=lambda test: (Path(test.partition("::")[0]).name != own, self._seconds[test], test))
         spent = accumulate(self._seconds[test] for test in order)

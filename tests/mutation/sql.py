@@ -41,6 +41,8 @@ def sql_changes(text: str, *, in_python: bool = False) -> Iterator[Found]:
         elif word == "BETWEEN":
             between = True
         if token.lastgroup == "number":
+            if words[max(index - 3, 0) : index] == ["EXISTS", "(", "SELECT"]:
+                continue  # what is selected there nobody looks at
             if before != "(" or after != ")" or words[index - 2] not in {"VARCHAR", "CHAR"}:
                 yield "sql constant", start, end, str(int(word) + 1)
         elif token.lastgroup == "text":

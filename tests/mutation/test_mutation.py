@@ -63,6 +63,7 @@ def test_what_a_statement_becomes(statement: str, expected: set[str]) -> None:
         ("SELECT x IS NOT NULL -- AND 1", {("IS NOT", "IS")}),
         ("a BETWEEN b AND c AND d", {("AND", "OR")}),
         ("NOT EXISTS (SELECT a IN ('b'))", {("NOT", ""), ("IN", "NOT IN"), ("'b'", "''")}),
+        ("EXISTS (SELECT 1 FROM t WHERE a = 2)", {("EXISTS", "NOT EXISTS"), ("=", "!="), ("2", "3")}),
         ("INSERT OR IGNORE INTO t", {("OR IGNORE", "")}),
         ("SELECT max(a) FROM t LEFT JOIN u", {("max", "MIN"), ("LEFT", "")}),
         ("ORDER BY a DESC, b", {("DESC", "ASC")}),

@@ -12,6 +12,7 @@ import pytest
 from inbox.conftest import CONTROLS, Earlier, Traits, make_rules, resolve
 from soundmill.errors import InvalidJobFile, MissingInput, Problem
 from soundmill.inbox.jobfile.cells import KNOWN
+from soundmill.inbox.jobfile.naming.automatic import AutomaticNames
 from soundmill.inbox.jobfile.problems import MOST_REPORTED, Problems, shorten
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.jobfile.rows import MOST_REMEMBERED, remember
@@ -292,3 +293,17 @@ def test_a_file_full_of_slips_is_read_again_as_often_as_it_is_worth(
     with pytest.raises(InvalidJobFile) as refused:
         problems.raise_if_any()
     assert len(refused.value.problems) == told
+
+
+@pytest.mark.parametrize(("default", "loop", "length"), [(40.0, "yes", 28.0), (40.0, "no", 30.0), (10.0, "yes", 10.0)])
+def test_the_usual_length_is_no_longer_than_the_model_makes(default: float, loop: str, length: float) -> None:
+    rules = replace(make_rules(Path("/nonexistent")), default_duration=default)
+    (job,) = read_jobs(f"prompt,loop\na,{loop}\n".encode(), "a.csv", rules).jobs
+    assert job.parameters.duration == length
+
+
+def test_a_level_that_is_a_file_or_a_model_is_named_by_the_last_of_its_path() -> None:
+    names = AutomaticNames()
+    condition = {"melody": "a/Slow Tune.wav", "continue_from": "b/c.flac", "model": "d/e.f", "scene": "g/h.i"}
+    names.note("x", condition)
+    assert names.of(3, "x", condition) == "0003-slow-tune_c_e-f_scene-g-h-i"

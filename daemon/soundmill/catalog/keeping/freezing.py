@@ -170,7 +170,6 @@ def refile(
         for number, data in drawings.items():
             db.execute("INSERT OR REPLACE INTO peaks (output_id, data) VALUES (?, ?)", (number, data))
         db.execute("VACUUM")  # nothing of what was taken out is left between the pages
-        db.execute("PRAGMA journal_mode = DELETE")
         return [dict(row) for row in db.execute("SELECT * FROM takes ORDER BY output_id")]
 
 

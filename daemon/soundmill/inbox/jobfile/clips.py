@@ -147,7 +147,7 @@ class ClipNames:
                     own = self._automatic.of(row.position, row.prompt, row.condition)
                     if (clash := self._book.automatic_clash(own, row.choice.takes)) is not None:
                         message = f"is the name that the job on line {row.line} gets by itself; choose another"
-                        problems.add(message, clash, "id", own)
+                        problems.add(message, clash[1], "id", clash[0])
 
     def _fields_are_known(self, naming: Naming, problems: Problems) -> bool:
         known = (*self._own, *FIELDS)

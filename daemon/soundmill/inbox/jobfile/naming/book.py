@@ -58,9 +58,9 @@ class NameBook:
     def may_clash_with_automatic(self) -> bool:
         return bool(self._like_automatic)
 
-    def automatic_clash(self, name: str, count: int) -> int | None:
-        """Line of the id that equals an automatic name or one of its replicates', or None."""
+    def automatic_clash(self, name: str, count: int) -> tuple[str, int] | None:
+        """The id that equals an automatic name or one of its replicates', with its line, or None."""
         for number, line in self._like_automatic.get(same_name(name), ()):
             if number <= count:
-                return line
+                return replicate_name(name, number), line
         return None
