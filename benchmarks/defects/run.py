@@ -1,8 +1,8 @@
 """What is found of defects planted into published audio, and what is said of that audio as it is.
 
-    python benchmarks/defects/run.py [--half test] [--clips 60] [--essentia PYTHON] [--ffmpeg FFMPEG]
+    python benchmarks/defects/run.py [--half fresh] [--clips 60] [--essentia PYTHON] [--ffmpeg FFMPEG]
 
-Fetches Debian's packages of benchmarks/defects/sounds.py (once, to the cache), takes the half of them that no limit has
+Fetches Debian's packages of benchmarks/defects/sounds.py (once, to the cache), takes those that no limit has
 learned from, judges every clip as it is and the first so many of 5 s or more, in turn by package, with each defect of
 benchmarks/defects/planted.py at three strengths. Prints the licences' place and a table: of the clips with a defect how
 many were found, by the check that names it and by any, and by the four classic checks, ffmpeg's filters and Essentia's
@@ -36,7 +36,7 @@ import numpy as np
 from others import Others
 from planted import KINDS, STRENGTHS, Kind
 from scipy.stats import rankdata, spearmanr
-from sounds import Clip, clips
+from sounds import HALVES, Clip, clips
 
 from soundmill.audio.loudness import meter
 from soundmill.jobs import QualityKind
@@ -187,7 +187,7 @@ def alarms(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=("test", "learn"), default="test")
+    parser.add_argument("--half", choices=HALVES, default="fresh")
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--kinds", help="names of defects with commas between them; all of them unless told")
     parser.add_argument("--folder", type=Path, default=cache().with_name("defects"))
