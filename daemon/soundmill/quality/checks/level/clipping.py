@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
-from soundmill.quality.sentences import share
+from soundmill.quality.sentences import amount, share
 
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 SHORTEST_S = 1.5  # a blip may be a square wave, a blast is recorded beyond the limit
+LONG_ENOUGH_S = 3.0  # so is many a word or blow that published games have
 
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import listed_defects
-    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, share_of
+    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, pile, share_of
 
     tops, before, rate = sound.tops, sound.before, sound.sample_rate
     clipped, flat = f"over {CLIPPED_ABOVE} of full scale", "in flat tops"
@@ -32,6 +33,16 @@ def _measure(sound: Sound) -> Found:
             "flat_share_before": None if before is None else share_of(before.flat, before.length),
             "clipped_density": max(density(each.piled, each.loud, each.length) for each in (tops, before) if each)
             if sound.duration_s >= SHORTEST_S
+            else 0.0,
+            "top_pile": max(
+                (
+                    pile(sound.scaled[c], tops.lows[c] / peak, tops.highs[c] / peak)
+                    for c, peak in enumerate(tops.peaks)
+                    if peak
+                ),
+                default=0.0,
+            )
+            if sound.duration_s >= LONG_ENOUGH_S
             else 0.0,
         },
         defects=defects,
@@ -60,6 +71,12 @@ CHECK = QualityCheck(
             "half of it; highest over channels, delivered or before normalisation; 0 where they are fewer than 0.05 % "
             "of all, and in clips under 1.5 s",
         ),
+        "top_pile": Measurement(
+            unit="times",
+            description="how many times as many samples lie at one level as at those just below it, where little lies "
+            "above: one, three or six of a hundred levels from a fifth of the highest or lowest one on, of 65,536 "
+            "samples spread over the clip; highest over channels and sides; 0 in clips under 3 s",
+        ),
     },
     measure=_measure,
     limits=(
@@ -85,6 +102,12 @@ CHECK = QualityCheck(
             sound_effects=0.33,
             most=1,
         ),
+        Limit(
+            name="top_pile_max",
+            description="times as many samples at one level as just below it",
+            default=3.5,
+            sound_effects=5.0,
+        ),
     ),
     rules=(
         Rule(
@@ -95,6 +118,19 @@ CHECK = QualityCheck(
             places=("flat_tops", "flat_tops_before", "clipping", "clipping_before"),
             says=share("{found} of the loud samples are cut off at one level{place}; at most {limit} may be."),
             missing="How much of what is loud is cut off was not measured.",
+        ),
+        Rule(
+            name="cut_tops",
+            measurement="top_pile",
+            limit="top_pile_max",
+            unit="times",
+            places=("flat_tops", "flat_tops_before"),
+            says=amount(
+                "The wave was cut at one level: {found} times as many samples lie there as just below{place}; up to "
+                "{limit} times is allowed.",
+                1,
+            ),
+            missing="Whether the wave was cut at some level was not looked for.",
         ),
         Rule(
             name="clipping",
