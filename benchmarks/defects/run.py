@@ -149,7 +149,10 @@ def table(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
         strong = [row for row in these if row.strength != "mild"]
         hits = {
             "failed": [bool((row.failed - clean[row.clip].failed) & set(kind.finds)) for row in these],
-            "told": [bool((row.told - clean[row.clip].told) & set(kind.finds)) for row in these],
+            "told": [
+                bool(((row.failed - clean[row.clip].failed) | (row.told - clean[row.clip].told)) & set(kind.finds))
+                for row in these
+            ],
         }
         for how, found in hits.items():
             totals[kind.classic, how] += [hit for row, hit in zip(these, found, strict=True) if row in strong]

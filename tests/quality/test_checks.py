@@ -146,9 +146,9 @@ def test_a_defect_is_looked_at_by_the_rule_of_its_name_and_those_that_say_where_
         "silence_head": ("silence", "silence_head"),
         "silence_tail": ("silence", "silence_tail"),
         "clipping_before": ("clipped_peaks", "clipping"),
-        "flat_tops_before": ("clipped_peaks", "cut_tops", "flat_tops"),
+        "flat_tops_before": ("clipped_peaks", "flat_tops"),
         "clipping": ("clipped_peaks", "clipping"),
-        "flat_tops": ("clipped_peaks", "cut_tops", "flat_tops"),
+        "flat_tops": ("clipped_peaks", "flat_tops"),
         "noise": ("noise", "odd_noise"),
         "stuck_tone": ("stuck_tone", "stuck_tone_share"),
     }

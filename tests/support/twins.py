@@ -163,7 +163,7 @@ def _ramp(length: int, at: int, over: int) -> Wave:
 def _busy(clip: Samples, rate: int, first: float, last: float, rng: Rng) -> int:
     """A sample between two shares of the clip around which every 10 ms are as loud as the clip, nearly."""
     near, whole = rate // 100, _rms(clip)
-    best, at = -1.0, round(first * clip.shape[1])
+    best, at = -1.0, int(first * clip.shape[1])
     for start in rng.integers(round(first * clip.shape[1]), round(last * clip.shape[1]), 60):
         level = min(_rms(clip[:, start - near : start]), _rms(clip[:, start : start + near]))
         if level > best:
@@ -177,7 +177,7 @@ def ends_early(clip: Samples, rate: int, rng: Rng) -> Samples:
     """Faded over 2 ms, then the dither of 16 bits."""
     at = _busy(clip, rate, 0.4, 0.55, rng)
     dither = np.round(rng.uniform(-1, 1, clip.shape)) / 32768
-    return clip * (1 - _ramp(clip.shape[1], at, rate // 500)) + dither
+    return np.asarray(clip * (1 - _ramp(clip.shape[1], at, rate // 500)) + dither, np.float32)
 
 
 def held_sample(clip: Samples, rate: int, rng: Rng) -> Samples:
@@ -201,19 +201,21 @@ def muted_frames(clip: Samples, rate: int, rng: Rng) -> Samples:
 def hot_input(clip: Samples, rate: int, rng: Rng) -> Samples:
     """Recorded 14 dB too loud, cut on either side at its own level, and turned down afterwards."""
     loud = clip * np.float32(10 ** (14 / 20) * 0.9 / np.abs(clip).max())
-    return np.clip(loud, -0.8, 0.93) * rng.uniform(0.3, 0.6)
+    return np.asarray(np.clip(loud, -0.8, 0.93) * rng.uniform(0.3, 0.6), np.float32)
 
 
 def driven(clip: Samples, rate: int, rng: Rng) -> Samples:
     """An amplifier far beyond what it can: tanh, 26 dB too loud."""
-    return np.tanh(clip * (20 / np.abs(clip).max())) * 0.7
+    return np.asarray(np.tanh(clip * (20 / np.abs(clip).max())) * 0.7, np.float32)
 
 
 def clipped_elsewhere(clip: Samples, rate: int, rng: Rng) -> Samples:
     """Cut at another sample rate, then resampled: the tops are no longer flat to the sample."""
     there = resample_poly(clip, 147, 160, axis=1)
     limit = np.quantile(np.abs(there), 0.9)
-    return resample_poly(np.clip(there, -limit, limit), 160, 147, axis=1)[:, : clip.shape[1]] * (0.6 / limit)
+    return np.asarray(
+        resample_poly(np.clip(there, -limit, limit), 160, 147, axis=1)[:, : clip.shape[1]] * (0.6 / limit), np.float32
+    )
 
 
 def looped(clip: Samples, rate: int, rng: Rng) -> Samples:
@@ -233,7 +235,7 @@ def whistles(clip: Samples, rate: int, rng: Rng) -> Samples:
     time = np.arange(clip.shape[1]) / rate
     hertz, mix = rng.uniform(300, 1800), _ramp(clip.shape[1], round(0.3 * clip.shape[1]), rate // 5)
     tone = sum(np.sin(2 * np.pi * n * hertz * time + n) / n**1.5 for n in (1, 2, 3))
-    return clip * (1 - mix) + tone * mix * _rms(clip)
+    return np.asarray(clip * (1 - mix) + tone * mix * _rms(clip), np.float32)
 
 
 def pink_end(clip: Samples, rate: int, rng: Rng) -> Samples:
@@ -243,7 +245,7 @@ def pink_end(clip: Samples, rate: int, rng: Rng) -> Samples:
     spectrum[:, 1:] /= np.sqrt(np.maximum(np.fft.rfftfreq(clip.shape[1], 1 / rate)[1:], 40))
     noise = np.fft.irfft(spectrum, clip.shape[1])
     mix = _ramp(clip.shape[1], round(0.35 * clip.shape[1]), round(0.3 * rate))
-    return clip * (1 - mix) + noise * (mix * _rms(clip) / _rms(noise))
+    return np.asarray(clip * (1 - mix) + noise * (mix * _rms(clip) / _rms(noise)), np.float32)
 
 
 def pops(clip: Samples, rate: int, rng: Rng) -> Samples:
@@ -259,7 +261,9 @@ def pops(clip: Samples, rate: int, rng: Rng) -> Samples:
 
 def drifting(clip: Samples, rate: int, rng: Rng) -> Samples:
     """An offset that creeps up over 2 s to 0.14 of full scale."""
-    return clip * 0.8 + 0.14 * rng.choice([-1, 1]) * np.clip(np.arange(clip.shape[1]) / (2 * rate), 0, 1)
+    return np.asarray(
+        clip * 0.8 + 0.14 * rng.choice([-1, 1]) * np.clip(np.arange(clip.shape[1]) / (2 * rate), 0, 1), np.float32
+    )
 
 
 def softer_side(clip: Samples, rate: int, rng: Rng) -> Samples:
@@ -272,26 +276,26 @@ def turned_over(clip: Samples, rate: int, rng: Rng) -> Samples:
     """Both channels of the mean with some air of their own, one of them turned over and 2 dB softer."""
     middle = clip.mean(axis=0)
     air = 0.15 * _rms(middle) * rng.standard_normal(clip.shape)
-    return np.stack([middle, -0.8 * middle]) + air
+    return np.asarray(np.stack([middle, -0.8 * middle]) + air, np.float32)
 
 
 def jumps_up(clip: Samples, rate: int, rng: Rng) -> Samples:
     """20 dB louder from one moment on, the gain moved within 25 ms."""
     mix = _ramp(clip.shape[1], _busy(clip, rate, 0.4, 0.6, rng), rate // 40)
-    return clip * 10 ** (-20 / 20 * (1 - mix))
+    return np.asarray(clip * 10 ** (-20 / 20 * (1 - mix)), np.float32)
 
 
 def jumps_down(clip: Samples, rate: int, rng: Rng) -> Samples:
     """18 dB softer from one sample on, with the hiss of what plays it, which stays as it was."""
     at = _busy(clip, rate, 0.35, 0.6, rng)
     clip[:, at:] *= np.float32(10 ** (-18 / 20))
-    return clip + rng.standard_normal(clip.shape) * 2e-4
+    return np.asarray(clip + rng.standard_normal(clip.shape) * 2e-4, np.float32)
 
 
 def few_bits(clip: Samples, rate: int, rng: Rng) -> Samples:
     """Cut to 5 bits without rounding, with half a step of offset, then 3 dB down and kept in 16 bits."""
     step = np.abs(clip).max() / 16
-    return np.round((np.floor(clip / step) + 0.5) * step * 0.7 * 32768) / 32768
+    return np.asarray(np.round((np.floor(clip / step) + 0.5) * step * 0.7 * 32768) / 32768, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +304,7 @@ class Twin:
     that it has to fail as well; channels: in which it can be made"""
 
     name: str
-    make: Callable[[Samples, int, Rng], NDArray[np.floating]]
+    make: Callable[[Samples, int, Rng], Samples]
     finds: tuple[str, ...]
     fails: float = 1.0
     channels: tuple[int, ...] = (1, 2, 6)
@@ -317,8 +321,8 @@ TWINS = (
     Twin(name="held sample", make=held_sample, finds=("dropouts", "holes")),
     Twin(name="muted frames", make=muted_frames, finds=("dropouts", "holes")),
     Twin(name="hot input", make=hot_input, finds=CLIPPING),
-    Twin(name="driven", make=driven, finds=CLIPPING),
-    Twin(name="clipped elsewhere", make=clipped_elsewhere, finds=CLIPPING),
+    Twin(name="driven", make=driven, finds=CLIPPING, fails=0.9),
+    Twin(name="clipped elsewhere", make=clipped_elsewhere, finds=CLIPPING, fails=0.8),
     Twin(name="looped", make=looped, finds=("loops", "repetition")),
     Twin(name="whistles", make=whistles, finds=("stuck_tone", "stuck_tone_share")),
     Twin(name="pink end", make=pink_end, finds=("noise", "odd_noise", "spectral_balance")),

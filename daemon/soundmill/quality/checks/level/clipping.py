@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 SHORTEST_S = 1.5  # a blip may be a square wave, a blast is recorded beyond the limit
+LISTED_FROM = 2.5  # times as many samples
 LONG_ENOUGH_S = 3.0  # so is many a word or blow that published games have
 
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.defects import listed_defects
+    from soundmill.quality.detectors.defects import defect, listed_defects
     from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, pile, share_of
 
     tops, before, rate = sound.tops, sound.before, sound.sample_rate
@@ -25,6 +26,13 @@ def _measure(sound: Sound) -> Found:
     if before is not None:
         defects += listed_defects("flat_tops_before", before.flat, f"{flat} before normalisation", rate)
         defects += listed_defects("clipping_before", before.clipped, f"{clipped} before normalisation", rate)
+    piles = [
+        pile(sound.scaled[c], tops.lows[c] / peak, tops.highs[c] / peak) if peak else 0.0
+        for c, peak in enumerate(tops.peaks)
+    ]
+    piled = max(piles, default=0.0) if sound.duration_s >= LONG_ENOUGH_S else 0.0
+    if piled > LISTED_FROM:
+        defects.append(defect("cut_tops", 0.0, sound.duration_s, f"{piled:.1f} times as many samples lie at one level"))
     return Found(
         values={
             "clipping_share": share_of(tops.clipped, tops.length),
@@ -34,16 +42,7 @@ def _measure(sound: Sound) -> Found:
             "clipped_density": max(density(each.piled, each.loud, each.length) for each in (tops, before) if each)
             if sound.duration_s >= SHORTEST_S
             else 0.0,
-            "top_pile": max(
-                (
-                    pile(sound.scaled[c], tops.lows[c] / peak, tops.highs[c] / peak)
-                    for c, peak in enumerate(tops.peaks)
-                    if peak
-                ),
-                default=0.0,
-            )
-            if sound.duration_s >= LONG_ENOUGH_S
-            else 0.0,
+            "top_pile": piled,
         },
         defects=defects,
     )
@@ -124,9 +123,8 @@ CHECK = QualityCheck(
             measurement="top_pile",
             limit="top_pile_max",
             unit="times",
-            places=("flat_tops", "flat_tops_before"),
             says=amount(
-                "The wave was cut at one level: {found} times as many samples lie there as just below{place}; up to "
+                "The wave was cut at one level: {found} times as many samples lie there as just below; up to "
                 "{limit} times is allowed.",
                 1,
             ),

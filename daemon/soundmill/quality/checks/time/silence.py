@@ -66,7 +66,7 @@ CHECK = QualityCheck(
         "cut_tail_s": Measurement(
             unit="s",
             description="silence after the last sound where that breaks off: its last 3 ms lie above -50 dBFS and less "
-            "than 35 dB under the level up to there; 0 where it dies away",
+            "than 30 dB under the level up to there; 0 where it dies away",
         ),
         "silence_inside_s": Measurement(
             unit="s", description="longest silence between two sounds: all channels below -60 dBFS"

@@ -88,8 +88,8 @@ def _is_hole(channel: Samples, rate: int, start: int, end: int, level: float) ->
         held = value < HELD_AT * highest and length_s >= HELD_S
         return held and _difference_db(before, after) < HELD_ALIKE_DB
     torn = min(_decibels(_level(before[-last:]), levels[0]), _decibels(_level(after[:last]), levels[1])) > -LAST_DB
-    jump = max(float(abs(channel[start - 1])) / levels[0], float(abs(channel[min(end, channel.size - 1)])) / levels[1])
-    if torn and jump > JUMP:
+    jumps = (abs(float(channel[beside] - channel[start])) for beside in (start - 1, end))
+    if torn and max(jump / each for jump, each in zip(jumps, levels, strict=True)) > JUMP:
         return True
     return length_s >= FADED_S and apart < ALIKE_APART_DB and _difference_db(before, after) < ALIKE_DB
 

@@ -18,7 +18,7 @@ REST_S = 0.5
 WHISPER_DB = 15.0  # above silence: what dies away by itself is softer at its end
 
 END_S = 0.003  # the very last of a sound that breaks off
-END_DBFS, END_DB = -50.0, 35.0  # is above this, and no further below the whole
+END_DBFS, END_DB = -50.0, 30.0  # is above this, and no further below the whole
 END_BLOCKS = 8  # in which it is looked for
 
 Floats = NDArray[np.float64]
