@@ -384,7 +384,7 @@ INJECTIONS = (
               kinds=("music",)),
     Injection(name="short dropout", finds=("holes",), strengths=(12, 30), unit="ms", inject=_dropout,
               not_in=("speech", "sparse", "percussive", "tiny")),
-    Injection(name="held still", finds=("holes",), strengths=(40, 120), unit="ms", inject=_held_still,
+    Injection(name="held still", finds=("holes",), strengths=(40, 60), unit="ms", inject=_held_still,
               not_in=("speech", "sparse", "percussive", "tiny")),
     Injection(name="cut and resampled", finds=("cut_tops",), strengths=(8, 20), unit="% of samples",
               inject=_cut_elsewhere, kinds=("music",)),
