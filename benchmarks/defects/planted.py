@@ -316,9 +316,10 @@ SILENCE = ("silence", "silence_tail", "cut_tail", "silence_inside", "silence_hea
 KINDS = (
     Kind(name="silent tail", plant=silent_tail, levels=(0.35, 0.45, 0.6), unit="of the clip", finds=SILENCE,
          classic=True),
-    Kind(name="dropout", plant=dropout, levels=(15, 60, 200), unit="ms", finds=("dropouts", *SILENCE), classic=True),
+    Kind(name="dropout", plant=dropout, levels=(15, 60, 200), unit="ms", finds=("dropouts", "holes", *SILENCE),
+         classic=True),
     Kind(name="clipping", plant=clipped, levels=(1, 4, 15), unit="% of samples",
-         finds=("clipping", "flat_tops", "clipped_peaks"), classic=True),
+         finds=("clipping", "flat_tops", "clipped_peaks", "cut_tops"), classic=True),
     Kind(name="loop", plant=looped, levels=(1.5, 0.8, 0.4), unit="s", finds=("loops", "repetition"), classic=True),
     Kind(name="stuck tone", plant=tone, levels=(0.55, 0.65, 0.8), unit="of the clip",
          finds=("stuck_tone", "stuck_tone_share"), classic=True),

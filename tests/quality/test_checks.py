@@ -37,6 +37,8 @@ GOOD: dict[str, float | None] = {
     "stuck_tone_s": 0.0,
     "clicks": 0.0,
     "level_step_db": 0.0,
+    "hole_s": 0.0,
+    "top_pile": 1.0,
     "clipped_density": 0.0,
     "cut_tail_s": 0.0,
     "delayed_channel": 0.0,
@@ -77,6 +79,8 @@ EDGES = [
     ("silence_tail", "silence_tail_s", 2.5, 2.6),
     ("silence_inside", "silence_inside_s", 2.0, 2.1),
     ("dropouts", "dropout_s", 0.004, 0.005),
+    ("holes", "hole_s", 0.004, 0.005),
+    ("cut_tops", "top_pile", 3.5, 3.6),
     ("flat_tops", "flat_share", 0.002, 0.0021),
     ("flat_tops", "flat_share_before", 0.002, 0.0021),
     ("true_peak", "true_peak_dbtp", 2.0, 2.1),
@@ -122,9 +126,9 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     """Another name would have every take of every catalogue judged again."""
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
-        "music": "music-4-e5019e2d",
-        "sound_effects": "sound_effects-4-36e345e1",
-        "custom": "custom-4-58124f04",
+        "music": "music-5-fecfe01c",
+        "sound_effects": "sound_effects-5-ec5a5572",
+        "custom": "custom-5-76bafb55",
     }
 
 

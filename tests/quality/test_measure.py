@@ -39,6 +39,8 @@ NAMES = {
     "noise_s",
     "clicks",
     "level_step_db",
+    "hole_s",
+    "top_pile",
     "clipped_density",
     "channel_delay_ms",
     "cut_tail_s",

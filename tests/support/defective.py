@@ -67,6 +67,21 @@ def _dropout(clip: Samples, rate: int, milliseconds: float, rng: np.random.Gener
     return clip
 
 
+def _held_still(clip: Samples, rate: int, milliseconds: float, rng: np.random.Generator) -> Samples | None:
+    """The last sample is held where packets never came."""
+    at = _sounding(clip, rate, milliseconds / 1000, rng)
+    if at is None:
+        return None
+    clip[:, at : at + round(milliseconds / 1000 * rate)] = clip[:, at - 1 : at]
+    return clip
+
+
+def _cut_elsewhere(clip: Samples, rate: int, percent: float, rng: np.random.Generator) -> Samples:
+    """Clipped at another rate and resampled: no two samples at the limit are equal."""
+    made = resample_poly(_clipped(resample_poly(clip, 3, 2, axis=1), percent / 100), 2, 3, axis=1)
+    return np.asarray(made[:, : clip.shape[1]] * 0.7, np.float32)
+
+
 def _clipped(clip: Samples, share: float) -> Samples:
     level = np.abs(clip[0])
     limit = np.quantile(level[level > 0.01 * level.max()], 1 - share)
@@ -367,4 +382,10 @@ INJECTIONS = (
               kinds=("music",), not_in=("percussive", "tiny")),
     Injection(name="coloured noise", finds=("noise",), strengths=(6.0,), unit="s", inject=_coloured_noise,
               kinds=("music",)),
+    Injection(name="short dropout", finds=("holes",), strengths=(12, 30), unit="ms", inject=_dropout,
+              not_in=("speech", "sparse", "percussive", "tiny")),
+    Injection(name="held still", finds=("holes",), strengths=(40, 60), unit="ms", inject=_held_still,
+              not_in=("speech", "sparse", "percussive", "tiny")),
+    Injection(name="cut and resampled", finds=("cut_tops",), strengths=(8, 20), unit="% of samples",
+              inject=_cut_elsewhere, kinds=("music",)),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
 from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
 from soundmill.quality.checks.spectrum import lines, lows, noise, spectrum, stuck_tone, treble
-from soundmill.quality.checks.time import clicks, repetition, silence, stutter
+from soundmill.quality.checks.time import clicks, holes, repetition, silence, stutter
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
@@ -30,6 +30,7 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     lines.CHECK,
     lows.CHECK,
     clicks.CHECK,
+    holes.CHECK,
     stutter.CHECK,
     level_step.CHECK,
     loudness.CHECK,

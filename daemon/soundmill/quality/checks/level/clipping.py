@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
-from soundmill.quality.sentences import share
+from soundmill.quality.sentences import amount, share
 
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 SHORTEST_S = 1.5  # a blip may be a square wave, a blast is recorded beyond the limit
+LISTED_FROM = 2.5  # times as many samples
+LONG_ENOUGH_S = 3.0  # so is many a word or blow that published games have
 
 
 def _measure(sound: Sound) -> Found:
-    from soundmill.quality.detectors.defects import listed_defects
-    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, share_of
+    from soundmill.quality.detectors.defects import defect, listed_defects
+    from soundmill.quality.detectors.level.clipping import CLIPPED_ABOVE, density, pile, share_of
 
     tops, before, rate = sound.tops, sound.before, sound.sample_rate
     clipped, flat = f"over {CLIPPED_ABOVE} of full scale", "in flat tops"
@@ -24,6 +26,13 @@ def _measure(sound: Sound) -> Found:
     if before is not None:
         defects += listed_defects("flat_tops_before", before.flat, f"{flat} before normalisation", rate)
         defects += listed_defects("clipping_before", before.clipped, f"{clipped} before normalisation", rate)
+    piles = [
+        pile(sound.scaled[c], tops.lows[c] / peak, tops.highs[c] / peak) if peak else 0.0
+        for c, peak in enumerate(tops.peaks)
+    ]
+    piled = max(piles, default=0.0) if sound.duration_s >= LONG_ENOUGH_S else 0.0
+    if piled > LISTED_FROM:
+        defects.append(defect("cut_tops", 0.0, sound.duration_s, f"{piled:.1f} times as many samples lie at one level"))
     return Found(
         values={
             "clipping_share": share_of(tops.clipped, tops.length),
@@ -33,6 +42,7 @@ def _measure(sound: Sound) -> Found:
             "clipped_density": max(density(each.piled, each.loud, each.length) for each in (tops, before) if each)
             if sound.duration_s >= SHORTEST_S
             else 0.0,
+            "top_pile": piled,
         },
         defects=defects,
     )
@@ -60,6 +70,12 @@ CHECK = QualityCheck(
             "half of it; highest over channels, delivered or before normalisation; 0 where they are fewer than 0.05 % "
             "of all, and in clips under 1.5 s",
         ),
+        "top_pile": Measurement(
+            unit="times",
+            description="how many times as many samples lie at one level as at those just below it, where little lies "
+            "above: one, three or six of a hundred levels from a fifth of the highest or lowest one on, of 65,536 "
+            "samples spread over the clip; highest over channels and sides; 0 in clips under 3 s",
+        ),
     },
     measure=_measure,
     limits=(
@@ -85,6 +101,12 @@ CHECK = QualityCheck(
             sound_effects=0.33,
             most=1,
         ),
+        Limit(
+            name="top_pile_max",
+            description="times as many samples at one level as just below it",
+            default=3.5,
+            sound_effects=5.0,
+        ),
     ),
     rules=(
         Rule(
@@ -95,6 +117,18 @@ CHECK = QualityCheck(
             places=("flat_tops", "flat_tops_before", "clipping", "clipping_before"),
             says=share("{found} of the loud samples are cut off at one level{place}; at most {limit} may be."),
             missing="How much of what is loud is cut off was not measured.",
+        ),
+        Rule(
+            name="cut_tops",
+            measurement="top_pile",
+            limit="top_pile_max",
+            unit="times",
+            says=amount(
+                "The wave was cut at one level: {found} times as many samples lie there as just below; up to "
+                "{limit} times is allowed.",
+                1,
+            ),
+            missing="Whether the wave was cut at some level was not looked for.",
         ),
         Rule(
             name="clipping",

@@ -51,6 +51,7 @@ CHECK = QualityCheck(
             name="odd_noise_max_s",
             description="longest passage of nothing but noise in a clip of something else",
             default=1.5,
+            sound_effects=1.0,
         ),
     ),
     rules=(

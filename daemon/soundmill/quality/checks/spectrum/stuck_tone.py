@@ -57,6 +57,8 @@ CHECK = QualityCheck(
             name="stuck_tone_share_max",
             description="share of the clip for which one tone may sound on unchanged",
             default=0.45,
+            music=0.38,
+            sound_effects=0.38,
             most=1,
         ),
     ),

@@ -34,10 +34,10 @@ CHECK = QualityCheck(
     measurements={
         "clicks": Measurement(
             unit="clicks",
-            description="places where the wave's second difference leaps, for at most 8 samples, to eight times the "
-            "highest of the 12 ms before and after with five times the slope, the wave coming back and being "
-            "no three times as high after as before, or to 1.6 times with the wave itself 2.5 times as high; most over "
-            "channels",
+            description="places where the wave's second difference leaps, for at most 8 samples or 0.18 ms, to 12 "
+            "times the highest of the 12 ms before and after with eight times the slope, the wave coming back and "
+            "being no three times as high after as before, or to 1.6 times with the wave itself 2.5 times as high; "
+            "most over channels",
         ),
     },
     measure=_measure,

@@ -15,11 +15,12 @@ def _measure(sound: Sound) -> Found:
     import numpy as np
 
     from soundmill.quality.detectors.defects import defect, silence_defects, span_defects
-    from soundmill.quality.detectors.time.pauses import WINDOW, pauses, silent_windows
-    from soundmill.quality.detectors.time.stops import stops
+    from soundmill.quality.detectors.time.pauses import pauses, silent_windows, window_of
+    from soundmill.quality.detectors.time.stops import breaks_off
     from soundmill.quality.sound import BLOCK
 
-    silent = silent_windows(sound.scaled, sound.blocks, BLOCK, sound.peaks)[sound.judged]
+    window = window_of(sound.sample_rate, BLOCK)
+    silent = silent_windows(sound.scaled, sound.blocks, BLOCK, window, sound.peaks)[sound.judged]
     if len(sound.scaled) > 2:  # films are mixed with channels that are silent for most of the time
         silent = np.asarray(silent.all(axis=0, keepdims=True))
     levels = sound.blocks[sound.judged] / BLOCK * np.square(sound.peaks[sound.judged])[:, None]
@@ -28,8 +29,9 @@ def _measure(sound: Sound) -> Found:
         pauses(levels.max(axis=0), block_s, sound.duration_s) if levels.size else pauses(levels.ravel(), block_s, 0.0)
     )
     alone = [pauses(each, block_s, sound.duration_s).dropouts for each in levels]
-    last = stops(levels.max(axis=0), block_s, sound.duration_s)[-1:] if levels.size else []
-    cut = [(start, end) for start, end in last if end == sound.duration_s]
+    peaks = sound.peaks[sound.judged]
+    cut_s = breaks_off(sound.heard, peaks, levels, BLOCK, sound.sample_rate) if levels.size else None
+    cut = [] if cut_s is None else [(cut_s, sound.duration_s)]
     return Found(
         values={
             "silence_share": float(silent.mean(axis=1).max()) if silent.size else 1.0,
@@ -40,7 +42,7 @@ def _measure(sound: Sound) -> Found:
             "dropout_s": max((sum(end - start for start, end in each) for each in alone), default=0.0),
         },
         defects=[
-            *silence_defects(silent, WINDOW, sound.scaled.shape[1], sound.sample_rate),
+            *silence_defects(silent, window, sound.scaled.shape[1], sound.sample_rate),
             *span_defects("dropouts", alone, "the sound drops out"),
             *(defect("cut_tail", start, end, "the sound breaks off in all channels") for start, end in cut),
         ],
@@ -52,7 +54,7 @@ CHECK = QualityCheck(
     measurements={
         "silence_share": Measurement(
             unit="share",
-            description="share of the whole, non-overlapping 1024-sample windows whose RMS is below -60 dBFS; "
+            description="share of the whole, non-overlapping windows of 32 ms whose RMS is below -60 dBFS; "
             "a shorter clip is one window; the higher of two channels; of more than two, the windows in which all are",
         ),
         "silence_head_s": Measurement(
@@ -63,8 +65,8 @@ CHECK = QualityCheck(
         ),
         "cut_tail_s": Measurement(
             unit="s",
-            description="silence after the last sound where that breaks off: it falls by 24 dB or more within 6 ms, "
-            "from about as loud as 0.25 s earlier; 0 where it dies away",
+            description="silence after the last sound where that breaks off: its last 3 ms lie above -50 dBFS and less "
+            "than 30 dB under the level up to there; 0 where it dies away",
         ),
         "silence_inside_s": Measurement(
             unit="s", description="longest silence between two sounds: all channels below -60 dBFS"
@@ -79,7 +81,7 @@ CHECK = QualityCheck(
     limits=(
         Limit(
             name="silence_share_max",
-            description="share of 1024-sample windows below -60 dBFS RMS",
+            description="share of windows of 32 ms below -60 dBFS RMS",
             default=0.30,
             sound_effects=0.98,
             most=1,

@@ -23,8 +23,10 @@ BACK = 1.0  # and a height over the line from before to after that many times wh
 BEGINS = 3.0  # unless the wave is that many times as high after as before, which is a note's beginning, or
 SMALL_LEAP = 1.6  # that, together with
 HEIGHT = 2.5  # times the highest sample of either side
-WIDEST = 8  # samples over a quarter of the leap, from first to last,
-NARROW = 6  # where the leap alone convicts
+WIDEST = 8  # samples over a quarter of the leap, from first to last, or
+WIDEST_S = 0.00018  # this where it is more: a click that was resampled takes as long as before
+NARROW = 6  # where the leap alone convicts, or
+NARROW_S = 0.00013
 LIKELY = 1.8  # a leap has this times the energy of curvature of either side; it is what is looked at more closely
 LEAST = 0.02  # of the channel's peak: less is not heard
 
@@ -44,17 +46,20 @@ def clicks(channel: Samples, sample_rate: int) -> NDArray[np.float64]:
     found: list[int] = []
     for block in np.flatnonzero((energy > LIKELY * sides) & (energy > LEAST * LEAST)):
         top = int(block) * BLOCK + int(np.abs(rows[block]).argmax())
-        if not (found and top - found[-1] < 2 * BLOCK) and _is_click(channel, curvature, top, calm * BLOCK):
+        if not (found and top - found[-1] < 2 * BLOCK) and _is_click(
+            channel, curvature, top, calm * BLOCK, sample_rate
+        ):
             found.append(top)
     return np.asarray([top + 1 for top in found], dtype=np.float64) / sample_rate
 
 
-def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool:
+def _is_click(channel: Samples, curvature: Samples, top: int, calm: int, sample_rate: int) -> bool:
+    widest, narrow = max(WIDEST, round(WIDEST_S * sample_rate)), max(NARROW, round(NARROW_S * sample_rate))
     height = float(abs(curvature[top]))
     start = max(top - BLOCK, 0)
     near = start + np.flatnonzero(np.abs(curvature[start : top + BLOCK]) > height / 4)
     width = near[-1] - near[0]
-    if height <= LEAST or width >= WIDEST:
+    if height <= LEAST or width >= widest:
         return False
     sides = _higher_side(curvature, top, calm)
     across = channel[near[0] + 1 : near[-1] + 2]  # from the last sample before to the first after
@@ -64,11 +69,11 @@ def _is_click(channel: Samples, curvature: Samples, top: int, calm: int) -> bool
     slope = np.diff(channel[before : top + BLOCK + calm + 2])
     jump = float(np.abs(slope[max(top - before - 2, 0) : top - before + 4]).max())
     begins = _side(channel, top + 1, calm, 1) > BEGINS * _side(channel, top + 1, calm, -1)
-    leaps = width < NARROW and height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm)
+    leaps = width < narrow and height > LEAP * sides and jump > JUMP * _higher_side(slope, top - before, calm)
     if leaps and comes_back and not begins:
         return True
     return height > SMALL_LEAP * sides and float(
-        np.abs(channel[max(top + 1 - WIDEST, 0) : top + 2 + WIDEST]).max()
+        np.abs(channel[max(top + 1 - widest, 0) : top + 2 + widest]).max()
     ) > HEIGHT * _higher_side(channel, top + 1, calm)
 
 

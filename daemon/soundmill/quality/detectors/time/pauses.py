@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from soundmill.quality.detectors.runs import longest, runs
 
 SILENCE_DBFS = -60.0
-WINDOW = 1024  # samples over which the share of silence is taken
+WINDOW_S = 0.032  # over which the share of silence is taken
 EDGE_S = 0.006  # within this a dropout's sound is gone and back
 EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
@@ -22,22 +22,27 @@ DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
 
 
+def window_of(sample_rate: int, block: int) -> int:
+    """Samples of a window of silence, 32 ms of whole blocks."""
+    return max(1, round(WINDOW_S * sample_rate / block)) * block
+
+
 def silent_windows(
-    scaled: NDArray[np.float32], blocks: NDArray[np.float64], block: int, peaks: NDArray[np.float64]
+    scaled: NDArray[np.float32], blocks: NDArray[np.float64], block: int, window: int, peaks: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Which windows are below −60 dBFS RMS [channels, windows], from samples [channels, time] whose peaks were `peaks`
-    before they were made 1, with the sums of squares of their whole blocks of `block` samples, which divides WINDOW.
+    before they were made 1, with the sums of squares of their whole blocks of `block` samples, which divides `window`.
 
     A shorter clip is one window.
     """
     channels, length = scaled.shape
     if length == 0:
         return np.zeros((channels, 0), dtype=np.bool_)
-    if length < WINDOW:
+    if length < window:
         power = np.mean(np.square(scaled), axis=1, keepdims=True, dtype=np.float64)
     else:
-        per, count = WINDOW // block, length // WINDOW
-        power = blocks[:, : count * per].reshape(channels, count, per).sum(axis=2) / WINDOW
+        per, count = window // block, length // window
+        power = blocks[:, : count * per].reshape(channels, count, per).sum(axis=2) / window
     rms: NDArray[np.float64] = np.sqrt(power) * peaks[:, None]
     return rms < 10 ** (SILENCE_DBFS / 20)
 
