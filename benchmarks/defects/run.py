@@ -5,10 +5,11 @@
 Fetches Debian's packages of benchmarks/defects/sounds.py (once, to the cache), takes the half of them that no limit has
 learned from, judges every clip as it is and the first so many of 5 s or more, in turn by package, with each defect of
 benchmarks/defects/planted.py at three strengths. Prints the licences' place and a table: of the clips with a defect how
-many were found, by the check that names it and by any, and by the four classic checks, ffmpeg's filters and Essentia's
-detectors where they are told of; alarms on clean clips; how well soundness tells clean from defective (AUC, of clear
-and gross), and how it falls with strength (the median over clips of Spearman's correlation; four points a clip).
-Whatever a judge says of the clean clip as well does not count as found.
+many were found, by the check that names it, failed or, after the stroke, failed or noted; by any check, and by the four
+classic checks, ffmpeg's filters and Essentia's detectors where they are told of; alarms and notes on clean clips; how
+well soundness tells clean from defective (AUC, of clear and gross), and how it falls with strength (the median over
+clips of Spearman's correlation; four points a clip). Whatever a judge says of the clean clip as well does not count as
+found.
 
 --essentia is a Python of an environment that has Essentia (pip install essentia soundfile): it is no dependency.
 """
@@ -43,6 +44,7 @@ from soundmill.jobs import QualityKind
 from soundmill.quality.judging import judge
 from soundmill.quality.limits import limits_of
 from soundmill.quality.measure import measure
+from soundmill.quality.registry import looked_at_by
 from soundmill.report.statistics.intervals import wilson
 from support.published import cache, loop_of, plainly_faulty
 
@@ -53,8 +55,8 @@ SEED = 17
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What was said of one clip, by judge. kind and strength are "" for a clean one; plain: of the failed checks those
-    whose fault a plain look shows."""
+    """What was said of one clip, by judge. kind and strength are "" for a clean one; told: the failed checks and those
+    that a note is of; plain: of the failed checks those whose fault a plain look shows."""
 
     clip: str
     sound: str
@@ -62,6 +64,7 @@ class Row:
     strength: str
     score: float
     failed: frozenset[str]
+    told: frozenset[str]
     plain: frozenset[str]
     others: dict[str, frozenset[str]]
 
@@ -77,6 +80,7 @@ def said(clip: Clip, kind: str, strength: str, others: Others) -> Row:
     classic = judge(found.values, limits_of(QualityKind.CUSTOM), found.defects)
     loop = loop_of(found, clip.rate)
     failed = frozenset(check.name for check in own.checks if not check.passed)
+    noted = {str(each["name"]) for each in found.defects}
     return Row(
         clip=clip.name,
         sound=clip.kind,
@@ -84,6 +88,7 @@ def said(clip: Clip, kind: str, strength: str, others: Others) -> Row:
         strength=strength,
         score=own.score,
         failed=failed,
+        told=failed.union(*(looked_at_by().get(name, (name,)) for name in noted)),
         plain=frozenset(name for name in failed if not kind and plainly_faulty(name, sound, clip.rate, loop)),
         others={
             "classic": frozenset(check.name for check in classic.checks if not check.passed and check.name in CLASSIC),
@@ -136,15 +141,25 @@ def table(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
     clean = {row.clip: row for row in rows if not row.kind}
     yield f"| defect | clips | {' | '.join(STRENGTHS)} | by any check | {' | '.join(names)} | AUC | Spearman |"
     yield "|---" * (7 + len(names) + 1) + "|"
-    totals: dict[bool, list[bool]] = {True: [], False: []}
+    totals: dict[tuple[bool, str], list[bool]] = collections.defaultdict(list)
     for kind in KINDS:
         these = [row for row in rows if row.kind == kind.name]
         if not these:
             continue
-        hits = [(row, bool((row.failed - clean[row.clip].failed) & set(kind.finds))) for row in these]
         strong = [row for row in these if row.strength != "mild"]
-        totals[kind.classic] += [hit for row, hit in hits if row.strength != "mild"]
-        by = [_share([hit for row, hit in hits if row.strength == strength]) for strength in STRENGTHS]
+        hits = {
+            "failed": [bool((row.failed - clean[row.clip].failed) & set(kind.finds)) for row in these],
+            "told": [bool((row.told - clean[row.clip].told) & set(kind.finds)) for row in these],
+        }
+        for how, found in hits.items():
+            totals[kind.classic, how] += [hit for row, hit in zip(these, found, strict=True) if row in strong]
+        by = [
+            " / ".join(
+                _share([hit for row, hit in zip(these, found, strict=True) if row.strength == strength])
+                for found in hits.values()
+            )
+            for strength in STRENGTHS
+        ]
         other = [_share([bool(row.others[name] - clean[row.clip].others[name]) for row in strong]) for name in names]
         whole = _share([bool(row.failed - clean[row.clip].failed) for row in strong])
         sound = (
@@ -157,12 +172,18 @@ def table(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
         name = f"{kind.name} ({', '.join(f'{level:g}' for level in kind.levels)} {kind.unit})"
         middle = f"{np.median(fall):.2f}" if fall else "-"
         yield f"| {name} | {len(by_clip)} | {' | '.join(by)} | {whole} | {' | '.join(other)} | {sound:.2f} | {middle} |"
+    yield "failed by the check that names it / told by it or by a note"
     for classic, title in ((True, "classic"), (False, "new")):
-        yield f"clear and gross of the {title} kinds, by the check that names it: {_share(totals[classic])}"
+        shares = (_share(totals[classic, how]) for how in ("failed", "told"))
+        yield f"clear and gross of the {title} kinds, by the check that names it: {' / '.join(shares)}"
 
 
 def _share(found: Sequence[bool]) -> str:
     return f"{100 * sum(found) / len(found):.0f} %" if found else "-"
+
+
+def _share_of(count: int, whole: int) -> str:
+    return f"{100 * count / max(whole, 1):.1f} %"
 
 
 def alarms(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
@@ -177,6 +198,8 @@ def alarms(rows: Sequence[Row], names: Sequence[str]) -> Iterator[str]:
             f"clean {sound or 'together'}: {len(these)} clips, {sum(bool(row.failed) for row in these)} with an alarm, "
             f"{len(unseen)} not plain to see ({len(unseen) / len(these):.1%}, 95 %: {low:.1%} to {high:.1%})"
         )
+    notes = collections.Counter(name for row in clean for name in row.told - row.failed)
+    yield "clean, noted: " + ", ".join(f"{name} {_share_of(count, len(clean))}" for name, count in notes.most_common())
     for name in names:
         heard = [row for row in clean if name in row.others]
         yield f"clean, {name}: {sum(bool(row.others[name]) for row in heard)} of {len(heard)}"
