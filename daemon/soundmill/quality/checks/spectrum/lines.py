@@ -10,8 +10,8 @@ from soundmill.quality.sentences import amount, fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-RINGS = 2.0  # lines of those counted
-COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.66, -34.0
+RINGS = 2.4  # lines of those counted
+COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -33.5
 
 
 def _measure(sound: Sound) -> Found:

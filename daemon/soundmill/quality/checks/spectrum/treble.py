@@ -10,7 +10,7 @@ from soundmill.quality.sentences import fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-LISTED_FROM_DB = 12.0
+LISTED_FROM_DB = 15.0
 
 
 def _measure(sound: Sound) -> Found:

@@ -114,10 +114,13 @@ def _mirrored(levels: Floats32, step: float, sample_rate: int) -> tuple[float, f
             both = np.sqrt(power * _sums(np.square(source), windows))
             alike = np.where(ready, _sums(image * source, windows) / np.maximum(both, 1e-9), np.inf)
             nth = np.rint(MOSTLY * np.maximum(ready.sum(axis=0) - 1, 0)).astype(np.int64)
+            most = np.where(enough, np.sort(alike, axis=0)[nth, np.arange(nth.size)], 0.0)
+            if most.max() <= best:
+                continue
             weaker = _sums(levels[:, above] - levels[:, axis - above], windows).mean(axis=0) / bins
-            most = np.where(enough & (weaker > WEAKEST_DB), np.sort(alike, axis=0)[nth, np.arange(nth.size)], 0.0).max()
-            if most > best:
-                best, best_hz = float(most), fold
+            most[weaker < WEAKEST_DB] = 0
+            if most.max() > best:
+                best, best_hz = float(most.max()), fold
     return best, best_hz
 
 
