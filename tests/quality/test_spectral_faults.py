@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import butter, firwin, lfilter, sosfilt
+from scipy.signal import butter, fftconvolve, firwin, lfilter, sosfilt
 
 from soundmill.jobs import QualityKind
 from soundmill.quality.judging import judge
@@ -87,6 +87,14 @@ def echoes(sound: Samples, rng: np.random.Generator) -> Wave:
     return np.asarray(sound + gain * echo[0] + gain**2 * echo[1])
 
 
+def plate(sound: Samples, rng: np.random.Generator) -> Wave:
+    """Played through a metal bar: its partials, dying away within a second."""
+    moments, partials = np.arange(RATE) / RATE, rng.uniform(420, 700) * np.array([1, 1.53, 2.756, 3.91, 5.404, 8.933])
+    rings = sum(rng.uniform(0.5, 1) * np.sin(2 * np.pi * hertz * moments + rng.uniform(0, 6)) for hertz in partials)
+    made = np.stack([fftconvolve(each, rings * np.exp(-8 * moments))[: each.size] for each in sound])
+    return under(sound, made, -2)
+
+
 def duller(sound: Samples, rng: np.random.Generator) -> Wave:
     """A filter without any phase, faded in within a fifth of a second."""
     low = np.stack([np.convolve(each, firwin(255, rng.uniform(1200, 2800), fs=RATE), "same") for each in sound])
@@ -107,11 +115,12 @@ RECIPES: dict[Recipe, str] = {
     nearest: "images",
     straight: "images",
     echoes: "ringing",
+    plate: "ringing",
     duller: "treble_lost",
 }
 
 
-NOT_IN: dict[Recipe, tuple[str, ...]] = {echoes: ("tonal",)}  # one voice, whose partials are as regular
+NOT_IN: dict[Recipe, tuple[str, ...]] = {echoes: ("tonal",), plate: ("tonal",)}  # partials that are as regular
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.__name__)

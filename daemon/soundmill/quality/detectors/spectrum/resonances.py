@@ -57,4 +57,4 @@ def resonances(levels: Floats32, wavering: Floats32, step: float, top: float) ->
     away_hz = np.abs(hertz - np.maximum(np.rint(hertz / FUNDAMENTALS_HZ), 1) * FUNDAMENTALS_HZ)
     near = away_hz < np.minimum(NEAR_BINS * step, NEAR_SHARE * FUNDAMENTALS_HZ)
     harmonic = float(near.mean(axis=1).max())
-    return hertz.size * (1 - max(tuned - TUNED, 0)) * (1 - max(harmonic - HARMONIC, 0)), hertz
+    return hertz.size * (1 - max(tuned - TUNED, 0.0)) * (1 - max(harmonic - HARMONIC, 0.0)), hertz
