@@ -106,7 +106,8 @@ def _spectrum(slow: Samples, rate: float) -> tuple[float, float, Floats, Floats]
     smooth = uniform_filter1d(np.square(np.abs(levels)), SIDE, axis=1, mode="nearest")
     beside = np.maximum(np.minimum(smooth[:, 2 * ASIDE :], smooth[:, : -2 * ASIDE]), np.float32(1e-14))
     weights = 1 / uniform_filter1d(beside, SIDE, axis=1, mode="nearest")
-    turned = levels[:, bins] * np.exp(-2j * np.pi / OVERLAP * (np.arange(len(frames))[:, None] * bins % OVERLAP))
+    turns = np.exp(-2j * np.pi / OVERLAP * (np.arange(len(frames))[:, None] * bins % OVERLAP)).astype(np.complex64)
+    turned = levels[:, bins] * turns
     per_s, count = rate / hop, max(2, round(len(frames) * hop / rate / PIECE_S))
     length = scipy.fft.next_fast_len(3 * (len(frames) // count + 1) // OVERLAP * OVERLAP)
     length += -length % (2 * OVERLAP)
