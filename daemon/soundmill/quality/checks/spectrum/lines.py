@@ -10,8 +10,8 @@ from soundmill.quality.sentences import amount, fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-RINGS = 25  # standing bins that a ripple comes with
-COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 5.5, 0.6, -40.0
+RINGS = 2.4  # lines of those counted
+COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -33.5
 
 
 def _measure(sound: Sound) -> Found:
@@ -20,12 +20,18 @@ def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.spectrum.lines import Lines, lines
 
     each = [lines(one, sound.sample_rate) for one in sound.spectra.values()]
-    comb = max((one for one in each if one.standing >= RINGS), key=lambda one: one.comb_db, default=Lines())
+    comb = max(each, key=lambda one: abs(one.comb_db), default=Lines())
+    rings = max(each, key=lambda one: one.standing, default=Lines())
     image = max(each, key=lambda one: one.mirrored, default=Lines())
-    hiss = max((hiss_db(one) for one in sound.spectra.values()), default=NONE_DB)
+    hisses = [hiss_db(one) for one in sound.spectra.values()]
+    hiss = max((perhaps for perhaps, _ in hisses), default=NONE_DB)
     defects = []
-    if comb.comb_db > COMB_LISTED_FROM_DB:
-        detail = f"rings at every multiple of {1000 / comb.comb_ms:.0f} Hz, an echo after {comb.comb_ms:.1f} ms"
+    if abs(comb.comb_db) > COMB_LISTED_FROM_DB:
+        where = "halfway between multiples" if comb.comb_db < 0 else "at every multiple"
+        detail = f"rings {where} of {1000 / comb.comb_ms:.0f} Hz, an echo after {comb.comb_ms:.1f} ms"
+        defects.append(defect("ringing", 0.0, sound.duration_s, detail))
+    elif rings.standing > RINGS:
+        detail = f"rings at {len(rings.rings_hz)} frequencies from {min(rings.rings_hz):.0f} Hz on whatever sounds"
         defects.append(defect("ringing", 0.0, sound.duration_s, detail))
     if image.mirrored > MIRRORED_LISTED_FROM:
         detail = f"what lies below {image.fold_hz:.0f} Hz is mirrored above it"
@@ -34,10 +40,10 @@ def _measure(sound: Sound) -> Found:
         defects.append(defect("hiss", 0.0, sound.duration_s, f"steady noise, {hiss:.0f} dB against the sound"))
     return Found(
         values={
-            "ringing_db": comb.comb_db,
-            "standing_lines": float(max((one.standing for one in each), default=0)),
+            "ringing_db": abs(comb.comb_db),
+            "standing_lines": rings.standing,
             "mirrored": image.mirrored,
-            "hiss_db": hiss,
+            "hiss_db": max((surely for _, surely in hisses), default=NONE_DB),
         },
         defects=defects,
     )
@@ -48,26 +54,29 @@ CHECK = QualityCheck(
     measurements={
         "ringing_db": Measurement(
             unit="dB",
-            description="half the depth of the strongest regular ripple of the average spectrum from 300 Hz to 8 kHz, "
-            "of an echo after 1 to 10 ms, where 25 bins or more stand as under standing_lines, else 0; decides "
-            "nothing, since a held chord has one too; highest over channels",
+            description="half the depth of the strongest regular ripple of the spectrum from 300 Hz to 8 kHz, of an "
+            "echo after 1 to 10 ms, on average over the quarters of the clip, where none has less than 2.7 dB, else 0; "
+            "decides nothing, since a chord held throughout has one too; highest over channels",
             source="cepstrum of B. Bogert, M. Healy, J. Tukey (1963)",
         ),
         "standing_lines": Measurement(
-            unit="bins",
-            description="bins from 600 Hz on that lie 6 dB above the mean of the 25 around them in four fifths of the "
-            "half seconds; most over channels; bells have many as well",
+            unit="lines",
+            description="lines from 350 Hz to 9 kHz that lie 7 dB above what is beside them in four fifths of the half "
+            "seconds, keep their frequency within a fifth of a bin, waver and follow what is beside them; less those "
+            "that lie as a scale of semitones or multiples of a frequency do; most over channels; bells have many",
         ),
         "mirrored": Measurement(
             unit="correlation",
-            description="of the fine structure up to 2.5 kHz below a frequency with that above it turned round, at "
-            "half of the usual sample rates and of parts of this one; highest over frequencies and channels",
+            description="of the fine structure below a frequency with that above it turned round, over 2.2 kHz of "
+            "it, in all but the least alike quarter of the half seconds; at half of the usual sample rates and of "
+            "parts of this one; highest over frequencies, distances from them and channels",
         ),
         "hiss_db": Measurement(
             unit="dB",
-            description="power of three or more bands in a row from 2 kHz on whose level keeps within 1.5 dB in a "
-            "quarter of the moments, the soft ones, and within 2.5 dB of each other, against all power; -100 where "
-            "there are none, half of all bands keep still or it is above -10 dB; highest over channels",
+            description="power of white noise as loud as the floor of two or more bands in a row from 1.2 kHz on, "
+            "against all power: bands whose softest hundredth and twentieth of moments differ little more than by "
+            "chance, as do those of three sixths of the clip, and whose floors lie within 2.5 dB of each other; -100 "
+            "where there are none or it is above -10 dB; highest over channels",
         ),
     },
     measure=_measure,

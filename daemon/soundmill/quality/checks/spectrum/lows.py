@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 LISTED_FROM_DB = -50.0
-RUMBLE_LISTED_FROM_DB = -20.0
+RUMBLE_LISTED_FROM_DB = -15.0
 
 
 def _measure(sound: Sound) -> Found:
     import numpy as np
 
     from soundmill.quality.detectors.defects import defect
-    from soundmill.quality.detectors.spectrum.lows import lows
+    from soundmill.quality.detectors.spectrum.lows import NONE_DB, lows
 
     peaks = np.asarray(sound.peaks[sound.judged], np.float32)
     if not peaks.any():
@@ -32,7 +32,8 @@ def _measure(sound: Sound) -> Found:
     if found.rumble_db > RUMBLE_LISTED_FROM_DB:
         detail = f"4 to 24 Hz, {found.rumble_db:.0f} dB against the sound"
         defects.append(defect("rumble", 0.0, sound.duration_s, detail))
-    return Found(values={"mains_hum_db": found.hum_db, "rumble_db": found.rumble_db}, defects=defects)
+    sure_db = found.hum_db if found.sure else NONE_DB
+    return Found(values={"mains_hum_db": sure_db, "rumble_db": found.rumble_db}, defects=defects)
 
 
 CHECK = QualityCheck(
@@ -40,9 +41,10 @@ CHECK = QualityCheck(
     measurements={
         "mains_hum_db": Measurement(
             unit="dB",
-            description="power of the lines at 50, 100, … 400 Hz (or 60 …) against all power, where in the "
-            "softest quarter of frames of 4 s three of them lie 5 dB above nine in ten bins within 5 Hz, two of these "
-            "8 dB; -100 without them; of all channels together",
+            description="power of the lines at 50, 100, … 450 Hz (or 60 …) that lie 5 dB above their surroundings, "
+            "against all power, where all lines together lie 45 dB farther above them than multiples of most other "
+            "frequencies do, moments weighted by how soft they are there; -100 elsewhere; of all channels together",
+            source="weighted least squares of a sine in noise that changes",
         ),
         "rumble_db": Measurement(
             unit="dB",

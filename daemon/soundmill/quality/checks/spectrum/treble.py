@@ -10,7 +10,7 @@ from soundmill.quality.sentences import fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-LISTED_FROM_DB = 3.0
+LISTED_FROM_DB = 15.0
 
 
 def _measure(sound: Sound) -> Found:
@@ -30,9 +30,9 @@ CHECK = QualityCheck(
     measurements={
         "treble_lost_db": Measurement(
             unit="dB",
-            description="by how much the power above 1.7, 3.5 or 5.6 kHz of the louder half of the frames before a "
-            "moment lies above that of all but the loudest twentieth after it, where that below changes by 6 dB at "
-            "most, both of all frames and of those within 0.75 s; at the moment where it is most, with 1.5 s of sound "
+            description="by how much the power above a frequency from 1 to 6.5 kHz, against that of the octave and a "
+            "half below it, lies in half of the quarters of a second before a moment above the most that it ever is "
+            "after it, less three times what the median below changes by beyond 6 dB; where that is most, with 1 s "
             "on either side; highest over channels",
         ),
     },

@@ -1,7 +1,8 @@
 """The quality room, hiss: noise under the sound, as a bad decoder or a bad input adds it.
 
-It goes on as it is while the sound above it changes: of a band in which nothing else is ever louder, the level keeps
-within what chance makes of so many bins.
+It goes on as it is while the sound above it changes. So of a band in which the sound is ever softer, the softest
+moments are as loud as each other but for what chance makes of so many bins, and as loud as those of the next band. A
+sound that dies away goes on getting softer.
 """
 
 from __future__ import annotations
@@ -9,36 +10,55 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from soundmill.quality.detectors.runs import longest, runs
-from soundmill.quality.detectors.spectra import Spectra
+from soundmill.quality.detectors.spectra import BINS, Spectra
 
-FROM_HZ = 2000.0
-LOW, HIGH = 0.05, 0.3  # shares of the moments between which a band keeps still
-STILL_DB = 1.5  # by chance less than that
-MOSTLY, LOUDEST_DB = 0.5, -10.0  # of the bands, and against all power: beyond, the sound is noise, and rain is no hiss
-SMOOTH_DB, FEWEST_BANDS = 2.5, 3  # from one such band to the next, and so many of them: noise has no lines
+FROM_HZ = 1200.0
+SOFTEST, SOFT = 0.01, 0.05  # shares of the moments
+SLACK, MORE_DB = 1.7, 0.3  # by so much more than by chance may they differ
+PARTS, PERHAPS, SURELY = 6, 2, 3  # in so many of these it comes down to its floor
+INDEPENDENT = 1 / 1.5  # of the bins under a Hann window (Welch, 1967)
+LOUDEST_DB = -10.0  # against all power: beyond, the sound is noise, and rain is no hiss
+SMOOTH_DB, FEWEST_BANDS = 2.5, 2  # from one such band to the next, and so many of them: noise has no lines
 FEWEST_FRAMES = 40
+LEAST = 1e-12  # power of a bin: below lies rounding
 NONE_DB = -100.0
 
+Floats = NDArray[np.float64]
 
-def hiss_db(found: Spectra) -> float:
-    """Power of the longest run of bands from 2 kHz on that keep still and are as loud as each other, against all power;
-    -100 where there is none, where half of all bands keep still, and from -10 dB on."""
+
+def hiss_db(found: Spectra) -> tuple[float, float]:
+    """Power of noise as loud at all frequencies as the longest run of bands from 1.2 kHz on that have such a floor,
+    against all power: where it is reached in two sixths of the clip, perhaps a breath that swells and falls, and where
+    it is in three, which is hiss. -100 where there is none, and from -10 dB on."""
     sounding = found.bands.any(axis=1)
     first = int(np.searchsorted(found.frequencies[found.edges[:-1]], FROM_HZ))
     if np.count_nonzero(sounding) < FEWEST_FRAMES or first >= found.bands.shape[1]:
-        return NONE_DB
-    power = found.bands[sounding] * np.diff(found.edges).astype(np.float32)
-    low, high = np.quantile(power, (LOW, HIGH), axis=0)
-    still = (high < low * 10 ** (STILL_DB / 10)) & (low > 0)
-    if still.mean() > MOSTLY:
-        return NONE_DB
-    per_bin = 10 * np.log10(np.maximum(low / np.diff(found.edges), 1e-30))
-    rough = np.abs(np.diff(per_bin, prepend=per_bin[0])) > SMOOTH_DB
-    start, end = longest(runs(still[first:] & ~rough[first:]))
-    if end - start < FEWEST_BANDS:
-        return NONE_DB
-    hissing = float(low[first + start : first + end].sum()) / max(float(power.sum(axis=1).mean()), 1e-30)
-    level = 10 * math.log10(max(hissing, 1e-30))
-    return level if NONE_DB < level < LOUDEST_DB else NONE_DB
+        return NONE_DB, NONE_DB
+    power = found.bands[sounding]
+    widths = np.diff(found.edges).astype(np.float64)
+    softest, soft = np.quantile(power[:, first:], (SOFTEST, SOFT), axis=0)
+    shapes = np.maximum(widths[first:] * INDEPENDENT, 1.0)
+    low, high = gammaincinv(shapes, SOFTEST), gammaincinv(shapes, SOFT)
+    chance = _db(high / low)
+    still = (softest > LEAST) & (_db(soft) - _db(softest) < SLACK * chance + MORE_DB)
+    parts = np.sort([_db(np.quantile(part, SOFT, axis=0)) for part in np.array_split(power[:, first:], PARTS)], axis=0)
+    floor = _db(softest * shapes / low)
+    even = np.abs(np.diff(floor, prepend=floor[0])) <= SMOOTH_DB
+    whole = max(float(power.mean(axis=0) @ widths), 1e-30)
+
+    def level(of_parts: int) -> float:
+        start, end = longest(runs(still & even & (parts[of_parts - 1] - parts[0] < chance + MORE_DB)))
+        if end - start < FEWEST_BANDS:
+            return NONE_DB
+        decibels = float(np.median(floor[start:end])) + 10 * math.log10((BINS - 1) / whole)
+        return decibels if NONE_DB < decibels < LOUDEST_DB else NONE_DB
+
+    return level(PERHAPS), level(SURELY)
+
+
+def _db(power: Floats) -> Floats:
+    return 10 * np.log10(np.maximum(power, 1e-30))
