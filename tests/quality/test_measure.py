@@ -52,6 +52,8 @@ NAMES = {
     "mains_hum_db",
     "rumble_db",
     "stutter_s",
+    "wow_share",
+    "flutter_share",
     "ending_db",
     "dead_channel_s",
     "odd_noise_s",

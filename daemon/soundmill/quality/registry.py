@@ -16,7 +16,7 @@ from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
 from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
 from soundmill.quality.checks.spectrum import lines, lows, noise, spectrum, stuck_tone, treble
-from soundmill.quality.checks.time import clicks, repetition, silence, stutter
+from soundmill.quality.checks.time import clicks, repetition, silence, speed, stutter
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
@@ -31,6 +31,7 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     lows.CHECK,
     clicks.CHECK,
     stutter.CHECK,
+    speed.CHECK,
     level_step.CHECK,
     loudness.CHECK,
     stereo.CHECK,
