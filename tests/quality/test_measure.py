@@ -52,6 +52,7 @@ NAMES = {
     "mains_hum_db",
     "rumble_db",
     "stutter_s",
+    "pumping_db",
     "wow_share",
     "flutter_share",
     "ending_db",
