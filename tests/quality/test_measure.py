@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from scipy.signal import butter, resample_poly, sosfilt
+from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
@@ -822,3 +822,15 @@ def test_an_end_in_the_middle_of_a_note_is_cut_and_a_fade_a_rest_and_a_loop_are_
     assert number(faded, "ending_db") == -100
     assert number(np.concatenate((sound, np.zeros((1, RATE), np.float32)), axis=1), "ending_db") == -100
     assert number(sound[:, round(0.3 * RATE) :], "ending_db") == -100
+
+
+@pytest.mark.parametrize("at_s", [3.05, 3.4])
+def test_an_end_in_the_reverb_is_cut_where_that_is_still_heard(at_s: float) -> None:
+    """A hall of 1.6 s, struck for the last time at 3 s."""
+    hits = struck(np.array([0.3, 1.2, 2.1, 3.0]), 6.0)
+    fall = np.exp(-6.9 * np.arange(2 * RATE) / RATE / 1.6)
+    hall = fftconvolve(hits[0], noise(seconds=2.0, seed=9)[0] * fall)[: 6 * RATE][None]
+    whole = np.asarray(hall / np.abs(hall).max(), np.float32)
+    assert spots(whole, "ending_cut") == []
+    assert spots(whole[:, : round(at_s * RATE)], "ending_cut") == [(at_s, at_s)]
+    assert spots(whole[:, 2 * RATE : round(at_s * RATE)], "ending_cut") == []
