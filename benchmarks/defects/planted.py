@@ -353,5 +353,5 @@ KINDS = (
     Kind(name="hiss", plant=hiss, levels=(36, 26, 16), unit="dB below the sound", finds=("hiss",)),
     Kind(name="near silence", plant=near_silence, levels=(-52, -58, -66), unit="dBFS",
          finds=("loudness", "silence")),
-    Kind(name="pitch step", plant=pitch_step, levels=(0.5, 1, 3), unit="semitones", finds=()),
+    Kind(name="pitch step", plant=pitch_step, levels=(0.5, 1, 3), unit="semitones", finds=("pitch_step",)),
 )  # fmt: skip

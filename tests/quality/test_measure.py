@@ -54,6 +54,7 @@ NAMES = {
     "stutter_s",
     "pumping_db",
     "wow_share",
+    "pitch_step_semitones",
     "flutter_share",
     "ending_db",
     "dead_channel_s",

@@ -1,4 +1,5 @@
-"""Wow and flutter as a machine makes them: the sound read at places that an unevenly turning wheel comes to."""
+"""Wow, flutter and steps of pitch as a machine makes them: the sound read at places that an unevenly turning wheel
+comes to, or played on in another tuning."""
 
 from __future__ import annotations
 
@@ -95,3 +96,35 @@ def test_what_is_short_or_silent_wavers_by_nothing() -> None:
     for sound in (music()[:, :RATE], np.zeros((1, 5 * RATE), np.float32)):
         values = measured(sound).values
         assert (values["wow_share"], values["flutter_share"]) == (0.0, 0.0)
+
+
+def band(seconds: float, from_s: float, ratio: float) -> Samples:
+    """Four who play one chord over and over, each note when its time comes, with a drum that is in no key; from a
+    moment on all four sound higher by a ratio, in the midst of their notes, and no faster."""
+    rng = np.random.default_rng(5)
+    time = np.arange(round(seconds * RATE)) / RATE
+    clock = np.where(time < from_s, time, from_s + (time - from_s) * ratio)
+    sound = 0.001 * rng.standard_normal(time.size)
+    for at in np.arange(0, seconds, 0.21):
+        pitch = rng.choice([45, 52, 57, 60, 64, 69])
+        since = time - at
+        loud = np.where(since >= 0, np.minimum(np.maximum(since, 0) / 0.01, 1) * np.exp(-np.maximum(since, 0) / 0.5), 0)
+        hertz = 440 * 2 ** ((pitch - 69) / 12)
+        sound += loud * sum(np.sin(2 * np.pi * n * hertz * clock + rng.uniform(0, 6)) / n for n in range(1, 8))
+    for at in np.arange(0, seconds, 0.5):
+        since = np.maximum(time - at, 0)
+        sound += np.where(time >= at, np.exp(-since / 0.03), 0) * rng.standard_normal(time.size)
+    return np.asarray(sound[None] / np.abs(sound).max(), np.float32)
+
+
+@pytest.mark.parametrize(("semitones", "at_s"), [(1.0, 3.7), (-2.0, 5.2), (3.0, 4.4)])
+def test_a_step_of_pitch_is_noted_with_its_moment_and_its_height(semitones: float, at_s: float) -> None:
+    found = measured(band(9.0, at_s, 2 ** (semitones / 12)))
+    assert found.values["pitch_step_semitones"] == pytest.approx(semitones, abs=0.26)
+    [note] = [each for each in found.defects if each["name"] == "pitch_step"]
+    assert note["start_s"] == pytest.approx(at_s, abs=0.2)
+
+
+def test_notes_and_chords_that_change_are_no_step_of_pitch() -> None:
+    for sound in (band(9.0, 20.0, 1.0), music(), clean("tonal", 1), clean("ambient", 1), clean("rain", 1)):
+        assert measured(sound).values["pitch_step_semitones"] == 0

@@ -45,10 +45,10 @@ class Unevenness:
 
 
 WOW = Unevenness(
-    slowest_hz=0.4, fastest_hz=6.5, window_s=0.128, hop_s=0.032, stands_out=15.0, together=0.35, least=0.0015
+    slowest_hz=0.4, fastest_hz=7.0, window_s=0.128, hop_s=0.032, stands_out=17.0, together=0.35, least=0.002
 )
 FLUTTER = Unevenness(
-    slowest_hz=6.5, fastest_hz=28.0, window_s=0.064, hop_s=0.016, stands_out=80.0, together=0.5, least=0.001
+    slowest_hz=7.0, fastest_hz=28.0, window_s=0.064, hop_s=0.016, stands_out=80.0, together=0.5, least=0.001
 )
 
 
