@@ -706,6 +706,12 @@ def test_a_channel_turned_over_midway_is_found_with_its_moment(at_s: float) -> N
     assert [d["start_s"] for d in found.defects if d["name"] == "polarity_turn"] == [pytest.approx(at_s, abs=0.3)]
 
 
+def test_a_channel_turned_over_while_the_sound_dies_away_is_found() -> None:
+    sound = pair() * np.exp(-np.arange(8 * RATE) / RATE / 1.1).astype(np.float32)
+    sound[1, 5 * RATE :] *= -1
+    assert number(sound, "polarity_turn") == pytest.approx(0.97, abs=0.04)
+
+
 @pytest.mark.parametrize("milliseconds", [5.0, 17.0, 40.0])
 def test_a_channel_that_comes_later_is_found_with_its_delay(milliseconds: float) -> None:
     assert number(pair(0.001), "delayed_channel") == 0
