@@ -128,3 +128,9 @@ def test_a_step_of_pitch_is_noted_with_its_moment_and_its_height(semitones: floa
 def test_notes_and_chords_that_change_are_no_step_of_pitch() -> None:
     for sound in (band(9.0, 20.0, 1.0), music(), clean("tonal", 1), clean("ambient", 1), clean("rain", 1)):
         assert measured(sound).values["pitch_step_semitones"] == 0
+
+
+@pytest.mark.parametrize("rate", [4_000, 5_999, 6_000, 7_000, 12_000])
+def test_every_sample_rate_is_measured(rate: int) -> None:
+    values = measured(music(rate), rate).values
+    assert (values["wow_share"], values["flutter_share"], values["pitch_step_semitones"]) == (0.0, 0.0, 0.0)

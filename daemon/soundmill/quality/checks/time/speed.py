@@ -9,12 +9,16 @@ from soundmill.quality.check import Found, Measurement, QualityCheck
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
+LEAST_RATE = 6000  # Hz: with less there are too few partials
+
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
     from soundmill.quality.detectors.time.pitch import pitch_step
     from soundmill.quality.detectors.time.speed import unevenness
 
+    if not sound.judged or sound.sample_rate < LEAST_RATE:
+        return Found(values={"wow_share": 0.0, "flutter_share": 0.0, "pitch_step_semitones": 0.0})
     slow, rate = sound.slow[sound.judged].mean(axis=0), sound.sample_rate / sound.slower
     found = dict(zip(("wow", "flutter"), unevenness(slow, rate), strict=True))
     step = pitch_step(slow, rate)

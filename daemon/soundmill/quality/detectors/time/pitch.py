@@ -82,7 +82,7 @@ def _lines(sound: Samples, rate: float) -> Samples:
     hop = round(HOP_S * rate)
     shape = np.hanning(size + 1)[:-1].astype(np.float32)
     found = np.abs(scipy.fft.rfft(sliding_window_view(sound, size)[::hop] * shape, axis=1))
-    count = int(np.log2(TO_HZ / FROM_HZ) * STEPS)
+    count = int(np.log2(min(TO_HZ, 0.45 * rate) / FROM_HZ) * STEPS)
     places = FROM_HZ * 2 ** (np.arange(count) / STEPS) * size / rate
     low = places.astype(np.int64)
     share = (places - low).astype(np.float32)
