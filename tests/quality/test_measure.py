@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from scipy.signal import butter, resample_poly, sosfilt
+from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from soundmill.audio.decode import decode
 from soundmill.audio.encode import encode
@@ -54,6 +54,10 @@ NAMES = {
     "mains_hum_db",
     "rumble_db",
     "stutter_s",
+    "pumping_db",
+    "wow_share",
+    "pitch_step_semitones",
+    "flutter_share",
     "ending_db",
     "dead_channel_s",
     "odd_noise_s",
@@ -704,6 +708,12 @@ def test_a_channel_turned_over_midway_is_found_with_its_moment(at_s: float) -> N
     assert [d["start_s"] for d in found.defects if d["name"] == "polarity_turn"] == [pytest.approx(at_s, abs=0.3)]
 
 
+def test_a_channel_turned_over_while_the_sound_dies_away_is_found() -> None:
+    sound = pair() * np.exp(-np.arange(8 * RATE) / RATE / 1.1).astype(np.float32)
+    sound[1, 5 * RATE :] *= -1
+    assert number(sound, "polarity_turn") == pytest.approx(0.97, abs=0.04)
+
+
 @pytest.mark.parametrize("milliseconds", [5.0, 17.0, 40.0])
 def test_a_channel_that_comes_later_is_found_with_its_delay(milliseconds: float) -> None:
     assert number(pair(0.001), "delayed_channel") == 0
@@ -821,3 +831,15 @@ def test_an_end_in_the_middle_of_a_note_is_cut_and_a_fade_a_rest_and_a_loop_are_
     assert number(faded, "ending_db") == -100
     assert number(np.concatenate((sound, np.zeros((1, RATE), np.float32)), axis=1), "ending_db") == -100
     assert number(sound[:, round(0.3 * RATE) :], "ending_db") == -100
+
+
+@pytest.mark.parametrize("at_s", [3.05, 3.4])
+def test_an_end_in_the_reverb_is_cut_where_that_is_still_heard(at_s: float) -> None:
+    """A hall of 1.6 s, struck for the last time at 3 s."""
+    hits = struck(np.array([0.3, 1.2, 2.1, 3.0]), 6.0)
+    fall = np.exp(-6.9 * np.arange(2 * RATE) / RATE / 1.6)
+    hall = fftconvolve(hits[0], noise(seconds=2.0, seed=9)[0] * fall)[: 6 * RATE][None]
+    whole = np.asarray(hall / np.abs(hall).max(), np.float32)
+    assert spots(whole, "ending_cut") == []
+    assert spots(whole[:, : round(at_s * RATE)], "ending_cut") == [(at_s, at_s)]
+    assert spots(whole[:, 2 * RATE : round(at_s * RATE)], "ending_cut") == []

@@ -14,9 +14,9 @@ from soundmill.quality.check import Measurement, QualityCheck, Rule
 from soundmill.quality.checks import musical
 from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
-from soundmill.quality.checks.level import clipping, level_step, loudness, peaks
+from soundmill.quality.checks.level import clipping, level_step, loudness, peaks, pumping
 from soundmill.quality.checks.spectrum import lines, lows, noise, spectrum, stuck_tone, treble
-from soundmill.quality.checks.time import clicks, holes, repetition, silence, stutter
+from soundmill.quality.checks.time import clicks, holes, repetition, silence, speed, stutter
 
 BUILT_IN: tuple[QualityCheck, ...] = (
     silence.CHECK,
@@ -32,7 +32,9 @@ BUILT_IN: tuple[QualityCheck, ...] = (
     clicks.CHECK,
     holes.CHECK,
     stutter.CHECK,
+    speed.CHECK,
     level_step.CHECK,
+    pumping.CHECK,
     loudness.CHECK,
     stereo.CHECK,
     dead.CHECK,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 NO_END_DB = -100.0
-LISTED_FROM_DB = -60.0
+LISTED_FROM_DB = -22.0  # what ends softer was dying away, and was let go
 
 
 def _measure(sound: Sound) -> Found:
@@ -54,7 +54,8 @@ CHECK = QualityCheck(
         "ending_db": Measurement(
             unit="dB",
             description="level of the last 60 ms against what nine in ten blocks of 64 samples do not reach, where the "
-            "last 3 ms are no 9 dB softer and the clip does not begin as abruptly; else -100; decides nothing: "
+            "last 3 ms are no 9 dB softer and the clip does not begin as abruptly, within 9 dB as loud; else -100, and "
+            "under 2.5 s; decides nothing: "
             "what is asked for by its length ends somewhere",
         ),
     },

@@ -15,6 +15,7 @@ Samples = NDArray[np.float32]
 
 SEGMENT_S = 0.25
 SIDE_S = 1.0  # a turn is one from so much to so much
+HEARD = 1e-10  # of the largest product of the two powers: 50 dB below the loudest quarter of a second
 LASTING = 0.85  # share of the quarters of a second on either side that have the sign of their side
 LEAST_DELAY_S, MOST_DELAY_S = 0.004, 0.045
 EXCERPT_S = 1.5
@@ -33,7 +34,7 @@ def turn(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float]
         return 0.0, 0.0
     one, two = (each[: count * size].reshape(count, size) for each in (left, right))
     power = np.vecdot(one, one) * np.vecdot(two, two)
-    heard = power > power.max() * 1e-6
+    heard = power > power.max() * HEARD
     alike = np.where(heard, np.vecdot(one, two) / np.sqrt(np.maximum(power, 1e-30)), 0.0)
     sums = np.concatenate(([0.0], np.cumsum(alike, dtype=np.float64)))
     counts = np.concatenate(([0], np.cumsum(heard)))
