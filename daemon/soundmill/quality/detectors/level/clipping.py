@@ -24,6 +24,7 @@ BINS = 100  # levels between a fifth of an extreme and it,
 LOWEST = 0.2
 PILES = (1, 3, 6)  # of so many levels: a limit that was resampled after is no longer sharp
 PILE_FROM = 25
+LEAST_SIDE = 1e-3  # of the channel's peak
 LOUD_LEAST = 200  # samples above the lowest level
 ABOVE = 0.5  # share of a pile that may lie above it, as where a filter overshoots
 EXPECTED = 0.002  # of the loud samples a pile has anyway
@@ -69,7 +70,8 @@ def pile(channel: Samples, low: float, high: float) -> float:
     the highest such level below or above zero. About 1 for a wave that turns by itself, from 3 on where 1 % of its
     samples were cut, whatever gain, saturation or resampling came then."""
     some = channel[:: max(1, channel.size // LOOKED_AT)]
-    return max((_pile(some * np.float32(1 / extreme)) for extreme in (low, high) if extreme), default=0.0)
+    sides = (extreme for extreme in (low, high) if abs(extreme) > LEAST_SIDE)
+    return max((_pile(some * np.float32(1 / extreme)) for extreme in sides), default=0.0)
 
 
 def _pile(heights: Samples) -> float:
