@@ -394,6 +394,17 @@ def test_a_foreign_database_alone_is_served_byte_for_byte_as_without_the_plugin(
     assert dict(zip(paths, with_it, strict=True)) == dict(zip(paths, without, strict=True))
 
 
+def test_a_connection_to_no_file_that_is_served_is_asked_nothing() -> None:
+    class Untouched:
+        def execute(self, *_: object) -> None:
+            raise AssertionError("asked")
+
+    datasette = open_site([], metadata={}, memory=True)
+    for name in ("elsewhere", "_memory", "_internal"):
+        plugin.prepare_connection(Untouched(), name, datasette)  # type: ignore[arg-type]
+    close_site(datasette)
+
+
 def timeless(page: str) -> str:
     """A page without how long its query took."""
     return re.sub(r"[0-9.]+ms|\"query_ms\": [0-9.]+", "", page)

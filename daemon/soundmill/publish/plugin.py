@@ -77,8 +77,9 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
 
 
 @hookimpl
-def prepare_connection(conn: sqlite3.Connection) -> None:
-    if reads.holds_catalog(conn):
+def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Any) -> None:
+    served = datasette.databases.get(database)
+    if served is not None and served.path and reads.holds_catalog(conn):  # no other connection is asked anything
         limits.bound(conn)
 
 
