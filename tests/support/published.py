@@ -39,6 +39,7 @@ PACKAGES = (
     "supertux-data",
 )
 MUSIC_FROM_S = 20.0
+FEW_LEVELS = 100  # fewer than 7 bits have
 LISTENED_S = 30
 SUFFIXES = (".ogg", ".oga", ".wav", ".mp3", ".flac")
 NO_MUSIC = re.compile(r"/usr/.*/(sounds?|sfx|fx|speech|voices?|units?|wavs?)/", re.IGNORECASE)
@@ -123,17 +124,24 @@ class Heard:
 
 def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tuple[int, int, int] | None) -> bool:
     """Whether a published file has a fault that needs no detector: a channel that is dead, a tenth of all samples at
-    full scale, a sample 3 dB above it, a wave whose mean is not zero or that rises 2 dB above full scale and its
-    samples, one channel that is the other turned over, a passage that is the same as one period earlier, 2 s of
+    full scale, a sample 3 dB above it, a histogram of levels that ends in a wall, no more than a hundred different
+    samples, lines at multiples of 50 or 60 Hz, a wave whose mean is not zero or that rises 2 dB above full scale and
+    its samples, one channel that is the other turned over, a passage that is the same as one period earlier, 2 s of
     silence, or nothing in it. `loop` is that passage: start, end and period in samples."""
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))
     match check:
         case "channel_balance":
             return bool(level.min() < level.max() / 1000)
-        case "silence" | "silence_head" | "silence_tail" | "silence_inside":
+        case "silence" | "silence_head" | "silence_tail" | "silence_inside" | "cut_tail":
             return _silent_s(samples, rate) > 1.9
         case "loudness" | "spectral_balance":
             return bool(level.min() < 1e-3)
+        case "cut_tops":
+            return any(_ends_in_a_wall(channel) for channel in samples)
+        case "mains_hum":
+            return any(_has_lines(samples.mean(axis=0), rate, mains) for mains in (50, 60))
+        case "bit_depth":
+            return bool(len(np.unique(samples)) <= FEW_LEVELS)
         case "over_full_scale":
             return bool(np.abs(samples).max() > 10 ** (3 / 20))
         case "clipping" | "flat_tops" | "clipped_peaks":
@@ -150,6 +158,26 @@ def plainly_faulty(check: str, samples: NDArray[np.float32], rate: int, loop: tu
             return bool(np.corrcoef(samples)[0, 1] < -0.7)
         case _:
             return False
+
+
+def _ends_in_a_wall(channel: NDArray[np.float32]) -> bool:
+    """Of the levels in fiftieths of the highest: whether in the upper half one has three times as many samples as the
+    one below it, and nearly nothing lies above."""
+    counts = np.histogram(np.abs(channel) / max(float(np.abs(channel).max()), 1e-9), 50, (0, 1))[0]
+    above = counts[::-1].cumsum()[::-1] - counts
+    walls = (counts[1:] > 3 * counts[:-1]) & (above[1:] < 0.3 * counts[1:]) & (counts[1:] > 1e-3 * channel.size)
+    return bool(walls[25:].any())
+
+
+def _has_lines(wave: NDArray[np.float32], rate: int, mains: int) -> bool:
+    """Whether in the spectrum of it all five of the first six multiples of the mains stand 10 dB out of 16 Hz."""
+    power = np.square(np.abs(np.fft.rfft(wave * np.hanning(wave.size))))
+    hertz = np.fft.rfftfreq(wave.size, 1 / rate)
+    heights = []
+    for line in range(mains, 7 * mains, mains):
+        around = power[np.abs(hertz - line) < 8]
+        heights.append(power[np.abs(hertz - line) < 0.5].max() / np.median(around))
+    return sum(height > 10 for height in heights) >= 5
 
 
 def _silent_s(samples: NDArray[np.float32], rate: int) -> float:

@@ -62,7 +62,7 @@ def strings(rng: Rng, rate: int) -> Wave:
 def organ(rng: Rng, rate: int) -> Wave:
     """Held chords with a tremulant and some wind."""
     time = np.arange(round(SECONDS * rate)) / rate
-    sound = 0.02 * _noise(rng, time.size, rate, 300, 5000)
+    sound = 0.003 * _noise(rng, time.size, rate, 300, 5000)
     for number, chord in enumerate(((0, 4, 7), (-3, 0, 5), (2, 5, 9), (-1, 2, 7))):
         shape = np.clip((time - number * 2.25) / 0.06, 0, 1) * np.clip((number * 2.25 + 2.3 - time) / 0.08, 0, 1)
         for degree in chord:
@@ -321,8 +321,8 @@ TWINS = (
     Twin(name="held sample", make=held_sample, finds=("dropouts", "holes")),
     Twin(name="muted frames", make=muted_frames, finds=("dropouts", "holes")),
     Twin(name="hot input", make=hot_input, finds=CLIPPING),
-    Twin(name="driven", make=driven, finds=CLIPPING, fails=0.9),
-    Twin(name="clipped elsewhere", make=clipped_elsewhere, finds=CLIPPING, fails=0.8),
+    Twin(name="driven", make=driven, finds=CLIPPING, fails=0.4),
+    Twin(name="clipped elsewhere", make=clipped_elsewhere, finds=CLIPPING, fails=0.6),
     Twin(name="looped", make=looped, finds=("loops", "repetition")),
     Twin(name="whistles", make=whistles, finds=("stuck_tone", "stuck_tone_share")),
     Twin(name="pink end", make=pink_end, finds=("noise", "odd_noise", "spectral_balance")),

@@ -56,8 +56,8 @@ CHECK = QualityCheck(
             name="level_step_max_db",
             description="sudden, lasting change of level in all bands alike",
             default=20.0,
-            music=12.5,
-            sound_effects=12.5,
+            music=16.0,
+            sound_effects=16.0,
         ),
     ),
     rules=(

@@ -42,7 +42,7 @@ CHECK = QualityCheck(
         "mains_hum_db": Measurement(
             unit="dB",
             description="power of the lines at 50, 100, … 450 Hz (or 60 …) that lie 5 dB above their surroundings, "
-            "against all power, where all lines together lie 45 dB farther above them than multiples of most other "
+            "against all power, where all lines together lie 52 dB farther above them than multiples of most other "
             "frequencies do, moments weighted by how soft they are there; -100 elsewhere; of all channels together",
             source="weighted least squares of a sine in noise that changes",
         ),

@@ -41,7 +41,7 @@ CHECK = QualityCheck(
         Limit(
             name="treble_lost_max_db",
             description="lasting fall of all treble, the rest going on",
-            default=16.0,
+            default=20.0,
         ),
     ),
     rules=(

@@ -19,9 +19,9 @@ from soundmill.quality.detectors.spectra import BINS, Spectra
 FROM_HZ = 1200.0
 SOFTEST, SOFT = 0.01, 0.05  # shares of the moments
 SLACK, MORE_DB = 1.7, 0.3  # by so much more than by chance may they differ
-PARTS, PERHAPS, SURELY = 6, 2, 3  # in so many of these it comes down to its floor
+PARTS, PERHAPS, SURELY = 6, 2, 5  # in so many of these it comes down to its floor
 INDEPENDENT = 1 / 1.5  # of the bins under a Hann window (Welch, 1967)
-LOUDEST_DB = -10.0  # against all power: beyond, the sound is noise, and rain is no hiss
+LOUDEST_DB = -14.0  # against all power: beyond, the sound is noise, and rain is no hiss
 SMOOTH_DB, FEWEST_BANDS = 2.5, 2  # from one such band to the next, and so many of them: noise has no lines
 FEWEST_FRAMES = 40
 LEAST = 1e-12  # power of a bin: below lies rounding

@@ -38,7 +38,9 @@ FINE = 9  # bins
 LEAST_BINS = 30
 MOST_SEGMENTS = 20  # are looked at, evenly spread
 LEAST_DB = -97.0
-WEAKEST_DB = -30.0  # of images against what they mirror; the skirt of a proper filter falls lower
+# Of images against what they mirror, and far out in the window next to the fold: the skirt of a proper filter mirrors
+# what is next to it, and has fallen lower there.
+WEAKEST_DB, LEAST_NEXT_DB = -38.0, -30.0
 THERE = 0.3  # share of bins that have more than that in a segment, and of segments that have so many
 MOSTLY = 0.25  # share of the segments that may be less alike
 
@@ -117,8 +119,10 @@ def _mirrored(levels: Floats32, step: float, sample_rate: int) -> tuple[float, f
             most = np.where(enough, np.sort(alike, axis=0)[nth, np.arange(nth.size)], 0.0)
             if most.max() <= best:
                 continue
-            weaker = _sums(levels[:, above] - levels[:, axis - above], windows).mean(axis=0) / bins
-            most[weaker < WEAKEST_DB] = 0
+            weaker = levels[:, above] - levels[:, axis - above]
+            most[_sums(weaker, windows).mean(axis=0) / bins < WEAKEST_DB] = 0
+            if weaker[:, 2 * bins[0] // 3 : bins[0]].mean() < LEAST_NEXT_DB:
+                most[0] = 0
             if most.max() > best:
                 best, best_hz = float(most.max()), fold
     return best, best_hz

@@ -34,7 +34,7 @@ TO_HZ = 460.0
 ASIDE, SIDE = 3, 3  # bins: what lies so far from a line on its softer side is what it has to stand out of
 AROUND_HZ = 8.0
 MOST_DB, LEAST_DB = 18.0, -1.0  # of one line
-STANDS_OUT_DB, FAR_DB = 28.0, 45.0  # all lines together above what others have: perhaps, and surely, hum
+STANDS_OUT_DB, FAR_DB = 28.0, 52.0  # all lines together above what others have: perhaps, and surely, hum
 LINE_DB = 5.0
 RUMBLE_HZ = (4.0, 24.0)
 RUMBLE_S = 1.0
@@ -102,7 +102,7 @@ def _spectrum(slow: Samples, rate: float) -> tuple[float, float, Floats, Floats]
     size = OVERLAP * hop
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     frames = sliding_window_view(slow, size)[::hop] * (window * np.float32(2 / window.sum()))
-    bins = np.arange(ASIDE, round(TO_HZ * size / rate))
+    bins = np.arange(ASIDE, min(round(TO_HZ * size / rate), size // 2 - ASIDE))
     levels = scipy.fft.rfft(frames, axis=1)[:, : bins[-1] + ASIDE + 1]
     smooth = uniform_filter1d(np.square(np.abs(levels)), SIDE, axis=1, mode="nearest")
     beside = np.maximum(np.minimum(smooth[:, 2 * ASIDE :], smooth[:, : -2 * ASIDE]), np.float32(1e-14))
