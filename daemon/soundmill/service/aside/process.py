@@ -37,10 +37,14 @@ class Aside:
         return True
 
     def kill(self) -> None:
-        """End the process with those it has started."""
-        with contextlib.suppress(ProcessLookupError):
+        """End the process with those it has started; one that cannot be ended is left to itself."""
+        try:
             passing("aside.end")
             os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except OSError:
+            return
         self.process.wait()
 
     def close(self) -> None:
