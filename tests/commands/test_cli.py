@@ -245,7 +245,7 @@ def test_qc_says_where_the_defects_are(soundmill: Command, tmp_path: Path) -> No
     result = soundmill("qc", "--csv", str(tmp_path / "ends.wav"))
     [row] = csv.DictReader(io.StringIO(result.stdout))
     assert result.exit_code == 1 and "silence_tail" in row["failed_checks"]
-    assert "silence_tail 2.04" in row["defects"]
+    assert "silence_tail 2.0114-8" in row["defects"]
     assert "to the end" in soundmill("qc", str(tmp_path / "ends.wav")).output
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +12,18 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from soundmill.audio.musical.onsets import FRAMES_PER_S, onset_strength
 
+Floats = NDArray[np.float64]
+
 SLOWEST_BPM, FASTEST_BPM = 40.0, 240.0
 USUAL_BPM, OCTAVES = 120.0, 1.0  # centre and width of the log-normal prior
 SHORTEST_S = 3.0
 STEP = 0.005  # of the tempi that are tried
+NEAR = 2  # steps
 # Of a beat. Its half comes back in most music, and so do two, four and eight; of a beat and a third, which is the usual
-# mistake beside half and double, the half lies between the notes.
+# mistake beside half and double, the half lies between the notes. Which of the octaves it is, the half does not tell.
 MULTIPLES = (0.5, 1, 2, 4, 8)
 WEIGHTS = (1.5, 1.0, 0.5, 1.0, 0.5)
+OF_OCTAVES = (0.0, 1.0, 0.5, 1.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +53,33 @@ def tempo_of(onsets: NDArray[np.float32]) -> Tempo | None:
         return None
     returns = _autocorrelation(onsets)
     tempi = np.exp(np.arange(np.log(SLOWEST_BPM), np.log(FASTEST_BPM), STEP))
+    prior = np.exp(-0.5 * (np.log2(tempi / USUAL_BPM) / OCTAVES) ** 2)
+    salience = _salience(returns, tempi, WEIGHTS)
+    best = int(np.argmax(salience * prior))
+    certainty = float(np.clip(salience[best], 0, 1))
+    if certainty <= 0:
+        return None
+    octave = round(math.log(2) / STEP)
+    of_octaves = _salience(returns, tempi, OF_OCTAVES) * prior
+    levels = [each for each in (best, best - octave, best + octave) if 0 <= each < tempi.size]
+    best = max(levels, key=lambda each: of_octaves[max(0, each - NEAR) : each + NEAR + 1].max())
+    return Tempo(bpm=float(_refined(returns, float(tempi[best]))), certainty=certainty)
+
+
+def _salience(returns: Floats, tempi: Floats, weights: Sequence[float]) -> Floats:
+    """Of each tempo, 0 or more: how much comes back after the beat's multiples."""
     beat = 60 * FRAMES_PER_S / tempi
-    salience, weight = np.zeros(tempi.size), np.zeros(tempi.size)
-    for times, share in zip(MULTIPLES, WEIGHTS, strict=True):
+    salience, weight = np.zeros(tempi.size), np.full(tempi.size, 1e-9)
+    for times, share in zip(MULTIPLES, weights, strict=True):
         lags = times * beat
         there = lags < returns.size - 2
         salience[there] += share * _at(returns, lags[there])
         weight[there] += share
-    salience /= weight
-    prior = np.exp(-0.5 * (np.log2(tempi / USUAL_BPM) / OCTAVES) ** 2)
-    best = int(np.argmax(np.maximum(salience, 0) * prior))
-    certainty = float(np.clip(salience[best], 0, 1))
-    if certainty <= 0:
-        return None
-    return Tempo(bpm=float(_refined(returns, float(tempi[best]))), certainty=certainty)
+    found: Floats = np.maximum(salience / weight, 0)
+    return found
 
 
-def _autocorrelation(onsets: NDArray[np.float32]) -> NDArray[np.float64]:
+def _autocorrelation(onsets: NDArray[np.float32]) -> Floats:
     """Of the onsets less their mean, by lag in frames, of what two such stretches have in common: 1 is all."""
     curve = onsets.astype(np.float64) - onsets.mean()
     size = next_fast_len(2 * curve.size, real=True)
@@ -71,19 +87,19 @@ def _autocorrelation(onsets: NDArray[np.float32]) -> NDArray[np.float64]:
     found = irfft(np.abs(spectrum) ** 2, size)[: curve.size]
     # Fewer frames overlap at greater lags; at the very end too few to go by.
     overlap = 1 - np.arange(curve.size) / curve.size
-    correlation: NDArray[np.float64] = found / found[0] / np.maximum(overlap, 0.25)
+    correlation: Floats = found / found[0] / np.maximum(overlap, 0.25)
     return correlation
 
 
-def _at(curve: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _at(curve: Floats, places: Floats) -> Floats:
     """Between the frames, the straight line."""
     low = places.astype(np.int64)
     share = places - low
-    between: NDArray[np.float64] = curve[low] * (1 - share) + curve[low + 1] * share
+    between: Floats = curve[low] * (1 - share) + curve[low + 1] * share
     return between
 
 
-def _refined(returns: NDArray[np.float64], bpm: float) -> float:
+def _refined(returns: Floats, bpm: float) -> float:
     """The tempo by the farthest of the beat's multiples that come back: a frame of eight beats is an eighth of one."""
     for times in (2, 4, 8, 16):
         lag = times * 60 * FRAMES_PER_S / bpm

@@ -45,7 +45,8 @@ def turn(left: Samples, right: Samples, sample_rate: int) -> tuple[float, float]
     share = positive[at] / np.maximum(counts[at], 1)
     share_after = (positive[-1] - positive[at]) / np.maximum(counts[-1] - counts[at], 1)
     lasting = np.where(before > 0, np.minimum(share, 1 - share_after), np.minimum(1 - share, share_after)) >= LASTING
-    turned = np.where((before * after < 0) & lasting, np.minimum(np.abs(before), np.abs(after)), 0.0)
+    enough = np.minimum(counts[at], counts[-1] - counts[at]) >= side
+    turned = np.where((before * after < 0) & lasting & enough, np.minimum(np.abs(before), np.abs(after)), 0.0)
     best = int(turned.argmax())
     return float(turned[best]), float(at[best]) * SEGMENT_S
 
