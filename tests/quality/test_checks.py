@@ -127,7 +127,7 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
         "music": "music-5-bbe6a0bc",
-        "sound_effects": "sound_effects-5-56dcb83f",
+        "sound_effects": "sound_effects-5-ef1fccb3",
         "custom": "custom-5-9ca3791d",
     }
 

@@ -321,7 +321,7 @@ TWINS = (
     Twin(name="held sample", make=held_sample, finds=("dropouts", "holes")),
     Twin(name="muted frames", make=muted_frames, finds=("dropouts", "holes")),
     Twin(name="hot input", make=hot_input, finds=CLIPPING),
-    Twin(name="driven", make=driven, finds=CLIPPING, fails=0.4),
+    Twin(name="driven", make=driven, finds=CLIPPING, fails=0.7),
     Twin(name="clipped elsewhere", make=clipped_elsewhere, finds=CLIPPING, fails=0.6),
     Twin(name="looped", make=looped, finds=("loops", "repetition")),
     Twin(name="whistles", make=whistles, finds=("stuck_tone", "stuck_tone_share")),

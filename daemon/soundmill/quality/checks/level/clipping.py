@@ -105,7 +105,7 @@ CHECK = QualityCheck(
             name="top_pile_max",
             description="times as many samples at one level as just below it",
             default=3.5,
-            sound_effects=21.0,
+            sound_effects=10.0,
         ),
     ),
     rules=(

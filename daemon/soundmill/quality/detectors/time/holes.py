@@ -43,7 +43,7 @@ def holes(channel: Samples, sample_rate: int, peak: float) -> list[Span]:
     points = np.arange(1, (channel.size - step) // step) * step
     if points.size < 3:
         return []
-    still = np.float32(max(STILL_STEPS / 32768 / peak, STILL))
+    still = np.float32(min(max(STILL_STEPS / 32768 / peak, STILL), 1.0))
     at = channel[points]
     stays = (np.abs(channel[points + step // 2] - at) <= still) & (np.abs(channel[points + 1] - at) <= still)
     joined = stays[1:] & stays[:-1] & (np.abs(np.diff(at)) <= still)
