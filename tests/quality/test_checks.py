@@ -95,7 +95,7 @@ EDGES = [
     ("channel_delay", "delayed_channel", 0.75, 0.76),
     ("polarity_turn", "polarity_turn", 0.5, 0.51),
     ("images", "mirrored", 0.8, 0.81),
-    ("hiss", "hiss_db", -33.0, -32.9),
+    ("hiss", "hiss_db", -28.0, -27.9),
     ("mains_hum", "mains_hum_db", -36.0, -35.9),
     ("rumble", "rumble_db", -12.0, -11.9),
     ("stutter", "stutter_s", 0.06, 0.07),
@@ -126,9 +126,9 @@ def test_limits_nobody_changed_have_the_names_they_had_before() -> None:
     """Another name would have every take of every catalogue judged again."""
     names = {kind.value: ruleset(kind, limits_of(kind)) for kind in QualityKind}
     assert names == {
-        "music": "music-5-bbe6a0bc",
+        "music": "music-5-dfe897e5",
         "sound_effects": "sound_effects-5-ef1fccb3",
-        "custom": "custom-5-9ca3791d",
+        "custom": "custom-5-5f518977",
     }
 
 

@@ -91,7 +91,7 @@ CHECK = QualityCheck(
         Limit(
             name="hiss_max_db",
             description="steady noise against the sound",
-            default=-33.0,
+            default=-28.0,
             sound_effects=0.0,
             least=-100,
             most=0,
