@@ -22,7 +22,7 @@ from typing import Any
 
 from soak import Life, connected, growth, tenths, wrong
 from soundmill.home import Home
-from support.results import stamped
+from support.results import keep, stamped
 
 ROWS = 20
 LOOKS_EVERY_S = 1.0
@@ -87,8 +87,7 @@ def main() -> None:
         numbers = hour(Home(Path(folder) / "home"), chosen.seconds)
     result = stamped("hour", seconds=numbers.pop("seconds"), **numbers)
     print(json.dumps(result, indent=2))
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    keep(result, chosen.json)
     sys.exit(1 if result["violations"] else 0)
 
 

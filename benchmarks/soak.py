@@ -41,7 +41,7 @@ from soundmill.home import Home  # noqa: E402
 from soundmill.jobs import Attempt, GenerationRequest  # noqa: E402
 from soundmill.service.daemon import Service  # noqa: E402
 from support.fake_engine import FakeEngine  # noqa: E402
-from support.results import stamped  # noqa: E402
+from support.results import keep, stamped  # noqa: E402
 
 SLOTS = 8
 JOBS_A_FILE = 2500
@@ -272,8 +272,7 @@ def main() -> None:
         numbers |= paced(Path(folder) / "paced", chosen.paced, chosen.devices)
     result = stamped("soak", seconds=numbers.pop("seconds"), seed=chosen.seed, **numbers)
     print(json.dumps(result, indent=2))
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    keep(result, chosen.json)
     sys.exit(1 if result["violations"] else 0)
 
 

@@ -19,7 +19,7 @@ from crashpoints.campaign import ELSEWHERE, carried_out, errors, kills, pairs, p
 from crashpoints.client import Crashes
 from crashpoints.plan import POWER, Plan, Result
 from support.points import points
-from support.results import stamped
+from support.results import keep, stamped
 
 
 def main() -> int:
@@ -79,8 +79,7 @@ def main() -> int:
         violations=[found for each in tally.violations for found in each["found"]],
     )
     print(json.dumps(result, indent=2))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    keep(result, chosen.json)
     return 1 if tally.violations else 0
 
 

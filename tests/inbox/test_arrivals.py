@@ -15,7 +15,7 @@ from soundmill.inbox.arrivals import GIVEN_UP, MOST_RIPE, QUIET_S, UNFINISHED_S,
 from soundmill.inbox.jobfile.recognize import JOB_SUFFIXES
 from soundmill.inbox.notices import Notice
 from soundmill.inbox.whole import Writers
-from support.missing import missing
+from support.missing import needs_attributes
 
 ROW = "it has a last row that stops early"
 
@@ -112,10 +112,7 @@ def test_so_many_are_taken_at_one_look(arrivals: Arrivals, inbox: Path, clock: A
 def test_what_is_said_to_be_whole_is_whole_while_it_is_as_it_was(arrivals: Arrivals, inbox: Path, clock: Any) -> None:
     path = inbox / "a.csv"
     path.write_text("")
-    try:
-        os.setxattr(path, "user.any", b"1")
-    except OSError:
-        missing("this file system keeps no extended attributes")
+    needs_attributes(path)
     mark_as_whole(path)
     assert WHOLE == "user.soundmill.whole"
     assert os.getxattr(path, WHOLE) == f"0 {path.stat().st_mtime_ns}".encode()

@@ -27,7 +27,7 @@ from soundmill.inbox.whole import (
     open_for_writing,
     wait_s,
 )
-from support.missing import missing
+from support.missing import needs_attributes
 from support.spreadsheets import ods, ods_cell, ods_row, xlsx
 
 SETTLE_S = 0.15
@@ -470,10 +470,7 @@ def test_what_submit_puts_there_is_whole_as_it_is(tmp_path: Path, inbox: Path, c
     """Where the file system keeps extended attributes; elsewhere it waits like any other."""
     source = tmp_path / "a.csv"
     source.write_text("")
-    try:
-        os.setxattr(source, "user.any", b"1")
-    except OSError:
-        missing("this file system keeps no extended attributes")
+    needs_attributes(source)
     target = submit(source, inbox, again=False)
     assert os.getxattr(target, "user.soundmill.whole") == f"0 {target.stat().st_mtime_ns}".encode()
     spool = Spool(inbox, clock, new_ulid, settle_s=1.0, patience_s=60.0, command="soundmill")

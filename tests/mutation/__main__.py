@@ -27,7 +27,7 @@ from mutation.changes import Change, changes
 from mutation.equivalent import key_of, reasons, stale
 from mutation.forks import HUNG, KILLED, SURVIVED
 from mutation.session import TESTS, Seen
-from support.results import stamped
+from support.results import keep, stamped
 
 # Beside the rooms' own tests those of the tables that documents make of them. Others come to the rooms' lines too, and
 # would notice more; these are the ones that are to.
@@ -84,8 +84,7 @@ def main() -> int:
             if earlier
             else summary(found, len(every), len(listed), seconds=spent_s, seed=chosen.seed)
         )
-        if chosen.json:
-            chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        keep(result, chosen.json)
         if spent_s > 60 * chosen.minutes:
             break
     print(f"{result['killed']} of {result['mutants']} changes made a test fail: {result['per_cent']} %")

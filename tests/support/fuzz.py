@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
 import random
 import resource
 import sys
@@ -29,7 +28,7 @@ from soundmill.inbox.jobfile.points import Draw, Points
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.inbox.whole import look
 from soundmill.jobs import AudioFormat, QcAction
-from support.results import stamped
+from support.results import keep, stamped
 from support.spreadsheets import Formula, Styled, ods, ods_cell, ods_row, xlsx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,10 +240,8 @@ def main() -> None:
     became, wrong = fuzz(chosen.count, seed=chosen.seed, kinds=kinds)
     print(*sorted(f"{what} {times:,}" for what, times in became.items()), sep="\n")
     print(f"{chosen.count:,} inputs, {time.process_time() - started:.0f} s, {len(wrong)} went wrong", *wrong, sep="\n")
-    if chosen.json is not None:
-        seconds = time.process_time() - started
-        numbers = stamped("fuzz", seconds=seconds, inputs=chosen.count, seed=chosen.seed, violations=wrong)
-        chosen.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    seconds = time.process_time() - started
+    keep(stamped("fuzz", seconds=seconds, inputs=chosen.count, seed=chosen.seed, violations=wrong), chosen.json)
     sys.exit(bool(wrong))
 
 

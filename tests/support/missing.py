@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,3 +15,11 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+def needs_attributes(path: Path) -> None:
+    """Skips where the file system of an existing file keeps no extended attributes."""
+    try:
+        os.setxattr(path, "user.any", b"1")
+    except OSError:
+        missing("this file system keeps no extended attributes")

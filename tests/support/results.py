@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ def stamped(what: str, *, seconds: float, **numbers: Any) -> dict[str, Any]:
         "seconds": round(seconds),
         **numbers,
     }
+
+
+def keep(result: dict[str, Any], file: Path | None) -> None:
+    """Write a result where it was asked for."""
+    if file is not None:
+        file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def today() -> str:

@@ -75,8 +75,8 @@ CHECK = QualityCheck(
             unit="dB",
             description="power of white noise as loud as the floor of two or more bands in a row from 1.2 kHz on, "
             "against all power: bands whose softest hundredth and twentieth of moments differ little more than by "
-            "chance, as do those of three sixths of the clip, and whose floors lie within 2.5 dB of each other; -100 "
-            "where there are none or it is above -10 dB; highest over channels",
+            "chance, as do those of five sixths of the clip, and whose floors lie within 2.5 dB of each other; -100 "
+            "where there are none or it is above -14 dB; highest over channels",
         ),
     },
     measure=_measure,

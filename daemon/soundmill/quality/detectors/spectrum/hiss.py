@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 def hiss_db(found: Spectra) -> tuple[float, float]:
     """Power of noise as loud at all frequencies as the longest run of bands from 1.2 kHz on that have such a floor,
     against all power: where it is reached in two sixths of the clip, perhaps a breath that swells and falls, and where
-    it is in three, which is hiss. -100 where there is none, and from -10 dB on."""
+    it is in five, which is hiss. -100 where there is none, and from -14 dB on."""
     sounding = found.bands.any(axis=1)
     first = int(np.searchsorted(found.frequencies[found.edges[:-1]], FROM_HZ))
     if np.count_nonzero(sounding) < FEWEST_FRAMES or first >= found.bands.shape[1]:
