@@ -211,6 +211,23 @@ def test_the_row_is_written_once_in_its_time(beating: tuple[Heartbeat, Board, Pa
     assert len(board.beats) == 2
 
 
+def test_no_round_of_the_thread_outlives_the_stop(tmp_path: Path) -> None:
+    looking, looked = threading.Event(), threading.Event()
+
+    def slowly(_: str | None) -> None:
+        looking.set()
+        time.sleep(0.1)
+        looked.set()
+
+    heart = Heartbeat(
+        Board(), tmp_path / "beat", clock=time.time, steady=time.monotonic, troubles=list,
+        outlive=lambda _, step: not step(), look=slowly, every_s=60.0,
+    )  # fmt: skip
+    assert looking.wait(20)
+    heart.stop()
+    assert looked.is_set()
+
+
 def test_a_long_transaction_of_our_own_is_no_hang(tmp_path: Path) -> None:
     catalog = Catalog.open(tmp_path / "catalog.db", clock=time.time)
     assert not catalog.writing

@@ -15,6 +15,7 @@ from soundmill.publish.health.pulse import Beat
 from soundmill.schedule.loop import LoopThread
 
 FILE_MODE = 0o640
+GOODBYE_S = 2.0  # for the thread's last round: a disk that hangs holds no stop up
 
 
 class Board(Protocol):
@@ -81,6 +82,7 @@ class Heartbeat:
         """Beat once more, as stopped. Raises StorageUnavailable, CatalogError."""
         self._thread.stop()
         self._ended.set()
+        self._thread.join(GOODBYE_S)
         self._state = "stopped"
         self._busy = None
         try:
