@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from soundmill.catalog.keeping.freezing import Chosen, freeze, last_name, refile
+from soundmill.catalog.keeping.freezing import Chosen, freeze, last_name, last_names_in, refile
 
 HOME = "/home/ann/mill"
 PRIVATE = f"""
@@ -187,3 +187,15 @@ def test_the_copy_says_where_each_file_is_now(frozen: Any, tmp_path: Path) -> No
 )  # fmt: skip
 def test_what_is_left_of_a_path(text: str | None, left: str | None) -> None:
     assert last_name(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (None, None), ('{"reference": "/home/ann/a b.wav"}', '{"reference": "a b.wav"}'),
+        (r'["C:\\Users\\ann\\rain.wav", "~/x/ü.wav"]', '["rain.wav", "ü.wav"]'),
+        (r'{"said": "3 \"/4\" beat", "n": 1.50}', r'{"said": "3 \"/4\" beat", "n": 1.50}'),
+    ],
+)  # fmt: skip
+def test_what_is_left_of_paths_in_json(text: str | None, left: str | None) -> None:
+    assert last_names_in(text) == left

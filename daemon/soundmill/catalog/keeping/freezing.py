@@ -6,6 +6,7 @@ notes; folders of this machine from wherever a path stands; the names of people,
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +20,7 @@ from soundmill.faults import passing
 
 # A path from the root, from somebody's home or of a drive; what is left of it is its last name.
 FOLDERS = re.compile(r"(?:~|[A-Za-z]:)?[/\\](?:[^/\\\"]+[/\\])*(?=[^/\\\"]*$)")
-IN_JSON = re.compile(r'"(?:~|[A-Za-z]:\\)?/(?:[^/"]+/)*([^/"]*)"')
+JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 PUBLIC = """
 SELECT o.id FROM outputs o JOIN jobs j ON j.id = o.job_id JOIN batches b ON b.id = o.batch_id
 WHERE o.pruned_at IS NULL AND o.attempt IS j.final_attempt AND o.kept IS NOT 0 AND NOT o.quarantined
@@ -107,7 +108,7 @@ def freeze(catalog: Path, target: Path, *, batches: Collection[str], shortlists:
     with translated(target), closing(sqlite3.connect(target, isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
         db.create_function("last", 1, last_name, deterministic=True)
-        db.create_function("inside", 1, _inside, deterministic=True)
+        db.create_function("inside", 1, last_names_in, deterministic=True)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "secure_delete = OFF"):
             db.execute(f"PRAGMA {pragma}")
         db.execute("CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY)")
@@ -178,5 +179,12 @@ def last_name(text: str | None) -> str | None:
     return None if text is None else FOLDERS.sub("", text) if FOLDERS.match(text) else text
 
 
-def _inside(text: str | None) -> str | None:
-    return None if text is None else IN_JSON.sub(r'"\1"', text)
+def last_names_in(text: str | None) -> str | None:
+    """The same of every text in a JSON text."""
+
+    def shortened(found: re.Match[str]) -> str:
+        told = json.loads(found[0])
+        left = last_name(told)
+        return found[0] if left == told else json.dumps(left, ensure_ascii=False)
+
+    return None if text is None else JSON_TEXT.sub(shortened, text)
