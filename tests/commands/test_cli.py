@@ -65,6 +65,18 @@ def test_check_names_the_columns_that_became_labels(soundmill: Command, tmp_path
     assert parsed(soundmill("check", "--json", str(listed)))[0]["labels"] == ["scene", "cue"]
 
 
+def test_check_names_the_columns_that_are_compared_with_what_is_heard(soundmill: Command, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("prompt,key,Tempo,scene\nx,D minor,90,lake\ny,h-moll,fast,sea\nz,Dur,,sea\n")
+    told = soundmill("check", str(listed)).output.splitlines()[1:5]
+    assert [line.strip() for line in told] == [
+        "kept as labels, setting nothing: scene",
+        "compared with what is heard, setting nothing: key, Tempo",
+        "key = h-moll of 0002-y names none, so nothing is compared with it",
+        "Tempo = fast of 0002-y names none, so nothing is compared with it",
+    ]
+
+
 def test_check_counts_only_what_the_extended_batch_lacks(soundmill: Command, home: Home) -> None:
     more = str(EXAMPLES / "more-replicates.yaml")
     without = soundmill("check", more)

@@ -65,7 +65,7 @@ def test_a_misspelt_name_gets_the_nearest_one() -> None:
 
 
 def test_a_name_like_no_other_gets_no_guess() -> None:
-    with pytest.raises(UnknownModel, match=r"^model zzz: no such model; Name one of"):
+    with pytest.raises(UnknownModel, match=r"^model zzz: no such model; name one of"):
         models.resolve("zzz")
 
 

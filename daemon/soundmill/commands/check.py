@@ -19,6 +19,7 @@ from soundmill.home import Home
 from soundmill.inbox.jobfile.context import EarlierExperiment, no_experiments
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import BatchSpec
+from soundmill.music.asked import Asked, asked_tempo_key, is_compared
 from soundmill.service.wiring import input_folders, rules_for
 from soundmill.words import count, span
 
@@ -69,6 +70,20 @@ def preview_of(
     return _summary(name, spec, config, home)
 
 
+def _labels(spec: BatchSpec) -> Iterator[str]:
+    compared = [name for name in spec.labels if is_compared(name)]
+    if rest := [name for name in spec.labels if name not in compared]:
+        yield f"  kept as labels, setting nothing: {', '.join(rest)}"
+    if compared:
+        yield f"  compared with what is heard, setting nothing: {', '.join(compared)}"
+    for name in compared:
+        for job in spec.jobs:
+            text = job.labels.get(name)
+            if text and asked_tempo_key("", {name: text}) == Asked():
+                yield f"  {name} = {text} of {job.name} names none, so nothing is compared with it"
+                break
+
+
 def _most_bytes(config: Config) -> int:
     return int(config.inbox.max_file_mb * 1024 * 1024)
 
@@ -109,7 +124,7 @@ def _summary(name: str, spec: BatchSpec, config: Config, home: Home) -> dict[str
         *(f"  {note}" for note in _experiment(spec)),
         *_delivery(spec, home),
         *(f"  {line}" for line in table),
-        *([f"  kept as labels, setting nothing: {', '.join(spec.labels)}"] if spec.labels else []),
+        *_labels(spec),
         *(f"  {need}" for need in found),
         *([f"  {takes}"] if takes else []),
         *(f"  {row['job']}: {row['prompt']}" for row in first),

@@ -264,8 +264,8 @@ def _elsewhere(name: str, short: str, licence: str) -> ModelSpec:
 
 def _suggestion(wanted: str) -> str:
     near = closest(wanted, [spec.short for spec in known()])
-    guess = f"did you mean {near}? " if near else ""
-    return f"no such model; {guess}Name one of `soundmill models list`, owner/name on Hugging Face, or /a/folder"
+    guess = f"did you mean {near}? Name" if near else "name"
+    return f"no such model; {guess} one of `soundmill models list`, owner/name on Hugging Face, or /a/folder"
 
 
 def models_table() -> str:

@@ -60,10 +60,19 @@ def asked_tempo_key(prompt: str, settings: Mapping[str, object]) -> Asked:
     `settings` may hold parameters, labels and levels of factors, by their names. A tempo of 0 asks for none; of a range
     the middle counts.
     """
-    named = {_MARKS.sub("_", str(name).lower()).strip("_"): value for name, value in settings.items()}
+    named = {_column(name): value for name, value in settings.items()}
     bpm = next((found for name in _TEMPO_COLUMNS if (found := _tempo_cell(named.get(name))) is not None), None)
     key = next((found for name in _KEY_COLUMNS if (found := _key_cell(named.get(name))) is not None), None)
     return Asked(bpm=_tempo_in(prompt) if bpm is None else bpm, key=_key_in(prompt) if key is None else key)
+
+
+def is_compared(name: str) -> bool:
+    """Whether a column of that name asks for a tempo or a key."""
+    return _column(name) in (*_TEMPO_COLUMNS, *_KEY_COLUMNS)
+
+
+def _column(name: object) -> str:
+    return _MARKS.sub("_", str(name).lower()).strip("_")
 
 
 def agreement(

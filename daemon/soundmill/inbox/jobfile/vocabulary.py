@@ -67,6 +67,9 @@ _NOTHING = {
     ),
     "the models here sing no words; delete the column or call it by another name": "lyrics lyric songtext",
     "every clip here is instrumental; delete the column": "make_instrumental instrumental_only",
+    "a job file has one for all its clips; put it at the top of a YAML file, and delete the column": (
+        "on_qc_fail clip_name"
+    ),
     _SETTLED: "sample_rate samplerate sampling_rate bitrate bit_rate bit_depth",
     _NO_SUCH: "repetition_penalty length_penalty num_beams typical_p min_p no_repeat_ngram_size early_stopping "
     "two_step_cfg extend_stride weirdness audio_weight audio_influence vocal_gender seconds_start",
