@@ -1,8 +1,4 @@
-"""soundmill.yaml: how the mill is set.
-
-`load(home)` reads the file once and returns a frozen Config; every stage is handed the values it
-needs, so no stage imports this module. What quality has limits for it says itself.
-"""
+"""The parts of soundmill.yaml. What quality has limits for it says itself."""
 
 from __future__ import annotations
 
@@ -11,16 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic_core import core_schema
 
-from soundmill.deliver.profile import Profile, merged
 from soundmill.engine.scorers.registry import BUILT_IN, on_this_machine, scorers
 from soundmill.engine.scorers.registry import find as find_scorer
-from soundmill.errors import BadParameter, ConfigError
-from soundmill.home import Home
-from soundmill.jobs import AudioFormat, Normalization, QcAction, QualityKind
+from soundmill.errors import BadParameter
+from soundmill.jobs import AudioFormat, Normalization, QualityKind
 from soundmill.quality.check import Limit
 from soundmill.quality.limits import all_limits
 
@@ -308,65 +301,3 @@ class C2paConfig(Section):
         "es256", description="how the key signs"
     )
     timestamp_url: str | None = Field(None, description="authority that vouches for the time (RFC 3161), for each file")
-
-
-class Config(Section):
-    """The whole of soundmill.yaml."""
-
-    default_model: str = Field("facebook/musicgen-small", description="for rows that name none")
-    default_duration: float = Field(10.0, gt=0, le=300, description="seconds, for rows that name none")
-    on_qc_fail: QcAction = Field(QcAction.KEEP, description="keep, retry or quarantine")
-    name: str | None = Field(
-        None,
-        max_length=200,
-        description="pattern of clips' names, as MX_{place}_{take:02}; ids and a job file's own come first",
-    )
-    inbox: InboxConfig = Field(default_factory=InboxConfig)
-    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
-    engine: EngineConfig = Field(default_factory=EngineConfig)
-    cluster: ClusterConfig = Field(default_factory=ClusterConfig)
-    audio: AudioConfig = Field(default_factory=AudioConfig)
-    quality: QualityConfig = Field(default_factory=QualityConfig)
-    scoring: ScoringConfig = Field(default_factory=ScoringConfig)
-    web: WebConfig = Field(default_factory=WebConfig)
-    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
-    retention: RetentionConfig = Field(default_factory=RetentionConfig)
-    profiles: dict[Annotated[str, Field(pattern=r"^[\w-]{1,50}$")], Profile] = Field(
-        {}, description="how deliveries are made, by name; those built in can be changed under their own"
-    )
-    c2pa: C2paConfig = Field(default_factory=C2paConfig)
-    delivery_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        (), description="where a job file's deliver may write beside the home's deliveries; absolute, or from ~"
-    )
-
-    @field_validator("profiles", mode="before")
-    @classmethod
-    def _profiles_take_over(cls, written: object) -> object:
-        return merged(written) if isinstance(written, dict) else written
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of soundmill.yaml."""
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:soundmill:schema:settings:1"}
-    return about | Config.model_json_schema()
-
-
-def load(home: Home) -> Config:
-    """Read soundmill.yaml; a missing file means all defaults.
-
-    Raises ConfigError naming every key that is wrong.
-    """
-    try:
-        text = home.config_file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{home.config_file}: cannot be read ({error})") from error
-    try:
-        data = yaml.safe_load(text)
-        return Config.model_validate({} if data is None else data)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{home.config_file}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{home.config_file}: {faults}") from error
