@@ -51,7 +51,7 @@ MAY: dict[str, set[str]] = {
 MAY_FOR_TYPES = {"schedule": {"engine/protocol"}, "plugins": STAGES, "__init__": {"catalog", "commands"}}
 # A part of a room may import itself and the parts before it.
 INSIDE: dict[str, list[str]] = {
-    "config": ["sections", "settings", "reading"],
+    "config": ["sections", "settings", "faults", "reading"],
     "inbox": [
         "control", "watch", "jobfile", "names", "filing", "whole", "notices", "bystanders", "arrivals", "aftermath",
         "spool", "rest", "intake",

@@ -55,7 +55,7 @@ class Group(click.Group):
         except (SoundmillError, OSError) as error:
             if ctx.params.get("debug") or (isinstance(error, OSError) and error.filename is None):
                 raise  # without a file it is the other end of a pipe that has gone, which click knows
-            said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+            said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error.told
             click.echo(f"soundmill: {said}", err=True)
             ctx.exit(2 if isinstance(error, UsageError) else 1)
 

@@ -29,13 +29,14 @@ from dataclasses import dataclass
 class SoundmillError(Exception):
     """What went wrong, where, and the mend, in one line."""
 
+    @property
+    def told(self) -> str:
+        """For people at a terminal."""
+        return str(self)
+
 
 class UsageError(SoundmillError):
     """The command was called in a way that makes no sense."""
-
-
-class ConfigError(SoundmillError):
-    """soundmill.yaml cannot be used as it is."""
 
 
 class HomeInUse(SoundmillError):
@@ -44,7 +45,7 @@ class HomeInUse(SoundmillError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a job file.
+    """One thing wrong with a job file or with soundmill.yaml.
 
     `line` is the 1-based line in the file, `field` the column or key, `value` what stands there
     (shortened), `message` what would be right. Each may be None where it has no meaning. `place` is
@@ -61,6 +62,22 @@ class Problem:
         where = f"{self.place or 'line'} {self.line}" if self.line is not None else None
         what = f"{self.field} = {self.value}" if self.field and self.value is not None else self.field
         return ": ".join(part for part in (where, what, self.message) if part)
+
+
+class ConfigError(SoundmillError):
+    """soundmill.yaml cannot be used as it is; `problems` lists what is wrong with it, where that is known."""
+
+    def __init__(self, said: str, problems: Sequence[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        self._said = said
+        super().__init__(f"{said}: {'; '.join(map(str, self.problems))}" if problems else said)
+
+    @property
+    def told(self) -> str:
+        """Each of several problems on a line of its own."""
+        if len(self.problems) < 2:
+            return str(self)
+        return "\n  ".join((f"{self._said}: {len(self.problems)} problems", *map(str, self.problems)))
 
 
 class InvalidJobFile(SoundmillError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 from pydantic import ValidationError
 
+from soundmill.config.faults import faults, given_twice
 from soundmill.config.settings import Config
 from soundmill.errors import ConfigError
 from soundmill.home import Home
@@ -22,10 +25,32 @@ def load(home: Home) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{home.config_file}: cannot be read ({error})") from error
     try:
-        data = yaml.safe_load(text)
-        return Config.model_validate({} if data is None else data)
+        node, data = _read(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{home.config_file}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{home.config_file}: {_slip(error)}") from error
+    problems = given_twice(node)
+    try:
+        config = Config.model_validate({} if data is None else data)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{home.config_file}: {faults}") from error
+        problems += faults(error, node)
+    if problems:
+        raise ConfigError(str(home.config_file), sorted(problems, key=lambda problem: problem.line or 0))
+    return config
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """What YAML says, and where each of it stands. Raises yaml.YAMLError."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _slip(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"not valid YAML: {' '.join(str(error).split())}"
+    mend = "; indent with spaces, not with tabs" if "'\\t'" in (error.problem or "") else ""
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return f"line {error.problem_mark.line + 1}: not valid YAML: {said}{mend}"

@@ -123,7 +123,7 @@ def _limits_model(kind: QualityKind, limits: tuple[Limit, ...]) -> type[QualityL
 
 
 @dataclass(frozen=True, slots=True)
-class _LimitsOf:
+class LimitsOf:
     """Has pydantic look the limits of a kind up when it reads them: a check that is added brings limits along."""
 
     kind: QualityKind
@@ -132,19 +132,19 @@ class _LimitsOf:
         return core_schema.no_info_plain_validator_function(self._read)
 
     def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
-        return self._model().model_json_schema()
+        return self.model().model_json_schema()
 
     def defaults(self) -> QualityLimits:
-        return self._model()()
+        return self.model()()
 
-    def _model(self) -> type[QualityLimits]:
+    def model(self) -> type[QualityLimits]:
         return _limits_model(self.kind, all_limits())
 
     def _read(self, value: object) -> QualityLimits:
-        return value if isinstance(value, QualityLimits) else self._model().model_validate(value)
+        return value if isinstance(value, QualityLimits) else self.model().model_validate(value)
 
 
-MUSIC, SOUND_EFFECTS, CUSTOM = map(_LimitsOf, QualityKind)
+MUSIC, SOUND_EFFECTS, CUSTOM = map(LimitsOf, QualityKind)
 
 
 class QualityConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from soundmill.config.sections import (
     AlertsConfig,
@@ -52,6 +52,12 @@ class Config(Section):
     delivery_folders: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="where a job file's deliver may write beside the home's deliveries; absolute, or from ~"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_nothing_all_is_usual(cls, written: object) -> object:
+        """A key whose own keys are all commented out has nothing below it."""
+        return {k: v for k, v in written.items() if v is not None} if isinstance(written, dict) else written
 
     @field_validator("profiles", mode="before")
     @classmethod
