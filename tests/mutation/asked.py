@@ -25,8 +25,10 @@ class Asking:
         self._by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._by_file: dict[str, set[str]] = defaultdict(set)
         self._by_module: dict[str, set[str]] = defaultdict(set)
+        self._by_case: dict[str, set[str]] = defaultdict(set)
         for test, files in seen.lines.items():
             self._by_module[test.partition("::")[0]].add(test)
+            self._by_case[test.partition("[")[2].removesuffix("]")].add(test)
             for file, lines in files.items():
                 self._by_file[file].add(test)
                 for line in lines:
@@ -58,7 +60,7 @@ class Asking:
 
     def _using(self, names: tuple[str, ...]) -> set[str]:
         """Tests that run a line with one of the names, or one that is made of it at import, or that have it in their
-        own text."""
+        own text, or whose case is called so."""
         waiting, known, found = list(names), set[str](), set[str]()
         while waiting:
             name = waiting.pop()
@@ -70,6 +72,7 @@ class Asking:
                     waiting += made
                 else:
                     found |= self._running(file, lines)
+            found |= self._by_case[name]
             for module, words in test_words().items():
                 if name in words:
                     found |= self._by_module[module]

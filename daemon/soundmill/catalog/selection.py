@@ -72,12 +72,14 @@ class Move:
 def use_ranking(db: sqlite3.Connection, rank_by: str) -> None:
     """From now on rank by `rank_by`: a scorer's name, stars or listeners. When that is new, the choices not made yet
     are made by it, and with stars also those among takes that somebody has rated, with listeners those among takes
-    that somebody has compared; others stand."""
+    that somebody has compared; others stand. Takes that do not count for their jobs say nothing of this: nobody ever
+    chooses among them."""
     if get_setting(db, "rank_by") == rank_by:
         return
     db.execute(
         "INSERT OR IGNORE INTO selections_due (batch_id, position)"
-        " SELECT DISTINCT j.batch_id, j.position FROM jobs j JOIN outputs o ON o.job_id = j.id"
+        " SELECT DISTINCT j.batch_id, j.position FROM jobs j"
+        " JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt"
         " WHERE j.keep_best IS NOT NULL AND (o.kept IS NULL OR (? = 'stars' AND"
         " EXISTS (SELECT 1 FROM ratings r WHERE r.output_id = o.id)) OR (? = 'listeners' AND"
         " EXISTS (SELECT 1 FROM comparisons c WHERE o.id IN (c.first_output_id, c.second_output_id))))",
