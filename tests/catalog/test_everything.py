@@ -24,7 +24,7 @@ from soundmill import jobs
 from soundmill.catalog import claims, experiments, ingest, outputs, reports, rows, scores, selection, state, wishes
 from soundmill.catalog.asking import answers, comparisons, deliveries, ratings, shortlists
 from soundmill.catalog.connection import connect_writer
-from soundmill.catalog.keeping import retention
+from soundmill.catalog.keeping import freezing, retention, snapshot
 from soundmill.catalog.reader import Reader
 from soundmill.errors import Problem, SoundmillError
 from support.catalogues import put_empty
@@ -35,8 +35,8 @@ VIEWS, ASKED = DATA / "views.txt", DATA / "asked.txt"
 NAMES = {
     each.__name__.rpartition(".")[2]: each
     for each in (
-        answers, claims, comparisons, deliveries, experiments, ingest, jobs, outputs, ratings, reports, retention, rows,
-        scores, selection, shortlists, state, wishes,
+        answers, claims, comparisons, deliveries, experiments, freezing, ingest, jobs, outputs, ratings, reports, retention,
+        rows, scores, selection, shortlists, snapshot, state, wishes,
     )
 } | {
     "make_output": make_output, "Problem": Problem, "Path": Path, "json": json,
@@ -137,9 +137,28 @@ def told(value: object) -> str:
 def played(text: str) -> str:
     """The lines of a case that begin with >>>, and what comes of the last of them."""
     lines = [line.removeprefix(">>> ") for line in text.splitlines() if line.startswith(">>> ")]
-    with closing(opened()) as db:
+    with tempfile.TemporaryDirectory() as folder, closing(opened()) as db:
+
+        def saved() -> Path:
+            path = Path(folder, "catalog.db")
+            path.write_bytes(db.serialize())
+            return path
+
+        def frozen(**chosen: Any) -> list[object]:
+            """What freezing gives, and in what the copy differs."""
+            shown = freezing.freeze(saved(), Path(folder, "copy.db"), **{"batches": (), "shortlists": ()} | chosen)
+            return [*shown, *copied()]
+
+        def copied() -> list[str]:
+            with closing(sqlite3.connect(Path(folder, "copy.db"))) as copy:
+                copy.row_factory = sqlite3.Row
+                return list(changes(content(db), content(copy)))
+
         reader = Reader(db, Path("catalog.db"))
-        known: dict[str, Any] = {**NAMES, "lean": lean, "db": db, "now": 9000.0, "reader": reader}
+        known: dict[str, Any] = {
+            **NAMES, "lean": lean, "db": db, "now": 9000.0, "reader": reader, "saved": saved, "frozen": frozen,
+            "copied": copied, "folder": Path(folder),
+        }  # fmt: skip
         for line in lines[:-1]:
             exec(line, known)
         before = content(db)
@@ -148,16 +167,15 @@ def played(text: str) -> str:
         except SoundmillError as error:
             given = error
         after = content(db)
-    return "".join(f">>> {line}\n" for line in lines) + "".join(
-        f"{line}\n" for line in (*answer(given), *changes(before, after))
-    )
+    found = [*answer(given), *changes(before, after)]
+    return "".join(f">>> {line}\n" for line in lines) + "".join(f"{line}\n" for line in found).replace(f"{folder}/", "")
 
 
 def answer(given: object) -> Iterator[str]:
     if isinstance(given, SoundmillError):
         yield f"{type(given).__name__}: {given}"
     elif isinstance(given, list | tuple) and len(repr(given)) > LONG:
-        yield from map(repr, given)
+        yield from (each if isinstance(each, str) else repr(each) for each in given)
     elif given is not None:
         yield repr(given)
 
@@ -181,11 +199,11 @@ def content(db: sqlite3.Connection) -> Content:
 def changes(before: Content, after: Content) -> Iterator[str]:
     for table, rows_after in after.items():
         rows_before = before[table]
-        for key in {**rows_before, **rows_after}:
-            old, new = rows_before.get(key, {}), rows_after.get(key, {})
-            if not new:
-                yield f"- {table} {key}"
-            elif not old:
+        if gone := [key for key in rows_before if key not in rows_after]:
+            yield f"- {table} {', '.join(gone)}"
+        for key, new in rows_after.items():
+            old = rows_before.get(key)
+            if old is None:
                 yield f"+ {table} {key}: {', '.join(f'{n} {told(v)}' for n, v in new.items() if v is not None)}"
             elif different := [f"{n} {told(old.get(n))} -> {told(new[n])}" for n in new if old.get(n) != new[n]]:
                 yield f"~ {table} {key}: {', '.join(different)}"
