@@ -35,8 +35,8 @@ VIEWS, ASKED = DATA / "views.txt", DATA / "asked.txt"
 NAMES = {
     each.__name__.rpartition(".")[2]: each
     for each in (
-        answers, claims, comparisons, deliveries, experiments, freezing, ingest, jobs, outputs, ratings, reports, retention,
-        rows, scores, selection, shortlists, snapshot, state, wishes,
+        answers, claims, comparisons, deliveries, experiments, freezing, ingest, jobs, outputs, ratings, reports,
+        retention, rows, scores, selection, shortlists, snapshot, state, wishes,
     )
 } | {
     "make_output": make_output, "Problem": Problem, "Path": Path, "json": json,
