@@ -33,7 +33,11 @@ VALUES
 (7, '01LAST', 'waves-last', 'last.yaml', 'bd', 70, 'experiment', 0, 'retry', NULL, 1,
     0, 7000, 7000.5, 7010, 7010, NULL, NULL, NULL,
     0, 0, 1, 0, 0, 1, 3, NULL, '[]', NULL, NULL,
-    '{"profile":"film","to":"final","zipped":false}', NULL);
+    '{"profile":"film","to":"final","zipped":false}', NULL),
+(8, '01FLOP', 'flop', 'flop.csv', '99', 10, 'list', 0, 'keep', NULL, 1,
+    0, 8000, 8000, 8010, 8010, 8020, 8020, NULL,
+    0, 0, 0, 1, 0, 0, NULL, NULL, '[]', NULL, NULL,
+    NULL, NULL);
 
 INSERT INTO jobs (id, batch_id, position, name, prompt, model, duration, temperature, top_k, top_p, cfg_coef, seed,
     priority, format, labels, condition, replicate, status, held, not_before, attempt, strikes, qc_retries, suspect,
@@ -53,7 +57,7 @@ VALUES
     NULL, NULL, 10, 200, 1001, 1020, 1100, NULL, NULL, NULL),
 (5, 1, 4, 'gust', 'wind', 'tiny', 4, 1, 250, 0, 3, 15,
     0, 'flac', '{"scene":"hill"}', '{}', 1, 'succeeded', 0, NULL, 1, 1, 0, 0,
-    NULL, NULL, 200, 200, 1000, 1010, 1040, 'custom', NULL, 1),
+    NULL, NULL, 200, 200, 1000, 1010, 1040, 'custom', 1, 1),
 (6, 2, 1, 'foam-1', 'foam', 'tiny', 8, 1, 250, 0, 3, 21,
     1, 'wav', '{}', '{"sea":"calm"}', 1, 'running', 0, NULL, 2, 1, 0, 0,
     NULL, NULL, 40, 120, 2000, 2050, NULL, NULL, NULL, NULL),
@@ -68,7 +72,7 @@ VALUES
     NULL, NULL, 400, 400, 2000, 2010, 2100, NULL, NULL, 1),
 (10, 2, 5, 'surf', 'surf', 'tiny', 8, 1, 250, 0, 3, 23,
     1, 'wav', '{}', '{}', 1, 'running', 0, NULL, 2, 1, 0, 1,
-    NULL, NULL, 0, 0, 2000, 2060, NULL, NULL, NULL, NULL),
+    NULL, NULL, 1, 1, 2000, 2060, NULL, NULL, NULL, NULL),
 (11, 2, 6, 'storm', 'storm', 'tiny', 8, 1, 250, 0, 3, 24,
     1, 'wav', '{}', '{}', 1, 'queued', 0, NULL, 1, 0, 0, 1,
     'engine_died', 'killed', 0, 0, 2000, 2030, NULL, NULL, NULL, NULL),
@@ -81,7 +85,7 @@ VALUES
 (14, 4, 1, 'bell-1', 'a bell', 'tiny', 2, 1, 250, 0, 3, 41,
     0, 'wav', '{"scene":"cave"}', '{}', 1, 'succeeded', 0, NULL, 1, 1, 0, 0,
     NULL, NULL, 100, 100, 4000, 4000, 4000, NULL, 1, 1),
-(15, 4, 1, 'bell-2', 'a bell', 'tiny', 2, 1, 250, 0, 3, 42,
+(15, 4, 1, 'bell-2', 'a bell', 'facebook/musicgen-small', 2, 1, 250, 0, 3, 42,
     0, 'wav', '{"scene":"cave"}', '{}', 2, 'succeeded', 0, NULL, 1, 1, 0, 0,
     NULL, NULL, 100, 100, 4000, 4000, 4000, NULL, 1, 1),
 (16, 6, 1, 'march', 'a march', 'facebook/musicgen-small', 30, 1, 250, 0, 3, 61,
@@ -92,7 +96,10 @@ VALUES
     NULL, NULL, 0, 0, 6000, NULL, NULL, NULL, NULL, NULL),
 (18, 7, 1, 'ebb', 'ebb', 'tiny', 8, 1, 250, 0, 3, 71,
     0, 'wav', '{}', '{"sea":"low"}', 1, 'succeeded', 0, NULL, 2, 1, 1, 0,
-    NULL, NULL, 400, 400, 7000, 7005, 7010, NULL, NULL, 1);
+    NULL, NULL, 400, 400, 7000, 7005, 7010, NULL, NULL, 1),
+(19, 8, 1, 'thud', 'thud', 'nowhere/model', 8, 1, 250, 0, 3, 81,
+    0, 'wav', '{}', '{}', 1, 'failed', 0, NULL, 1, 1, 0, 0,
+    'unknown_model', 'no such model', 0, 0, 8000, 8000, 8010, NULL, NULL, NULL);
 UPDATE jobs SET melody = '/home/mill/outputs/caves/drip-1.wav' WHERE id = 16;
 UPDATE jobs SET continue_from = 'waves/tide.wav', loop = 1, bpm = 120, bars = 8 WHERE id = 17;
 UPDATE jobs SET melody = 'caves/gust.flac' WHERE id = 18;
@@ -125,9 +132,10 @@ VALUES
 (16, 10, 2, 'ws1/cuda:0', 'cuda:0', 'tiny', 23, 'running', NULL, NULL, 2060, NULL),
 (17, 13, 1, 'w0', 'cuda:0', 'tiny', 32, 'succeeded', NULL, NULL, 3010, 3070),
 (18, 14, 1, 'w0', 'cuda:0', 'tiny', 41, 'succeeded', NULL, NULL, 4000, 4000),
-(19, 15, 1, 'w0', 'cuda:0', 'tiny', 42, 'succeeded', NULL, NULL, 4000, 4000),
+(19, 15, 1, 'w0', 'cuda:0', 'facebook/musicgen-small', 42, 'succeeded', NULL, NULL, 4000, 4000),
 (20, 18, 1, 'w0', 'cuda:0', 'tiny', 71, 'succeeded', NULL, NULL, 7000.5, 7004),
-(21, 18, 2, 'w0', 'cuda:0', 'tiny', 971, 'succeeded', NULL, NULL, 7005, 7010);
+(21, 18, 2, 'w0', 'cuda:0', 'tiny', 971, 'succeeded', NULL, NULL, 7005, 7010),
+(22, 19, 1, 'w0', 'cuda:0', 'nowhere/model', 81, 'failed', 'unknown_model', 'no such model', 8000, 8010);
 
 INSERT INTO outputs (id, job_id, batch_id, attempt, path, format, sample_rate, channels, duration_s, size_bytes, sha256,
     generation_s, normalization, normalization_target, licence, versions, defects, verdict, score, ruleset, quarantined,
@@ -144,8 +152,8 @@ VALUES
     1080, 0, 1, 200, NULL, NULL),
 (4, 5, 1, 1, 'caves/quarantine/gust.take1.flac', 'flac', 44100, 2, 0, 300, 'd4',
     30, 'peak', -1, 'MIT', '{}', '[]', 'failed', 48, 'r2', 1,
-    1040, NULL, 1, 200, NULL, NULL),
-(5, 9, 2, 1, 'waves/tide.wav', 'wav', 32000, 1, 8, 512044, 'd5',
+    1040, 0, 1, 200, NULL, NULL),
+(5, 9, 2, 1, 'waves/tide.wav', 'wav', 32000, 1, 4000000.0625, 512044, 'd5',
     90, 'none', 0, 'MIT', '{}', '[]', 'passed', NULL, 'r1', 0,
     2100, NULL, NULL, NULL, NULL, 2500),
 (6, 13, 3, 1, 'waves-more/swell-2.ogg', 'ogg', 32000, 1, 8, 51200, 'd6',
@@ -154,15 +162,15 @@ VALUES
 (7, 14, 4, 1, 'rest/bell-1.wav', 'wav', 32000, 1, 2, 128044, 'd7',
     1, 'loudness', -16, 'MIT', '{}', '[]', 'passed', 60.25, 'r2', 0,
     4000, NULL, 0.5, 100, NULL, NULL),
-(8, 15, 4, 1, 'rest/bell-2.wav', 'wav', 32000, 1, 2, 128044, 'd8',
+(8, 15, 4, 1, 'rest/bell-2.wav', 'wav', 32000, 1, 0.5, 32044, 'd8',
     1, 'loudness', -16, 'MIT', '{}', '[]', 'passed', 60.75, 'r2', 0,
-    4000, NULL, 0.5, 100, NULL, NULL),
+    4000, NULL, 0.12345678, 100, NULL, NULL),
 (9, 18, 7, 1, 'waves-last/ebb.wav', 'wav', 32000, 1, 8, 512044, 'd9',
     3.5, 'loudness', -16, 'MIT', '{}', '[]', 'failed', 40, 'r2', 0,
     7004, NULL, 3, 400, NULL, NULL),
 (10, 18, 7, 2, 'waves-last/quarantine/ebb.take2.wav', 'wav', 32000, 1, 8, 512044, 'da',
     5, 'loudness', -16, 'MIT', '{}', '[]', 'failed', 30, 'r2', 1,
-    7010, NULL, 3, 400, NULL, NULL);
+    7010, NULL, 3, 400, NULL, 7100);
 
 INSERT INTO measurements (output_id, silence_share, clipping_share, repetition_correlation, spectral_range_db,
     spectral_tilt_db_per_octave, loudness_lufs, peak_dbfs, peak_before_dbfs, rms_dbfs, dc_offset, true_peak_dbtp,
@@ -171,7 +179,7 @@ INSERT INTO measurements (output_id, silence_share, clipping_share, repetition_c
     token_log_probability_unprompted, token_entropy, token_entropy_unprompted, brightness_hz, attacks_per_s,
     prompt_agreement)
 VALUES
-(1, 0.01, 0.02, 0.03, 4.5, -5.5, -18.4, -1.5, -2.5, -21, 0.001, -1.25, 6.5, 0.5, 0.75, 0.125, 0.25, 0.375, 2, 119.96, 0.876,
+(1, 0.01, 0.02, 0.03, 4.5, -5.5, -18.4567, -1.5, -2.5, -21, 0.001, -1.25, 6.5, 0.5, 0.75, 0.125, 0.25, 0.375, 2, 119.96, 0.876,
     1, 0.654, 0.04, 1, 0.0625, -3.25, -3.75, 2.5, 2.75, 1234.5, 1.75, 0.875),
 (2, 0.6, NULL, NULL, NULL, NULL, -15.5, -3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     6, NULL, NULL, NULL, NULL, -3, NULL, NULL, NULL, NULL, NULL, NULL),
@@ -207,7 +215,7 @@ INSERT INTO scores (output_id, scorer, score, scored_at) VALUES
 
 INSERT INTO ratings (output_id, who, stars, rejected, note, rated_at) VALUES
 (1, 'ann', 5, 0, 'warm', 1110), (1, 'bob', 4, 0, NULL, 1120), (1, 'cid', 4, 0, 'wet', 1130),
-(3, 'bob', NULL, 1, 'hiss', 1140), (6, 'owner', 2, 1, NULL, 3100), (7, 'ann', 3, 0, NULL, 4090);
+(3, 'bob', NULL, 1, 'hiss', 1140), (4, 'bob', NULL, 1, NULL, 1141), (6, 'owner', 2, 1, NULL, 3100), (7, 'ann', 3, 0, NULL, 4090);
 INSERT INTO shortlists (id, name, note, created_by, created_at, archived_at) VALUES
 (1, 'picks', NULL, 'owner', 1111, NULL), (2, 'Trailer', 'for May', 'ann', 1112, NULL), (3, 'old', NULL, 'bob', 1113, 1119);
 INSERT INTO picks (shortlist_id, output_id, who, note, picked_at) VALUES
@@ -221,8 +229,9 @@ VALUES
 
 INSERT INTO workers (name, device, model, status, slots, running, started_at, seen_at, restarts, error) VALUES
 ('w0', 'cuda:0', 'tiny', 'working', 4, 1, 900, 8990, 2, NULL), ('w9', 'cuda:9', NULL, 'dead', 0, 0, 901, 8000, 5, 'it broke'),
+('w8', 'cuda:8', 'tiny', 'loading', 4, 0, 901, 8989, 0, NULL),
 ('ws1/cuda:0', 'cuda:0', 'tiny', 'working', 2, 1, 902, 8991, 0, NULL),
-('ws1/cuda:1', 'cuda:1', NULL, 'stopped', 2, 3, 903, 903, 0, NULL), ('ws12/cuda:0', 'cuda:0', NULL, 'idle', 2, 2, 904, 8992, 0, NULL);
+('ws1/cuda:1', 'cuda:1', NULL, 'stopped', 2, 3, 903, 903, 0, NULL), ('ws1/cuda:2', 'cuda:2', NULL, 'stopped', 2, 0, 903, 903, 0, NULL), ('ws12/cuda:0', 'cuda:0', NULL, 'idle', 2, 2, 904, 8992, 0, NULL);
 INSERT INTO events (id, at, kind, message, worker, batch_id, job_id) VALUES
 (1, 1000, 'batch accepted', 'caves: 5 jobs from caves.csv', NULL, 1, NULL), (2, 1090, 'job failed', 'caves/roar: it broke', 'w0', 1, 3),
 (3, 8000, 'worker replaced', 'w9 ended', 'w9', NULL, NULL);

@@ -28,7 +28,8 @@ class Asking:
         self._by_case: dict[str, set[str]] = defaultdict(set)
         for test, files in seen.lines.items():
             self._by_module[test.partition("::")[0]].add(test)
-            self._by_case[test.partition("[")[2].removesuffix("]")].add(test)
+            for word in re.findall(r"\w+", test.partition("[")[2]):
+                self._by_case[word].add(test)
             for file, lines in files.items():
                 self._by_file[file].add(test)
                 for line in lines:
@@ -60,7 +61,7 @@ class Asking:
 
     def _using(self, names: tuple[str, ...]) -> set[str]:
         """Tests that run a line with one of the names, or one that is made of it at import, or that have it in their
-        own text, or whose case is called so."""
+        own text, or whose case has it in its name."""
         waiting, known, found = list(names), set[str](), set[str]()
         while waiting:
             name = waiting.pop()
