@@ -151,7 +151,7 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
 
 
 def ranked(
-    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None = None, whole: bool = False
+    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None, whole: bool
 ) -> list[sqlite3.Row]:
     """The takes from best to worst. Those that passed come before those that did not, then the score decides, in
     `whole` points where its decimals mean nothing, then the order of the file. With `by_stars` what a person said comes
