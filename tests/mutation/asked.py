@@ -1,5 +1,6 @@
 """Which tests are asked of a change: those that run its lines; of what a module makes at import, those that run a line
-which names it. A module's own tests come first, of all others the quickest."""
+which names it. The cases that are called like what is changed come first, then a module's own tests, of all others the
+quickest."""
 
 from __future__ import annotations
 
@@ -39,8 +40,9 @@ class Asking:
         found = self._running(change.file, change.lines) if change.function else self._using(change.names)
         if not found and self.at_import(change):  # also a function that has made its answers when its module came
             found = self._by_file[change.file]
-        own = f"test_{Path(change.file).stem}.py"
-        order = sorted(found, key=lambda test: (Path(test.partition("::")[0]).name != own, self._seconds[test], test))
+        named = set().union(*(self._by_case[name] for name in change.names))
+        own = named | {test for test in found if f"/test_{Path(change.file).stem}.py::" in test}
+        order = sorted(found, key=lambda test: (test not in named, test not in own, self._seconds[test], test))
         spent = accumulate(self._seconds[test] for test in order)
         return [test for test, so_far in zip(order, spent, strict=True) if so_far <= self._most_s or test == order[0]]
 
