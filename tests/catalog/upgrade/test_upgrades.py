@@ -280,3 +280,13 @@ def test_the_sentence_names_the_copy_to_go_back_to(tmp_path: Path, monkeypatch: 
     (copy,) = copied(tmp_path)
     with pytest.raises(CatalogTooNew, match=f"or go back to its copy backups/{copy.name}"):
         Catalog.open(path, clock=time.time)
+
+
+def test_a_copy_is_one_file_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    with closing(connect_writer(put_empty(tmp_path / "catalog.db"))) as db:
+        copies.write_copy(db, tmp_path / "copy.db")
+    assert synced == ["copy.db"]
+    log_of_its_own = b"\x02\x02"  # https://sqlite.org/fileformat.html#file_format_version_numbers
+    assert (tmp_path / "catalog.db").read_bytes()[18:20] == log_of_its_own != (tmp_path / "copy.db").read_bytes()[18:20]
