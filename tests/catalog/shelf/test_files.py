@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from soundmill.catalog.shelf import files
 from soundmill.catalog.shelf.files import discard, file_take, is_of, probe, sweep_parts, take_path
 from soundmill.catalog.shelf.moves import clear, put
-from soundmill.disk import MENDS
+from soundmill.disk import MENDS, part_of
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import AudioFormat
 
@@ -207,6 +207,12 @@ def test_a_take_that_was_not_to_be_is_removed_with_its_sidecar(outputs: Path) ->
 def test_a_probe_leaves_nothing_behind(outputs: Path) -> None:
     probe(outputs, 1)
     assert everything(outputs) == []
+
+
+def test_a_probe_writes(outputs: Path) -> None:
+    part_of(outputs / "probe").mkdir()
+    with pytest.raises(StorageUnavailable, match="directory"):
+        probe(outputs, 0)
 
 
 def test_too_little_room_is_said_before_it_runs_out(outputs: Path) -> None:

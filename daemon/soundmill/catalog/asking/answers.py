@@ -60,7 +60,6 @@ def _answer(db: sqlite3.Connection, now: float, wish: Wish) -> Answer:
     except InvalidControl as error:
         db.execute("ROLLBACK TO wish")
         reason = str(error)
-    db.execute("RELEASE wish")
     if reason is not None:
         add_event(db, now, "control refused", reason)
     elif wish.told:
