@@ -137,9 +137,12 @@ def test_a_missing_folder_is_the_disks_fault(tmp_path: Path) -> None:
 
 
 def test_the_writer_is_durable_and_checks_references(mill: Any) -> None:
-    pragmas = ("journal_mode", "synchronous", "foreign_keys")
-    values = [mill.catalog._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
-    assert values == ["wal", 2, 1]
+    pragmas = {
+        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 0, "cache_size": -16384,
+        "journal_size_limit": 67108864, "busy_timeout": 10000,
+    }  # fmt: skip
+    values = {name: mill.catalog._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
+    assert values == pragmas
 
 
 def test_making_a_catalogue_loads_no_number_crunching(tmp_path: Path) -> None:

@@ -93,6 +93,26 @@ def test_where_the_whole_fails_each_is_done_again_by_whoever_asked_for_it(db: sq
     assert numbers(db) == [1, 3]
 
 
+def test_what_workers_write_takes_along_what_waits(mill: Any) -> None:
+    """And nothing else that is written does."""
+    mill.ingest(3)
+    mill.claim()
+
+    def waits(call: Callable[[], object]) -> bool:
+        other = Asked("test", lambda _: None)
+        mill.catalog.together.ask(other)
+        call()
+        return not other.done
+
+    (first,) = mill.catalog.running()
+    board: dict[str, Any] = {"device": "cpu", "model": None, "status": "idle", "slots": 1, "running": 0}
+    assert not waits(mill.claim)
+    assert not waits(lambda: mill.succeed(first))
+    assert not waits(lambda: mill.fail(mill.catalog.running()[0]))
+    assert not waits(lambda: mill.catalog.worker_state("w0", **board))
+    assert waits(lambda: mill.catalog.event("kind", "message"))
+
+
 def test_many_workers_claim_and_finish_as_one_would(mill: Any) -> None:
     mill.ingest(200)
     begin = threading.Barrier(16)

@@ -1,5 +1,6 @@
 """Which tests are asked of a change: those that run its lines; of what a module makes at import, those that run a line
-which names it. A module's own tests come first, of all others the quickest."""
+which names it. The cases that are called like what is changed come first, then a module's own tests, of all others the
+quickest."""
 
 from __future__ import annotations
 
@@ -25,8 +26,11 @@ class Asking:
         self._by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._by_file: dict[str, set[str]] = defaultdict(set)
         self._by_module: dict[str, set[str]] = defaultdict(set)
+        self._by_case: dict[str, set[str]] = defaultdict(set)
         for test, files in seen.lines.items():
             self._by_module[test.partition("::")[0]].add(test)
+            for word in re.findall(r"\w+", test.partition("[")[2]):
+                self._by_case[word].add(test)
             for file, lines in files.items():
                 self._by_file[file].add(test)
                 for line in lines:
@@ -36,8 +40,9 @@ class Asking:
         found = self._running(change.file, change.lines) if change.function else self._using(change.names)
         if not found and self.at_import(change):  # also a function that has made its answers when its module came
             found = self._by_file[change.file]
-        own = f"test_{Path(change.file).stem}.py"
-        order = sorted(found, key=lambda test: (Path(test.partition("::")[0]).name != own, self._seconds[test], test))
+        named = set().union(*(self._by_case[name] for name in change.names))
+        own = named | {test for test in found if f"/test_{Path(change.file).stem}.py::" in test}
+        order = sorted(found, key=lambda test: (test not in named, test not in own, self._seconds[test], test))
         spent = accumulate(self._seconds[test] for test in order)
         return [test for test, so_far in zip(order, spent, strict=True) if so_far <= self._most_s or test == order[0]]
 
@@ -58,7 +63,7 @@ class Asking:
 
     def _using(self, names: tuple[str, ...]) -> set[str]:
         """Tests that run a line with one of the names, or one that is made of it at import, or that have it in their
-        own text."""
+        own text, or whose case has it in its name."""
         waiting, known, found = list(names), set[str](), set[str]()
         while waiting:
             name = waiting.pop()
@@ -70,6 +75,7 @@ class Asking:
                     waiting += made
                 else:
                     found |= self._running(file, lines)
+            found |= self._by_case[name]
             for module, words in test_words().items():
                 if name in words:
                     found |= self._by_module[module]

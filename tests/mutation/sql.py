@@ -41,10 +41,14 @@ def sql_changes(text: str, *, in_python: bool = False) -> Iterator[Found]:
         elif word == "BETWEEN":
             between = True
         if token.lastgroup == "number":
-            if words[max(index - 3, 0) : index] == ["EXISTS", "(", "SELECT"]:
+            if words[max(index - 3, 0) : index] == ["EXISTS", "(", "SELECT"] or (words[:index], after) == (
+                ["SELECT"],
+                "FROM",
+            ):
                 continue  # what is selected there nobody looks at
             if before != "(" or after != ")" or words[index - 2] not in {"VARCHAR", "CHAR"}:
-                yield "sql constant", start, end, str(int(word) + 1)
+                # Who wants one row reads one.
+                yield "sql constant", start, end, "0" if (before, word) == ("LIMIT", "1") else str(int(word) + 1)
         elif token.lastgroup == "text":
             yield "sql constant", start, end, "''" if len(word) > 2 else "'changed'"
         elif token.lastgroup == "sign":

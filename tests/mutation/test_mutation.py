@@ -68,6 +68,7 @@ def test_what_a_statement_becomes(statement: str, expected: set[str]) -> None:
         ("SELECT max(a) FROM t LEFT JOIN u", {("max", "MIN"), ("LEFT", "")}),
         ("ORDER BY a DESC, b", {("DESC", "ASC")}),
         ("ORDER BY a", {("", " DESC")}),
+        ("SELECT 1 FROM t LIMIT 1", {("1", "0")}),
     ],
 )
 def test_what_sql_becomes(script: str, expected: set[tuple[str, str]]) -> None:

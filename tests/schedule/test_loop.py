@@ -26,6 +26,8 @@ def test_a_step_is_done_over_and_over_until_a_stop() -> None:
     for _ in range(3):
         assert rounds.begun.acquire(timeout=10)
         assert thread.alive
+        (running,) = (each for each in threading.enumerate() if each.name == "mill")
+        assert running.daemon  # a program that ends waits for none that hangs
         rounds.let_go.release()
     assert rounds.begun.acquire(timeout=10)
     thread.stop()
@@ -77,4 +79,20 @@ def test_a_round_makes_progress_for_as_long_as_it_may_take() -> None:
     assert not thread.making_progress(began + 50.0 + STEP_ALLOWANCE_S + 0.1)
     thread.stop()
     rounds.let_go.release()
+    assert thread.join(10)
+
+
+def test_a_thread_that_has_not_come_to_its_first_round_makes_progress() -> None:
+    let_go = threading.Event()
+
+    def clock() -> float:
+        assert threading.current_thread() is threading.main_thread() or let_go.wait(10)
+        return 1000.0
+
+    thread = LoopThread("mill", lambda: None, clock=clock)
+    thread.start()
+    assert thread.making_progress(1000.0 + STEP_ALLOWANCE_S)
+    assert not thread.making_progress(1000.1 + STEP_ALLOWANCE_S)
+    thread.stop()
+    let_go.set()
     assert thread.join(10)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import pytest
 from schedule.conftest import Clock
 from soundmill.errors import CatalogError, SoundmillError
 from soundmill.schedule.loop import STEP_ALLOWANCE_S
-from soundmill.schedule.pool import RESTART_WAITS_S, STEADY_AFTER_S, Pool
+from soundmill.schedule.pool import RESTART_WAITS_S, Pool
 from soundmill.schedule.worker import Worker
 
 
@@ -68,6 +69,7 @@ class Works:
     hands: list[Hand] = field(default_factory=list)
     events: list[tuple[str, str, str]] = field(default_factory=list)
     failing: int = 0  # so many rounds fail by what passes
+    settled: list[str] = field(default_factory=list)  # whose troubles are nobody's any more
 
     def hire(self, device: str, allow_s: Callable[[float], None]) -> Worker:
         self.hands.append(Hand(device, allow_s))
@@ -75,6 +77,8 @@ class Works:
 
     def outlive(self, part: str, step: Callable[[], object]) -> bool:
         assert part.startswith("worker ")
+        if threading.current_thread() is threading.main_thread():
+            self.settled.append(part)
         step()
         if self.failing:
             self.failing -= 1
@@ -153,7 +157,7 @@ def test_a_dead_worker_is_closed_told_of_and_replaced_by_another(works: Works, p
 
 
 def test_a_worker_that_dies_again_and_again_is_waited_for_longer_and_longer(works: Works, pool: Pool) -> None:
-    for wait_s in (*RESTART_WAITS_S, RESTART_WAITS_S[-1]):
+    for wait_s in (0.0, 1.0, 5.0, 30.0, 30.0):
         hired = len(works.hands)
         works.hands[-1].die(ValueError("boom"))
         dead(pool, 1)
@@ -165,7 +169,17 @@ def test_a_worker_that_dies_again_and_again_is_waited_for_longer_and_longer(work
             works.clock.now += 0.5
         pool.check()
         assert len(works.hands) == hired + 1
-    works.clock.now += STEADY_AFTER_S + 1.0  # it has run long enough to be forgiven
+    works.clock.now += 300.0  # not quite long enough to be forgiven
+    works.hands[-1].die(ValueError("boom"))
+    dead(pool, 1)
+    pool.check()
+    works.clock.now += 29.5
+    pool.check()
+    works.clock.now += 0.5
+    assert len(works.hands) == hired + 1
+    pool.check()
+    assert len(works.hands) == hired + 2
+    works.clock.now += 300.5
     hired = len(works.hands)
     works.hands[-1].die(ValueError("boom"))
     dead(pool, 1)
@@ -217,6 +231,40 @@ def test_other_devices_take_over_once_what_runs_is_finished(works: Works, pool: 
     for hand in works.hands[2:]:
         hand.round()
         assert hand.heard == [True] and hand.closed == []
+
+
+def test_devices_come_and_go_while_the_others_work_on(works: Works, pool: Pool) -> None:
+    goes, stays = works.hands
+    goes.in_flight = (1,)
+    pool.attend(["cuda:1", "cuda:2"])
+    assert [hand.device for hand in works.hands] == ["cuda:0", "cuda:1", "cuda:2"]
+    assert [(post.device, post.leaving) for post in pool.posts] == [
+        ("cuda:0", True), ("cuda:1", False), ("cuda:2", False),
+    ]  # fmt: skip
+    goes.round()
+    goes.round()
+    stays.round()
+    assert goes.heard[-1] is False and goes.closed == []  # it claims nothing more, and works on
+    assert stays.heard[-1] is True
+    pool.check()
+    assert len(pool.posts) == 3 and works.settled == []
+    goes.in_flight = ()
+    until(lambda: len(pool.posts) == 2 or bool(pool.check()))
+    assert goes.closed == ["its worker was replaced"] and works.settled == ["worker cuda:0"] and stays.closed == []
+    pool.attend(["cuda:0", "cuda:1", "cuda:2"])
+    assert [hand.device for hand in works.hands[3:]] == ["cuda:0"]
+
+
+def test_a_device_that_is_back_before_its_worker_has_left_gets_another(works: Works, pool: Pool) -> None:
+    works.hands[0].in_flight = (1,)
+    pool.attend(["cuda:1"])
+    pool.attend(["cuda:1", "cuda:0"])
+    assert len(works.hands) == 2
+    works.hands[0].in_flight = ()
+    until(lambda: len(works.hands) == 3 or bool(pool.check()))
+    assert [(post.device, post.leaving) for post in pool.posts] == [("cuda:0", False), ("cuda:1", False)]
+    works.hands[2].round()
+    assert works.hands[2].heard == [True] and works.hands[2].device == "cuda:0"
 
 
 def test_a_worker_with_a_new_engine_has_its_restarts_forgiven(works: Works, pool: Pool) -> None:

@@ -188,8 +188,9 @@ def test_a_model_that_cannot_be_had_fails_its_jobs_and_leaves_the_others(
 ) -> None:
     mill.batch("x", "y", model="missing")
     mill.batch("z", model="tiny")
-    mill.run(mill.worker(mill.engine(load_failure=lambda m: error if m == "missing" else None)))
-    assert statuses(mill) == {"failed": 2, "succeeded": 1}
+    engine = mill.engine(load_failure=lambda m: error if m == "missing" else None)
+    mill.run(mill.worker(engine))
+    assert statuses(mill) == {"failed": 2, "succeeded": 1} and engine.loads.count("missing") == 1
     with mill.catalog.connected() as db:
         rows = db.execute("SELECT DISTINCT error_kind, error FROM jobs WHERE status = 'failed'").fetchall()
     assert [tuple(row) for row in rows] == [(kind, str(error))]
@@ -201,6 +202,13 @@ def test_a_load_that_runs_out_of_memory_is_retried(mill: Mill) -> None:
     mill.run(mill.worker(mill.engine(load_failure=lambda m: failures.pop() if failures else None)))
     assert statuses(mill) == {"succeeded": 1}
     assert [a[2:] for a in attempts(mill)] == [("failed", "out_of_memory"), ("succeeded", None)]
+
+
+def test_a_load_that_fails_costs_one_job_an_attempt(mill: Mill) -> None:
+    mill.batch("x", "y")
+    failures = [OutOfMemory("no room for the weights")]
+    mill.run(mill.worker(mill.engine(load_failure=lambda m: failures.pop() if failures else None)))
+    assert [a[:3] for a in attempts(mill)] == [(1, 1, "failed"), (2, 1, "succeeded"), (1, 2, "succeeded")]
 
 
 def test_a_full_disk_pauses_claiming_and_loses_nothing(mill: Mill) -> None:
@@ -286,6 +294,14 @@ def test_when_all_tries_are_used_up_the_best_take_counts(mill: Mill, clipped: tu
     assert takes == expected
     assert paths(mill) == {path for path, *_ in expected}
     assert (statuses(mill), flagged) == ({"succeeded": 1}, 1)
+
+
+def test_what_a_worker_has_is_asked_only_where_it_may_not_know(mill: Mill) -> None:
+    mill.batch(*["x"] * 5)
+    asked_for: list[str] = []
+    mill.catalog.running = lambda worker: asked_for.append(worker) or []  # type: ignore[method-assign, func-returns-value]
+    mill.run(mill.worker(mill.engine(slots=2)))
+    assert statuses(mill) == {"succeeded": 5} and asked_for == []
 
 
 def started(mill: Mill, worker: Worker) -> None:
@@ -445,6 +461,9 @@ def test_a_model_whose_switch_fails_is_loaded_anew(mill: Mill) -> None:
     assert mill.catalog.claim(worker="other", device="cpu", model="a", limit=1, engine_idle=True) == []
     with mill.catalog.connected() as db:
         assert tuple(db.execute("SELECT status, model, slots FROM workers").fetchone()) == ("loading", "b", 1)
+    mill.clock.now += 1
+    worker.step(claiming=False)
+    assert board(mill)[:4] == ("idle", None, 0, 0)
     mill.clock.now += 1
     with pytest.raises(AssertionError, match="not worked off"):
         mill.run(worker, rounds=0)

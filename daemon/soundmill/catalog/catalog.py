@@ -34,7 +34,6 @@ class Reading(Generic[P, R]):
     def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R]) -> None:
         self._function = function
         self._name = function.__name__
-        self.__doc__ = function.__doc__
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,7 +67,6 @@ class WritingAt(Generic[P, R]):
         self._function = function
         self._together = together
         self._name = function.__name__
-        self.__doc__ = function.__doc__
 
     def __set_name__(self, _: type[Catalog], name: str) -> None:
         self._name = name.lstrip("_")

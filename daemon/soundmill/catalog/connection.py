@@ -137,7 +137,6 @@ class Together:
                     each.error = error
                     db.execute("ROLLBACK TO one")
                 passing(f"catalog.{each.name}")
-                db.execute("RELEASE one")
         for each in group:
             each.done = True
         for each in group:

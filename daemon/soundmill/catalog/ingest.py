@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from operator import attrgetter
+from typing import cast
 
 from soundmill.catalog.rows import JOB, PARAMETERS, add_event, batch_of, job_of, texts_to_json, to_json
 from soundmill.errors import Problem
@@ -58,7 +59,7 @@ def ingest(db: sqlite3.Connection, now: float, spec: BatchSpec, source: Source) 
             now,
         ),
     )
-    batch_id = cursor.lastrowid or 0
+    batch_id = cast("int", cursor.lastrowid)
     first = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM jobs").fetchone()[0])
     count = _insert_jobs(db, batch_id, first, now, iter(spec.jobs))
     _index_text(db, first)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
+from typing import cast
 
 from soundmill.catalog.reports import changed
 from soundmill.catalog.rows import finite, to_json
@@ -56,7 +57,7 @@ def add_output(
             now,
         ),
     )
-    output_id = cursor.lastrowid or 0
+    output_id = cast("int", cursor.lastrowid)
     if clip.peaks:
         db.execute("INSERT INTO peaks (output_id, data) VALUES (?, ?)", (output_id, clip.peaks))
     if clip.fingerprint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from soundmill.catalog.asking.shortlists import find as find_shortlist
@@ -49,22 +49,18 @@ class Reader:
         """Raises CatalogError when there is no catalogue of this version, CatalogTooNew when a newer one wrote it."""
         if not path.is_file():
             raise CatalogError(f"{path}: no catalogue here yet: run `soundmill init`, or `soundmill run`")
-        with translated(path):
-            connection = connect_reader(path)
+        with translated(path), ExitStack() as opened:
+            connection = opened.enter_context(closing(connect_reader(path)))
             try:
                 ready = is_current(connection)
             except CatalogTooNew as error:
-                connection.close()
                 raise CatalogTooNew(f"{path}: {error}") from error
-            except BaseException:
-                connection.close()
-                raise
-        if not ready:
-            connection.close()
-            raise CatalogError(
-                f"{path}: not yet a catalogue of this Soundmill: start `soundmill run` once, which copies an older one "
-                "and brings it up to date"
-            )
+            if not ready:
+                raise CatalogError(
+                    f"{path}: not yet a catalogue of this Soundmill: start `soundmill run` once, which copies an older "
+                    "one and brings it up to date"
+                )
+            opened.pop_all()
         return cls(connection, path)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from soundmill.catalog.reports import changed
 from soundmill.jobs import AudioFormat, Batch, Job, JobStatus, Parameters, QcAction, QualityKind
@@ -132,7 +132,7 @@ def add_event(
         "INSERT INTO events (at, kind, message, worker, batch_id, job_id) VALUES (?, ?, ?, ?, ?, ?)",
         (now, kind, message, worker, batch_id, job_id),
     )
-    newest = cursor.lastrowid or 0
+    newest = cast("int", cursor.lastrowid)
     if newest % EVENTS_SLACK == 0:
         db.execute("DELETE FROM events WHERE id <= ?", (newest - EVENTS_KEPT,))
 

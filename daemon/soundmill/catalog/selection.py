@@ -72,12 +72,14 @@ class Move:
 def use_ranking(db: sqlite3.Connection, rank_by: str) -> None:
     """From now on rank by `rank_by`: a scorer's name, stars or listeners. When that is new, the choices not made yet
     are made by it, and with stars also those among takes that somebody has rated, with listeners those among takes
-    that somebody has compared; others stand."""
+    that somebody has compared; others stand. Takes that do not count for their jobs say nothing of this: nobody ever
+    chooses among them."""
     if get_setting(db, "rank_by") == rank_by:
         return
     db.execute(
         "INSERT OR IGNORE INTO selections_due (batch_id, position)"
-        " SELECT DISTINCT j.batch_id, j.position FROM jobs j JOIN outputs o ON o.job_id = j.id"
+        " SELECT DISTINCT j.batch_id, j.position FROM jobs j"
+        " JOIN outputs o ON o.job_id = j.id AND o.attempt = j.final_attempt"
         " WHERE j.keep_best IS NOT NULL AND (o.kept IS NULL OR (? = 'stars' AND"
         " EXISTS (SELECT 1 FROM ratings r WHERE r.output_id = o.id)) OR (? = 'listeners' AND"
         " EXISTS (SELECT 1 FROM comparisons c WHERE o.id IN (c.first_output_id, c.second_output_id))))",
@@ -149,7 +151,7 @@ def _choose(db: sqlite3.Connection, now: float, batch_id: int, position: int, ra
 
 
 def ranked(
-    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None = None, whole: bool = False
+    takes: Sequence[sqlite3.Row], *, by_stars: bool, strengths: Mapping[int, float] | None, whole: bool
 ) -> list[sqlite3.Row]:
     """The takes from best to worst. Those that passed come before those that did not, then the score decides, in
     `whole` points where its decimals mean nothing, then the order of the file. With `by_stars` what a person said comes

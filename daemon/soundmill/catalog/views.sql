@@ -21,7 +21,7 @@ CREATE VIEW batch_progress AS
 SELECT name AS batch,
        CASE WHEN finished_at IS NOT NULL THEN 'finished'
             WHEN paused THEN 'paused'
-            WHEN n_running > 0 OR n_queued < job_count THEN 'running'
+            WHEN n_queued < job_count THEN 'running'
             ELSE 'queued' END AS status,
        n_succeeded + n_failed + n_cancelled AS done,
        job_count,
@@ -127,16 +127,12 @@ FROM (SELECT first_output_id AS output_id, CASE answer WHEN 'first' THEN 1.0 WHE
       SELECT second_output_id, CASE answer WHEN 'second' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END
       FROM comparisons WHERE NOT attention)
 GROUP BY output_id
-UNION ALL
-SELECT output_id, 'stars', avg(stars), count(stars), 2 FROM ratings WHERE stars IS NOT NULL GROUP BY output_id
-UNION ALL
-SELECT output_id, scorer, score, NULL,
+UNION ALL SELECT output_id, 'stars', avg(stars), count(stars), 2 FROM ratings WHERE stars IS NOT NULL GROUP BY output_id
+UNION ALL SELECT output_id, scorer, score, NULL,
        CASE WHEN scorer = (SELECT value FROM settings WHERE key = 'rank_by') THEN 3 ELSE 4 END
 FROM scores WHERE scorer <> 'soundmill' AND score IS NOT NULL
-UNION ALL
-SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL
-UNION ALL
-SELECT output_id, 'gain', token_log_probability - token_log_probability_unprompted, NULL, 6
+UNION ALL SELECT output_id, 'prompt', prompt_agreement, NULL, 5 FROM measurements WHERE prompt_agreement IS NOT NULL
+UNION ALL SELECT output_id, 'gain', token_log_probability - token_log_probability_unprompted, NULL, 6
 FROM measurements WHERE token_log_probability_unprompted IS NOT NULL;
 
 CREATE VIEW ratings_list AS
@@ -459,7 +455,7 @@ UNION ALL SELECT 'event_log', (SELECT count(*) FROM events);
 
 CREATE VIEW value_totals AS
 SELECT 'takes' AS view, 'batch' AS column_name, name AS value, n_outputs AS total FROM batches WHERE n_outputs > 0
-UNION ALL SELECT 'takes', 'model', model, outputs FROM model_totals WHERE outputs > 0
+UNION ALL SELECT 'takes', 'model', model, outputs FROM model_totals
 UNION ALL SELECT 'takes', 'kept', value, total FROM (
     SELECT 1 AS value, (SELECT count(*) FROM outputs WHERE kept = 1) AS total
     UNION ALL SELECT 0, (SELECT count(*) FROM outputs WHERE kept = 0)) WHERE total > 0

@@ -23,7 +23,7 @@ class StorageGate:
         self._recheck_s = recheck_s
         self._lock = threading.Lock()
         self._closed_because: str | None = None
-        self._next_check = 0.0
+        self._next_check: float  # while it is closed
 
     def close(self, now: float) -> bool:
         """Hold claiming back if a probe agrees that nothing can be filed; False when there is room."""

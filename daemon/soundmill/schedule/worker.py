@@ -234,7 +234,6 @@ class Worker:
         self._forget(event.key)
 
     def _forget(self, key: tuple[int, int]) -> None:
-        self._progress.pop(key, None)
         self._in_flight.pop(key, None)
         if not self._in_flight:
             self._alone = False

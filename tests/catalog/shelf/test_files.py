@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from soundmill.catalog.shelf import files
 from soundmill.catalog.shelf.files import discard, file_take, is_of, probe, sweep_parts, take_path
-from soundmill.disk import MENDS
+from soundmill.catalog.shelf.moves import clear, put
+from soundmill.disk import MENDS, part_of
 from soundmill.errors import StorageUnavailable
 from soundmill.jobs import AudioFormat
 
@@ -208,6 +209,12 @@ def test_a_probe_leaves_nothing_behind(outputs: Path) -> None:
     assert everything(outputs) == []
 
 
+def test_a_probe_writes(outputs: Path) -> None:
+    part_of(outputs / "probe").mkdir()
+    with pytest.raises(StorageUnavailable, match="directory"):
+        probe(outputs, 0)
+
+
 def test_too_little_room_is_said_before_it_runs_out(outputs: Path) -> None:
     with pytest.raises(StorageUnavailable, match=r"only \d+ MB free.*make room"):
         probe(outputs, 10**18)
@@ -244,3 +251,38 @@ def test_a_file_where_a_folder_belongs_is_said(outputs: Path) -> None:
     for name in ("themes", "link"):
         with pytest.raises(StorageUnavailable, match="a file stands where a folder should be"):
             file_take(outputs, f"{name}/cave.wav", b"RIFF", {})
+
+
+def test_a_name_that_would_be_too_long_with_its_ending_gets_no_path() -> None:
+    assert take_path("b", "n" * 246, AudioFormat.WAV, False, 1) == f"b/{'n' * 246}.wav"
+    for name, quarantined in (("n" * 247, False), ("n" * 241, True)):
+        with pytest.raises(ValueError, match="cannot be a file name"):
+            take_path("b", name, AudioFormat.WAV, quarantined, 1)
+
+
+def test_a_link_to_another_place_in_the_folder_is_followed(outputs: Path) -> None:
+    (outputs / "real").mkdir()
+    (outputs / "a").symlink_to(outputs / "real")
+    file_take(outputs, "a/b.wav", b"x", {})
+    assert everything(outputs / "real") == ["b.wav", "b.wav.json"]
+
+
+def test_every_folder_that_has_changed_is_on_disk(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        place = Path(f"/proc/self/fd/{handle}").readlink()
+        if place.is_dir():
+            synced.append(place.relative_to(outputs.resolve()).as_posix())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    file_take(outputs, "a/quarantine/b.wav", b"x", {})
+    assert synced == [".", "a", "a/quarantine"]
+    discard(outputs, "a/quarantine/b.wav")
+    assert synced[3:] == ["a/quarantine"]
+    file_take(outputs, "a/c.wav", b"x", {})
+    put(outputs, "a/c.wav", "a/set_aside/c.wav", attempt=1, is_taken=lambda _: False)
+    clear(outputs, "a/c.wav", "a/set_aside/c.wav")
+    assert synced[4:] == ["a", "a", "a/set_aside", "a"]

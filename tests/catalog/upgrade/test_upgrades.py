@@ -280,3 +280,65 @@ def test_the_sentence_names_the_copy_to_go_back_to(tmp_path: Path, monkeypatch: 
     (copy,) = copied(tmp_path)
     with pytest.raises(CatalogTooNew, match=f"or go back to its copy backups/{copy.name}"):
         Catalog.open(path, clock=time.time)
+
+
+def test_a_copy_is_one_file_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    with closing(connect_writer(put_empty(tmp_path / "catalog.db"))) as db:
+        copies.write_copy(db, tmp_path / "copy.db")
+    assert synced == ["copy.db"]
+    log_of_its_own = b"\x02\x02"  # https://sqlite.org/fileformat.html#file_format_version_numbers
+    assert (tmp_path / "catalog.db").read_bytes()[18:20] == log_of_its_own != (tmp_path / "copy.db").read_bytes()[18:20]
+
+
+def test_a_copy_of_a_damaged_catalogue_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.executescript("CREATE TABLE t (a); CREATE INDEX i ON t (a); PRAGMA writable_schema = ON;")
+        (index,) = db.execute("SELECT * FROM sqlite_master WHERE name = 'i'").fetchall()
+        db.execute("DELETE FROM sqlite_master WHERE name = 'i'")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:  # a row that the index does not have
+        db.executescript("INSERT INTO t VALUES (1); PRAGMA writable_schema = ON;")
+        db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+    with closing(sqlite3.connect(path)) as db, pytest.raises(CatalogError, match=r"copy\.db: .* \(.*index i\): check"):
+        copies.write_copy(db, tmp_path / "copy.db")
+
+
+@pytest.mark.parametrize("lacks", [0, 1])
+def test_a_copy_is_begun_where_there_is_room_for_it_and_the_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: int
+) -> None:
+    free = 33 * 1024 * 1024 - lacks
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))  # type: ignore[attr-defined]
+    with closing(sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)) as db:
+        db.executescript("PRAGMA page_size = 4096; CREATE TABLE t (a)")
+        pages = 1024 * 1024 // 4096
+        db.execute("INSERT INTO t VALUES (zeroblob(?))", ((pages - 2) * 4092,))
+        assert db.execute("PRAGMA page_count").fetchone()[0] == pages
+        if lacks:
+            with pytest.raises(StorageUnavailable, match=r"takes 1\.0 MB; 34\.6 MB are free: make room"):
+                copies.copy_before(db, tmp_path / "catalog.db", NAMES[0], now=0.0)
+        else:
+            assert copies.copy_before(db, tmp_path / "catalog.db", NAMES[0], now=0.0).is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, "not a database"),
+        ("UPDATE _sqlite_migrations SET name = 'm9999_later' WHERE name = ?", "m9999_later"),
+        ("DELETE FROM _sqlite_migrations WHERE name = ?", "not yet a catalogue"),
+    ],
+)
+def test_what_cannot_be_read_is_let_go(tmp_path: Path, change: str | None, said: str) -> None:
+    path = put_empty(tmp_path / "catalog.db")
+    if change is None:
+        path.write_bytes(b"no catalogue" * 1000)
+    else:
+        with closing(connect_writer(path)) as db:
+            db.execute(change, (NAMES[-1],))
+    with pytest.raises(CatalogError, match=said):
+        Reader.open(path)
+    held = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink() and path.name in str(each.readlink())]
+    assert held == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from soundmill.catalog.rows import add_event
 from soundmill.errors import InvalidControl
@@ -59,12 +60,11 @@ def _answer(db: sqlite3.Connection, now: float, wish: Wish) -> Answer:
     except InvalidControl as error:
         db.execute("ROLLBACK TO wish")
         reason = str(error)
-    db.execute("RELEASE wish")
     if reason is not None:
         add_event(db, now, "control refused", reason)
     elif wish.told:
         add_event(db, now, "control applied", f"{wish.action} {wish.target}")
-    newest = db.execute(
+    inserted = db.execute(
         "INSERT INTO answers (ulid, action, target, who, asked_at, answered_at, state, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -77,7 +77,8 @@ def _answer(db: sqlite3.Connection, now: float, wish: Wish) -> Answer:
             "done" if reason is None else "refused",
             reason,
         ),
-    ).lastrowid
-    if newest is not None and newest % SLACK == 0:
+    )
+    newest = cast("int", inserted.lastrowid)
+    if newest % SLACK == 0:
         db.execute("DELETE FROM answers WHERE id <= ?", (newest - KEPT,))
     return Answer(wish=wish, reason=reason, effect=effect)

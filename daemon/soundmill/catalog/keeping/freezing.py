@@ -72,7 +72,7 @@ REDUCED = (
     " n_succeeded = (SELECT count(*) FROM jobs WHERE batch_id = batches.id),"
     " n_outputs = (SELECT count(*) FROM outputs WHERE batch_id = batches.id),"
     " n_flagged = (SELECT count(*) FROM outputs WHERE batch_id = batches.id AND verdict = 'failed'),"
-    " audio_s = (SELECT coalesce(sum(duration_s), 0) FROM outputs WHERE batch_id = batches.id),"
+    " audio_s = (SELECT sum(duration_s) FROM outputs WHERE batch_id = batches.id),"
     " finished_at = coalesce(finished_at, ended_at, created_at)",
     "DELETE FROM selections_due",
     "INSERT INTO label_totals SELECT name, value, count(*) FROM job_labels GROUP BY 1, 2",

@@ -58,7 +58,8 @@ def faults(catalog: Path) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return [each for each in found if each != "ok"] + [
-        f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there" for row in rows
+        f"{'a row' if row[1] is None else f'row {row[1]}'} of {row[0]} names a row of {row[2]} that is not there"
+        for row in rows  # some tables have no numbers for their rows
     ]
 
 
@@ -73,7 +74,7 @@ def taken_in(catalog: Path, since: float) -> tuple[set[str], set[str]]:
             " UNION ALL SELECT sha256, ulid FROM rejections WHERE rejected_at >= ?1",
             (since,),
         ).fetchall()
-    return {row["sha256"] for row in rows}, {row["ulid"] for row in rows}
+    return {row["sha256"] for row in rows} - {None}, {row["ulid"] for row in rows}
 
 
 def filed(catalog: Path) -> list[Filed]:

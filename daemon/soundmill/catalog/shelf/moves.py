@@ -33,17 +33,20 @@ def put(outputs: Path, path: str, target: str, *, attempt: int, is_taken: Callab
         folder = open_folder(outputs, relative_parts(target)[:-1])
         if not source.is_file():
             return None
-        for name in names_for(target, attempt):
-            place = folder / PurePosixPath(name).name
-            # The audio is named last, so an audio file always has its sidecar.
-            if not is_taken(name) and _is_free(source, place) and _add_name(_sidecar(source), _sidecar(place)):
-                _add_name(source, place)
-                passing("move.sync")
-                sync_folder(folder)
-                return name
+        # The audio is named last, so an audio file always has its sidecar.
+        name, place = next(
+            (name, place)
+            for name in names_for(target, attempt)
+            if not is_taken(name)
+            and _is_free(source, place := folder / PurePosixPath(name).name)
+            and _add_name(_sidecar(source), _sidecar(place))
+        )
+        _add_name(source, place)
+        passing("move.sync")
+        sync_folder(folder)
+        return name
     except OSError as error:
         raise unavailable(outputs / target, error) from error
-    raise AssertionError("names_for does not end")
 
 
 def clear(outputs: Path, leftover: str, path: str) -> None:
