@@ -202,6 +202,7 @@ def test_a_load_that_runs_out_of_memory_is_retried(mill: Mill) -> None:
     mill.run(mill.worker(mill.engine(load_failure=lambda m: failures.pop() if failures else None)))
     assert statuses(mill) == {"succeeded": 1}
     assert [a[2:] for a in attempts(mill)] == [("failed", "out_of_memory"), ("succeeded", None)]
+    assert [job.strikes for job in mill.jobs()] == [2]  # there were no neighbours to give up
 
 
 def test_a_load_that_fails_costs_one_job_an_attempt(mill: Mill) -> None:
@@ -318,6 +319,18 @@ def test_a_cancelled_job_leaves_no_file(mill: Mill) -> None:
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
+
+
+def test_of_three_that_run_the_one_that_is_cancelled_is_dropped(mill: Mill) -> None:
+    mill.batch("x", "y", "z")
+    engine = mill.engine(slots=3, polls_per_clip=5)
+    worker = mill.worker(engine)
+    started(mill, worker)
+    worker.cancel([2, 99])
+    assert engine.cancelled == [2] and [a.job.id for a in worker.in_flight] == [1, 3]
+    worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0002-clip"))  # which it has not any more
+    mill.run(worker)
+    assert statuses(mill) == {"cancelled": 1, "succeeded": 2} and engine.cancelled == [2]
 
 
 def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
@@ -536,6 +549,12 @@ def test_what_a_worker_does_is_on_record(mill: Mill) -> None:
     assert board(mill)[:5] == ("idle", "tiny", 3, 0, 1)
     worker.close("stopped")
     assert board(mill)[0] == "stopped" and engine.closed
+
+
+def test_a_worker_is_on_record_from_its_first_round_on(mill: Mill) -> None:
+    mill.clock.now = 0.25
+    mill.worker(mill.engine()).step()
+    assert board(mill) == ("idle", None, 0, 0, 0, None)
 
 
 def seen_at(mill: Mill) -> float:
