@@ -287,7 +287,8 @@ def test_a_file_full_of_slips_is_refused_in_no_time(text: str, rules: Rules) -> 
 
 @pytest.mark.parametrize(
     ("key", "why"),
-    [("steps", "diffusion"), ("on_qc_fail", "top of a YAML file"), ("clip_name", "for all its clips"), ("negative_prompt", "negative prompt"), ("Sampler", "diffusion"),
+    [("steps", "diffusion"), ("on_qc_fail", "top of a YAML file"), ("clip_name", "for all its clips"),
+     ("negative_prompt", "negative prompt"), ("Sampler", "diffusion"),
      ("do_sample", "temperature"), ("lyrics", "sing")],
 )  # fmt: skip
 def test_what_other_tools_have_and_the_models_here_do_not_is_refused(key: str, why: str, rules: Rules) -> None:
