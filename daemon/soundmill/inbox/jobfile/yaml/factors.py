@@ -24,10 +24,11 @@ def read_factors(
 ) -> tuple[list[Axis], Mapping[str, Template]]:
     """The factors of the experiment on `line`, and its prompts: one for each level of the factor `prompt`, or
     under "" the one prompt there is."""
+    told = len(problems)
     factors = (
         pairs(entries["factors"][1], "factors", "{temperature: [0.7, 1.0]}", problems) if "factors" in entries else {}
     )
-    if not factors:
+    if not factors and len(problems) == told:
         problems.add(f"needs at least one factor, as in {EXAMPLE}", line, "experiment")
     templates = _read_templates(factors, prompt, line, problems)
     names = [name for template in templates.values() for name in template.names]

@@ -236,13 +236,13 @@ class _Composer:
         """Looks at a plain text for what was meant otherwise. Raises _Slipped."""
         lines = self._source.lines
         first, last = line - 1, event.end_mark.line
+        text = event.value
+        if self._source.is_odd and slips.has_odd_space(text) and (found := slips.find_odd_space(lines, first)):
+            raise _Slipped(*found)
         if last > first and (found := slips.joined(lines, first, last, in_flow=self._flow > 0)):
             raise _Slipped(*found)
         if not self._source.is_odd:
             return
-        text = event.value
-        if slips.has_odd_space(text) and (found := slips.find_odd_space(lines, first)):
-            raise _Slipped(*found)
         if not self._flow:
             below = place is None or (isinstance(place, Pairs) and waiting is not None and waiting[0] < line)
             if below and _kind(text) == "text" and (found := slips.items(lines, first)):

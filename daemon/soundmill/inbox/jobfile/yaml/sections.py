@@ -110,6 +110,8 @@ def _read_job(
             good = good and text is not None
             if text:
                 cells[key] = text
+            elif text is None and key == "prompt":
+                cells[key] = key  # it is there and has been refused, and is not to be told as missing too
         elif suggestion := nearly(key, KNOWN):
             problems.add(f"is not a field Soundmill knows{did_you_mean(suggestion)}", line, key)
             good = False

@@ -100,8 +100,8 @@ def find(lines: list[str], at: int, *, in_flow: bool) -> list[Slip]:
     """What is wrong on the line at this 0-based index, where the reader stumbled; with the same on other lines where
     that is a habit of the whole file's (tabs, other spaces, Markdown). `in_flow`: within brackets."""
     line = lines[at]
-    if _FENCE.fullmatch(line):
-        message = "``` belongs to Markdown, not to the job file; delete the line"
+    if fence := _FENCE.fullmatch(line):
+        message = f"{fence[1]} belongs to Markdown, not to the job file; delete the line"
         return [Slip(n + 1, message, "") for n, each in enumerate(lines) if _FENCE.fullmatch(each)]
     if found := find_odd_space(lines, at):
         return found
