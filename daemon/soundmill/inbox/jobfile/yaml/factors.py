@@ -56,7 +56,6 @@ def _read_templates(
         except Wrong as wrong:
             if not text:
                 problems.add(str(wrong), prompt[1] if prompt else text_line, "prompt", written)
-            templates[text] = Template("")
     return templates
 
 
@@ -77,16 +76,13 @@ def _baseline_level(axis: Axis, given: Entries, usual: Mapping[str, str], proble
         return usual[axis.name] if usual.get(axis.name) in axis.levels else first
     node = given[axis.name][1]
     text = plain_text(node, f"baseline {axis.name}", problems)
-    if text is None or not axis.levels:  # what is wrong with the levels has been told
-        return first
-    try:
-        wanted = level_value(axis.name, text, axis.sets_field)
-    except Wrong as wrong:
-        problems.add(str(wrong), node.line, f"baseline {axis.name}", text)
-        return first
-    for level in axis.levels:
-        if level_value(axis.name, level, axis.sets_field) == wanted:
-            return level
-    message = f"must be one of the factor's levels: {', '.join(axis.levels)}"
-    problems.add(message, node.line, f"baseline {axis.name}", text)
+    if text is not None and axis.levels:  # else what is wrong has been told
+        try:
+            wanted = level_value(axis.name, text, axis.sets_field)
+            for level in axis.levels:
+                if level_value(axis.name, level, axis.sets_field) == wanted:
+                    return level
+            raise Wrong(f"must be one of the factor's levels: {', '.join(axis.levels)}")
+        except Wrong as wrong:
+            problems.add(str(wrong), node.line, f"baseline {axis.name}", text)
     return first

@@ -82,7 +82,7 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
     if other := slips.holds(data[:4096].decode("utf-8-sig", "replace").splitlines()):
         problems.add(other, 1)
         return None
-    text = slips.Source(_UNSEEN.sub(b"", data, count=1))
+    text = slips.Source(_UNSEEN.sub(b"", data))
     again = 0
     found: list[slips.Slip] = []
     for _ in range(MOST_MENDED):

@@ -146,15 +146,13 @@ class TemplateSection:
         self._line = line
         self._base = base
         self._reader = reader
-        self._axes: list[Axis] = []
-        self.rows_due = self.jobs_due = 0
         try:
             self._template = Template(text)
         except Wrong as wrong:
             problems.add(str(wrong), line, "template", text)
             return
         names = self._template.names
-        self._axes = read_axes(variables, names, ("prompt",), "variables", problems)
+        self._axes: list[Axis] = read_axes(variables, names, ("prompt",), "variables", problems)
         check_placeholders(names, self._axes, "variables", line, "template", problems)
         self._design = FullFactorial([axis.levels for axis in self._axes])
         self.rows_due = self._design.size

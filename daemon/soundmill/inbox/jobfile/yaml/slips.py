@@ -321,7 +321,7 @@ def explain(error: yaml.MarkedYAMLError) -> str:
         mend = "put a text that contains a colon in quotes, and give each key its own line"
     elif "quoted scalar" in said:
         mend = "a quotation mark is never closed"
-    elif "expected key" in said or "block end" in said or "block mapping" in said:
+    elif "parsing a block" in said:
         mend = "check the indentation: keys that belong together start in the same column"
     else:
         mend = "see the line before it too"
