@@ -174,6 +174,19 @@ def test_a_share_is_told_by_its_file_system(major: int, minor: int, shared: bool
     assert not on_a_share(os.makedev(major, minor), tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "9p", "afs", "beegfs", "ceph", "cifs", "gfs2", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "prl_fs", "smb2",
+        "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "fuse", "fuseblk",
+    ],
+)  # fmt: skip
+def test_others_may_write_there_from_other_machines(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text(f"31 22 0:40 / /x rw - {kind} a rw\n32 22 0:41 / /y rw - x{kind}x a rw\n")
+    assert on_a_share(os.makedev(0, 40), tmp_path / "mounts")
+    assert not on_a_share(os.makedev(0, 41), tmp_path / "mounts")
+
+
 def test_the_table_of_processes_tells_who_writes_where_it_may_be_looked_into(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     flags = {"reads": "0100000", "writes": "0100001", "both": "02000002", "odd": None}

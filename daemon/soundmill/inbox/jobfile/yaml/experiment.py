@@ -261,7 +261,7 @@ def follow(asked: Asked, controls: Mapping[str, object], problems: Problems) -> 
     axes = extension.as_earlier(asked.axes, asked.is_sampled, earlier, asked.line_of("factors"), problems)
     asked = replace(asked, axes=axes)
     extension.check_controls(controls, earlier, asked.line_of("extends"), problems)
-    if asked.is_sampled and 0 < asked.n < earlier.drawn:
+    if asked.is_sampled and asked.n < earlier.drawn:
         message = f"must be at least the {earlier.drawn} conditions that batch {earlier.batch} has"
         problems.add(message, asked.line_of("n"), "n", str(asked.n))
     return asked, extension.done_before(earlier, asked.names)

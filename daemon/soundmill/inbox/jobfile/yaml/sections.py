@@ -58,7 +58,7 @@ class JobList:
             return None
         else:
             good = _read_job(node, cells, labels, lines, problems)
-            if good and "prompt" not in cells and "prompt" not in self._base and not node.entries.keys() & KNOWN:
+            if good and "prompt" not in self._base and not node.entries.keys() & KNOWN:
                 _say_what_the_prompt_became(node, labels, problems)
                 return None
         prompt = cells.get("prompt") or self._base.get("prompt", "")

@@ -294,7 +294,7 @@ def holds(lines: Iterable[str]) -> str | None:
     """Says of which other kind the file is, by its first line that is not blank."""
     first = next((line.strip() for line in lines if line.strip()), "")
     cells = [cell.strip(" \"'").lower() for cell in re.split("[,;\t]", first)]
-    if "prompt" in cells and not first.startswith(("{", "[", "-", "#")) and (len(cells) > 1 or ":" not in first):
+    if "prompt" in cells and not first.startswith(("{", "[", "-", "#")):
         return "its lines are those of a CSV file; give it a name that ends in .csv"
     return None
 
