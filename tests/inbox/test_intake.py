@@ -37,6 +37,7 @@ def test_a_good_file_becomes_a_batch_and_moves_to_accepted(intake: Intake, inbox
     assert names(inbox / "accepted" / MONTH) == {"themes.csv"}
     assert [job.prompt for job in ledger.jobs[outcome.ulid]] == ["calm piano"]
     assert intake.scan() == []
+    assert (intake.waiting, intake.more, intake.postponed) == (False, False, frozenset())
 
 
 def test_the_source_records_name_hash_and_size(intake: Intake, inbox: Path, ledger: Any) -> None:

@@ -46,6 +46,7 @@ WHOLE = [
     (b"jobs:\n- calm\n# the end:\n", ".yaml"),
     (b"jobs: [a: b: c]\nmore: x\n", ".yml"),
     (b"PK\x03\x04" + bytes(50), ".csv"),
+    (b"no workbook at all", ".xlsx"),
     (b"PK\x03\x04" + bytes(50) + b"PK\x05\x06" + bytes(18), ".xlsx"),
 ]
 OPEN_ENDED = [
@@ -86,6 +87,7 @@ PART = [
     (b"jobs: [calm, sto", ".yaml", STOPS),
     (b'jobs:\n- "calm pia', ".yaml", STOPS),
     (b"jobs:\n- prompt: calm\n  dura", ".yaml", STOPS),
+    (b"jobs:\n" + b"- [a]\n" * 60 + b"- [b", ".yaml", STOPS),
     (b"jobs:\n- prompt: calm\n  duration:", ".yaml", KEY),
     (b"name: x\njobs:\n", ".yaml", KEY),
     (b"jobs:\n- calm\n-", ".yaml", "a list's last item is missing"),
