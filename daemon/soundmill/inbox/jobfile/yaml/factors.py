@@ -9,9 +9,9 @@ from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, level_value, read_axes
 from soundmill.inbox.jobfile.yaml.designs import Condition
-from soundmill.inbox.jobfile.yaml.nodes import Node
+from soundmill.inbox.jobfile.yaml.nodes import Items, Node
 from soundmill.inbox.jobfile.yaml.template import Template
-from soundmill.inbox.jobfile.yaml.values import cell, items, pairs, plain_text
+from soundmill.inbox.jobfile.yaml.values import cell, pairs, plain_text
 from soundmill.words import did_you_mean
 
 EXAMPLE = "factors: {temperature: [0.7, 1.0]}"
@@ -43,8 +43,9 @@ def _read_templates(
     texts: list[tuple[str, int]] = [("", line)]
     if "prompt" in factors:
         quiet = Problems()  # read_axes tells what is wrong with the levels
-        nodes = items(factors["prompt"][1], "prompt", "", quiet)
-        texts = [(text, n.line) for n in nodes if (text := cell(n, "prompt", quiet))]
+        node = factors["prompt"][1]
+        nodes = node.items if isinstance(node, Items) else []
+        texts = [(text, each.line) for each in nodes if (text := cell(each, "prompt", quiet))]
     elif prompt is None:
         message = "needs a prompt: give one here, under defaults or as template, or make prompt a factor"
         problems.add(message, line, "experiment")
