@@ -54,7 +54,7 @@ def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
 
 def unit_of(info: FieldInfo) -> str:
     extra = info.json_schema_extra
-    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return str(extra["unit"]) if isinstance(extra, dict) else ""
 
 
 def choices(info: FieldInfo) -> tuple[str, ...]:
