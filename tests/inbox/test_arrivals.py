@@ -92,6 +92,11 @@ def test_a_file_that_never_rests_is_given_up_on(arrivals: Arrivals, inbox: Path,
     assert arrivals.notices == [Notice(kind="not here yet", file_name="a.csv", message=message)]
 
 
+def test_before_the_first_look_nothing_waits(arrivals: Arrivals) -> None:
+    assert (arrivals.waiting, arrivals.notices) == (0, [])
+    assert arrivals.taken("a.csv") is None
+
+
 def test_other_numbers_hold_from_the_next_look_on(arrivals: Arrivals, inbox: Path, clock: Any) -> None:
     (inbox / "a.csv").write_text("")
     arrivals.look()

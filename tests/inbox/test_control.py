@@ -111,6 +111,34 @@ def test_several_wishes_are_left_in_as_few_files_as_hold_them_and_come_in_their_
     assert [known for _, several in waiting(tmp_path / "long") for known in several] == long
 
 
+def test_a_file_of_wishes_is_as_large_as_it_may_be_and_no_larger(tmp_path: Path) -> None:
+    def sizes(longest: int) -> list[int]:
+        notes = [2000] * 31 + [longest]
+        wishes = [
+            (ulid, Control(action="note", target="a", note="n" * note))
+            for ulid, note in zip(ULIDS, notes, strict=False)
+        ]
+        paths = drop_all(tmp_path / "wanted" / str(longest), wishes)
+        return [path.stat().st_size for path in paths]
+
+    each = len(json.dumps({"action": "note", "target": "a", "who": "owner", "note": "", "ulid": ULIDS[0]}))
+    room = 65_536 - len(json.dumps({"wishes": []})) - 31 * (each + 2000 + 2) - (each + 2)
+    assert 0 < room < 2000
+    # The comma and the space behind the last are reckoned too.
+    assert sizes(room) == [65_536 - 2] and len(sizes(room + 1)) == 2
+
+
+def test_one_wish_may_stand_in_a_list(tmp_path: Path) -> None:
+    path = tmp_path / f"{ULIDS[0]}.json"
+    path.write_text(json.dumps({"wishes": [{"action": "pause", "target": "a"}]}))
+    assert read(path) == [(f"{ULIDS[0]}-1", Control(action="pause", target="a", keep_note=True))]
+
+
+def test_who_says_nothing_is_the_owner_and_means_the_usual_list() -> None:
+    wish = check({"action": "pick", "target": "a"})
+    assert (wish.who, wish.shortlist) == ("owner", "picks")
+
+
 def test_of_several_wishes_one_that_makes_no_sense_leaves_none(tmp_path: Path) -> None:
     good, bad = Control(action="pause", target="a"), Control(action="priority", target="a", priority=1001)
     with pytest.raises(InvalidControl, match="from -1000 to 1000"):
@@ -152,6 +180,9 @@ def test_a_wish_is_read_as_it_was_written(control: Control, tmp_path: Path) -> N
 def test_a_wish_says_only_what_is_not_understood(tmp_path: Path) -> None:
     assert plain(Control(action="pause", target="a", keep_note=True)) == {
         "action": "pause", "target": "a", "who": "owner",
+    }  # fmt: skip
+    assert plain(Control(action="cancel", target="a")) == {
+        "action": "cancel", "target": "a", "who": "owner", "note": None,
     }  # fmt: skip
     assert plain(Control(action="rate", target="a", stars=0)) == {
         "action": "rate", "target": "a", "who": "owner", "stars": None, "note": None,

@@ -37,6 +37,7 @@ def test_a_good_file_becomes_a_batch_and_moves_to_accepted(intake: Intake, inbox
     assert names(inbox / "accepted" / MONTH) == {"themes.csv"}
     assert [job.prompt for job in ledger.jobs[outcome.ulid]] == ["calm piano"]
     assert intake.scan() == []
+    assert (intake.waiting, intake.more, intake.postponed) == (False, False, frozenset())
 
 
 def test_the_source_records_name_hash_and_size(intake: Intake, inbox: Path, ledger: Any) -> None:
@@ -334,3 +335,25 @@ def test_a_name_dropped_over_and_over_is_numbered_without_counting_from_one(
     assert {"drop.csv", "drop-2.csv", "drop-50.csv"} <= names(inbox / "accepted" / MONTH)
     assert len(names(inbox / "accepted" / MONTH)) == 50
     assert len(looks) < 3 * 50  # counting from one each time would take 1275
+
+
+def test_a_claim_that_lies_in_the_inbox_again_is_given_up(
+    spool: Spool, inbox: Path, ledger: Any, clock: Any, new_ulid: Callable[[], str], rules_with: Any
+) -> None:
+    (inbox / "a.csv").write_text(GOOD)
+    (path,) = spool.settled()
+    claimed = spool.claim(path)
+    assert claimed is not None
+    os.link(claimed.path, inbox / "a.csv")
+    intake = restarted(inbox, clock, new_ulid, ledger, rules_with)
+    (outcome,) = intake.scan()
+    assert outcome.accepted and outcome.ulid != claimed.ulid and len(ledger.batches) == 1
+    assert names(inbox / ".claimed") == set()
+
+
+def test_the_rest_of_a_file_that_was_never_accepted_is_refused(intake: Intake, inbox: Path) -> None:
+    (inbox / "a.rest.csv").write_text(GOOD)
+    (outcome,) = intake.scan()
+    assert outcome.rejected and outcome.reason == (
+        "asks for the rest of a.csv, and no accepted file has that name; for all of it, rename it"
+    )

@@ -11,7 +11,7 @@ from inbox.conftest import MONTH
 from soundmill.disk import NotPlain, TooLarge
 from soundmill.errors import InvalidJobFile, Problem, UsageError
 from soundmill.inbox.names import asks_again, is_candidate, numbered, rest_of, tidy
-from soundmill.inbox.spool import Claimed, Spool, _is_free_or_of, explanation, submit
+from soundmill.inbox.spool import Claimed, Spool, _given_back, _is_free_or_of, explanation, submit
 
 
 @pytest.fixture
@@ -237,6 +237,22 @@ def test_a_file_that_was_being_given_back_is_taken_once(spool: Spool, inbox: Pat
     assert again is not None
     assert [claimed.ulid for claimed in spool.pending()] == [again.ulid]
     assert again.path.read_text() == "prompt\npiano\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "one"),
+    [
+        ({"a.csv"}, True),
+        ({"a.csv", "a-2.csv"}, True),
+        ({"a.csv", "a-99.csv"}, True),
+        ({"a.again.csv", "a-2.again.csv"}, True),
+        ({"a.csv", "a-100.csv"}, False),
+        ({"a.csv", "a-1.csv"}, False),
+        ({"a-2.csv", "a-3.csv"}, False),
+    ],
+)
+def test_a_file_is_looked_for_under_the_numbers_that_it_may_have_got(names: set[str], one: bool) -> None:
+    assert _given_back(names) is one
 
 
 def test_two_names_that_people_gave_one_file_are_two_files(spool: Spool, inbox: Path) -> None:

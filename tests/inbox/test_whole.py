@@ -46,6 +46,7 @@ WHOLE = [
     (b"jobs:\n- calm\n# the end:\n", ".yaml"),
     (b"jobs: [a: b: c]\nmore: x\n", ".yml"),
     (b"PK\x03\x04" + bytes(50), ".csv"),
+    (b"no workbook at all", ".xlsx"),
     (b"PK\x03\x04" + bytes(50) + b"PK\x05\x06" + bytes(18), ".xlsx"),
 ]
 OPEN_ENDED = [
@@ -86,6 +87,7 @@ PART = [
     (b"jobs: [calm, sto", ".yaml", STOPS),
     (b'jobs:\n- "calm pia', ".yaml", STOPS),
     (b"jobs:\n- prompt: calm\n  dura", ".yaml", STOPS),
+    (b"jobs:\n" + b"- [a]\n" * 60 + b"- [b", ".yaml", STOPS),
     (b"jobs:\n- prompt: calm\n  duration:", ".yaml", KEY),
     (b"name: x\njobs:\n", ".yaml", KEY),
     (b"jobs:\n- calm\n-", ".yaml", "a list's last item is missing"),
@@ -172,6 +174,19 @@ def test_a_share_is_told_by_its_file_system(major: int, minor: int, shared: bool
     (tmp_path / "mounts").write_text(MOUNTS)
     assert on_a_share(os.makedev(major, minor), tmp_path / "mounts") is shared
     assert not on_a_share(os.makedev(major, minor), tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "9p", "afs", "beegfs", "ceph", "cifs", "gfs2", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "prl_fs", "smb2",
+        "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "fuse", "fuseblk",
+    ],
+)  # fmt: skip
+def test_others_may_write_there_from_other_machines(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text(f"31 22 0:40 / /x rw - {kind} a rw\n32 22 0:41 / /y rw - x{kind}x a rw\n")
+    assert on_a_share(os.makedev(0, 40), tmp_path / "mounts")
+    assert not on_a_share(os.makedev(0, 41), tmp_path / "mounts")
 
 
 def test_the_table_of_processes_tells_who_writes_where_it_may_be_looked_into(tmp_path: Path) -> None:

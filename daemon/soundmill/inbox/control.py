@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -88,13 +88,13 @@ class Control:
     fingerprint: str | None = None
 
 
-ALWAYS = ("action", "target", "who")
-UNSAID = asdict(Control(action="cancel", target=""))
+# What goes without saying.
+UNSAID = {each.name: each.default for each in fields(Control) if each.name not in ("action", "target", "who")}
 
 
 def plain(control: Control) -> dict[str, Any]:
     """The wish as plain data: what `check` reads."""
-    said = {name: value for name, value in asdict(control).items() if name in ALWAYS or value != UNSAID[name]}
+    said = {name: value for name, value in asdict(control).items() if name not in UNSAID or value != UNSAID[name]}
     said.pop("keep_note", None)
     if not control.keep_note:
         said["note"] = control.note

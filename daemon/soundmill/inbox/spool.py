@@ -355,7 +355,7 @@ def _is_as_seen(path: Path, status: os.stat_result, seen: Ripe) -> bool:
 
 def _given_back(names: set[str]) -> bool:
     """Whether these are one name, or one is the other with the number that it got in the inbox."""
-    return any(names <= {name, numbered(name, number)} for name in names for number in range(1, GIVEN_BACK_AS))
+    return any(names <= {name, numbered(name, number)} for name in names for number in range(2, GIVEN_BACK_AS))
 
 
 def _errors_of(target: Path) -> Path:

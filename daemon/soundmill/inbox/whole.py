@@ -34,10 +34,9 @@ from pathlib import Path
 import yaml
 
 from soundmill.disk import open_plain
+from soundmill.inbox.jobfile.recognize import TABLE_SUFFIXES, YAML_SUFFIXES
 from soundmill.inbox.jobfile.table.archive import Archive, Unreadable
 
-TABLE_SUFFIXES = (".csv", ".tsv")
-YAML_SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 1 << 25  # bytes; of a larger file only the end is looked at
 END = 1 << 16  # bytes
 LONGEST_PARSED = 1 << 20  # bytes of YAML, a fifth of a second; of a longer one only the last line is looked at
@@ -223,7 +222,7 @@ class Witness:
 
 
 def ask_for_lease(path: Path) -> Writers:
-    """Take a read lease and give it back at once."""
+    """Take a read lease; to close the file gives it back at once."""
     if sys.platform != "linux":
         return Writers.UNKNOWN
     try:
@@ -235,7 +234,6 @@ def ask_for_lease(path: Path) -> Writers:
         # this one is ignored by everybody who does not ask for it.
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
         return Writers.SOMEBODY if error.errno == errno.EAGAIN else Writers.UNKNOWN
     finally:

@@ -140,3 +140,35 @@ def test_what_cannot_be_heard_is_a_problem_with_the_mend(folder: Path, kind: str
 def test_what_a_header_does_not_tell_is_left_to_the_engine(folder: Path) -> None:
     soundfile.write(folder / "apple.wav", np.full(8000, 0.1), 8000, format="CAF")
     assert read(folder, "prompt,duration,continue_from\na,0.5,apple.wav\n").job_count == 1
+
+
+def test_what_a_clip_begins_with_is_in_its_job_its_name_and_its_experiments_record(folder: Path) -> None:
+    factors = "factors: {melody: [one.wav, ./two.flac]}\n  prompt: a\n"
+    batch = read(folder, f"defaults: {{model: musicgen-melody}}\nexperiment:\n  {factors}", "jobs.yaml")
+    assert [(job.name, job.melody, job.continue_from, job.labels) for job in batch.jobs] == [
+        ("0001-one", folder / "one.wav", None, {}),
+        ("0002-two", folder / "two.flac", None, {}),
+    ]
+    factors = "factors: {continue_from: [three.ogg, four.mp3], temperature: [1]}\n  prompt: a\n"
+    batch = read(folder, f"experiment:\n  {factors}", "jobs.yaml")
+    assert [(job.name, job.melody, job.continue_from) for job in batch.jobs] == [
+        ("0001-three_temperature-1", None, folder / "three.ogg"),
+        ("0002-four_temperature-1", None, folder / "four.mp3"),
+    ]
+    for field, model in (("melody", "musicgen-melody"), ("continue_from", "tiny")):
+        given = f"defaults: {{model: {model}, {field}: one.wav}}\nclip_name: '{{{field}}}_{{temperature}}'\n"
+        batch = read(folder, f"{given}experiment: {{prompt: a, factors: {{temperature: [1, 2]}}}}", "jobs.yaml")
+        assert [job.name for job in batch.jobs] == ["one_1", "one_2"]
+        assert batch.experiment is not None
+        controls = batch.experiment["controls"]
+        assert isinstance(controls, dict)
+        assert {name: controls[name] for name in ("melody", "continue_from")} == {
+            "melody": None, "continue_from": None, field: "one.wav",
+        }  # fmt: skip
+
+
+def test_a_length_that_cannot_be_is_told_and_what_it_continues_is_not_held_against_it(folder: Path) -> None:
+    found = problems(folder, "prompt,duration,continue_from\na,31,forty.wav\nb,xx,forty.wav\n")
+    assert [(line, field) for line, field, _ in found] == [
+        (2, "duration"), (2, "continue_from"), (3, "duration"), (3, "continue_from"),
+    ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What becomes of job files, by tests/data/read.txt: each problem whole, or each job with all that was asked of it.
 
-The file has the name of each and its text, as JSON, then line by line what becomes of it. `python -m
-inbox.jobfile.test_read` writes that anew: look at what it has changed.
+The file has the name of each and its text, as JSON, then line by line what becomes of it; behind an @ which HOMES
+reads it. `python -m inbox.jobfile.test_read` writes that anew: look at what it has changed.
 """
 
 from __future__ import annotations
@@ -9,16 +9,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from inbox.conftest import make_rules
-from soundmill.errors import InvalidJobFile
+from soundmill.errors import InvalidJobFile, Problem
+from soundmill.inbox.jobfile.naming.pattern import Naming, Pattern
 from soundmill.inbox.jobfile.read import read_jobs
 from soundmill.jobs import JobSpec
 
+NOWHERE = Path("/nonexistent/in")
+USUALLY = make_rules(NOWHERE, max_jobs=100)
+HOMES = {
+    "": USUALLY,
+    "small": replace(USUALLY, max_jobs=3, default_duration=29.0),
+    "fenced": replace(
+        USUALLY,
+        input_folders=(NOWHERE,),
+        profiles=frozenset({"game", "web", "wwise"}),
+        delivery_folders=(Path("/deliveries"), Path("/mnt/share")),
+    ),
+    "named": replace(USUALLY, naming=Naming(pattern=Pattern("MX_{scene}_{take:02}"), key="names", line=None)),
+}
 CASES = Path(__file__).parents[2] / "data" / "read.txt"
 FILE = re.compile(r'# (\S.*?) (".*")\n((?:  .*\n)*)')
 USUAL = {
@@ -32,22 +46,37 @@ def test_a_job_file_becomes_its_jobs_or_its_problems(name: str, text: str, expec
     assert shown(name, json.loads(text)) == expected
 
 
+def all_cases() -> list[tuple[str, str, str]]:
+    return FILE.findall(CASES.read_text(encoding="utf-8"))
+
+
+def answer(case: tuple[str, str, str]) -> str:
+    return shown(case[0], json.loads(case[1]))
+
+
 def shown(name: str, text: str) -> str:
     return "".join(f"  {line}\n" for line in becomes(name, text))
 
 
 def becomes(name: str, text: str) -> Iterator[str]:
     try:
-        batch = read_jobs(text.encode(), name, make_rules(Path("/nonexistent/in"), max_jobs=100))
+        file_name, _, home = name.partition(" @")
+        batch = read_jobs(text.encode(), file_name, HOMES[home])
         jobs = list(batch.jobs)
     except InvalidJobFile as refused:
-        yield from map(str, refused.problems)
+        yield from map(said, refused.problems)
         return
     yield f"{batch.name}: {batch.kind}, {batch.job_count}, {batch.on_qc_fail}, {batch.priority}, {batch.labels}"
     for more in (batch.extends, batch.deliver, batch.experiment):
         if more is not None:
             yield repr(more)
     yield from map(told, jobs)
+
+
+def said(problem: Problem) -> str:
+    """As people read it, with the value that they see in a program's list alone."""
+    value = problem.value if problem.field is None else None
+    return str(problem) + ("" if value is None else f" [{value}]")
 
 
 def told(job: JobSpec) -> str:

@@ -70,6 +70,10 @@ def test_a_cell_stands_where_it_says_or_after_the_one_before_it() -> None:
     ]
 
 
+def test_a_value_outside_of_a_cell_belongs_to_none() -> None:
+    assert rows_of(book(f"<row><v>stray</v></row>{row('<v>stray</v>', cell('a'))}")) == [(2, ["a"])]
+
+
 def test_a_cell_that_the_last_column_holds_is_read_and_one_beyond_it_refused() -> None:
     assert rows_of(book(row(cell("x", "BXX1"))))[0][1] == [*[""] * (MOST_COLUMNS - 1), "x"]
     assert refused(book(row(cell("x", "BXY1")))) == "has more than 2,000 columns"

@@ -224,3 +224,7 @@ def test_what_could_not_be_read_is_not_gone_on_with_where_it_adds_no_problem_to_
 def test_a_templates_count_is_read_as_every_jobs_is(count: str, rules: Rules) -> None:
     text = f"defaults: {{count: {count}}}\ntemplate: '{{a}} x'\nvariables: {{a: [b, c]}}\n"
     assert batch_of(text, rules).job_count == 4
+
+
+def test_the_part_that_is_looked_through_for_another_kind_of_file_may_end_within_a_letter(rules: Rules) -> None:
+    assert read_jobs(("#" + "é" * 3000 + "\njobs: [a]\n").encode(), "x.yaml", rules).job_count == 1

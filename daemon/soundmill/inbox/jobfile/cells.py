@@ -54,7 +54,7 @@ def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
 
 def unit_of(info: FieldInfo) -> str:
     extra = info.json_schema_extra
-    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return str(extra["unit"]) if isinstance(extra, dict) else ""
 
 
 def choices(info: FieldInfo) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Field:
         try:
             return self._read(text)
         except ValidationError as error:
-            raise Wrong(self._explain(text, error.errors(include_url=False)[0]["type"])) from None
+            raise Wrong(self._explain(text, error.errors()[0]["type"])) from None
 
     def _thousands(self, text: str, mark: str) -> str:
         digits = text.lstrip("+-")
@@ -125,7 +125,7 @@ class Field:
             return "must be true or false"
         unit = f" {'seconds' if self._unit == 's' else self._unit}" if self._unit else ""
         kind = "a whole number" if self.is_whole else "a number"
-        return f"must be {kind} from {self._low or 0:,g} to {_plain(self._high)}{unit}"
+        return f"must be {kind} from {self._low or 0:,g} to {self._high or 0:,.16g}{unit}"  # a seed has 16 digits
 
     def _explain(self, text: str, kind: str) -> str:
         if kind == "string_too_long":
@@ -163,16 +163,12 @@ class Field:
         if seconds <= self._high:
             return f"write minutes and seconds as seconds: {seconds}"
         meant = 60 * parts[0] + parts[1]
-        if parts[2:] == [0] and 0 < meant <= self._high:
+        if parts[2:] == [0] and meant <= self._high:
             return (
                 f"{seconds:,} seconds are too long; perhaps {meant // 3600}:{meant // 60 % 60:02d}:{meant % 60:02d} "
                 f"was meant: write {meant}"
             )
         return f"{seconds:,} seconds are too long"
-
-
-def _plain(number: float | None) -> str:
-    return f"{number:,.0f}" if number is not None and number == int(number) else f"{number:,g}"
 
 
 def readers(model: type[BaseModel], *names: str) -> Mapping[str, Field]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soundmill.errors import InvalidJobFile, Problem
+from soundmill.words import count
 
 MOST_REPORTED = 200  # nobody reads more, and a 100,000-row file with one wrong column would have as many
 MOST_SHOWN = 60  # characters of a value
@@ -56,5 +57,5 @@ class Problems:
             return
         listed = sorted(self._found, key=lambda problem: problem.line or 0)
         if self._unreported:
-            listed.append(Problem(message=f"and {self._unreported:,} more problems, not listed here"))
+            listed.append(Problem(message=f"and {count(self._unreported, 'more problem')}, not listed here"))
         raise InvalidJobFile(listed)

@@ -22,7 +22,6 @@ from soundmill.words import count, span
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Models hear half a minute, or the clip's length, of a melody: a whole concert or a day's recording is a mistake.
 LONGEST_MELODY_S = 3600.0
-SHORTEST_DURATION_S = 0.5
 SLOWEST_BPM = 20.0
 SAME_LENGTH_S = 0.001
 # Columns mostly hold few different values; choices are some 300 bytes each.
@@ -190,8 +189,9 @@ class RowReader:
                 self._check_length(field, files[field], duration, model)
             except Wrong as wrong:
                 faults.append(Fault(field, given[field], str(wrong)))
-        if faults or isinstance(model, str) or duration is None:
+        if faults:
             return tuple(faults)
+        assert not isinstance(model, str) and duration is not None
         given["duration"] = duration
         return Choice(
             model=model.name,
@@ -231,7 +231,7 @@ class RowReader:
                 f"is {duration * bpm / 60:.4g} beats at {bpm:g} bpm, so a loop of it would stumble; "
                 f"write bars in its place: {ways}",
             )
-        if length > longest - spare or (bars and length < SHORTEST_DURATION_S):  # a duration's own least is the field's
+        if length > longest - spare:
             raise WrongLength(field, _not_so_long(model.name, length, longest, spare, bars, bpm))
         return length
 
@@ -297,8 +297,6 @@ class RowReader:
 
 def _not_so_long(model: str, length: float, longest: float, spare: float, bars: int, bpm: float) -> str:
     lead = f"{bars} bars at {bpm:g} bpm are {length:.4g} s; " if bars else ""
-    if length < SHORTEST_DURATION_S:
-        return f"{lead}a clip is {SHORTEST_DURATION_S:g} s or longer"
     if spare:
         return (
             f"{lead}{model} makes loops of at most {longest - spare:.4g} s: they are folded out of {spare:.3g} s more"

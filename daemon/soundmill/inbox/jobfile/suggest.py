@@ -10,14 +10,11 @@ from soundmill.words import distance, normal
 
 # Words people do label their rows with, one or two letters away from a field. A typing error that
 # happens to be one of them becomes a label; that is the price of letting `speed` be a column.
-ORDINARY_WORDS = frozenset(
-    {"speed", "seen", "see", "need", "feed", "deed", "reed", "weed", "send", "shed", "sped", "steed"}  # seed
-    | {"mode", "modes", "modal", "mod", "node", "motel"}  # model
-    | {"county", "country", "court", "mount", "amount", "account", "mound", "round", "sound"}  # count
-    | {"bass", "bar", "bard", "barn", "bark", "base", "cars", "wars", "ears"}  # bars
-    | {"look", "lore", "loot", "loom", "coop", "hoop"}  # loop
-    | {"form", "formal", "promo", "melodic", "melodist", "malady"}  # format, prompt, melody
+_ORDINARY = (
+    "speed seen see need feed deed reed weed send shed sped steed mode modes modal motel county court mount bass bar "
+    "bard barn bark cars wars ears look loot loom coop hoop formal"
 )
+ORDINARY_WORDS = frozenset(_ORDINARY.split())
 
 
 def nearly(name: str, known: Iterable[str]) -> str | None:

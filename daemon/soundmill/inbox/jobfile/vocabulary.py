@@ -121,7 +121,7 @@ def meaning(name: str, fields: tuple[str, ...]) -> Meaning:
     words = _words(_BRACKETS.sub(" ", shown))
     key = "_".join(words)
     field = _field(key, fields)
-    if field is None and len(words) > 1 and (words[-1] in SECONDS or words[-1] in _OTHER_UNITS):
+    if field is None and words and (words[-1] in SECONDS or words[-1] in _OTHER_UNITS):
         stem = words[:-1]
         while stem and stem[-1] in _LEADS:
             stem.pop()

@@ -57,9 +57,7 @@ def as_written(text: str) -> str:
 def _composed(text: str, table: _Table) -> str:
     """What `table` makes of the text, NFC, and without marks that have no letter to stand on."""
     kept = unicodedata.normalize("NFC", text).translate(table)
-    text = unicodedata.normalize("NFC", kept)
-    if text != kept:  # without what nobody sees, letters and marks may have met
-        text = text.translate(table)
+    text = unicodedata.normalize("NFC", kept)  # without what nobody sees, letters and marks may have met
     if _joins.isdisjoint(text):
         return text
     return "".join([each for each in clusters(text) if each[0] not in _joins])

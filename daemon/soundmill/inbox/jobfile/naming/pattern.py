@@ -51,7 +51,8 @@ class Pattern:
         self.fields = [piece for piece in self.pieces if isinstance(piece, Field)]
         if not self.fields:
             raise Wrong("needs a {field}, as in MX_{place}_{take:02}: all clips would have one name")
-        safe_name("".join([piece if isinstance(piece, str) else "x" for piece in self.pieces]))
+        # What fills a field must not make a device's name here: au{place} is none.
+        safe_name("".join([piece if isinstance(piece, str) else "xx" for piece in self.pieces]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,9 +73,7 @@ def _explain(error: csv.Error) -> str:
             f"a cell has more than {csv.field_size_limit():,} characters; "
             "perhaps a quotation mark that opens on or below this line is never closed"
         )
-    if "expected after" in text:
-        return 'text follows a closing quotation mark; inside quotes, write a quotation mark twice: "a 7"" single"'
-    return f"cannot be read as CSV: {text}"
+    return 'text follows a closing quotation mark; inside quotes, write a quotation mark twice: "a 7"" single"'
 
 
 def _delimiter_of(lines: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_NOTHING = frozenset({"nan", "null", "none", "nil", "n/a", "undefined", "tbd", "todo", "k.a."})
+_NOTHING = frozenset({"nan", "null", "none", "nil", "n/a", "undefined", "tbd", "todo", "k.a"})
 _SUMS = (
     "total totals grand_total subtotal sub_total sum gesamt summe zwischensumme insgesamt somme sous_total totale suma "
     "totaal toplam итого сумма 合计 合計 总计 小计 小計"

@@ -75,6 +75,7 @@ class Table:
         shared_at = [header.known.get(name, width) for name in SHARED_FIELDS]
         commas = [(i, self._may_part_thousands(name, header)) for name, i in header.known.items() if name in _FLOATS]
         columns = {normal(name): i for name, i in (*header.known.items(), *labels) if i != prompt_at}
+        fillers = [name for name in (*header.known, *header.labels) if name != "prompt"]
         read = self._reader.read
         position = 0
         for line, last, cells in self._source.records(problems):
@@ -94,12 +95,10 @@ class Table:
             if len(cells) == 1 < width and (why := self._other_delimiter(header, cells[0])):
                 problems.add(why, line, None, cells[0])
                 continue
-            if len(cells) > width:
-                if any(cells[width:]):
-                    if not wrong:
-                        problems.add(self._too_many(header, cells), line)
-                    continue  # from the comma too many on, each cell stands in the wrong column
-                del cells[width:]
+            if any(cells[width:]):
+                if not wrong:
+                    problems.add(self._too_many(header, cells), line)
+                continue  # from the comma too many on, each cell stands in the wrong column
             # One blank more than the header has columns: where columns that are not there are found.
             cells += [""] * (width + 1 - len(cells))
             for i in nameless:
@@ -112,7 +111,7 @@ class Table:
             wrong = self._read_numbers(header, commas, cells, line, problems) or wrong
             if may_have(prompt):
                 try:
-                    prompt = fill(prompt, _value_of(columns, cells), unfilled(header.labels))
+                    prompt = fill(prompt, _value_of(columns, cells), unfilled(fillers))
                 except Wrong as error:
                     problems.add(str(error), line, "prompt", prompt)
                     wrong = True
@@ -160,7 +159,7 @@ class Table:
                 message = f"may be {many} or {found[1]}.{found[2]}: write {many}, or {found[1]}"
                 problems.add(message, line, header.names[i], cells[i])
                 wrong = True
-            if _NUMBER.fullmatch(cells[i]) and len(cells[i]) < 30:
+            if _NUMBER.fullmatch(cells[i]):
                 cells[i] = f"{float(cells[i]) * factor:.10g}"
         seed = "" if self._source.delimiter else cells[header.known.get("seed", -1)]
         if len(seed) == 16 and seed.endswith("0"):
@@ -210,16 +209,15 @@ class Table:
 
 def _find_header(source: Source, problems: Problems) -> Header | None:
     problems.place = source.place
-    top = [
-        (line, last, cells) for line, last, cells in islice(source.records(problems), 40) if any(map(str.strip, cells))
-    ]
+    filled = (record for record in source.records(problems) if any(map(str.strip, record[2])))
+    top = list(islice(filled, 1 + MOST_TITLE_ROWS))
     if not top:
         if not problems:
             problems.add("the file is empty", None)
         return None
     line, last, cells = top[0]
     if not names_prompt(cells) and not any(meaning_of(cell[:60]).key in PROMPTS for cell in cells):
-        below = next((at for at, _, cells in top[1 : 1 + MOST_TITLE_ROWS] if names_prompt(cells)), None)
+        below = next((at for at, _, cells in top[1:] if names_prompt(cells)), None)
         if below is not None:
             where = "row" if source.place else "line"
             title = next(cell for cell in cells if cell.strip())

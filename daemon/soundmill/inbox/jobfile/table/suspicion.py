@@ -52,7 +52,7 @@ def unclosed(cells: Sequence[str], delimiter: str) -> str | None:
         if any(mark in cell[1:] for mark in closing) if sure else cell[1:].endswith(tuple(closing)):
             continue
         if sure or any(each.endswith(tuple(closing)) for each in cells[i + 1 :]):
-            kind = f"a text that contains {SPOKEN[delimiter]}" if delimiter else "it"
+            kind = f"a text that contains {SPOKEN[delimiter]}"
             return f'begins with {cell[0]}, which keeps no text together; put {kind} in straight marks, " (U+0022)'
     return None
 
@@ -70,7 +70,7 @@ def unfilled(columns: Collection[str]) -> Callable[[str, str | None], str]:
                 return f"{shown} is another tool's wildcard, and nothing fills it here; {how}"
         if value is not None:
             return f"{shown} has nothing to be filled with: the row's cell is blank"
-        known = f"the columns are {', '.join(columns)}; " if columns else ""
-        return f"{shown} is filled by no column; {known}or {how}; {{{shown}}} stands for {shown} itself"
+        known = f"the columns are {', '.join(columns)}; or " if columns else ""
+        return f"{shown} is filled by no column; {known}{how}; {{{shown}}} stands for {shown} itself"
 
     return why

@@ -142,7 +142,10 @@ def read_experiment(
     `prompt` is what defaults or template say; the section may say its own.
     """
     told = len(problems)
-    asked = parse(node, prompt, base, rules, problems)
+    entries = pairs(node, "experiment", EXAMPLE, problems)
+    if len(problems) > told:
+        return None
+    asked = parse(entries, node.line, prompt, base, rules, problems)
     validate(asked, problems)
     controls: Mapping[str, object] = {}
     done: extension.Done = {}
@@ -170,13 +173,17 @@ def read_experiment(
 
 
 def parse(
-    node: Node, prompt: tuple[str, int] | None, base: Mapping[str, str], rules: Rules, problems: Problems
+    entries: Entries,
+    line: int,
+    prompt: tuple[str, int] | None,
+    base: Mapping[str, str],
+    rules: Rules,
+    problems: Problems,
 ) -> Asked:
     """Each key by itself, and the experiment that `extends` names."""
-    entries = pairs(node, "experiment", EXAMPLE, problems)
-    for key, (line, _) in entries.items():
+    for key, (at, _) in entries.items():
         if key not in ExperimentModel.model_fields:
-            unknown_key(key, line, "in an experiment", ExperimentModel.model_fields, problems)
+            unknown_key(key, at, "in an experiment", ExperimentModel.model_fields, problems)
     given = {
         name: value(entries[name][1], EXPERIMENT_FIELDS[name], problems)
         for name in ("design", "replicates", "n")
@@ -185,10 +192,11 @@ def parse(
     replicates: int = given.get("replicates") or count_of(base)
     if "prompt" in entries:
         text = words(entries["prompt"][1], "prompt", problems)
-        prompt = (text, entries["prompt"][0]) if text else prompt
-    axes, templates = read_factors(entries, prompt, node.line, problems)
+        if text or text is None:  # one that has been refused is not told as missing too
+            prompt = text or "", entries["prompt"][0]
+    axes, templates = read_factors(entries, prompt, line, problems)
     return Asked(
-        line=node.line,
+        line=line,
         entries=entries,
         design=given.get("design") or LEVEL_DESIGNS[0],
         n=given.get("n") or 0,
@@ -253,7 +261,7 @@ def follow(asked: Asked, controls: Mapping[str, object], problems: Problems) -> 
     axes = extension.as_earlier(asked.axes, asked.is_sampled, earlier, asked.line_of("factors"), problems)
     asked = replace(asked, axes=axes)
     extension.check_controls(controls, earlier, asked.line_of("extends"), problems)
-    if asked.is_sampled and 0 < asked.n < earlier.drawn:
+    if asked.is_sampled and asked.n < earlier.drawn:
         message = f"must be at least the {earlier.drawn} conditions that batch {earlier.batch} has"
         problems.add(message, asked.line_of("n"), "n", str(asked.n))
     return asked, extension.done_before(earlier, asked.names)

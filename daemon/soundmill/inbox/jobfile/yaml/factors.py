@@ -9,9 +9,9 @@ from soundmill.inbox.jobfile.problems import Problems
 from soundmill.inbox.jobfile.suggest import closest
 from soundmill.inbox.jobfile.yaml.axes import Axis, check_placeholders, level_value, read_axes
 from soundmill.inbox.jobfile.yaml.designs import Condition
-from soundmill.inbox.jobfile.yaml.nodes import Node
+from soundmill.inbox.jobfile.yaml.nodes import Items, Node
 from soundmill.inbox.jobfile.yaml.template import Template
-from soundmill.inbox.jobfile.yaml.values import cell, items, pairs, plain_text
+from soundmill.inbox.jobfile.yaml.values import cell, pairs, plain_text
 from soundmill.words import did_you_mean
 
 EXAMPLE = "factors: {temperature: [0.7, 1.0]}"
@@ -24,10 +24,11 @@ def read_factors(
 ) -> tuple[list[Axis], Mapping[str, Template]]:
     """The factors of the experiment on `line`, and its prompts: one for each level of the factor `prompt`, or
     under "" the one prompt there is."""
+    told = len(problems)
     factors = (
         pairs(entries["factors"][1], "factors", "{temperature: [0.7, 1.0]}", problems) if "factors" in entries else {}
     )
-    if not factors:
+    if not factors and len(problems) == told:
         problems.add(f"needs at least one factor, as in {EXAMPLE}", line, "experiment")
     templates = _read_templates(factors, prompt, line, problems)
     names = [name for template in templates.values() for name in template.names]
@@ -42,8 +43,9 @@ def _read_templates(
     texts: list[tuple[str, int]] = [("", line)]
     if "prompt" in factors:
         quiet = Problems()  # read_axes tells what is wrong with the levels
-        nodes = items(factors["prompt"][1], "prompt", "", quiet)
-        texts = [(text, n.line) for n in nodes if (text := cell(n, "prompt", quiet))]
+        node = factors["prompt"][1]
+        nodes = node.items if isinstance(node, Items) else []
+        texts = [(text, each.line) for each in nodes if (text := cell(each, "prompt", quiet))]
     elif prompt is None:
         message = "needs a prompt: give one here, under defaults or as template, or make prompt a factor"
         problems.add(message, line, "experiment")
@@ -55,7 +57,6 @@ def _read_templates(
         except Wrong as wrong:
             if not text:
                 problems.add(str(wrong), prompt[1] if prompt else text_line, "prompt", written)
-            templates[text] = Template("")
     return templates
 
 
@@ -76,16 +77,13 @@ def _baseline_level(axis: Axis, given: Entries, usual: Mapping[str, str], proble
         return usual[axis.name] if usual.get(axis.name) in axis.levels else first
     node = given[axis.name][1]
     text = plain_text(node, f"baseline {axis.name}", problems)
-    if text is None or not axis.levels:  # what is wrong with the levels has been told
-        return first
-    try:
-        wanted = level_value(axis.name, text, axis.sets_field)
-    except Wrong as wrong:
-        problems.add(str(wrong), node.line, f"baseline {axis.name}", text)
-        return first
-    for level in axis.levels:
-        if level_value(axis.name, level, axis.sets_field) == wanted:
-            return level
-    message = f"must be one of the factor's levels: {', '.join(axis.levels)}"
-    problems.add(message, node.line, f"baseline {axis.name}", text)
+    if text is not None and axis.levels:  # else what is wrong has been told
+        try:
+            wanted = level_value(axis.name, text, axis.sets_field)
+            for level in axis.levels:
+                if level_value(axis.name, level, axis.sets_field) == wanted:
+                    return level
+            raise Wrong(f"must be one of the factor's levels: {', '.join(axis.levels)}")
+        except Wrong as wrong:
+            problems.add(str(wrong), node.line, f"baseline {axis.name}", text)
     return first

@@ -82,7 +82,7 @@ def read_yaml(data: bytes, problems: Problems) -> Node | None:
     if other := slips.holds(data[:4096].decode("utf-8-sig", "replace").splitlines()):
         problems.add(other, 1)
         return None
-    text = slips.Source(_UNSEEN.sub(b"", data, count=1))
+    text = slips.Source(_UNSEEN.sub(b"", data))
     again = 0
     found: list[slips.Slip] = []
     for _ in range(MOST_MENDED):
@@ -129,7 +129,7 @@ class _Composer:
         root: Node | None = None
         documents = 0
         stack: list[Items | Pairs] = []
-        keys: list[tuple[int, str] | None] = []  # for each open mapping, the key that waits for its value
+        waiting: tuple[int, str] | None = None  # the key, of the innermost mapping, that waits for its value
         careful = self._source.is_odd
         commented = self._source.lines if self._source.has_comments else None
         for event in events:
@@ -138,7 +138,6 @@ class _Composer:
             line = mark.line + 1
             if kind is yaml.ScalarEvent or kind in _OTHER_NODES:
                 place = stack[-1] if stack else None
-                waiting = keys[-1] if keys else None
                 is_key = waiting is None and isinstance(place, Pairs)
                 node: Node
                 if kind is yaml.ScalarEvent:
@@ -154,20 +153,18 @@ class _Composer:
                 elif isinstance(place, Items):
                     place.items.append(node)
                 elif waiting is None:
-                    keys[-1] = self._key(node, place)
+                    waiting = self._key(node, place)
                 else:
                     place.entries.setdefault(waiting[1], (waiting[0], node))
-                    keys[-1] = None
+                    waiting = None
                 if not isinstance(node, Scalar):
                     if self._flow or event.flow_style:
                         self._flow += 1
                     stack.append(node)
-                    keys.append(None)
                     if len(stack) > DEEPEST:
                         self._stop(f"is nested more than {DEEPEST} levels deep", line)
             elif kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
                 stack.pop()
-                keys.pop()
                 self._flow -= self._flow > 0
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
@@ -236,13 +233,13 @@ class _Composer:
         """Looks at a plain text for what was meant otherwise. Raises _Slipped."""
         lines = self._source.lines
         first, last = line - 1, event.end_mark.line
+        text = event.value
+        if self._source.is_odd and slips.has_odd_space(text) and (found := slips.find_odd_space(lines, first)):
+            raise _Slipped(*found)
         if last > first and (found := slips.joined(lines, first, last, in_flow=self._flow > 0)):
             raise _Slipped(*found)
         if not self._source.is_odd:
             return
-        text = event.value
-        if slips.has_odd_space(text) and (found := slips.find_odd_space(lines, first)):
-            raise _Slipped(*found)
         if not self._flow:
             below = place is None or (isinstance(place, Pairs) and waiting is not None and waiting[0] < line)
             if below and _kind(text) == "text" and (found := slips.items(lines, first)):

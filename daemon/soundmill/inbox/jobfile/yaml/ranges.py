@@ -71,8 +71,7 @@ def _decimals(span: float) -> int:
 
 def _written(number: Decimal) -> str:
     """Without needless zeros, and without an exponent."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{number:f}".rstrip("0").rstrip(".")  # there is a point: these numbers were floats
 
 
 def read_range(name: str, node: Pairs, sets_field: bool, problems: Problems) -> Range | None:

@@ -51,10 +51,8 @@ def sample(
 def centred(column: Sequence[float]) -> list[float]:
     """Each number moved to the middle of its stratum: levels then occur equally often, or differ by one."""
     order = sorted(range(len(column)), key=column.__getitem__)
-    middles = [0.0] * len(column)
-    for rank, index in enumerate(order):
-        middles[index] = (rank + 0.5) / len(column)
-    return middles
+    ranks = {index: rank for rank, index in enumerate(order)}
+    return [(ranks[index] + 0.5) / len(column) for index in range(len(column))]
 
 
 def most_conditions(axes: Sequence[Axis]) -> int:

@@ -58,7 +58,7 @@ class JobList:
             return None
         else:
             good = _read_job(node, cells, labels, lines, problems)
-            if good and "prompt" not in cells and "prompt" not in self._base and not node.entries.keys() & KNOWN:
+            if good and "prompt" not in self._base and not node.entries.keys() & KNOWN:
                 _say_what_the_prompt_became(node, labels, problems)
                 return None
         prompt = cells.get("prompt") or self._base.get("prompt", "")
@@ -110,6 +110,8 @@ def _read_job(
             good = good and text is not None
             if text:
                 cells[key] = text
+            elif text is None and key == "prompt":
+                cells[key] = key  # it is there and has been refused, and is not to be told as missing too
         elif suggestion := nearly(key, KNOWN):
             problems.add(f"is not a field Soundmill knows{did_you_mean(suggestion)}", line, key)
             good = False
@@ -144,15 +146,13 @@ class TemplateSection:
         self._line = line
         self._base = base
         self._reader = reader
-        self._axes: list[Axis] = []
-        self.rows_due = self.jobs_due = 0
         try:
             self._template = Template(text)
         except Wrong as wrong:
             problems.add(str(wrong), line, "template", text)
             return
         names = self._template.names
-        self._axes = read_axes(variables, names, ("prompt",), "variables", problems)
+        self._axes: list[Axis] = read_axes(variables, names, ("prompt",), "variables", problems)
         check_placeholders(names, self._axes, "variables", line, "template", problems)
         self._design = FullFactorial([axis.levels for axis in self._axes])
         self.rows_due = self._design.size

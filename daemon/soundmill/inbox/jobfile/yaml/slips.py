@@ -100,8 +100,8 @@ def find(lines: list[str], at: int, *, in_flow: bool) -> list[Slip]:
     """What is wrong on the line at this 0-based index, where the reader stumbled; with the same on other lines where
     that is a habit of the whole file's (tabs, other spaces, Markdown). `in_flow`: within brackets."""
     line = lines[at]
-    if _FENCE.fullmatch(line):
-        message = "``` belongs to Markdown, not to the job file; delete the line"
+    if fence := _FENCE.fullmatch(line):
+        message = f"{fence[1]} belongs to Markdown, not to the job file; delete the line"
         return [Slip(n + 1, message, "") for n, each in enumerate(lines) if _FENCE.fullmatch(each)]
     if found := find_odd_space(lines, at):
         return found
@@ -294,7 +294,7 @@ def holds(lines: Iterable[str]) -> str | None:
     """Says of which other kind the file is, by its first line that is not blank."""
     first = next((line.strip() for line in lines if line.strip()), "")
     cells = [cell.strip(" \"'").lower() for cell in re.split("[,;\t]", first)]
-    if "prompt" in cells and not first.startswith(("{", "[", "-", "#")) and (len(cells) > 1 or ":" not in first):
+    if "prompt" in cells and not first.startswith(("{", "[", "-", "#")):
         return "its lines are those of a CSV file; give it a name that ends in .csv"
     return None
 
@@ -321,7 +321,7 @@ def explain(error: yaml.MarkedYAMLError) -> str:
         mend = "put a text that contains a colon in quotes, and give each key its own line"
     elif "quoted scalar" in said:
         mend = "a quotation mark is never closed"
-    elif "expected key" in said or "block end" in said or "block mapping" in said:
+    elif "parsing a block" in said:
         mend = "check the indentation: keys that belong together start in the same column"
     else:
         mend = "see the line before it too"

@@ -33,7 +33,7 @@ def foreign(piece: str) -> str | None:
     """How what other tools choose by is written here; None for anything else."""
     kind, shown = kind_of(piece), shorten(piece)
     if kind == "wildcard":
-        name = re.sub(r"\W+", "_", piece.strip("_*")).strip("_") or "mood"
+        name = re.sub(r"\W+", "_", piece).strip("_")
         return (
             f"{shown} is another tool's wildcard; write {{{name}}} in a template and list what it may be under "
             f"variables: {{{name}: [calm, tense]}}"

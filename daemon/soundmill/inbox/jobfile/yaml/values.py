@@ -121,7 +121,7 @@ def items(node: Node, what: str, example: str, problems: Problems) -> list[Node]
 def unknown_key(key: str, line: int, where: str, known: Iterable[str], problems: Problems) -> None:
     """Tells that a key has no meaning here, and which one may have been meant."""
     known = tuple(known)
-    if key in KNOWN and where != "defaults":
+    if key in KNOWN:
         problems.add(f"has no place {where}; put it under defaults", line, key)
         return
     suggestion = closest(key, known)
