@@ -17,6 +17,8 @@ from soundmill.inbox.jobfile.yaml.sections import JobList, TemplateSection
 from soundmill.inbox.jobfile.yaml.values import cell, is_told, items, pairs, unknown_key, value, words
 from soundmill.jobs import DeliveryAsked, QcAction
 
+WORK = frozenset({"jobs", "template", "variables", "experiment"})  # what makes jobs
+
 
 class Document:
     """The rows of a YAML job file: its list of jobs, then its template's, then its experiment's."""
@@ -50,11 +52,19 @@ class Document:
             before += section.rows_due
 
     def _understand(self, entries: Mapping[str, tuple[int, Node]], rules: Rules, problems: Problems) -> None:
-        for key, (line, _) in entries.items():
-            if key in Experiment.model_fields and key not in KNOWN:
+        works = not WORK.isdisjoint(entries)
+        listed = None if works else _list_of_jobs(entries)
+        for key, (line, node) in entries.items():
+            if node is listed:
+                problems.add("is not known at the top of the file; did you mean jobs?", line, key)
+            elif key == "prompt" and not works:
+                problems.add("has no place at the top of the file; write jobs: [calm piano]", line, key)
+            elif key in Experiment.model_fields and key not in KNOWN:
                 problems.add("has no place at the top of the file; put it under experiment", line, key)
             elif key not in JobFile.model_fields:
                 unknown_key(key, line, "at the top of the file", JobFile.model_fields, problems)
+        if listed is not None:
+            entries = {**entries, "jobs": (listed.line, listed)}  # so that its rows are looked at, too
         self._understand_names(entries, problems)
         if "on_qc_fail" in entries:
             self.on_qc_fail = value(entries["on_qc_fail"][1], FILE_FIELDS["on_qc_fail"], problems)
@@ -143,6 +153,13 @@ class Document:
         if text == "":
             problems.add("is blank", entries["template"][0], "template")
         return prompt
+
+
+def _list_of_jobs(entries: Mapping[str, tuple[int, Node]]) -> Items | None:
+    """A list under a name of somebody's own, such as clips or prompts."""
+    known = {*JobFile.model_fields, *Experiment.model_fields, *KNOWN}
+    lists = (node for key, (_, node) in entries.items() if key not in known and isinstance(node, Items) and node.items)
+    return next(lists, None)
 
 
 def _defaults(

@@ -43,13 +43,14 @@ _NO_SPACE = re.compile(r"(\w[\w ]{0,98}?)[ \t]*([:：])(?!//)[ \t]*(\S.*)")
 _DASH = re.compile(rf"(?P<dash>-(?![-\s\d.])|[{_BULLETS}]|\*(?=[ \t]))[ \t]*(?P<item>\S.*)")
 _FENCE = re.compile(r"[ \t]*(```|~~~)[\w ]*")
 _MARKED = re.compile(r"(?:[\[{,]|: )[ \t]*(?P<text>[*&@`%!|>][^,\[\]{}]*)")
+_NO_MARK = re.compile(r"prompt[ \t]+([^\s:=;].*)")
 _NO_COLON = re.compile(r"(\w+)[ \t]*(?:[;=][ \t]*(.*))?")
 
 
 # Where no line has one of these, no plain text needs a second look.
 _HASH = re.compile(rb"\S[ \t]+#")
-_ODD_LINE = re.compile(
-    rb"[\n\r][ \t]*+(?:-[^\s-]|\*[ \t]|(?:-[ \t]+)*(?:\? |\w++[ \t]*+(?:=|:[^\s/])))"  # by a first letter: fast
+_ODD_LINE = re.compile(  # by a first letter: fast
+    rb"[\n\r][ \t]*+(?:-[^\s-]|\*[ \t]|(?:-[ \t]+)*(?:\? |prompt[ \t]|\w++[ \t]*+(?:=|:[^\s/])))"
 )
 _ODD_LETTER = re.compile(rb"\xe2[\x80-\x97]|\xc2[\xa0\xab\xbb]|\xe3\x80\x80|\xef\xbc\x9a|\xef\xbb\xbf|\xe1\x9a\x80")
 
@@ -212,6 +213,9 @@ def missing_space(lines: list[str], at: int, *, any_name: bool = False) -> Slip 
 
 
 def _no_colon(at: int, text: str, lead: str) -> Slip | None:
+    if "-" in lead and (spoken := _NO_MARK.fullmatch(text)):
+        mend = f"write - prompt: {shorten(spoken[1])}, or put a text that begins with prompt in quotes"
+        return Slip(at + 1, f"a colon is missing after prompt: {mend}", f"{lead}prompt: {spoken[1]}")
     pair = _NO_COLON.fullmatch(text)
     if (
         not pair
