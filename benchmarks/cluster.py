@@ -50,12 +50,10 @@ def cluster_of(engines: int) -> Iterator[tuple[str, dict[str, str]]]:
     cluster = RayCluster()
     try:
         cluster.start_head()
+        cluster.await_start("head")
         for number in range((engines + ENGINES_A_NODE - 1) // ENGINES_A_NODE):
             cluster.start_node(f"n{number}", cpus=min(ENGINES_A_NODE, engines - number * ENGINES_A_NODE))
-        time.sleep(10.0)
-        for name, process in list(cluster.nodes.items()):
-            if process.poll() is not None:  # it was quicker than the head
-                cluster.start_node(name, cpus=ENGINES_A_NODE)
+            cluster.await_start(f"n{number}")
         yield cluster.address, cluster.environment
     finally:
         cluster.stop()

@@ -69,6 +69,12 @@ class RayCluster:
     def start_node(self, name: str, cpus: int) -> None:
         self._start(name, "--address", self.address, cpus=cpus)
 
+    def await_start(self, name: str) -> None:
+        """For nodes that are started one after another: two that look for free ports at once can choose the same."""
+        log = self.folder / f"{name}.log"
+        until(lambda: "Ray runtime started" in log.read_text(errors="replace") or self.nodes[name].poll() is not None)
+        assert self.nodes[name].poll() is None, log.read_text(errors="replace")
+
     def _start(self, name: str, *arguments: str, cpus: int) -> None:
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         log = (self.folder / f"{name}.log").open("ab")
