@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from schedule.conftest import Mill
 from soundmill import faults
 from soundmill.catalog import wishes
 from soundmill.errors import (
+    CatalogError,
     EngineDied,
     EngineError,
     EngineNotStarted,
@@ -57,6 +58,50 @@ def test_the_slots_are_kept_full_and_never_overfull(mill: Mill) -> None:
     mill.run(mill.worker(engine))
     assert engine.most_in_flight == 4
     assert len(engine.submitted) == 10
+
+
+def test_the_next_clip_is_begun_before_those_that_are_made_are_filed(mill: Mill) -> None:
+    mill.batch(*["x"] * 6)
+    engine = mill.engine(slots=2, polls_per_clip=1)
+    worker = mill.worker(engine)
+    begun_when_filing: list[int] = []
+
+    def listener(point: str) -> None:
+        if point == "worker.file":
+            begun_when_filing.append(len(engine.submitted))
+
+    faults.listen(listener)
+    try:
+        mill.run(worker)
+    finally:
+        faults.listen(None)
+    # The first lot shows that takes can be filed; the others are replaced first.
+    assert begun_when_filing == [2, 2, 6, 6, 6, 6]
+    assert engine.most_in_flight == 2 and statuses(mill) == {"succeeded": 6}
+
+
+def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_many(mill: Mill) -> None:
+    mill.batch(*["x"] * 20)
+    engine = mill.engine(slots=2, polls_per_clip=1)
+    worker = mill.worker(engine)
+    mill.run(worker, done=lambda: statuses(mill)["succeeded"] >= 2)
+
+    def refuse(point: str) -> None:
+        if point == "catalog.succeed":
+            raise CatalogError("the catalogue is not to be written")
+
+    faults.listen(refuse)
+    try:
+        for _ in range(10):
+            with suppress(CatalogError):
+                worker.step()
+            mill.clock.now += 1.0
+        assert len(worker.in_flight) <= 4
+    finally:
+        faults.listen(None)
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 20}
+    assert len(engine.submitted) == 20
 
 
 @contextmanager
