@@ -156,7 +156,8 @@ def _measured(
     finally:
         daemon.kill()
     return {
-        "engines": engines, "clips": clips, "seconds": round(span_s, 1), **found,
+        "engines": engines, "clips": clips, "seconds": round(span_s, 1), "clips_a_second": round(clips / span_s, 1),
+        "mb_a_second": round(clips * clip_mb / span_s, 2), **found,
         "daemon_cores": round(spent["daemon"] / span_s, 3), "gateway_cores": round(spent["gateway"] / span_s, 3),
         "ms_a_clip": {part: round(1000 * spent_s / clips, 2) for part, spent_s in spent.items()},
     }  # fmt: skip

@@ -92,10 +92,19 @@ class Asked(Generic[R]):
         self.name = name
         self.change = change
         self.reads = reads
-        self.turn = threading.Event()  # it is done, or its caller is to see to it
+        self._turn = threading.Lock()
+        self._turn.acquire()
         self.done = False
         self.result: R | None = None
         self.error: Exception | None = None
+
+    def wait(self) -> None:
+        """Until it is done, or its caller is to see to it."""
+        self._turn.acquire()
+
+    def go_on(self) -> None:
+        """Once for each."""
+        self._turn.release()
 
     def outcome(self) -> R:
         """Raises what it raised."""
@@ -123,7 +132,7 @@ class Together:
         """What came of it, done by this thread or by another one. Raises what it raised."""
         self.ask(asked)
         try:
-            asked.turn.wait()
+            asked.wait()
             if asked.done:
                 return asked.outcome()
             with connected() as db:
@@ -134,8 +143,10 @@ class Together:
     def ask(self, asked: Asked[Any]) -> None:
         with self._lock:
             self._waiting.append(asked)
-            if self._leads is None:
-                self._lead(asked)
+            if self._leads is not None:
+                return
+            self._leads = asked
+        asked.go_on()
 
     def settle(self, db: sqlite3.Connection, asked: Asked[R]) -> R:
         """What came of it; for whoever has the connection. Raises what it raised."""
@@ -152,20 +163,21 @@ class Together:
                 return asked.change(db) if asked.reads else written(db, asked.name, asked.change)
         return asked.outcome()
 
-    def _lead(self, asked: Asked[Any]) -> None:
-        self._leads = asked
-        asked.turn.set()
-
     def _hand_on(self, asked: Asked[Any]) -> None:
+        if asked.done and asked is not self._leads:
+            return
         with self._lock:
             if asked in self._waiting:
                 self._waiting.remove(asked)  # it was interrupted
-            if asked is self._leads:
-                for each in self._led:
-                    each.turn.set()
-                self._leads, self._led = None, []
-                if self._waiting:
-                    self._lead(self._waiting[0])
+            if asked is not self._leads:
+                return
+            served = [each for each in self._led if each is not asked]
+            self._led = []
+            self._leads = self._waiting[0] if self._waiting else None
+            if self._leads is not None:
+                served.append(self._leads)
+        for each in served:  # out of the lock, which all of them want next
+            each.go_on()
 
     def _all(self, db: sqlite3.Connection, group: Sequence[Asked[Any]]) -> None:
         if all(each.reads for each in group):
