@@ -69,8 +69,8 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "remote", "scorers",
     ],
     "engine/remote": [
-        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
-        "weights", "pushing", "gateway", "link",
+        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "folder",
+        "cluster", "weights", "pushing", "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
