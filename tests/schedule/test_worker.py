@@ -29,6 +29,11 @@ from soundmill.service import best_of_n as choosing
 from support.asking import asked
 
 
+@pytest.fixture(params=["an engine here", "an engine of another machine"], autouse=True)
+def _where(request: pytest.FixtureRequest, mill: Mill) -> None:
+    mill.far = request.param == "an engine of another machine"
+
+
 def statuses(mill: Mill) -> Counter[str]:
     return Counter(job.status.value for job in mill.jobs())
 
@@ -68,7 +73,7 @@ def test_the_next_clip_is_begun_before_those_that_are_made_are_filed(mill: Mill)
 
     def listener(point: str) -> None:
         if point == "worker.file":
-            begun_when_filing.append(len(engine.submitted))
+            begun_when_filing.append(len(attempts(mill)))
 
     faults.listen(listener)
     try:
@@ -237,7 +242,7 @@ def test_a_model_that_cannot_be_had_fails_its_jobs_and_leaves_the_others(
     assert statuses(mill) == {"failed": 2, "succeeded": 1}
     with mill.catalog.connected() as db:
         rows = db.execute("SELECT DISTINCT error_kind, error FROM jobs WHERE status = 'failed'").fetchall()
-    assert [tuple(row) for row in rows] == [(kind, str(error))]
+    assert [tuple(row) for row in rows] == [(kind, f"{mill.by}{error}")]
 
 
 def test_a_load_that_runs_out_of_memory_is_retried(mill: Mill) -> None:
@@ -555,7 +560,7 @@ def test_what_a_worker_does_is_on_record(mill: Mill) -> None:
     engine.kill()
     mill.clock.now += 0.4
     worker.step()
-    assert board(mill)[0] == "dead" and board(mill)[4:] == (1, "the engine was killed by signal 9")
+    assert board(mill)[0] == "dead" and board(mill)[4:] == (1, f"{mill.by}the engine was killed by signal 9")
     mill.run(worker)
     mill.clock.now += 1
     worker.step()
