@@ -88,7 +88,7 @@ INSIDE: dict[str, list[str]] = {
         "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",
         "work",
     ],
-    "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
+    "schedule": ["storage", "loop", "retry", "scheduler", "places", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
         "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",

@@ -157,6 +157,22 @@ def test_jobs_run_by_priority_then_in_the_order_of_the_file(mill: Mill) -> None:
     assert [request.prompt for request in engine.submitted] == ["urgent", "one", "two"]
 
 
+def test_a_worker_leaves_models_to_the_machines_that_make_them(mill: Mill) -> None:
+    mill.batch("urgent", model="large", priority=9)
+    mill.batch("x", model="small")
+    engine = mill.engine(slots=1)
+    worker = mill.worker(engine)
+    worker.use(replace(worker._trade, places={"large": ("ws1",)}))
+    mill.run(worker, done=lambda: statuses(mill)["succeeded"] == 1)
+    for _ in range(5):
+        worker.step()
+        mill.clock.now += 1.0
+    assert engine.loads == ["small"] and statuses(mill) == {"queued": 1, "succeeded": 1}
+    worker.use(replace(worker._trade, places={"large": ("ws1", "local")}))
+    mill.run(worker)
+    assert engine.loads == ["small", "large"] and statuses(mill) == {"succeeded": 2}
+
+
 def test_a_model_is_loaded_once_for_all_its_jobs(mill: Mill) -> None:
     for model in ("a", "b", "a", "b"):
         mill.batch("x", model=model)

@@ -31,6 +31,7 @@ from soundmill.jobs import (
     Progress,
 )
 from soundmill.schedule.ledger import Books
+from soundmill.schedule.places import serves
 from soundmill.schedule.retry import LOST_THE_ENGINE, decide
 from soundmill.schedule.scheduler import choose_model
 from soundmill.schedule.takes import output_of, what_follows
@@ -161,7 +162,7 @@ class Worker:
             return
         self._release_unknown("its worker did not learn that it had it")
         model = choose_model(
-            self._ledger.model_queues(),
+            [each for each in self._ledger.model_queues() if serves(self._trade.places, self.device, each.model)],
             loaded=loaded,
             loaded_for_s=self._steady() - self._loaded_since,
             now=self._clock(),
