@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sqlite3
 import statistics
 import subprocess
@@ -145,7 +146,7 @@ def _measured(
     try:
         _wait_for(daemon, "clips")
         process = psutil.Process(daemon.pid)
-        parts = {"daemon": [process], "gateway": process.children(), **of_ray(set(process.children(recursive=True)))}
+        parts = {"daemon": [process], "gateway": process.children(), **of_ray(address)}
         before, began = {part: sum(map(_cpu_s, those)) for part, those in parts.items()}, time.monotonic()
         _wait_for(daemon, "done")
         span_s = time.monotonic() - began
@@ -163,16 +164,17 @@ def _measured(
     }  # fmt: skip
 
 
-def of_ray(daemons: set[psutil.Process]) -> dict[str, list[psutil.Process]]:
-    """Ray's processes of this user: those of engines, and its own of all nodes."""
+def of_ray(address: str) -> dict[str, list[psutil.Process]]:
+    """The processes of a cluster on this machine: those of engines, and Ray's own."""
     found: dict[str, list[psutil.Process]] = {"engines": [], "ray": []}
-    for process in psutil.process_iter(["cmdline", "uids"]):
-        words = process.info["cmdline"] or [""]
-        if process in daemons or process.info["uids"].real != os.getuid():
-            continue
-        if words[0].startswith("ray::") and "IDLE" not in words[0]:
-            found["engines"].append(process)
-        elif words[0].endswith(("/raylet", "/gcs_server")):
+    port = address.rpartition(":")[2]
+    for process in psutil.process_iter(["cmdline"]) if port else ():
+        program, *arguments = process.info["cmdline"] or [""]
+        of_this = any(re.fullmatch(rf"--gcs(-address=.*:|_server_port=){port}", each) for each in arguments)
+        if of_this and program.endswith("/raylet"):
+            found["ray"].append(process)
+            found["engines"] += [each for each in process.children() if "ray::" in each.cmdline()[0]]
+        elif of_this and program.endswith("/gcs_server"):
             found["ray"].append(process)
     return found
 
