@@ -1,14 +1,17 @@
 """What a cluster costs: python benchmarks/cluster.py [--engines N] [--clips N] [--clip-s S] [--clip-mb MB] [--here]
+[--shared]
 
 A real Ray head and nodes on this machine, a daemon in a process of its own, and engines that compute nothing: each is a
 device that makes one clip in `--clip-s` seconds, `--clip-mb` large, and may have the next one waiting. What is measured
-is the way there and back. With `--here` the same engines are in the daemon itself, with no way at all, to compare with.
+is the way there and back. With `--here` the same engines are in the daemon itself, with no way at all, to compare with;
+with `--shared` eight share a process of Ray (tests/support/shared_actors.py), all else being as ever.
 How to read it:
 
 busy      Share of the engines' time, from each one's first clip to its last, in which they had one to make. 95 %.
 cores     Processor time of daemon and of gateway by second. The daemon under one.
 filed     Seconds from when a clip was made to when its row was written: median, 95 %, longest. 95 % under 2 s.
-a clip    Milliseconds of processor time of daemon and gateway for each.
+a clip    Milliseconds of processor time for each: of the daemon, of the gateway, of the engines' processes, and of
+          Ray's own on all nodes. Those of machines, but for the daemon's, are each machine's own where they are many.
 pairs     `--workers` threads claim and finish jobs of one catalogue as fast as they can; a pair is two durable
           transactions, which they share. One worker's rate beside it. `--pairs 0` leaves it out.
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sqlite3
 import statistics
 import subprocess
@@ -50,24 +54,29 @@ def cluster_of(engines: int) -> Iterator[tuple[str, dict[str, str]]]:
     cluster = RayCluster()
     try:
         cluster.start_head()
+        cluster.await_start("head")
         for number in range((engines + ENGINES_A_NODE - 1) // ENGINES_A_NODE):
             cluster.start_node(f"n{number}", cpus=min(ENGINES_A_NODE, engines - number * ENGINES_A_NODE))
-        time.sleep(10.0)
-        for name, process in list(cluster.nodes.items()):
-            if process.poll() is not None:  # it was quicker than the head
-                cluster.start_node(name, cpus=ENGINES_A_NODE)
+            cluster.await_start(f"n{number}")
         yield cluster.address, cluster.environment
     finally:
         cluster.stop()
 
 
-def serve(folder: Path, engines: int, address: str, clips: int, clip_s: float) -> None:
+def serve(folder: Path, engines: int, address: str, clips: int, clip_s: float, *, shared: bool) -> None:
     """The process that is measured: a daemon, until all clips are made. It says when it begins and when it is done."""
     from functools import partial
 
+    from soundmill.engine.remote.access import environment
+    from soundmill.engine.remote.link import Link
     from soundmill.service import daemon
 
-    daemon.Cluster = partial(daemon.Cluster, engine_for="support.stub_engine:open_stub")  # type: ignore[misc,assignment]
+    module = "support.shared_actors" if shared else "soundmill.engine.remote.gateway"
+    daemon.Cluster = partial(  # type: ignore[misc,assignment]
+        daemon.Cluster,
+        engine_for="support.stub_engine:open_stub",
+        reach=lambda _, home: Link({"address": address}, environment(address, home.cluster_token), module=module),
+    )
     config = Config(
         default_model="tiny",
         default_duration=clip_s,
@@ -105,22 +114,30 @@ def serve(folder: Path, engines: int, address: str, clips: int, clip_s: float) -
         service.stop(0.0)
 
 
-def measure(engines: int, clips: int, clip_s: float, clip_mb: float, *, here: bool) -> dict[str, object]:
+def measure(engines: int, clips: int, clip_s: float, clip_mb: float, *, here: bool, shared: bool) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         if here:
-            return _measured(Path(folder), engines, clips, clip_s, "", {}, clip_mb)
+            return _measured(Path(folder), engines, clips, clip_s, "", {}, clip_mb, [])
         with cluster_of(engines) as (address, environment):
-            return _measured(Path(folder), engines, clips, clip_s, address, environment, clip_mb)
+            more = ["--shared"] if shared else []
+            return _measured(Path(folder), engines, clips, clip_s, address, environment, clip_mb, more)
 
 
 def _measured(
-    folder: Path, engines: int, clips: int, clip_s: float, address: str, environment: dict[str, str], clip_mb: float
+    folder: Path,
+    engines: int,
+    clips: int,
+    clip_s: float,
+    address: str,
+    environment: dict[str, str],
+    clip_mb: float,
+    more: list[str],
 ) -> dict[str, object]:
     path = os.pathsep.join(entry or os.curdir for entry in sys.path)
     daemon = subprocess.Popen(
         [
             sys.executable, __file__, "--serve", str(folder), "--engines", str(engines), "--clips", str(clips),
-            "--clip-s", str(clip_s), "--address", address,
+            "--clip-s", str(clip_s), "--address", address, *more,
         ],
         env={**os.environ, **environment, "PYTHONPATH": path, "SOUNDMILL_STUB_BYTES": str(int(clip_mb * 1e6))},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -129,22 +146,37 @@ def _measured(
     try:
         _wait_for(daemon, "clips")
         process = psutil.Process(daemon.pid)
-        gateways = [each for each in process.children() if "soundmill.engine.remote.gateway" in each.cmdline()]
-        before, began = [_cpu_s(each) for each in (process, *gateways)], time.monotonic()
+        parts = {"daemon": [process], "gateway": process.children(), **of_ray(address)}
+        before, began = {part: sum(map(_cpu_s, those)) for part, those in parts.items()}, time.monotonic()
         _wait_for(daemon, "done")
         span_s = time.monotonic() - began
-        spent = [_cpu_s(each) - then for each, then in zip((process, *gateways), before, strict=True)]
+        spent = {part: sum(map(_cpu_s, those)) - before[part] for part, those in parts.items()}
         found = _from(folder / "catalog.db")
         daemon.stdin.close()
         daemon.wait(60.0)
     finally:
         daemon.kill()
     return {
-        "engines": engines, "clips": clips, "seconds": round(span_s, 1), **found,
-        "daemon_cores": round(spent[0] / span_s, 3), "gateway_cores": round(sum(spent[1:]) / span_s, 3),
-        "daemon_ms_a_clip": round(1000 * spent[0] / clips, 2),
-        "gateway_ms_a_clip": round(1000 * sum(spent[1:]) / clips, 2),
+        "engines": engines, "clips": clips, "seconds": round(span_s, 1), "clips_a_second": round(clips / span_s, 1),
+        "mb_a_second": round(clips * clip_mb / span_s, 2), **found,
+        "daemon_cores": round(spent["daemon"] / span_s, 3), "gateway_cores": round(spent["gateway"] / span_s, 3),
+        "ms_a_clip": {part: round(1000 * spent_s / clips, 2) for part, spent_s in spent.items()},
     }  # fmt: skip
+
+
+def of_ray(address: str) -> dict[str, list[psutil.Process]]:
+    """The processes of a cluster on this machine: those of engines, and Ray's own."""
+    found: dict[str, list[psutil.Process]] = {"engines": [], "ray": []}
+    port = address.rpartition(":")[2]
+    for process in psutil.process_iter(["cmdline"]) if port else ():
+        program, *arguments = process.info["cmdline"] or [""]
+        of_this = any(re.fullmatch(rf"--gcs(-address=.*:|_server_port=){port}", each) for each in arguments)
+        if of_this and program.endswith("/raylet"):
+            found["ray"].append(process)
+            found["engines"] += [each for each in process.children() if "ray::" in each.cmdline()[0]]
+        elif of_this and program.endswith("/gcs_server"):
+            found["ray"].append(process)
+    return found
 
 
 def _wait_for(daemon: subprocess.Popen[str], word: str) -> None:
@@ -220,6 +252,7 @@ def main() -> None:
     parser.add_argument("--clip-s", type=float, default=1.0)
     parser.add_argument("--clip-mb", type=float, default=2.0)
     parser.add_argument("--here", action="store_true")
+    parser.add_argument("--shared", action="store_true")
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 16, 64])
     parser.add_argument("--folder", type=Path, help="where the catalogue of the pairs is [default: a temporary one]")
@@ -227,10 +260,13 @@ def main() -> None:
     parser.add_argument("--address", default="", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
-        serve(chosen.serve, chosen.engines, chosen.address, chosen.clips, chosen.clip_s)
+        serve(chosen.serve, chosen.engines, chosen.address, chosen.clips, chosen.clip_s, shared=chosen.shared)
         return
     if chosen.engines:
-        print(json.dumps(measure(chosen.engines, chosen.clips, chosen.clip_s, chosen.clip_mb, here=chosen.here)))
+        found = measure(
+            chosen.engines, chosen.clips, chosen.clip_s, chosen.clip_mb, here=chosen.here, shared=chosen.shared
+        )
+        print(json.dumps(found))
     if chosen.pairs:
         with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
             for workers in chosen.workers:

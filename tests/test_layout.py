@@ -70,8 +70,8 @@ INSIDE: dict[str, list[str]] = {
         "audiocraft", "decoder", "process", "remote", "scorers",
     ],
     "engine/remote": [
-        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "cluster",
-        "weights", "pushing", "gateway", "link",
+        "access", "numbered", "messages", "contents", "serving", "engine", "actor", "facts", "attendance", "folder",
+        "cluster", "weights", "pushing", "gateway", "link",
     ],
     "report": [
         "record", "cost", "folder", "statistics", "wording", "factors", "analysis", "planning", "listening",
@@ -89,7 +89,7 @@ INSIDE: dict[str, list[str]] = {
         "profile", "takes", "ucs", "names", "signing", "making", "orders", "manifest", "journal", "tables", "archive",
         "work",
     ],
-    "schedule": ["storage", "loop", "retry", "scheduler", "trade", "ledger", "takes", "worker", "pool"],
+    "schedule": ["storage", "loop", "retry", "scheduler", "places", "trade", "ledger", "takes", "worker", "pool"],
     "catalog": [
         "connection", "upgrade", "experiments", "migrations", "reports", "keeping", "rows", "shelf", "ingest",
         "outputs", "state", "scores", "selection", "claims", "wishes", "asking", "catalog", "reader",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -93,24 +95,112 @@ def test_where_the_whole_fails_each_is_done_again_by_whoever_asked_for_it(db: sq
     assert numbers(db) == [1, 3]
 
 
-def test_what_workers_write_takes_along_what_waits(mill: Any) -> None:
+def test_what_workers_ask_for_takes_along_what_waits(mill: Any) -> None:
     """And nothing else that is written does."""
     mill.ingest(3)
     mill.claim()
+    together = mill.catalog.together
 
-    def waits(call: Callable[[], object]) -> bool:
-        other = Asked("test", lambda _: None)
-        mill.catalog.together.ask(other)
-        call()
-        return not other.done
+    def shares(call: Callable[[], object]) -> bool:
+        taken, free = threading.Event(), threading.Event()
+
+        @contextmanager
+        def when_free() -> Iterator[sqlite3.Connection]:
+            taken.set()
+            assert free.wait(60)
+            with mill.catalog.connected() as db:
+                yield db
+
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(together.do, Asked("test", lambda _: None, reads=True), when_free)
+            assert taken.wait(60)
+            called, until = threads.submit(call), time.monotonic() + 60
+            while not called.done() and len(together._waiting) < 2 and time.monotonic() < until:
+                time.sleep(0.001)
+            found = len(together._waiting) == 2
+            free.set()
+            first.result(60)
+            called.result(60)
+        return found
 
     (first,) = mill.catalog.running()
     board: dict[str, Any] = {"device": "cpu", "model": None, "status": "idle", "slots": 1, "running": 0}
-    assert not waits(mill.claim)
-    assert not waits(lambda: mill.succeed(first))
-    assert not waits(lambda: mill.fail(mill.catalog.running()[0]))
-    assert not waits(lambda: mill.catalog.worker_state("w0", **board))
-    assert waits(lambda: mill.catalog.event("kind", "message"))
+    assert shares(mill.claim)
+    assert shares(lambda: mill.succeed(first))
+    assert shares(lambda: mill.fail(mill.catalog.running()[0]))
+    assert shares(lambda: mill.catalog.worker_state("w0", **board))
+    assert not shares(lambda: mill.catalog.event("kind", "message"))
+
+
+def test_a_read_sees_what_was_asked_for_before_it_and_is_no_part_of_the_commit(db: sqlite3.Connection) -> None:
+    together = Together()
+    asked: list[Asked[Any]] = [Asked("test", put(1)), Asked("test", numbers, reads=True), Asked("test", put(2))]
+    for each in asked:
+        together.ask(each)
+    seen = counted(db)
+    assert [together.settle(db, each) for each in asked] == [1, [1], 2]
+    assert seen.count("COMMIT") == 1 and seen.count("SAVEPOINT one") == 2
+
+
+def test_those_who_only_read_begin_no_transaction(db: sqlite3.Connection) -> None:
+    together = Together()
+    asked = [Asked("test", numbers, reads=True) for _ in range(3)]
+    for each in asked:
+        together.ask(each)
+    seen = counted(db)
+    assert [together.settle(db, each) for each in asked] == [[], [], []]
+    assert not [statement for statement in seen if not statement.startswith("SELECT")]
+
+
+class Turns:
+    """The connection, for one thread at a time, as a catalogue hands it out; `taken` counts how often it was."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.taken = 0
+        self.free = threading.Event()
+        self.is_taken = threading.Event()
+
+    @contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        self.taken += 1
+        self.is_taken.set()
+        assert self.free.wait(60)
+        yield self.db
+
+
+def asked_for(together: Together, count: int) -> None:
+    until = time.monotonic() + 60
+    while len(together._waiting) < count:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def test_whoever_waits_is_served_without_having_the_connection_itself() -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+    together, turns = Together(), Turns(db)
+    with ThreadPoolExecutor(20) as threads:
+        first = threads.submit(together.do, Asked("test", put(0)), turns.connected)
+        assert turns.is_taken.wait(60)
+        rest = [threads.submit(together.do, Asked("test", put(n)), turns.connected) for n in range(1, 20)]
+        asked_for(together, 20)
+        turns.free.set()
+        assert [each.result(60) for each in (first, *rest)] == list(range(20))
+    assert turns.taken == 1 and numbers(db) == list(range(20))
+
+
+def test_who_is_interrupted_before_the_turn_came_to_anything_hands_it_on(db: sqlite3.Connection) -> None:
+    @contextmanager
+    def interrupted() -> Iterator[sqlite3.Connection]:
+        raise KeyboardInterrupt
+        yield db
+
+    together = Together()
+    with pytest.raises(KeyboardInterrupt):
+        together.do(Asked("test", put(1)), interrupted)
+    assert together.do(Asked("test", put(2)), lambda: nullcontext(db)) == 2
+    assert numbers(db) == [2]
 
 
 def test_many_workers_claim_and_finish_as_one_would(mill: Any) -> None:

@@ -21,6 +21,7 @@ from soundmill.service import wiring
 from soundmill.service.output_folder import OutputFolder
 from support.catalogues import put_empty
 from support.fake_engine import FakeEngine
+from support.far_engine import NODE, FarEngine
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Mill:
     outputs: Path
     events: list[str] = field(default_factory=list)
     submitted: int = 0
+    far: bool = False  # its engines are another machine's
 
     def batch(
         self,
@@ -90,7 +92,7 @@ class Mill:
                 break
         return found
 
-    def worker(self, engine: FakeEngine, **schedule: float) -> Worker:
+    def worker(self, engine: FakeEngine | FarEngine, **schedule: float) -> Worker:
         config = Config(schedule=ScheduleConfig(**schedule))  # type: ignore[arg-type]
         gate = StorageGate(self.disk.probe, lambda kind, message: self.events.append(kind))
         return Worker(
@@ -112,8 +114,14 @@ class Mill:
                 return
         raise AssertionError("the queue was not worked off")
 
-    def engine(self, **options: object) -> FakeEngine:
-        return FakeEngine(clock=self.clock, wait=lambda _s: None, **options)  # type: ignore[arg-type]
+    @property
+    def by(self) -> str:
+        """What an engine's messages begin with: the name of its machine, if that is another one."""
+        return f"{NODE}: " if self.far else ""
+
+    def engine(self, **options: object) -> FakeEngine | FarEngine:
+        engine = FakeEngine(clock=self.clock, wait=lambda _s: None, **options)  # type: ignore[arg-type]
+        return FarEngine(engine, self.outputs.parent / "inputs") if self.far else engine
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from schedule.conftest import Mill
 from soundmill import faults
 from soundmill.catalog import wishes
 from soundmill.errors import (
+    CatalogError,
     EngineDied,
     EngineError,
     EngineNotStarted,
@@ -26,6 +27,11 @@ from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from support.asking import asked
+
+
+@pytest.fixture(params=["an engine here", "an engine of another machine"], autouse=True)
+def _where(request: pytest.FixtureRequest, mill: Mill) -> None:
+    mill.far = request.param == "an engine of another machine"
 
 
 def statuses(mill: Mill) -> Counter[str]:
@@ -57,6 +63,50 @@ def test_the_slots_are_kept_full_and_never_overfull(mill: Mill) -> None:
     mill.run(mill.worker(engine))
     assert engine.most_in_flight == 4
     assert len(engine.submitted) == 10
+
+
+def test_the_next_clip_is_begun_before_those_that_are_made_are_filed(mill: Mill) -> None:
+    mill.batch(*["x"] * 6)
+    engine = mill.engine(slots=2, polls_per_clip=1)
+    worker = mill.worker(engine)
+    begun_when_filing: list[int] = []
+
+    def listener(point: str) -> None:
+        if point == "worker.file":
+            begun_when_filing.append(len(attempts(mill)))
+
+    faults.listen(listener)
+    try:
+        mill.run(worker)
+    finally:
+        faults.listen(None)
+    # The first lot shows that takes can be filed; the others are replaced first.
+    assert begun_when_filing == [2, 2, 6, 6, 6, 6]
+    assert engine.most_in_flight == 2 and statuses(mill) == {"succeeded": 6}
+
+
+def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_many(mill: Mill) -> None:
+    mill.batch(*["x"] * 20)
+    engine = mill.engine(slots=2, polls_per_clip=1)
+    worker = mill.worker(engine)
+    mill.run(worker, done=lambda: statuses(mill)["succeeded"] >= 2)
+
+    def refuse(point: str) -> None:
+        if point == "catalog.succeed":
+            raise CatalogError("the catalogue is not to be written")
+
+    faults.listen(refuse)
+    try:
+        for _ in range(10):
+            with suppress(CatalogError):
+                worker.step()
+            mill.clock.now += 1.0
+        assert len(worker.in_flight) <= 4
+    finally:
+        faults.listen(None)
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 20}
+    assert len(engine.submitted) == 20
 
 
 @contextmanager
@@ -105,6 +155,22 @@ def test_jobs_run_by_priority_then_in_the_order_of_the_file(mill: Mill) -> None:
     engine = mill.engine(slots=1)
     mill.run(mill.worker(engine))
     assert [request.prompt for request in engine.submitted] == ["urgent", "one", "two"]
+
+
+def test_a_worker_leaves_models_to_the_machines_that_make_them(mill: Mill) -> None:
+    mill.batch("urgent", model="large", priority=9)
+    mill.batch("x", model="small")
+    engine = mill.engine(slots=1)
+    worker = mill.worker(engine)
+    worker.use(replace(worker._trade, places={"large": ("ws1",)}))
+    mill.run(worker, done=lambda: statuses(mill)["succeeded"] == 1)
+    for _ in range(5):
+        worker.step()
+        mill.clock.now += 1.0
+    assert engine.loads == ["small"] and statuses(mill) == {"queued": 1, "succeeded": 1}
+    worker.use(replace(worker._trade, places={"large": ("ws1", "local")}))
+    mill.run(worker)
+    assert engine.loads == ["small", "large"] and statuses(mill) == {"succeeded": 2}
 
 
 def test_a_model_is_loaded_once_for_all_its_jobs(mill: Mill) -> None:
@@ -193,7 +259,7 @@ def test_a_model_that_cannot_be_had_fails_its_jobs_and_leaves_the_others(
     assert statuses(mill) == {"failed": 2, "succeeded": 1} and engine.loads.count("missing") == 1
     with mill.catalog.connected() as db:
         rows = db.execute("SELECT DISTINCT error_kind, error FROM jobs WHERE status = 'failed'").fetchall()
-    assert [tuple(row) for row in rows] == [(kind, str(error))]
+    assert [tuple(row) for row in rows] == [(kind, f"{mill.by}{error}")]
 
 
 def test_a_load_that_runs_out_of_memory_is_retried(mill: Mill) -> None:
@@ -327,7 +393,7 @@ def test_of_three_that_run_the_one_that_is_cancelled_is_dropped(mill: Mill) -> N
     worker = mill.worker(engine)
     started(mill, worker)
     worker.cancel([2, 99])
-    assert engine.cancelled == [2] and [a.job.id for a in worker.in_flight] == [1, 3]
+    assert [a.job.id for a in worker.in_flight] == [1, 3]
     worker.cancel(asked(mill.catalog, wishes.cancel, "batch-1/0002-clip"))  # which it has not any more
     mill.run(worker)
     assert statuses(mill) == {"cancelled": 1, "succeeded": 2} and engine.cancelled == [2]
@@ -542,7 +608,7 @@ def test_what_a_worker_does_is_on_record(mill: Mill) -> None:
     engine.kill()
     mill.clock.now += 0.4
     worker.step()
-    assert board(mill)[0] == "dead" and board(mill)[4:] == (1, "the engine was killed by signal 9")
+    assert board(mill)[0] == "dead" and board(mill)[4:] == (1, f"{mill.by}the engine was killed by signal 9")
     mill.run(worker)
     mill.clock.now += 1
     worker.step()

@@ -66,16 +66,23 @@ class RayCluster:
     def start_head(self, cpus: int = 0) -> None:
         self._start("head", "--head", "--port", str(self.port), "--include-dashboard", "false", cpus=cpus)
 
-    def start_node(self, name: str, cpus: int) -> None:
-        self._start(name, "--address", self.address, cpus=cpus)
+    def start_node(self, name: str, cpus: int, gpus: int = 0) -> None:
+        """GPUs that are none: Ray hands out their numbers all the same."""
+        self._start(name, "--address", self.address, cpus=cpus, gpus=gpus)
 
-    def _start(self, name: str, *arguments: str, cpus: int) -> None:
+    def await_start(self, name: str) -> None:
+        """For nodes that are started one after another: two that look for free ports at once can choose the same."""
+        log = self.folder / f"{name}.log"
+        until(lambda: "Ray runtime started" in log.read_text(errors="replace") or self.nodes[name].poll() is not None)
+        assert self.nodes[name].poll() is None, log.read_text(errors="replace")
+
+    def _start(self, name: str, *arguments: str, cpus: int, gpus: int = 0) -> None:
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         log = (self.folder / f"{name}.log").open("ab")
         self.nodes[name] = subprocess.Popen(
             [
                 sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block", "--num-cpus", str(cpus),
-                "--num-gpus", "0", "--object-store-memory", STORE_BYTES, "--disable-usage-stats",
+                "--num-gpus", str(gpus), "--object-store-memory", STORE_BYTES, "--disable-usage-stats",
                 "--include-log-monitor", "false", "--labels", f"soundmill/node={name}",
             ],
             env={**os.environ, **self.environment, "PYTHONPATH": path},
@@ -158,10 +165,12 @@ def node_named(link: Link, name: str) -> Node:
     raise EngineNotStarted(f"{name}: {link.trouble or 'no such node'}")
 
 
-def open_engine(link: Link, node: str, line: str, *, slots: int, backend_for: str, load_deadline_s: float) -> RayEngine:
+def open_engine(
+    link: Link, node: str, line: str, *, slots: int, backend_for: str, load_deadline_s: float, gpu: bool = False
+) -> RayEngine:
     def place(session: str) -> OpenEngine:
         return OpenEngine(
-            line=line, session=session, node_id=node_named(link, node).id, gpu=False, cpus=1, slots=slots,
+            line=line, session=session, node_id=node_named(link, node).id, gpu=gpu, cpus=1, slots=slots,
             load_deadline_s=load_deadline_s, backend_for=backend_for,
         )  # fmt: skip
 

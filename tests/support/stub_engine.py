@@ -26,9 +26,8 @@ class StubEngine:
         self._wake = wake
         self._audio = os.urandom(int(os.environ.get("SOUNDMILL_STUB_BYTES", "2000000")))
         self._info: ModelInfo | None = None
-        self._waiting: deque[GenerationRequest] = deque()
-        self._done_at = 0.0  # of the clip in the making
-        self._free_since: float | None = None
+        self._waiting: deque[tuple[GenerationRequest, float, float]] = deque()  # done when, idle so far
+        self._busy_until: float | None = None
         self._idle_s = 0.0
 
     @property
@@ -44,39 +43,34 @@ class StubEngine:
     def submit(self, requests: Sequence[GenerationRequest]) -> None:
         if self._info is None:
             raise EngineDied("no model is loaded")
-        now = time.time()
         for request in requests:
-            if not self._waiting:
-                if self._free_since is not None:
-                    self._idle_s += now - self._free_since
-                self._done_at = now + request.parameters.duration
-            self._waiting.append(request)
+            now = time.time()
+            free_at = now if self._busy_until is None else self._busy_until
+            self._idle_s += max(0.0, now - free_at)
+            self._busy_until = max(now, free_at) + request.parameters.duration
+            self._waiting.append((request, self._busy_until, self._idle_s))
 
     def poll(self, timeout_s: float) -> list[Event]:
-        left_s = min(timeout_s, self._done_at - time.time() if self._waiting else timeout_s)
+        left_s = min(timeout_s, self._waiting[0][1] - time.time() if self._waiting else timeout_s)
         if left_s > 0:
             wait(() if self._wake is None else (self._wake,), left_s)
-        if not self._waiting or time.time() < self._done_at:
-            return []
-        request = self._waiting.popleft()
-        made_at = self._done_at
-        if self._waiting:
-            self._done_at += self._waiting[0].parameters.duration
-        else:
-            self._free_since = made_at
-        return [
-            Generated(
-                job_id=request.job_id, attempt=request.attempt, audio=self._audio, format=AudioFormat.WAV,
-                sample_rate=32_000, channels=1, duration_s=request.parameters.duration,
-                generation_s=request.parameters.duration, device_s=request.parameters.duration, row_steps=50,
-                measurements={}, licence="CC0-1.0",
-                versions={"made_at": repr(made_at), "idle_s": repr(self._idle_s), "engine": str(id(self))},
-            )
-        ]  # fmt: skip
+        events: list[Event] = []
+        while self._waiting and self._waiting[0][1] <= time.time():
+            events.append(self._clip(*self._waiting.popleft()))
+        return events
+
+    def _clip(self, request: GenerationRequest, made_at: float, idle_s: float) -> Generated:
+        return Generated(
+            job_id=request.job_id, attempt=request.attempt, audio=self._audio, format=AudioFormat.WAV,
+            sample_rate=32_000, channels=1, duration_s=request.parameters.duration,
+            generation_s=request.parameters.duration, device_s=request.parameters.duration, row_steps=50,
+            measurements={}, licence="CC0-1.0",
+            versions={"made_at": repr(made_at), "idle_s": repr(idle_s), "engine": str(id(self))},
+        )  # fmt: skip
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         dropped = set(job_ids)
-        self._waiting = deque(request for request in self._waiting if request.job_id not in dropped)
+        self._waiting = deque(each for each in self._waiting if each[0].job_id not in dropped)
 
     def reduce_slots(self) -> ModelInfo:
         assert self._info is not None

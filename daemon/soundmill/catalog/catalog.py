@@ -29,18 +29,23 @@ R = TypeVar("R")
 
 
 class Reading(Generic[P, R]):
-    """A method that calls `function(db, …)`."""
+    """A method that calls `function(db, …)`; with `together` along with what other threads ask for."""
 
-    def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R]) -> None:
+    def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R], *, together: bool = False) -> None:
         self._function = function
+        self._together = together
         self._name = function.__name__
 
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
+        def call_together(*args: P.args, **kwargs: P.kwargs) -> R:
+            asked = Asked(self._name, lambda db: self._function(db, *args, **kwargs), reads=True)
+            return catalog.together.do(asked, catalog.connected)
+
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             with catalog.connected() as db:
                 return self._function(db, *args, **kwargs)
 
-        return call
+        return call_together if self._together else call
 
 
 class Writing(Reading[P, R]):
@@ -74,9 +79,7 @@ class WritingAt(Generic[P, R]):
     def __get__(self, catalog: Catalog, _: type[Catalog]) -> Callable[P, R]:
         def call_together(*args: P.args, **kwargs: P.kwargs) -> R:
             asked = Asked(self._name, lambda db: self._function(db, catalog.clock(), *args, **kwargs))
-            catalog.together.ask(asked)
-            with catalog.connected() as db:
-                return catalog.together.settle(db, asked)
+            return catalog.together.do(asked, catalog.connected)
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             with catalog.connected() as db:
@@ -148,10 +151,10 @@ class Catalog:
     clock_moved = WritingAt(claims.clock_moved)
     limit_waits = WritingAt(claims.limit_waits)
     next_due = Reading(claims.next_due)
-    model_queues = Reading(claims.model_queues)
+    model_queues = Reading(claims.model_queues, together=True)
     claim = WritingAt(claims.claim, together=True)
     succeed = WritingAt(claims.succeed, together=True)
-    better_take = Reading(selection.better_take)
+    better_take = Reading(selection.better_take, together=True)
     fail = WritingAt(claims.fail, together=True)
     running = Reading(claims.running)
     release = WritingAt(claims.release)
@@ -189,13 +192,13 @@ class Catalog:
     last_event = Reading(rows.last_event)
     events_after = Reading(rows.events_after)
     batch = Reading(state.batch)
-    job = Reading(state.job)
+    job = Reading(state.job, together=True)
     unfinished = Reading(state.unfinished)
     failed_count = Reading(state.failed_count)
     has_takes = Reading(state.has_takes)
     newest_attempt = Reading(state.newest_attempt)
     unfiled = Reading(state.unfiled)
-    knows_output = Reading(state.knows_output)
+    knows_output = Reading(state.knows_output, together=True)
     batch_finished = Reading(state.batch_finished)
     unreported = Reading(reports.unreported)
     mark_reported = Writing(reports.mark_reported)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -86,61 +86,126 @@ def written(db: sqlite3.Connection, name: str, change: Callable[[sqlite3.Connect
 
 
 class Asked(Generic[R]):
-    """One caller's write, and what came of it."""
+    """What one caller wants done, and what came of it. One that only `reads` needs no commit."""
 
-    def __init__(self, name: str, change: Callable[[sqlite3.Connection], R]) -> None:
+    def __init__(self, name: str, change: Callable[[sqlite3.Connection], R], *, reads: bool = False) -> None:
         self.name = name
         self.change = change
+        self.reads = reads
+        self._turn = threading.Lock()
+        self._turn.acquire()
         self.done = False
         self.result: R | None = None
         self.error: Exception | None = None
 
+    def wait(self) -> None:
+        """Until it is done, or its caller is to see to it."""
+        self._turn.acquire()
+
+    def go_on(self) -> None:
+        """Once for each."""
+        self._turn.release()
+
+    def outcome(self) -> R:
+        """Raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("R", self.result)
+
 
 class Together:
-    """Writes of many threads in one transaction, for a commit waits for the disk as long for one as for fifty.
+    """What many threads want of the connection, in one transaction: a commit waits for the disk as long for one as for
+    fifty, and fifty that have to be handed the connection one after another wait for each other.
 
-    Whoever has the connection does all that was asked for meanwhile. One that raises undoes its own part alone; where
-    the whole comes to nothing, each is done again by whoever asked for it, by itself.
+    One of them does all that was asked for meanwhile, reads too, and then whoever asked first after that does. One that
+    raises undoes its own part alone; where the whole comes to nothing, each is done again by whoever asked for it, by
+    itself.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Asked[Any]] = []
+        self._leads: Asked[Any] | None = None
+        self._led: list[Asked[Any]] = []
+
+    def do(self, asked: Asked[R], connected: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> R:
+        """What came of it, done by this thread or by another one. Raises what it raised."""
+        self.ask(asked)
+        try:
+            asked.wait()
+            if asked.done:
+                return asked.outcome()
+            with connected() as db:
+                return self.settle(db, asked)
+        finally:
+            self._hand_on(asked)
 
     def ask(self, asked: Asked[Any]) -> None:
         with self._lock:
             self._waiting.append(asked)
+            if self._leads is not None:
+                return
+            self._leads = asked
+        asked.go_on()
 
     def settle(self, db: sqlite3.Connection, asked: Asked[R]) -> R:
         """What came of it; for whoever has the connection. Raises what it raised."""
         if not asked.done:
+            group: list[Asked[Any]] = []
             with self._lock:
-                group, self._waiting = self._waiting, []
-            others = [each for each in group if each is not asked]
-            if others and asked in group:
+                if asked in self._waiting:
+                    group, self._waiting = self._waiting, []
+                    self._led = group
+            if len(group) > 1:
                 with suppress(Exception):  # whoever's it is: nothing of it was done, and it comes again by itself
                     self._all(db, group)
             if not asked.done:
-                return written(db, asked.name, asked.change)
-        if asked.error is not None:
-            raise asked.error
-        return cast("R", asked.result)
+                return asked.change(db) if asked.reads else written(db, asked.name, asked.change)
+        return asked.outcome()
+
+    def _hand_on(self, asked: Asked[Any]) -> None:
+        if asked.done and asked is not self._leads:
+            return
+        with self._lock:
+            if asked in self._waiting:
+                self._waiting.remove(asked)  # it was interrupted
+            if asked is not self._leads:
+                return
+            served = [each for each in self._led if each is not asked]
+            self._led = []
+            self._leads = self._waiting[0] if self._waiting else None
+            if self._leads is not None:
+                served.append(self._leads)
+        for each in served:  # out of the lock, which all of them want next
+            each.go_on()
 
     def _all(self, db: sqlite3.Connection, group: Sequence[Asked[Any]]) -> None:
-        with transaction(db):
+        if all(each.reads for each in group):
             for each in group:
-                each.error = None
-                db.execute("SAVEPOINT one")
-                try:
-                    each.result = each.change(db)
-                except SoundmillError as error:
-                    each.error = error
-                    db.execute("ROLLBACK TO one")
-                passing(f"catalog.{each.name}")
+                self._one(db, each)
+        else:
+            with transaction(db):
+                for each in group:
+                    self._one(db, each)
         for each in group:
             each.done = True
         for each in group:
-            passing(f"catalog.{each.name}.done")
+            if not each.reads:
+                passing(f"catalog.{each.name}.done")
+
+    @staticmethod
+    def _one(db: sqlite3.Connection, asked: Asked[Any]) -> None:
+        asked.error = None
+        if not asked.reads:
+            db.execute("SAVEPOINT one")
+        try:
+            asked.result = asked.change(db)
+        except SoundmillError as error:
+            asked.error = error
+            if not asked.reads:
+                db.execute("ROLLBACK TO one")
+        if not asked.reads:
+            passing(f"catalog.{asked.name}")
 
 
 @contextmanager

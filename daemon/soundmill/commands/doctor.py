@@ -19,7 +19,7 @@ from soundmill.config import AUTO, Config, load
 from soundmill.engine.devices import describe
 from soundmill.engine.models import ModelSpec, known, resolve
 from soundmill.engine.scorers.registry import scorers
-from soundmill.errors import SoundmillError, UnknownModel, UsageError
+from soundmill.errors import ConfigError, SoundmillError, UnknownModel, UsageError
 from soundmill.home import Home, daemon_running
 from soundmill.quality.registry import all_checks
 from soundmill.service import wiring
@@ -145,6 +145,10 @@ def _devices(config: Config) -> Iterator[Finding]:
             yield Finding("problem", "cluster", f"{address}: Ray is not installed", "pip install 'soundmill[ray]'")
         else:
             yield Finding("ok", "cluster", f"{address}; its machines: soundmill cluster status")
+    try:
+        wiring.places_of(config)
+    except ConfigError as error:
+        yield Finding("problem", "cluster", str(error), "name one of soundmill models list")
     for device in wiring.devices_of(config):
         if device == "cpu":
             yield Finding(

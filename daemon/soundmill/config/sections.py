@@ -81,6 +81,11 @@ class ClusterConfig(Section):
     cpus_per_engine: Literal["auto"] | Annotated[float, Field(gt=0, le=1024)] = Field(
         "auto", description="CPUs that an engine takes of its machine; auto: 1 beside a GPU, else all"
     )
+    models: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        {},
+        description="machines that alone make a model's clips, as {musicgen-large: [ws1, rack1-*, local]}; local: this "
+        "one's own devices; all make those of other models",
+    )
 
 
 class AudioConfig(Section):

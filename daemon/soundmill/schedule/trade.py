@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from soundmill.jobs import Attempt, Generated, GenerationRequest, Judge, Judgement
+from soundmill.schedule.places import Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +30,4 @@ class Trade:
     judge: Judge
     policy: Policy
     jitter: Callable[[], float]  # uniform in [0, 1): stretches waits, so that workers do not try again all at once
+    places: Places

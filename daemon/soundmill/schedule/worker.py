@@ -1,4 +1,4 @@
-"""One worker keeps one engine's slots full: poll, finish, claim as many as are free, submit.
+"""One worker keeps one engine's slots full: poll, claim as many as are free, submit, finish what was made.
 
 A worker is a plain object; `step()` is one round and returns quickly, except while a model loads.
 pool.py gives it a thread, tests call `step()` themselves. Engine, catalogue, judge and files are
@@ -31,6 +31,7 @@ from soundmill.jobs import (
     Progress,
 )
 from soundmill.schedule.ledger import Books
+from soundmill.schedule.places import serves
 from soundmill.schedule.retry import LOST_THE_ENGINE, decide
 from soundmill.schedule.scheduler import choose_model
 from soundmill.schedule.takes import output_of, what_follows
@@ -80,6 +81,7 @@ class Worker:
         self._alone = False
         self._unsure = False  # of what the last claim took: it may have been written and raised all the same
         self._unsettled: deque[Event] = deque()
+        self._files_well = False  # the last take could be filed
         self._begun: dict[tuple[int, int], str] = {}  # paths of takes whose files may be there and whose rows are not
         self._progress: dict[tuple[int, int], Progress] = {}
         self._reported_at = -REPORT_INTERVAL_S
@@ -102,6 +104,8 @@ class Worker:
         try:
             if self._gate.is_open(self._steady()):
                 self._clear_away()
+                if claiming and self._made and self._files_well:
+                    self._claim()  # the engine does not wait until its clips are filed
             while self._unsettled and self._gate.is_open(self._steady()):
                 self._settle(self._unsettled[0])
                 self._unsettled.popleft()
@@ -109,8 +113,9 @@ class Worker:
                 self._claim()
             self._report()
         except StorageUnavailable:
-            # Finished clips wait in memory (at most one per slot) until there is room: generating
+            # Finished clips wait in memory (at most two per slot) until there is room: generating
             # them again would cost far more, and nothing is lost if the daemon dies meanwhile.
+            self._files_well = False
             self._gate.close(self._steady())
 
     def cancel(self, job_ids: Iterable[int]) -> None:
@@ -137,14 +142,27 @@ class Worker:
 
     # -- claiming ---------------------------------------------------------------------------
 
+    @property
+    def _made(self) -> int:
+        """Clips that the engine has made and that are not filed yet; 0 where something failed, which comes first."""
+        if any(isinstance(event, GenerationFailed) for event in self._unsettled):
+            return 0
+        return sum(isinstance(event, Generated) and event.key in self._in_flight for event in self._unsettled)
+
+    @property
+    def _free(self) -> int:
+        if self._model is None:
+            return 1
+        slots, begun = self._model.slots, len(self._in_flight)
+        return min(slots - (begun - self._made), 2 * slots - begun)
+
     def _claim(self) -> None:
         loaded = self._loaded if self._model else None
-        free = self._model.slots - len(self._in_flight) if self._model else 1
-        if free <= 0 or self._alone:
+        if self._free <= 0 or self._alone:
             return
         self._release_unknown("its worker did not learn that it had it")
         model = choose_model(
-            self._ledger.model_queues(),
+            [each for each in self._ledger.model_queues() if serves(self._trade.places, self.device, each.model)],
             loaded=loaded,
             loaded_for_s=self._steady() - self._loaded_since,
             now=self._clock(),
@@ -158,7 +176,7 @@ class Worker:
             if not self._load(model):
                 return
         assert self._model is not None
-        attempts = self._take(model, self._model.slots - len(self._in_flight))
+        attempts = self._take(model, self._free)
         if not attempts:
             return
         self._alone = any(attempt.alone for attempt in attempts)
@@ -296,6 +314,7 @@ class Worker:
             self._take_back(attempt.key)  # where that cannot be done, this comes again
             self._fail(attempt, FailureKind.IO, str(error))  # there is room: this one file is the trouble
             return
+        self._files_well = True
         done = self._ledger.succeed(
             attempt,
             output_of(clip, filed, self._trade.request_for(attempt), quarantined=then.quarantined),

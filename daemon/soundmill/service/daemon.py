@@ -25,7 +25,7 @@ from soundmill.service import best_of_n as choosing
 from soundmill.service import systemd, wiring
 from soundmill.service.aside.asked import AskedDeliveries, asked_command
 from soundmill.service.aside.deliveries import Deliveries, deliver_command
-from soundmill.service.cluster.cluster import Cluster
+from soundmill.service.cluster.cluster import MODELS, Cluster
 from soundmill.service.controls import Controls
 from soundmill.service.date import Date
 from soundmill.service.inbox_loop import InboxLoop, open_intake
@@ -291,7 +291,8 @@ class Service:
     def _hopeless(self) -> str | None:
         if self.inbox.quiet and self.inbox.stuck and self.catalog.unfinished() == 0:
             return next(iter(self.inbox.stuck.values()))
-        lasting = (self._troubles.lasting(part, PATIENCE_S) for part in NEEDED)
+        needed = (*NEEDED, MODELS) if self._cluster.waits_in_vain and not self._pool.running else NEEDED
+        lasting = (self._troubles.lasting(part, PATIENCE_S) for part in needed)
         return next((trouble for trouble in lasting if trouble is not None), None)
 
     def _rejudge(self) -> None:
@@ -302,7 +303,9 @@ class Service:
 
     def _attend(self) -> None:
         self._cluster.check(self.catalog.unfinished)
-        self._pool.attend((*self._settings.devices, *self._cluster.devices))
+        devices = (*self._settings.devices, *self._cluster.devices)
+        self._pool.attend(devices)
+        self._cluster.mind_models(devices, self.catalog.model_queues)
 
     def _use_new_settings(self) -> None:
         if self._signals.hung_up():
@@ -312,6 +315,7 @@ class Service:
     def _load(self) -> Config:
         config = load(self.home)
         wiring.rules_for(config, self.home.inbox)  # raises ConfigError
+        wiring.places_of(config)  # the same
         return config
 
     def _use(self, former: Config) -> None:

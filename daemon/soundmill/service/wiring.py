@@ -276,7 +276,16 @@ def rulesets_of(config: Config) -> frozenset[str]:
     return frozenset(ruleset(kind, limits_of(config, kind)) for kind in QualityKind)
 
 
+def places_of(config: Config) -> dict[str, tuple[str, ...]]:
+    """Which machines make the clips of the models of cluster.models. Raises ConfigError where one is unknown."""
+    try:
+        return {resolve(model).name: machines for model, machines in config.cluster.models.items()}
+    except UnknownModel as error:
+        raise ConfigError(f"soundmill.yaml: cluster.models: {error}") from error
+
+
 def trade_of(config: Config, home: Home) -> Trade:
+    """Raises ConfigError."""
     schedule = config.schedule
     return Trade(
         request_for=request_for(config, home),
@@ -290,4 +299,5 @@ def trade_of(config: Config, home: Home) -> Trade:
             load_deadline_s=schedule.load_deadline_s,
         ),
         jitter=random.random,
+        places=places_of(config),
     )

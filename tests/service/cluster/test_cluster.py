@@ -16,10 +16,11 @@ from soundmill.engine.remote.link import Link
 from soundmill.engine.remote.messages import Node
 from soundmill.errors import ConfigError, SoundmillError
 from soundmill.home import Home
+from soundmill.jobs import ModelQueue
 from soundmill.schedule.pool import Pool
 from soundmill.schedule.worker import Worker
 from soundmill.service import wiring
-from soundmill.service.cluster.cluster import JOIN_PATIENCE_S, Cluster, devices_of
+from soundmill.service.cluster.cluster import DEMAND_EVERY_S, JOIN_PATIENCE_S, Cluster, devices_of
 from soundmill.service.survive import Troubles
 
 
@@ -143,6 +144,43 @@ def test_a_cluster_without_a_device_is_a_trouble_after_a_while(tmp_path: Path) -
     mill.link.trouble = "no Ray cluster answers"
     mill.check()
     assert "no Ray cluster answers" in str(mill.troubles.current())
+
+
+def queue(model: str) -> ModelQueue:
+    return ModelQueue(model=model, priority=0, oldest_queued_at=0.0, head_job_id=1)
+
+
+def test_jobs_whose_machines_are_not_there_are_a_trouble(tmp_path: Path) -> None:
+    mill = Mill(tmp_path, models={"musicgen-large": ("ws1",), "tiny": ("local", "ws2")})
+    large, waiting = "facebook/musicgen-large", [queue("facebook/musicgen-large"), queue("tiny")]
+
+    def mind(*devices: str) -> list[dict[str, object]]:
+        mill.now += DEMAND_EVERY_S
+        mill.cluster.mind_models(devices, lambda: waiting)
+        return [trouble for trouble in mill.troubles.current() if trouble["part"] == "cluster models"]
+
+    assert mind("ws1/cuda:0", "ws2/cuda:0") == [] == mind("ws1/cuda:0", "cuda:0")
+    (trouble,) = mind("ws2/cuda:0")
+    assert f"{large}: ws1" in str(trouble["message"]) and "tiny" not in str(trouble["message"])
+    assert not mill.cluster.waits_in_vain
+    waiting.pop()
+    assert mind("ws2/cuda:0") and mill.cluster.waits_in_vain
+    mind("ws1/cuda:0")
+    assert not mill.cluster.waits_in_vain
+    assert mind("ws2/cuda:0")
+    mill.cluster.use(config())
+    mind("ws2/cuda:0")
+    assert not mill.cluster.waits_in_vain
+    mill.troubles.post()
+    mill.now += 10.0
+    mill.troubles.post()
+    assert mind("ws2/cuda:0") == []
+
+
+def test_a_model_of_cluster_models_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cluster\.models: .*musicgen-larg"):
+        wiring.places_of(config(models={"musicgen-larg": ("ws1",)}))
+    assert wiring.places_of(config(models={"musicgen-large": ("ws1",)})) == {"facebook/musicgen-large": ("ws1",)}
 
 
 def test_machines_are_asked_for_by_what_waits_and_let_go(tmp_path: Path) -> None:

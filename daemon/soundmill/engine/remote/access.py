@@ -11,8 +11,9 @@ from pathlib import Path
 from soundmill.errors import ConfigError
 
 MODE, TOKEN, TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-# Ray tells its makers of every cluster that is started, unless it is told not to.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+# Ray tells its makers of every cluster that is started, unless it is told not to; and its head of every call, for a
+# dashboard, which there is none of.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_events_report_interval_ms": "0"}
 # A head and its nodes look after each other this often, so that a machine that is gone is known in ten seconds.
 WATCHFUL = {
     "RAY_health_check_initial_delay_ms": "2000",

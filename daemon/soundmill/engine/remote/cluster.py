@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from soundmill.engine.remote.actor import EngineActor
 from soundmill.engine.remote.attendance import Ended, Passing
 from soundmill.engine.remote.facts import facts, no_facts, refusal
+from soundmill.engine.remote.folder import folder_of_its_own
 from soundmill.engine.remote.messages import Node, OpenEngine
 
 STORE_BYTES = 256 * 2**20  # of a node that is started here: clips on their way, each for a moment
@@ -50,7 +50,7 @@ def joined(address: str, cpus: int | None = None) -> Iterator[Joined]:
             ray.init(address=address, namespace="soundmill", **quiet)
         else:
             # A process takes part in a cluster by a node of its own machine. One without CPUs and GPUs does.
-            folder = left.enter_context(tempfile.TemporaryDirectory(prefix="smg", ignore_cleanup_errors=True))
+            folder = str(left.enter_context(folder_of_its_own()))
             node = left.enter_context(_node(address, folder))
             left.callback(_leave)
             _init_when_it_is_there(node, address, quiet | {"_temp_dir": folder})

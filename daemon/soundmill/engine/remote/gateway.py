@@ -19,6 +19,7 @@ from typing import Any, cast
 from soundmill.engine.process.lifeline import begin, end
 from soundmill.engine.process.wire import Stop, pack, unpack
 from soundmill.engine.remote import cluster
+from soundmill.engine.remote.actor import as_bytes
 from soundmill.engine.remote.attendance import Attendance
 from soundmill.engine.remote.messages import (
     Call,
@@ -88,7 +89,7 @@ class Gateway:
 
         async def ask(call: Call) -> Reply:
             try:
-                return cast("Reply", await actor.call.remote(call))
+                return as_bytes(cast("Reply", await actor.call.remote(call)))
             except Exception as error:
                 raise self._cluster.meaning(error) from error
 

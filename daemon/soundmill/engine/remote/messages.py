@@ -79,7 +79,7 @@ class Call:
 class Reply:
     session: str
     heard: int  # the last command that arrived
-    events: tuple[Numbered, ...]
+    events: tuple[Numbered, ...]  # with Ray in between not as bytes, but where those lie (actor.py)
 
 
 # -- the daemon and its gateway ----------------------------------------------------------------

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from soundmill.config import ClusterConfig, Config
 from soundmill.engine.remote.access import environment
@@ -15,10 +15,13 @@ from soundmill.engine.remote.link import GatewayLine, Link
 from soundmill.engine.remote.messages import Node, OpenEngine
 from soundmill.errors import CatalogError, ConfigError, EngineNotStarted, StorageUnavailable
 from soundmill.home import Home
+from soundmill.jobs import ModelQueue
+from soundmill.schedule.places import serves
 from soundmill.service.survive import Troubles
+from soundmill.service.wiring import places_of
 from soundmill.words import count
 
-PART, NODES = "cluster", "cluster nodes"  # as `status` calls what does not work
+PART, NODES, MODELS = "cluster", "cluster nodes", "cluster models"  # as `status` calls what does not work
 JOIN_PATIENCE_S = 60.0  # for a node with something to work with, after the start
 DEMAND_EVERY_S = 5.0
 MOST_ASKED_FOR = 256  # engines, of an autoscaler that has bounds of its own
@@ -64,6 +67,8 @@ class Cluster:
         self._weights: dict[str, tuple[str, str]] = {}  # of each model: their digest, and the node that has them
         self._lock = threading.Lock()
         self.devices: tuple[str, ...] = ()
+        self.waits_in_vain = False  # whatever waits, does so for a machine that is not there
+        self._models_at = -DEMAND_EVERY_S
         self._begin()
 
     def _begin(self) -> None:
@@ -90,7 +95,8 @@ class Cluster:
         self.devices = ()
         self._known = {}
         self._show_all([])
-        for part in (PART, NODES):
+        self.waits_in_vain = False
+        for part in (PART, NODES, MODELS):
             self._troubles.end(part)
 
     # -- what there is -----------------------------------------------------------------------
@@ -150,6 +156,21 @@ class Cluster:
             self._troubles.begin(NODES, "; ".join(refused))
         else:
             self._troubles.end(NODES)
+
+    def mind_models(self, devices: Sequence[str], queues: Callable[[], list[ModelQueue]]) -> None:
+        """Tell of models whose jobs wait for a machine that is not there; `devices` are all that there are."""
+        if self._steady() - self._models_at < DEMAND_EVERY_S:
+            return
+        self._models_at = self._steady()
+        places = places_of(self._config)
+        waiting = {queue.model for queue in queues()} if places else set()
+        vain = {each for each in places if each in waiting and not any(serves(places, d, each) for d in devices)}
+        self.waits_in_vain = bool(vain) and vain == waiting
+        if vain:
+            machines = "; ".join(f"{model}: {', '.join(places[model])}" for model in sorted(vain))
+            self._troubles.begin(MODELS, f"jobs wait for machines that are not there ({machines}); see cluster.models")
+        else:
+            self._troubles.end(MODELS)
 
     def _demand(self, link: Link, unfinished: int) -> None:
         slots = self._config.engine.slots
