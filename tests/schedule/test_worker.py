@@ -667,6 +667,19 @@ def test_a_job_that_runs_alone_has_no_neighbour(mill: Mill) -> None:
     assert set(alone) == {1} and set(crowded) == {1}
 
 
+def test_what_comes_while_a_job_runs_alone_waits(mill: Mill) -> None:
+    mill.batch("killer")
+    engine = mill.engine(slots=2, polls_per_clip=3)
+    engine._failure = lambda r: FailureKind.ENGINE_DIED if r.attempt == 1 else None
+    worker = mill.worker(engine)
+    mill.run(worker, done=lambda: any(attempt.alone for attempt in worker.in_flight))
+    mill.batch("new")
+    worker.step()
+    assert [attempt.alone for attempt in worker.in_flight] == [True]
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 2} and [r.prompt for r in engine.submitted] == ["killer", "killer", "new"]
+
+
 def test_a_catalogue_that_cannot_be_written_closes_the_gate_too(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     mill.batch("x", "y")
     worker = mill.worker(mill.engine(slots=1))
