@@ -670,7 +670,7 @@ def test_a_job_that_runs_alone_has_no_neighbour(mill: Mill) -> None:
 def test_what_comes_while_a_job_runs_alone_waits(mill: Mill) -> None:
     mill.batch("killer")
     engine = mill.engine(slots=2, polls_per_clip=3)
-    engine._failure = lambda r: FailureKind.ENGINE_DIED if r.attempt == 1 else None
+    engine._failure = lambda r: FailureKind.ENGINE_DIED if (r.prompt, r.attempt) == ("killer", 1) else None
     worker = mill.worker(engine)
     mill.run(worker, done=lambda: any(attempt.alone for attempt in worker.in_flight))
     mill.batch("new")

@@ -278,8 +278,7 @@ class Worker:
 
     def _finish(self, attempt: Attempt, clip: Generated) -> None:
         if not self._is_current(attempt):
-            self._take_back(attempt.key)
-            return
+            return  # what may be filed of it already, goes in the next round
         job = attempt.job
         judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
         then = what_follows(
