@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.faults import passing
@@ -92,7 +92,7 @@ class Asked(Generic[R]):
         self.name = name
         self.change = change
         self.done = False
-        self.result: R | None = None
+        self.result: R
         self.error: Exception | None = None
 
 
@@ -124,7 +124,7 @@ class Together:
                 return written(db, asked.name, asked.change)
         if asked.error is not None:
             raise asked.error
-        return cast("R", asked.result)
+        return asked.result
 
     def _all(self, db: sqlite3.Connection, group: Sequence[Asked[Any]]) -> None:
         with transaction(db):
