@@ -132,7 +132,11 @@ def test_a_claim_that_was_written_and_raised_all_the_same_loses_no_job(mill: Mil
     with failing_once("catalog.claim.done"):
         worker.step()
     assert statuses(mill) == {"running": 2} and worker.in_flight == ()
+    asked_for: list[str] = []
+    running = mill.catalog.running
+    mill.catalog.running = lambda worker: asked_for.append(worker) or running(worker)  # type: ignore[method-assign, func-returns-value]
     mill.run(worker)
+    assert asked_for == ["cpu"]
     assert statuses(mill) == {"succeeded": 2}
     assert [each[:3] for each in attempts(mill)] == [
         (1, 1, "interrupted"), (2, 1, "interrupted"), (1, 2, "succeeded"), (2, 2, "succeeded"),
@@ -176,6 +180,15 @@ def test_a_worker_leaves_models_to_the_machines_that_make_them(mill: Mill) -> No
 def test_a_model_is_loaded_once_for_all_its_jobs(mill: Mill) -> None:
     for model in ("a", "b", "a", "b"):
         mill.batch("x", model=model)
+    engine = mill.engine(slots=1)
+    mill.run(mill.worker(engine))
+    assert engine.loads == ["a", "b"]
+
+
+def test_a_queue_that_is_old_already_waits_for_its_turn_from_the_load_on(mill: Mill) -> None:
+    mill.batch("x", "y", model="a")
+    mill.batch("z", model="b")
+    mill.clock.now += 100_000.0
     engine = mill.engine(slots=1)
     mill.run(mill.worker(engine))
     assert engine.loads == ["a", "b"]
@@ -404,6 +417,7 @@ def test_a_clip_that_ends_after_its_cancellation_is_dropped(mill: Mill) -> None:
     worker = mill.worker(mill.engine(polls_per_clip=2))
     started(mill, worker)
     asked(mill.catalog, wishes.cancel, "batch-1")  # the worker has not heard of it yet
+    mill.disk.file = lambda *_: pytest.fail("is filed")  # type: ignore[method-assign]
     for _ in range(5):
         worker.step()
     assert statuses(mill) == {"cancelled": 1}
@@ -491,6 +505,38 @@ def test_a_cancel_while_the_disk_takes_nothing_ends_no_worker(mill: Mill, monkey
     assert statuses(mill) == {"cancelled": 1, "succeeded": 1}
     assert paths(mill) == {"batch-1/0002-clip.wav"}
     assert len(engine.submitted) == 2
+
+
+def test_what_was_filed_is_not_taken_back_while_another_attempt_may_have_the_name(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mill.batch("x")
+    worker = mill.worker(mill.engine())
+
+    def no_room(*_: object, **__: object) -> bool:
+        raise StorageUnavailable("catalog.db: the disk is full: make room")
+
+    with monkeypatch.context() as full:
+        full.setattr(type(mill.catalog), "succeed", no_room)
+        while not paths(mill):
+            worker.step()
+    mill.catalog.release(worker.in_flight, "its worker is given up")
+    assert mill.catalog.claim(worker="other", device="cpu", model="tiny", limit=1, engine_idle=True)
+    worker.cancel([1])
+    worker.step(claiming=False)
+    assert paths(mill) == {"batch-1/0001-clip.wav"}
+    asked(mill.catalog, wishes.cancel, "batch-1")
+    worker.step(claiming=False)
+    assert paths(mill) == set()
+
+
+def test_a_model_that_cannot_be_had_leaves_none_loaded(mill: Mill) -> None:
+    engine = mill.engine(load_failure=lambda m: ModelUnavailable("no weights") if m == "missing" else None)
+    worker = mill.worker(engine)
+    for model in ("a", "missing", "a"):
+        mill.batch("x", model=model)
+        mill.run(worker)
+    assert engine.loads == ["a", "missing", "a"] and statuses(mill) == {"failed": 1, "succeeded": 2}
 
 
 def once(error: Exception, then: Callable[..., Any]) -> Callable[..., Any]:
@@ -685,6 +731,19 @@ def test_a_job_that_runs_alone_has_no_neighbour(mill: Mill) -> None:
     mill.run(worker, done=done)
     assert statuses(mill) == {"failed": 1, "succeeded": 4}
     assert set(alone) == {1} and set(crowded) == {1}
+
+
+def test_what_comes_while_a_job_runs_alone_waits(mill: Mill) -> None:
+    mill.batch("killer")
+    engine = mill.engine(slots=2, polls_per_clip=3)
+    engine._failure = lambda r: FailureKind.ENGINE_DIED if (r.prompt, r.attempt) == ("killer", 1) else None
+    worker = mill.worker(engine)
+    mill.run(worker, done=lambda: any(attempt.alone for attempt in worker.in_flight))
+    mill.batch("new")
+    worker.step()
+    assert [attempt.alone for attempt in worker.in_flight] == [True]
+    mill.run(worker)
+    assert statuses(mill) == {"succeeded": 2} and [r.prompt for r in engine.submitted] == ["killer", "killer", "new"]
 
 
 def test_a_catalogue_that_cannot_be_written_closes_the_gate_too(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,9 @@ def provoking(kind: str, seed: int, jobs: int) -> Sequence[Item]:
     elif kind in ("fsync", "ulid"):
         # Files of one row: most of the time one of them is between its claim and its end.
         items = [Drop(number / 2, number, "whole", 1, rng.getrandbits(32)) for number in range(jobs // 4)]
-        death = "kill" if kind == "ulid" else "power cut"
-        items += [Fault(rng.randrange(jobs * 20), death, 0, rng.getrandbits(32)) for _ in range(20)]
+        # Few steps lie between a batch's row and its file's place: it takes many kills, all along, to meet one.
+        death, deaths, steps = ("kill", 60, jobs * 40) if kind == "ulid" else ("power cut", 20, jobs * 20)
+        items += [Fault(rng.randrange(steps), death, 0, rng.getrandbits(32)) for _ in range(deaths)]
     elif kind == "answer":
         # Wishes whose files cannot be removed for a while, in which the daemon dies.
         items += [Wish(number, number, "rate", rng.getrandbits(32)) for number in range(10, 60)]

@@ -123,7 +123,7 @@ def claim(
     Jobs whose attempt took an engine down come last: one at a time, with `alone` set, when no
     other job can be claimed and `engine_idle` says that nothing else is in flight.
     """
-    rows = db.execute(HEADS, (model, 0, limit)).fetchall()
+    rows = db.execute(HEADS, (model, 0, max(limit, 0))).fetchall()  # below nought SQLite knows no limit
     alone = not rows and engine_idle and limit > 0
     if alone:
         rows = db.execute(HEADS, (model, 1, 1)).fetchall()

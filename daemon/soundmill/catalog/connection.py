@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable
 from soundmill.faults import passing
@@ -95,7 +95,7 @@ class Asked(Generic[R]):
         self._turn = threading.Lock()
         self._turn.acquire()
         self.done = False
-        self.result: R | None = None
+        self.result: R
         self.error: Exception | None = None
 
     def wait(self) -> None:
@@ -110,7 +110,7 @@ class Asked(Generic[R]):
         """Raises what it raised."""
         if self.error is not None:
             raise self.error
-        return cast("R", self.result)
+        return self.result
 
 
 class Together:

@@ -22,7 +22,7 @@ class StorageGate:
         self._report = report
         self._recheck_s = recheck_s
         self._lock = threading.Lock()
-        self._closed_because: str | None = None
+        self._closed = False
         self._next_check: float  # while it is closed
 
     def close(self, now: float) -> bool:
@@ -34,8 +34,8 @@ class StorageGate:
                 reason = str(error)
             else:
                 return False
-            first = self._closed_because is None
-            self._closed_because = reason
+            first = not self._closed
+            self._closed = True
             self._next_check = now + self._recheck_s
         if first:
             self._report(CLOSED, reason)
@@ -44,16 +44,15 @@ class StorageGate:
     def is_open(self, now: float) -> bool:
         """True when takes can be filed; probes at most every `recheck_s` while closed."""
         with self._lock:
-            if self._closed_because is None:
+            if not self._closed:
                 return True
             if now < self._next_check:
                 return False
             self._next_check = now + self._recheck_s
             try:
                 self._probe()
-            except StorageUnavailable as error:
-                self._closed_because = str(error)
+            except StorageUnavailable:
                 return False
-            self._closed_because = None
+            self._closed = False
         self._report(OPENED, "the outputs folder takes files again; claiming goes on")
         return True

@@ -74,7 +74,7 @@ class Worker:
         self._steady = steady
         self._allow_s = allow_s
         self._model: ModelInfo | None = None
-        self._loaded: str | None = None  # as jobs name it; the engine may know it by a longer name
+        self._loaded: str  # as jobs name it, where there is a model; the engine may know it by a longer name
         self._loaded_since = 0.0
         self._reduced_with: frozenset[tuple[int, int]] = frozenset()  # the clips in flight when slots were halved
         self._in_flight: dict[tuple[int, int], Attempt] = {}
@@ -296,8 +296,7 @@ class Worker:
 
     def _finish(self, attempt: Attempt, clip: Generated) -> None:
         if not self._is_current(attempt):
-            self._take_back(attempt.key)
-            return
+            return  # what may be filed of it already, goes in the next round
         job = attempt.job
         judgement = self._trade.judge(job.model, job.quality, clip.measurements, clip.defects)
         then = what_follows(

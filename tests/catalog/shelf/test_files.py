@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,10 @@ def test_every_folder_that_has_changed_is_on_disk(outputs: Path, monkeypatch: py
     put(outputs, "a/c.wav", "a/set_aside/c.wav", attempt=1, is_taken=lambda _: False)
     clear(outputs, "a/c.wav", "a/set_aside/c.wav")
     assert synced[4:] == ["a", "a", "a/set_aside", "a"]
+
+
+def test_there_is_room_while_as_much_is_free_as_must_be(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 2, 7))  # type: ignore[attr-defined]
+    probe(outputs, 7)
+    with pytest.raises(StorageUnavailable, match="make room"):
+        probe(outputs, 8)

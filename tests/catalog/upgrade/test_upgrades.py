@@ -24,6 +24,7 @@ from soundmill.catalog.migrations import STEPS, migrate
 from soundmill.catalog.reader import Reader
 from soundmill.catalog.upgrade import copies
 from soundmill.cli import main
+from soundmill.disk import part_of
 from soundmill.errors import CatalogError, CatalogTooNew, StorageUnavailable
 from soundmill.inbox.control import OWNER
 from support.catalogues import put_empty
@@ -342,3 +343,14 @@ def test_what_cannot_be_read_is_let_go(tmp_path: Path, change: str | None, said:
         Reader.open(path)
     held = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink() and path.name in str(each.readlink())]
     assert held == []
+
+
+def test_what_a_killed_start_has_left_of_its_copy_goes(tmp_path: Path) -> None:
+    path = put_empty(tmp_path / "catalog.db")
+    part = part_of(tmp_path / copies.FOLDER / f"before-{NAMES[0][1:5]}.db")
+    part.parent.mkdir()
+    for end in ("", "-journal", "-wal", "-shm"):
+        part.with_name(f"{part.name}{end}").write_bytes(b"half")
+    with closing(connect_writer(path)) as db:
+        copy = copies.copy_before(db, path, NAMES[0], now=0.0)
+    assert list(part.parent.iterdir()) == [copy]
