@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from soundmill.inbox import aftermath, arrivals, control, intake, names, notices, whole
+from soundmill.inbox import aftermath, arrivals, bystanders, control, intake, names, notices, whole
 from soundmill.inbox.jobfile import cells, points, problems, recognize, rows, written
 from soundmill.inbox.jobfile.naming import automatic, safe, slugs
 from soundmill.inbox.jobfile.table import archive, csv_text, header, opendocument, workbook
@@ -42,6 +42,7 @@ MIB = 1_048_576
         (ranges, {"RESOLUTION": 1000, "LARGEST": 1_000_000_000}),
         (sampled, {"MOST_FACTORS": 30}),
         (slips, {"SHORTEST_FOLDED": 72, "MOST_OF_A_LINE": 4}),
+        (bystanders, {"_MOST_IN_FOLDER": 1000}),
         (aftermath, {"WATCHED_S": 3600, "MOST_WATCHED": 1000, "QUIET_S": 3, "LOOK_S": 2}),
         (arrivals, {"QUIET_S": 5, "UNFINISHED_S": 3600, "MOST_RIPE": 2000, "GIVEN_UP": 10}),
         (intake, {"FIRST_WAIT_S": 5, "LONGEST_WAIT_S": 300, "FILES_PER_SCAN": 1000, "SCAN_S": 10}),

@@ -181,6 +181,17 @@ def test_more_takes_of_a_row_are_its_missing_ones(mill: Mill) -> None:
     assert made is not None and [job.replicate for job in mill.jobs(made)] == [3, 4]
 
 
+def test_the_same_row_twice_is_two_jobs_also_with_its_own_seed(mill: Mill) -> None:
+    mill.accepted("list.csv", "prompt,seed\nharp,5\ndrums,\n")
+    grown = "prompt,seed\nharp,5\nharp,5\ndrums,\ndrums,\n"
+    (mill.inbox / "accepted" / MONTH / "list.csv").write_text(grown)
+    made = mill.rest("list.csv").batch
+    assert made is not None
+    assert [(job.prompt, job.position, job.seed == 5) for job in mill.jobs(made)] == [
+        ("harp", 2, True), ("drums", 4, False),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["xlsx", "yaml"])
 def test_the_rest_of_every_kind_of_file_is_made_also_a_second_time(kind: str, mill: Mill) -> None:
     def written(*prompts: str) -> bytes:

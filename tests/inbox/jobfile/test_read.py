@@ -46,14 +46,6 @@ def test_a_job_file_becomes_its_jobs_or_its_problems(name: str, text: str, expec
     assert shown(name, json.loads(text)) == expected
 
 
-def all_cases() -> list[tuple[str, str, str]]:
-    return FILE.findall(CASES.read_text(encoding="utf-8"))
-
-
-def answer(case: tuple[str, str, str]) -> str:
-    return shown(case[0], json.loads(case[1]))
-
-
 def shown(name: str, text: str) -> str:
     return "".join(f"  {line}\n" for line in becomes(name, text))
 
