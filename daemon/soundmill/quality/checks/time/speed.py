@@ -21,7 +21,7 @@ def _measure(sound: Sound) -> Found:
         return Found(values={"wow_share": 0.0, "flutter_share": 0.0, "pitch_step_semitones": 0.0})
     slow, rate = sound.slow[sound.judged].mean(axis=0), sound.sample_rate / sound.slower
     found = dict(zip(("wow", "flutter"), unevenness(slow, rate), strict=True))
-    step = pitch_step(slow, rate)
+    step = pitch_step(slow, rate, list(sound.spectra.values()))
     defects = [
         defect(
             name,
@@ -63,8 +63,9 @@ CHECK = QualityCheck(
         "pitch_step_semitones": Measurement(
             unit="semitones",
             description="by which all from 150 Hz to 3.3 kHz is higher from some moment of the middle 20 s on, 0.5 to "
-            "4 either way: what is heard 0.25 s and 2 s before and after is alike when moved by so much, and not "
-            "otherwise; 0 without such a moment; decides nothing, since songs change their key",
+            "4 either way: what is heard 0.25 s, 2 s and all before and after is alike when moved by so much, and the "
+            "spectrum up to 20 kHz with it, and not otherwise; 0 without such a moment; decides nothing, since songs "
+            "change their key",
         ),
     },
     measure=_measure,
