@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 RINGS = 2.4  # lines of those counted
-COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -33.5
+COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -31.0
 
 
 def _measure(sound: Sound) -> Found:

@@ -62,7 +62,7 @@ CHECK = QualityCheck(
         ),
         "pitch_step_semitones": Measurement(
             unit="semitones",
-            description="by which all from 150 Hz to 3.3 kHz is higher from some moment of the middle 20 s on, 0.5 to "
+            description="by which all from 150 Hz to 3.3 kHz is higher from some moment of the middle 15 s on, 0.5 to "
             "4 either way: what is heard 0.25 s, 2 s and all before and after is alike when moved by so much, and the "
             "spectrum up to 20 kHz with it, and not otherwise; 0 without such a moment; decides nothing, since songs "
             "change their key",

@@ -45,6 +45,10 @@ OTHERWISE_DB = 3.0  # spread of the falls that is nothing
 FEWEST_BEATS, BEAT_LEAST_DB = 5, 5.0
 MOSTLY, EVEN = 0.7, 0.4  # of the beats that fall by half of the usual, and of the fall of the least fourth
 BEAT_ALIKE, BEAT_SUDDEN, BEAT_LOST = 0.5, 0.9, -0.3  # as above, and how much lower it may be after RISE_S
+BEAT_SHARE, BEAT_BACK = (
+    0.6,
+    0.15,
+)  # of a beat, and share that has come back by then, where blows are as sudden as the falls: after those it stays away
 CALM = 0.6  # share of the fall that the levels usually move by
 
 
@@ -173,9 +177,12 @@ def _of_beats(found: _Levels) -> Pumping | None:
     fallen, depth = shared[falls], -float(usual.min())
     falls = falls + first
     span, last = found.frames(FALL_S), len(found.level) - 1
-    back = found.level[np.minimum(falls + span + found.frames(RISE_S), last)] - found.level[falls + span]
+    later = min(found.frames(RISE_S), round(BEAT_SHARE * usual.size))  # not what the next one begins with
+    back = found.level[np.minimum(falls + span + later, last)] - found.level[falls + span]
+    rises = [float(part.max()) for part in np.split(found.shared, falls)[1:-1]]
     if (
         depth < BEAT_LEAST_DB
+        or (float(np.median(rises)) > BEAT_SUDDEN * depth and float(np.median(back)) < BEAT_BACK * depth)
         or float(np.mean(fallen < -depth / 2)) < MOSTLY
         or float(np.quantile(fallen, 0.75)) > -EVEN * depth
         or float(np.median(found.apart[falls] / np.maximum(-fallen, 0.5))) > BEAT_ALIKE

@@ -32,7 +32,7 @@ FARTHEST = 17  # of those: three and a half semitones, and what lies between
 NEAREST = 2
 SMOOTH, WIDE = 25, 145  # lines: what is wider is a sound's colour, and the fall from its lows to its highs
 DEPTH = 1e-4  # of the strongest line's magnitude
-SHORTEST_S, LONGEST_S = 4.0, 20.0  # of a longer clip the middle
+SHORTEST_S, LONGEST_S = 4.0, 15.0  # of a longer clip the middle
 CLEAR = 2  # frames from the moment on either side that do not reach over it
 SHORT, LONG_S = 3, 2.0  # frames, and time: what is compared on either side, and then all there is
 SIDE, SIDE_S = 0.3, 3.0  # share of the clip that must lie on either side, and time at most: the last chord is no step
@@ -43,7 +43,7 @@ CARRIED = 0.97  # of half the sample rate
 FLOOR, MOST_DB = 1e-13, 25.0
 RISE_DB = 12.0
 LEAST_SEGMENTS = 2
-LIKELY_FROM = 0.65  # evidence of what is told; three in two hundred clean clips have as much
+LIKELY_FROM = 0.9  # evidence of what is told; one in a hundred clean clips has as much
 GOES_ON = 0.8  # likeness of what is not moved, whole and fine together: with more, one scale goes on, and chords move
 COMPARED = ("at_once", "long", "whole", "fine", "wide")
 # Of alike when moved over when not: here, usually, and over the next best; by how many dB it gets louder, as where a
