@@ -55,7 +55,7 @@ CHECK = QualityCheck(
             unit="dB",
             description="level of the last 60 ms against what nine in ten blocks of 64 samples do not reach, where the "
             "last 3 ms are no 9 dB softer and the clip does not begin as abruptly, within 9 dB as loud; else -100, and "
-            "under 3 s; decides nothing: "
+            "under 2.5 s; decides nothing: "
             "what is asked for by its length ends somewhere",
         ),
     },

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 LAST_S = 0.003  # what is compared with
 BEFORE_S = 0.06  # this before it
 SOFTER_DB = 9.0  # a fade of 10 ms leaves less
-SHORTEST_S = 3.0
+SHORTEST_S = 2.5
 LOUD = 0.9  # level that nine in ten blocks have not
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 def ending_db(heard: NDArray[np.float32], sample_rate: int, loud: float) -> float | None:
     """Level of the last 60 ms of sound [channels, time] against its loud moments, whose power is `loud`, in dB, where
     the clip ends in the middle of it; None where it dies away or is faded, where it begins as abruptly and about as
-    loud, and under 3 s."""
+    loud, and under 2.5 s."""
     last, before = (max(1, round(each * sample_rate)) for each in (LAST_S, BEFORE_S))
     if heard.shape[1] < SHORTEST_S * sample_rate or loud <= 0:
         return None
