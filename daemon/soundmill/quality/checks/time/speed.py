@@ -52,7 +52,7 @@ CHECK = QualityCheck(
             unit="share of the speed",
             description="by which all from 150 Hz to 1.9 kHz becomes higher and lower together, 0.4 to 7 times a "
             "second at one rate; too small rather than too large; 0 where it does not, under 0.3 % (flutter 0.2 %) and "
-            "for more than 6 %; of all channels together; decides nothing, since a tape's wow is also an effect",
+            "for more than 4.5 %; of all channels together; decides nothing, since a tape's wow is also an effect",
             source="rates of IEC 60386; optical flow of B. Lucas and T. Kanade (1981)",
         ),
         "flutter_share": Measurement(

@@ -24,7 +24,7 @@ FROM_HZ, TO_HZ = 150.0, 1900.0  # what lies higher says the same
 BANDS = 5  # equal steps of log frequency between these: what has to move together
 FAINT = 1e-9  # of the strongest bin's power
 SHORTEST_S, LONGEST_S = 3.0, 12.0  # of a longer clip the middle: what runs unevenly does so throughout
-MOST = 0.06  # of the speed: what moves by more is a voice that speaks, or glides
+MOST = 0.045  # of the speed: what moves by more is a voice that speaks, or glides
 FINER = 4  # times as many points of a spectrum as there are frames: no line lies between two
 OUTLIER = 3.0  # times the median speed: a note that begins
 
