@@ -10,6 +10,7 @@ weights learned from the two others alone, and how many clean clips by mistake. 
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,7 @@ def weighed(every: Sequence[Example]) -> Floats:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     every = list(examples())
     for half in FROM:
         weights = weighed([each for each in every if each.half != half])
