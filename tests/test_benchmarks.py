@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Of those that import PyTorch, alone.py stands for cpu.py as well, and imports throughput.py.
 SCRIPTS = [
-    "benchmarks/alone.py", "benchmarks/defects/run.py", "benchmarks/deliver.py", "benchmarks/goodness.py",
+    "benchmarks/alone.py", "benchmarks/defects/learn.py", "benchmarks/defects/run.py", "benchmarks/deliver.py",
+    "benchmarks/goodness.py",
     "benchmarks/growth.py", "benchmarks/ingest.py", "benchmarks/juries.py", "benchmarks/soundness.py",
     "benchmarks/launches.py", "benchmarks/power.py", "benchmarks/quality.py",
     "benchmarks/report.py", "benchmarks/review.py", "benchmarks/startup.py", "benchmarks/lease/prepare.py",

@@ -1,7 +1,8 @@
 """Defects planted into published audio, each in three strengths: mild, clear, gross.
 
 The recipes are those of the literature named beside them, or what the fault does in the machine that makes it; none is
-the detector's own definition turned round. A recipe returns None where the sound has nothing for the fault to show in.
+the detector's own definition turned round. A recipe returns None where the sound has nothing for the fault to show in:
+what that is, benchmarks/defects/shows.py says of sounds, not of faults.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, istft, lfilter, resample_poly, sosfilt, stft
+from shows import calm, sounds_to, tones
 
 Samples = NDArray[np.float32]
 Plant = Callable[[Samples, int, float, np.random.Generator], Samples | None]
@@ -150,6 +152,7 @@ def ending_cut(sound: Samples, rate: int, decibels: float, rng: np.random.Genera
     wanted = levels.max() * _decibels(-decibels)
     near = np.flatnonzero((levels > wanted * 0.7) & (levels < wanted * 1.5))
     near = near[near > 0.4 * count]
+    near = near[[sounds_to(sound, rate, (int(each) + 1) * tenth) for each in near]]  # a pause is no cut
     if not near.size or near[-1] >= count - 2:
         return None
     return sound[:, : (int(rng.choice(near)) + 1) * tenth].copy()
@@ -216,13 +219,13 @@ def rumble(sound: Samples, rate: int, decibels: float, rng: np.random.Generator)
     return np.asarray(sound + low * (rms(sound) / rms(low) * _decibels(decibels)), np.float32)
 
 
-def wobble(sound: Samples, rate: int, percent: float, rng: np.random.Generator) -> Samples:
+def wobble(sound: Samples, rate: int, percent: float, rng: np.random.Generator) -> Samples | None:
     """Wow: a tape that runs unevenly, 0.5 to 3 times a second, by so much of its speed (IEC 60386's range)."""
-    return _warped(sound, rate, percent, rng.uniform(0.5, 3.0))
+    return _warped(sound, rate, percent, rng.uniform(0.5, 3.0)) if tones(sound, rate) else None
 
 
-def flutter(sound: Samples, rate: int, percent: float, rng: np.random.Generator) -> Samples:
-    return _warped(sound, rate, percent, rng.uniform(7.0, 14.0))
+def flutter(sound: Samples, rate: int, percent: float, rng: np.random.Generator) -> Samples | None:
+    return _warped(sound, rate, percent, rng.uniform(7.0, 14.0)) if tones(sound, rate) else None
 
 
 def _warped(sound: Samples, rate: int, percent: float, hertz: float) -> Samples:
@@ -231,8 +234,10 @@ def _warped(sound: Samples, rate: int, percent: float, hertz: float) -> Samples:
     return np.stack([np.interp(moved, time, each) for each in sound]).astype(np.float32)
 
 
-def pumping(sound: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples:
+def pumping(sound: Samples, rate: int, decibels: float, rng: np.random.Generator) -> Samples | None:
     """A compressor's gain that is pulled down on every beat of nothing that is heard, and recovers."""
+    if not calm(sound, rate):
+        return None
     period, time = rng.uniform(0.35, 0.9), np.arange(sound.shape[1]) / rate
     phase = (time / period) % 1
     gain = -decibels * np.where(phase < 0.05, phase / 0.05, np.exp(-(phase - 0.05) / 0.3))
@@ -300,7 +305,7 @@ def near_silence(sound: Samples, rate: int, decibels: float, rng: np.random.Gene
 def pitch_step(sound: Samples, rate: int, semitones: float, rng: np.random.Generator) -> Samples | None:
     """From somewhere on played faster."""
     at = _loud_moment(sound, rate, 0.35, 0.6, rng)
-    if at is None:
+    if at is None or not tones(sound, rate):
         return None
     time = np.arange(at, sound.shape[1] - 1, 2 ** (semitones / 12))
     rest = np.stack([np.interp(time, np.arange(sound.shape[1]), each) for each in sound])

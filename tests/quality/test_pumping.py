@@ -47,7 +47,7 @@ def hall(rate: int, seconds: float = 8.0, seed: int = 0) -> Samples:
     return np.asarray(sound / np.abs(sound).max(), np.float32)
 
 
-@pytest.mark.parametrize(("rate", "decibels"), [(16_000, 18), (48_000, 10)])
+@pytest.mark.parametrize(("rate", "decibels"), [(8_000, 14), (11_025, 18), (16_000, 18), (48_000, 10)])
 def test_pumping_is_noted_with_its_depth_at_every_sample_rate(rate: int, decibels: float) -> None:
     sound = hall(rate)
     assert measured(sound, rate).values["pumping_db"] == 0
@@ -63,6 +63,17 @@ def test_other_sounds_that_pump_are_noted_and_those_as_they_are_not(sound: str, 
     whole = clean(sound, seed)
     assert measured(whole).values["pumping_db"] == 0
     assert float(measured(ducked(whole, RATE, beats(seed, 0.55), 16)).values["pumping_db"] or 0) > 8
+
+
+def test_a_gain_that_pumps_at_a_beat_is_told_under_blows_that_fall_by_themselves() -> None:
+    """At 112 a minute, and the gain to another beat."""
+    rng, sound = np.random.default_rng(3), 0.25 * np.random.default_rng(2).standard_normal((1, 9 * RATE))
+    for at in np.arange(0.1, 8.6, 60 / 112) + rng.normal(0, 0.01, len(np.arange(0.1, 8.6, 60 / 112))):
+        first, time = round(at * RATE), np.arange(round(0.3 * RATE)) / RATE
+        sound[:, first : first + time.size] += rng.standard_normal(time.size) * np.exp(-time / 0.05)
+    sound = np.asarray(sound / np.abs(sound).max(), np.float32)
+    assert measured(sound).values["pumping_db"] == 0
+    assert float(measured(ducked(sound, RATE, beats(4, 0.8, 9.0), 18)).values["pumping_db"] or 0) > 8
 
 
 def test_a_gate_and_a_tremolo_do_not_pump() -> None:

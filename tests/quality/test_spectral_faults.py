@@ -135,6 +135,31 @@ def test_a_fault_by_another_recipe_is_told(recipe: Recipe) -> None:
     assert len(missed) <= 0.1 * len(found), missed
 
 
+def test_metal_rings_in_what_never_stops() -> None:
+    """No pause and no blow in which it could be heard alone."""
+    for seed in SEEDS:
+        rain = clean("rain", seed)
+        assert "ringing" not in told(rain)
+        assert "ringing" in told(plate(rain, np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize("top", [7000.0, 11_000.0])
+def test_hiss_shows_above_what_a_sound_carries(top: float) -> None:
+    """A wall of distorted strings that is never soft, cut by a coder's low-pass, over a steady floor."""
+    rng, rate = np.random.default_rng(5), 24_000 if top < 8000 else RATE
+    moments, strings = np.arange(9 * rate) / rate, np.zeros(9 * rate)
+    for hertz in (82.4, 123.5, 164.8, 207.7, 246.9):
+        phase = np.cumsum(hertz * (1 + 0.006 * np.sin(2 * np.pi * rng.uniform(3, 7) * moments))) / rate
+        strings += (2 * (phase % 1) - 1) * (1 + 0.3 * np.sin(2 * np.pi * rng.uniform(0.3, 1.5) * moments))
+    wall = sosfilt(butter(10, top, fs=rate, output="sos"), np.tanh(3 * strings))[None]
+    for hissing in (False, True):
+        sound = wall + hissing * wall.std() * 10 ** (-24 / 20) * rng.standard_normal(wall.shape)
+        samples = np.asarray(0.5 * sound / np.abs(sound).max(), np.float32)
+        found = measure(samples, rate, requested_s=None, loudness_lufs=None, before=None)
+        assert ("hiss" in {str(each["name"]) for each in found.defects}) is hissing
+        assert float(found.values["hiss_db"] or 0) == pytest.approx(-24 if hissing else -100, abs=2)
+
+
 def test_clean_sounds_fail_by_none_of_it() -> None:
     for name, seed, sound in clips():
         found = measured(sound)

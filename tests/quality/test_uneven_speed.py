@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
+from scipy.signal import butter, sosfilt
 
 from soundmill.quality.measure import Measured, measure
 from support.clean import RATE, clean
@@ -69,6 +70,17 @@ def test_flutter_is_noted(hertz: float) -> None:
     assert notes(played(music(), RATE, worn(10, RATE, hertz, 0.012))) == {"flutter"}
 
 
+def test_what_moves_at_every_rate_the_slower_the_more_is_no_flutter() -> None:
+    """As a voice does, and a hand on the plate."""
+    for seed in range(3):
+        steps = np.random.default_rng(seed).standard_normal(10 * RATE)
+        walk = sosfilt(
+            butter(1, [0.5, 25], "bandpass", fs=RATE, output="sos"),
+            np.cumsum(steps) - np.arange(10 * RATE) * steps.mean(),
+        )
+        assert "flutter" not in notes(played(music(), RATE, 1 + 0.01 * walk / walk.std()))
+
+
 def test_notes_that_begin_and_a_voice_with_vibrato_over_others_are_neither() -> None:
     assert notes(music()) == set()
     time = np.arange(10 * RATE) / RATE
@@ -123,6 +135,19 @@ def test_a_step_of_pitch_is_noted_with_its_moment_and_its_height(semitones: floa
     assert found.values["pitch_step_semitones"] == pytest.approx(semitones, abs=0.26)
     [note] = [each for each in found.defects if each["name"] == "pitch_step"]
     assert note["start_s"] == pytest.approx(at_s, abs=0.2)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_machine_that_runs_slower_from_a_moment_on_is_told_by_its_noise_too(rate: int) -> None:
+    """Wind through a narrow slit and a motor under it: nothing in it is a note."""
+    rng = np.random.default_rng(9)
+    wind = sosfilt(butter(4, [500, 3000], "bandpass", fs=rate, output="sos"), rng.standard_normal(10 * rate))
+    motor = np.sin(2 * np.pi * 310 * np.arange(10 * rate) / rate + 0.3 * np.cumsum(rng.standard_normal(10 * rate)) / 60)
+    sound = np.asarray((wind / wind.std() + 0.5 * motor)[None], np.float32) / 8
+    assert measured(sound, rate).values["pitch_step_semitones"] == 0
+    speed = np.where(np.arange(10 * rate) < 5 * rate, 1.0, 2 ** (-2 / 12))
+    found = measured(played(sound, rate, speed), rate)
+    assert found.values["pitch_step_semitones"] == pytest.approx(-2, abs=0.3)
 
 
 def test_notes_and_chords_that_change_are_no_step_of_pitch() -> None:

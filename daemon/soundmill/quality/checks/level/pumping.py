@@ -14,7 +14,7 @@ def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
     from soundmill.quality.detectors.level.pumping import pumping
 
-    found = pumping(list(sound.spectra.values()))
+    found = pumping(list(sound.spectra.values()), sound.slow[sound.judged], sound.sample_rate / sound.slower)
     if found is None:
         return Found(values={"pumping_db": 0.0})
     detail = f"all of it falls by {found.depth_db:.0f} dB at once and recovers, {found.times} times"
@@ -26,8 +26,8 @@ CHECK = QualityCheck(
     measurements={
         "pumping_db": Measurement(
             unit="dB",
-            description="median fall of all bands together within 90 ms, of those that recover slowly, four at least "
-            "and one in 2 s; 0 without them, and below 16 kHz of sample rate; of all channels together; decides "
+            description="median fall of all bands together within 90 ms, of those that recover slowly: four at least "
+            "and one in 2 s, or five at a beat of 0.3 to 1.3 s; 0 without them; of all channels together; decides "
             "nothing, since music pumps to its bass drum on purpose",
         ),
     },

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
 RINGS = 2.4  # lines of those counted
-COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -33.5
+COMB_LISTED_FROM_DB, MIRRORED_LISTED_FROM, HISS_LISTED_FROM_DB = 4.0, 0.75, -31.0
 
 
 def _measure(sound: Sound) -> Found:
@@ -55,15 +55,16 @@ CHECK = QualityCheck(
         "ringing_db": Measurement(
             unit="dB",
             description="half the depth of the strongest regular ripple of the spectrum from 300 Hz to 8 kHz, of an "
-            "echo after 1 to 10 ms, on average over the quarters of the clip, where none has less than 2.7 dB, else 0; "
-            "decides nothing, since a chord held throughout has one too; highest over channels",
+            "echo after 1 to 10 ms, on average over the quarters of the clip; 0 where one has less than 2.7 dB, and "
+            "under 3 s; decides nothing, since a chord held throughout has one too; highest over channels",
             source="cepstrum of B. Bogert, M. Healy, J. Tukey (1963)",
         ),
         "standing_lines": Measurement(
             unit="lines",
             description="lines from 350 Hz to 9 kHz that lie 7 dB above what is beside them in four fifths of the half "
-            "seconds, keep their frequency within a fifth of a bin, waver and follow what is beside them; less those "
-            "that lie as a scale of semitones or multiples of a frequency do; most over channels; bells have many",
+            "seconds, keep their frequency within a fifth of a bin, waver and follow what is beside them, or keep it "
+            "within a tenth and waver as noise does; less those that lie as a scale of semitones or multiples of a "
+            "frequency do; 0 under 3 s; most over channels; bells have many",
         ),
         "mirrored": Measurement(
             unit="correlation",

@@ -10,8 +10,8 @@ from soundmill.quality.sentences import amount
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-LISTED_FROM_DB = -50.0
-RUMBLE_LISTED_FROM_DB = -15.0
+LISTED_FROM_DB = -40.0
+RUMBLE_LISTED_FROM_DB = -14.0
 
 
 def _measure(sound: Sound) -> Found:

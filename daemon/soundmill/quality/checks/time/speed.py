@@ -21,7 +21,7 @@ def _measure(sound: Sound) -> Found:
         return Found(values={"wow_share": 0.0, "flutter_share": 0.0, "pitch_step_semitones": 0.0})
     slow, rate = sound.slow[sound.judged].mean(axis=0), sound.sample_rate / sound.slower
     found = dict(zip(("wow", "flutter"), unevenness(slow, rate), strict=True))
-    step = pitch_step(slow, rate)
+    step = pitch_step(slow, rate, list(sound.spectra.values()))
     defects = [
         defect(
             name,
@@ -51,8 +51,8 @@ CHECK = QualityCheck(
         "wow_share": Measurement(
             unit="share of the speed",
             description="by which all from 150 Hz to 1.9 kHz becomes higher and lower together, 0.4 to 7 times a "
-            "second at one rate; too small rather than too large; 0 where it does not, and for more than 6 %; of all "
-            "channels together; decides nothing, since a tape's wow is also an effect",
+            "second at one rate; too small rather than too large; 0 where it does not, under 0.3 % (flutter 0.2 %) and "
+            "for more than 4.5 %; of all channels together; decides nothing, since a tape's wow is also an effect",
             source="rates of IEC 60386; optical flow of B. Lucas and T. Kanade (1981)",
         ),
         "flutter_share": Measurement(
@@ -62,9 +62,10 @@ CHECK = QualityCheck(
         ),
         "pitch_step_semitones": Measurement(
             unit="semitones",
-            description="by which all from 150 Hz to 3.3 kHz is higher from some moment of the middle 20 s on, 0.5 to "
-            "4 either way: what is heard 0.25 s and 2 s before and after is alike when moved by so much, and not "
-            "otherwise; 0 without such a moment; decides nothing, since songs change their key",
+            description="by which all from 150 Hz to 3.3 kHz is higher from some moment of the middle 15 s on, 0.5 to "
+            "4 either way: what is heard 0.25 s, 2 s and all before and after is alike when moved by so much, and the "
+            "spectrum up to 20 kHz with it, and not otherwise; 0 without such a moment; decides nothing, since songs "
+            "change their key",
         ),
     },
     measure=_measure,

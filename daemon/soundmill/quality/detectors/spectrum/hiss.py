@@ -2,7 +2,8 @@
 
 It goes on as it is while the sound above it changes. So of a band in which the sound is ever softer, the softest
 moments are as loud as each other but for what chance makes of so many bins, and as loud as those of the next band. A
-sound that dies away goes on getting softer.
+sound that dies away goes on getting softer. And above what most sounds carry, noise that is as loud in all moments and
+at all frequencies shows even if nothing below is ever soft.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from soundmill.quality.detectors.runs import longest, runs
-from soundmill.quality.detectors.spectra import BINS, Spectra
+from soundmill.quality.detectors.spectra import BINS, Spectra, top_hz
 
 FROM_HZ = 1200.0
 SOFTEST, SOFT = 0.01, 0.05  # shares of the moments
@@ -27,6 +28,11 @@ FEWEST_FRAMES = 40
 LEAST = 1e-12  # power of a bin: below lies rounding
 NONE_DB = -100.0
 
+TOP = 0.97  # of half of the sample rate
+FEWEST_BINS, FEWEST_SEGMENTS = 12, 8
+STILL_DB, LEVEL_DB, FLAT_DB = 2.0, 0.6, 1.7  # over the segments, between its two halves, over its bins
+BY_CHANCE = 0.6, 1.1  # variance over mean² within a segment, of the middle one of the bins
+
 Floats = NDArray[np.float64]
 
 
@@ -34,6 +40,36 @@ def hiss_db(found: Spectra) -> tuple[float, float]:
     """Power of noise as loud at all frequencies as the longest run of bands from 1.2 kHz on that have such a floor,
     against all power: where it is reached in two sixths of the clip, perhaps a breath that swells and falls, and where
     it is in five, which is hiss. -100 where there is none, and from -14 dB on."""
+    perhaps, surely = _between(found)
+    above = _above(found)
+    return max(perhaps, above), max(surely, above)
+
+
+def _above(found: Spectra) -> float:
+    """The same, of what lies above all bands."""
+    live = found.mean.any(axis=1)
+    high = float(found.frequencies[-1])
+    first, last = np.searchsorted(found.frequencies, (top_hz(round(2 * high)), TOP * high))
+    if last - first < FEWEST_BINS or np.count_nonzero(live) < FEWEST_SEGMENTS:
+        return NONE_DB
+    power, halves = found.mean[live, first:last], (first + last) // 2 - first
+    sides = _db(np.stack([power[:, :halves].mean(axis=1), power[:, halves:].mean(axis=1)]).astype(np.float64))
+    low, high_db = np.quantile(sides, (0.05, 0.95), axis=1)
+    bins = np.quantile(_db(power.mean(axis=0).astype(np.float64)), (0.1, 0.9))
+    wavers = float(np.median(found.wavering[live, first:last]))
+    if (
+        float((high_db - low).max()) > STILL_DB
+        or abs(float(np.median(sides[1] - sides[0]))) > LEVEL_DB
+        or float(bins[1] - bins[0]) > FLAT_DB
+        or not BY_CHANCE[0] < wavers < BY_CHANCE[1]
+    ):
+        return NONE_DB
+    whole = max(float(found.mean[live].sum(axis=1).mean()), 1e-30)
+    decibels = float(np.median(sides)) + 10 * math.log10((BINS - 1) / whole)
+    return decibels if NONE_DB < decibels < LOUDEST_DB else NONE_DB
+
+
+def _between(found: Spectra) -> tuple[float, float]:
     sounding = found.bands.any(axis=1)
     first = int(np.searchsorted(found.frequencies[found.edges[:-1]], FROM_HZ))
     if np.count_nonzero(sounding) < FEWEST_FRAMES or first >= found.bands.shape[1]:

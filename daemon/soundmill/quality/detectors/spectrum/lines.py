@@ -28,7 +28,7 @@ SMOOTH_HZ = 1200.0  # what is wider is the sound's own shape
 MOST_DB = 25.0  # of one bin's departure from that: a single whistle is no comb
 CEPSTRUM = 8192
 COMB_PARTS, COMB_LEAST_DB = 4, 2.7  # an echo ripples every quarter of a clip so much; notes come and go
-FEWEST_SEGMENTS = 4
+FEWEST_SEGMENTS, FEWEST_TO_RING = 4, 6  # a short effect sounds once, and rings as it likes
 
 FOLDS_HZ = (4000.0, 5512.5, 6000.0, 8000.0, 11_025.0, 12_000.0, 16_000.0)  # half of the rates that sounds are kept at
 FOLD_PARTS = (4, 6, 8)  # and half, a third, a quarter of what it is kept at now, as parts of the rate
@@ -66,8 +66,10 @@ def lines(found: Spectra, sample_rate: int) -> Lines:
         return Lines()
     levels: Floats32 = 10 * np.log10(np.maximum(found.mean[live], np.float32(SPECTRUM_FLOOR)))
     step, top = float(found.frequencies[1]), min(top_hz(sample_rate), float(found.frequencies[-1]) * 0.9)
-    comb_db, comb_ms = _comb(levels, step, top)
     mirrored, fold_hz = _mirrored(levels, step, sample_rate)
+    if len(levels) < FEWEST_TO_RING:
+        return Lines(mirrored=mirrored, fold_hz=fold_hz)
+    comb_db, comb_ms = _comb(levels, step, top)
     standing, hertz = resonances(levels, found.wavering[live], step, top)
     return Lines(comb_db, comb_ms, standing, tuple(hertz), mirrored, fold_hz)
 

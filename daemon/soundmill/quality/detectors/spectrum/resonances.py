@@ -1,7 +1,8 @@
 """The quality room, resonances: frequencies that ring metallically whatever sounds.
 
-They stay where they are, are struck anew by all that sounds around them and die away between. Notes and their partials
-do so too where few are played, but lie on a scale, or at multiples of a frequency; held tones do not waver.
+They stay where they are, are struck anew by all that sounds around them and die away between; where it never stops,
+they waver as noise does and keep their frequency as no string does. Notes and their partials stay too where few are
+played, but lie on a scale, or at multiples of a frequency; held tones do not waver.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ STANDS_OUT_DB, DEEP_DB = 5.0, 7.0  # of its neighbours' mean, and of what lies r
 BESIDE = (-7, -6, -5, -4, 4, 5, 6, 7)
 STRAYS = 0.2  # bins
 WITH_THE_REST, WAVERS = 0.2, 0.1  # correlation with what lies beside it; variance over mean² within a segment
+STILL, STRUCK = 0.1, 0.5  # bins, and variance over mean²: whatever lies beside it
 FEWEST = 3
 SEMITONES = 12
 TUNED, HARMONIC = 0.3, 0.6  # so much of either is chance
@@ -49,7 +51,8 @@ def resonances(levels: Floats32, wavering: Floats32, step: float, top: float) ->
     scale = np.sqrt(np.square(own).sum(axis=0) * np.square(others).sum(axis=0))
     together = (own * others).sum(axis=0) / np.maximum(scale, 1e-9)
     wavers = np.median(wavering[:, lines], axis=0)
-    ring = (deep > DEEP_DB) & (strays < STRAYS) & (together > WITH_THE_REST) & (wavers > WAVERS)
+    struck = (together > WITH_THE_REST) | ((strays < STILL) & (wavers > STRUCK))
+    ring = (deep > DEEP_DB) & (strays < STRAYS) & (wavers > WAVERS) & struck
     hertz = np.asarray((lines[ring] + peak[ring]) * step, np.float64)
     if hertz.size < FEWEST:
         return 0.0, hertz

@@ -24,7 +24,7 @@ FROM_HZ, TO_HZ = 150.0, 1900.0  # what lies higher says the same
 BANDS = 5  # equal steps of log frequency between these: what has to move together
 FAINT = 1e-9  # of the strongest bin's power
 SHORTEST_S, LONGEST_S = 3.0, 12.0  # of a longer clip the middle: what runs unevenly does so throughout
-MOST = 0.06  # of the speed: what moves by more is a voice that speaks, or glides
+MOST = 0.045  # of the speed: what moves by more is a voice that speaks, or glides
 FINER = 4  # times as many points of a spectrum as there are frames: no line lies between two
 OUTLIER = 3.0  # times the median speed: a note that begins
 
@@ -32,24 +32,49 @@ OUTLIER = 3.0  # times the median speed: a note that begins
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unevenness:
     """What to look for: rates of change from `slowest_hz` to `fastest_hz`, in spectra of `window_s` every `hop_s`;
-    `stands_out` is how often a line's power has to exceed the median one, `together` how alike the bands must move,
-    0 to 1, `least` by what share of the speed."""
+    `stands_out` is how often a line's power has to exceed the median one, `of_others` that of the highest line beside
+    it, `together` how alike the bands must move, 0 to 1, `least` by what share of the speed."""
 
     slowest_hz: float
     fastest_hz: float
     window_s: float
     hop_s: float
     stands_out: float
+    of_others: float
     together: float
     least: float
 
 
 WOW = Unevenness(
-    slowest_hz=0.4, fastest_hz=7.0, window_s=0.128, hop_s=0.032, stands_out=17.0, together=0.35, least=0.002
+    slowest_hz=0.4,
+    fastest_hz=7.0,
+    window_s=0.128,
+    hop_s=0.032,
+    stands_out=12.0,
+    of_others=2.0,
+    together=0.35,
+    least=0.003,
 )
 FLUTTER = Unevenness(
-    slowest_hz=7.0, fastest_hz=28.0, window_s=0.064, hop_s=0.016, stands_out=80.0, together=0.5, least=0.001
+    slowest_hz=7.0,
+    fastest_hz=28.0,
+    window_s=0.064,
+    hop_s=0.016,
+    stands_out=80.0,
+    of_others=1.0,
+    together=0.5,
+    least=0.002,
 )
+# A voice moves at every rate, the slower the more: what is no line is as strong beside it.
+BESIDE, LOBE = (
+    1.7,
+    2,
+)  # times the rate and its inverse: so far is beside it; frames' worth of bins that are the line's own
+LOCALLY, FEWEST_BINS, LINES = (
+    6.0,
+    4,
+    4,
+)  # times the median beside it; of so many bins at least; lines that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,21 +109,44 @@ def _uneven(sound: Samples, rate: float, what: Unevenness) -> Wobble | None:
     window = np.hanning(len(moves))[:, None]
     spectrum = scipy.fft.rfft(moves * window, length, axis=0)
     hertz = np.arange(len(spectrum)) * (rate / hop / length)
-    here = (hertz >= max(what.slowest_hz, 2 * rate / hop / len(moves))) & (hertz <= what.fastest_hz)
-    spectrum, hertz = spectrum[here], hertz[here]
+    slowest = max(what.slowest_hz, 2 * rate / hop / len(moves))
+    near = (hertz >= slowest / BESIDE) & (hertz <= what.fastest_hz * BESIDE)
+    spectrum, hertz = spectrum[near], hertz[near]
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    scale = power.mean(axis=0)
+    here = np.flatnonzero((hertz >= slowest) & (hertz <= what.fastest_hz))
+    scale = power[here].mean(axis=0)
     if not scale.all():
         return None
     summed = spectrum @ (1 / np.sqrt(scale))
     shared = np.square(summed.real) + np.square(summed.imag)
-    top = int(shared.argmax())
-    together = float(shared[top] / (BANDS * (power[top] / scale).sum()))
-    if shared[top] < what.stands_out * float(np.median(shared)) or together < what.together:
-        return None
-    speed = float(np.median(2 * np.sqrt(power[top]) / np.maximum((weight * window).sum(axis=0), 1e-9)))
-    deviation = speed / (2 * math.pi * float(hertz[top]))
-    return Wobble(deviation=deviation, rate_hz=float(hertz[top])) if what.least <= deviation <= MOST else None
+    usual = float(np.median(shared[here]))
+    for top in _lines(shared, here):
+        together = float(shared[top] / (BANDS * (power[top] / scale).sum()))
+        if shared[top] < what.stands_out * usual or together < what.together or not _is_line(shared, hertz, top, what):
+            continue
+        speed = float(np.median(2 * np.sqrt(power[top]) / np.maximum((weight * window).sum(axis=0), 1e-9)))
+        deviation = speed / (2 * math.pi * float(hertz[top]))
+        if what.least <= deviation <= MOST:
+            return Wobble(deviation=deviation, rate_hz=float(hertz[top]))
+    return None
+
+
+def _lines(shared: Floats, here: NDArray[np.int64]) -> list[int]:
+    """The highest tops, highest first."""
+    inside = here[(here > 0) & (here < shared.size - 1)]
+    tops = inside[(shared[inside] >= shared[inside - 1]) & (shared[inside] >= shared[inside + 1])]
+    return [int(top) for top in tops[np.argsort(-shared[tops], kind="stable")[:LINES]]]
+
+
+def _is_line(shared: Floats, hertz: Floats, top: int, what: Unevenness) -> bool:
+    """Whether it stands out of what lies on either side of it."""
+    own = LOBE * FINER
+    slower = shared[np.searchsorted(hertz, hertz[top] / BESIDE) : max(top - own, 0)]
+    faster = shared[top + own + 1 : np.searchsorted(hertz, hertz[top] * BESIDE)]
+    sides = [side for side in (slower, faster) if side.size >= FEWEST_BINS]
+    return all(
+        shared[top] > max(LOCALLY * float(np.median(side)), what.of_others * float(side.max())) for side in sides
+    )
 
 
 def _flow(sound: Samples, rate: float, size: int, hop: int) -> tuple[Floats, Floats]:
