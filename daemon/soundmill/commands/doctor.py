@@ -22,6 +22,7 @@ from soundmill.engine.scorers.registry import scorers
 from soundmill.errors import ConfigError, SoundmillError, UnknownModel, UsageError
 from soundmill.home import Home, daemon_running
 from soundmill.quality.registry import all_checks
+from soundmill.schedule.places import serves
 from soundmill.service import wiring
 
 Level = Literal["ok", "note", "problem"]
@@ -74,26 +75,28 @@ def pull_model(name: str, say: Callable[[str], None]) -> None:
 
 
 def pull_everywhere(home: Home, name: str, say: Callable[[str], None]) -> None:
-    """Download a model's weights, and send them to every machine of the cluster that lacks them.
+    """Download a model's weights, and send them to every machine of the cluster that makes its clips and lacks them.
 
     Raises EngineError, ConfigError, UsageError, and SoundmillError where a machine could not be reached.
     """
     from soundmill.engine.audiocraft.loading import repositories
     from soundmill.engine.remote.access import environment
 
-    address = load(home).cluster.address
+    config = load(home)
+    address = config.cluster.address
     if address in (None, "local"):
         raise UsageError(f"{home.config_file}: names no cluster of other machines (cluster: {{address: HOST:PORT}})")
     if find_spec("ray") is None:
         raise UsageError(f"Ray is not installed for {sys.executable}: pip install 'soundmill[ray]'")
     pull_model(name, say)
-    found = repositories(resolve(name))
+    spec, places = resolve(name), wiring.places_of(config)
+    found = repositories(spec)
     if not found:
         raise UsageError(f"{name}: is built in, or a folder that each machine must have by itself")
     os.environ |= environment(address, home.cluster_token)  # before Ray is imported, which reads it then
     from soundmill.engine.remote.pushing import push
 
-    push(address, found, say)
+    push(address, found, say, lambda machine: serves(places, f"{machine}/", spec.name))
 
 
 def verify_model(name: str, *, as_json: bool) -> None:

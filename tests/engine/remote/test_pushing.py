@@ -17,7 +17,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from soundmill.engine.remote.pushing import push
-push(sys.argv[1], [Path(sys.argv[2])], print)
+push(sys.argv[1], [Path(sys.argv[2])], print, lambda name: name in sys.argv[3:])
 """
 
 
@@ -37,16 +37,20 @@ def cluster() -> Iterator[RayCluster]:
         cluster.stop()
 
 
-def test_every_machine_gets_what_it_lacks_and_that_once(cluster: RayCluster, tmp_path: Path) -> None:
+def test_every_machine_that_is_meant_gets_what_it_lacks_and_that_once(cluster: RayCluster, tmp_path: Path) -> None:
     repository = tmp_path / "models--somebody--model"
     (repository / "blobs").mkdir(parents=True)
     (repository / "blobs" / "0123").write_bytes(os.urandom(3_000_000))
     (repository / "snapshots" / "abc").mkdir(parents=True)
     (repository / "snapshots" / "abc" / "state_dict.bin").symlink_to("../../blobs/0123")
     environment = {**os.environ, **cluster.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for told in ("head: 3 MB sent", "head: has them already"):
+    for told, *meant in (
+        ("head: makes no clips of it (cluster.models)", "ws1"),
+        ("head: 3 MB sent", "ws1", "head"),
+        ("head: has them already", "head"),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, cluster.address, str(repository)],
+            [sys.executable, "-c", PROGRAM, cluster.address, str(repository), *meant],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert told in done.stdout, done.stdout + done.stderr

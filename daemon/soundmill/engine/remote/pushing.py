@@ -29,8 +29,14 @@ def link_there(wanted: list[Entry]) -> None:
     weights.link(weights.cache(), wanted)
 
 
-def push(address: str, repositories: Sequence[Path], say: Callable[[str], object]) -> None:
-    """Have every machine of the cluster at `address` hold these repositories of the hub's cache.
+def push(
+    address: str,
+    repositories: Sequence[Path],
+    say: Callable[[str], object],
+    meant: Callable[[str], bool] = lambda _name: True,
+) -> None:
+    """Have every machine of the cluster at `address`, or those whose name is `meant`, hold these repositories of the
+    hub's cache.
 
     Raises SoundmillError where one of them could not be sent, after all others were tried.
     """
@@ -38,6 +44,9 @@ def push(address: str, repositories: Sequence[Path], say: Callable[[str], object
     failed = []
     with cluster.joined(address) as joined:
         for node in _nodes(joined):
+            if not meant(node.name):
+                say(f"{node.name}: makes no clips of it (cluster.models)")
+                continue
             if node.refused is not None:
                 failed.append(node.refused)
                 continue
