@@ -1,7 +1,7 @@
 """Published game audio: the packages of a Debian mirror, fetched and unpacked without installing anything.
 
 Limits of several checks were widened by what PACKAGES say (benchmarks/RESULTS.md), and they are judged at every
-change: no figure of theirs tells how checks do on what they never saw. That is what the set `fresh` of
+change: no figure of theirs tells how checks do on what they never saw. That is what the set `unseen` of
 benchmarks/defects/sounds.py is for.
 """
 
