@@ -69,6 +69,8 @@ class Rule:
     by_channel: the measurement is that of the worse of two channels, which the sentence names
     noticed: up to which share of what the limit allows (soundness.wear) it says nothing, because clean sound has as
         much; from 0 to below 1
+    graver: a measurement, and an amount of it: what exceeds the limit counts so many times as much as there are such
+        amounts, where the number says how sure the fault is and not how grave
     """
 
     name: str
@@ -85,6 +87,29 @@ class Rule:
     places: tuple[str, ...] = ()
     by_channel: bool = False
     noticed: float = NOTICED
+    graver: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What costs soundness and fails nothing.
+
+    measurement: whose size counts; nothing is lost up to `clean`, which clean sound has as well, half of what notes may
+        cost at `half`, and more beyond it
+    """
+
+    measurement: str
+    clean: float
+    half: float
+    reads: Callable[[float], float] = float
+
+    def strength(self, values: Values) -> float:
+        """From 0 to below 1, never falling; 0 without a number."""
+        value = values.get(self.measurement)
+        if value is None:
+            return 0.0
+        beyond = max(0.0, (self.reads(value) - self.clean) / (self.half - self.clean))
+        return beyond / (1 + beyond)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +133,4 @@ class QualityCheck:
     measure: Callable[[Sound], Found]
     limits: tuple[Limit, ...] = ()
     rules: tuple[Rule, ...] = ()
+    notes: tuple[Note, ...] = ()

@@ -76,6 +76,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="polarity_turn",
+            noticed=0.2,
             measurement="polarity_turn",
             limit="polarity_turn_max",
             unit="correlation",
@@ -91,6 +92,7 @@ CHECK = QualityCheck(
             name="channel_delay",
             measurement="delayed_channel",
             limit="delayed_channel_max",
+            graver=("channel_delay_ms", 4.0),
             unit="correlation",
             says=_says,
             missing="Only two channels with sound can be later than each other: not applicable.",

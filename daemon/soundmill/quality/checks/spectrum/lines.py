@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import amount, fault
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _measure(sound: Sound) -> Found:
             "standing_lines": rings.standing,
             "mirrored": image.mirrored,
             "hiss_db": max((surely for _, surely in hisses), default=NONE_DB),
+            "hiss_perhaps_db": hiss,
         },
         defects=defects,
     )
@@ -78,6 +79,9 @@ CHECK = QualityCheck(
             "chance, as do those of five sixths of the clip, and whose floors lie within 2.5 dB of each other; -100 "
             "where there are none or it is above -14 dB; highest over channels",
         ),
+        "hiss_perhaps_db": Measurement(
+            unit="dB", description="the same where two sixths of the clip reach that floor; decides nothing"
+        ),
     },
     measure=_measure,
     limits=(
@@ -100,6 +104,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="images",
+            noticed=0.7,
             measurement="mirrored",
             limit="mirrored_max",
             unit="correlation",
@@ -119,5 +124,10 @@ CHECK = QualityCheck(
             says=amount("Hiss lies under the sound, {found} dB against it{place}; at most {limit} dB is allowed.", 1),
             missing="Hiss was not looked for.",
         ),
+    ),
+    notes=(
+        Note(measurement="ringing_db", clean=3.5, half=7.0),
+        Note(measurement="standing_lines", clean=1.2, half=4.0),
+        Note(measurement="hiss_perhaps_db", clean=-40.0, half=-26.0),
     ),
 )

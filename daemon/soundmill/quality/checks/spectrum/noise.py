@@ -57,6 +57,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="noise",
+            noticed=0.1,
             measurement="noise_s",
             limit="noise_max_s",
             unit="s",
@@ -69,6 +70,7 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="odd_noise",
+            noticed=0.1,
             measurement="odd_noise_s",
             limit="odd_noise_max_s",
             unit="s",

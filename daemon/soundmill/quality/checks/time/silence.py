@@ -145,6 +145,7 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="silence_tail",
+            noticed=0.2,
             measurement="silence_tail_s",
             limit="silence_tail_max_s",
             unit="s",
@@ -169,6 +170,7 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="silence_inside",
+            noticed=0.2,
             measurement="silence_inside_s",
             limit="silence_inside_max_s",
             unit="s",
@@ -180,6 +182,7 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="dropouts",
+            noticed=0.1,
             measurement="dropout_s",
             limit="dropout_max_s",
             unit="s",
