@@ -6,6 +6,7 @@ decide; the defects that were found with them only tell the sentences where to p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
@@ -48,7 +49,7 @@ def _times(rule: Rule, measurements: Values) -> float:
     """How many times what exceeds the rule's limit counts."""
     measurement, amount = rule.graver or ("", 1.0)
     value = measurements.get(measurement)
-    return 1.0 if value is None else abs(value) / amount
+    return 1.0 if value is None or not math.isfinite(value) else abs(value) / amount
 
 
 def _check(rule: Rule, measurements: Values, limits: Limits, defects: Defects) -> Check:

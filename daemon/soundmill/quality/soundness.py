@@ -52,7 +52,7 @@ def score(
 
 
 def _beyond(u: float, times: float) -> float:
-    return 1 + (u - 1) * times if u > 1 else 1.0
+    return u if u == math.inf else 1 + max(u - 1, 0.0) * times
 
 
 def wear(check: Check) -> float:

@@ -53,7 +53,6 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="dead_channel",
-            noticed=0.2,
             measurement="dead_channel_s",
             limit="dead_channel_max_s",
             unit="s",

@@ -63,7 +63,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="level_step",
-            noticed=0.4,
+            noticed=0.6,
             measurement="level_step_db",
             limit="level_step_max_db",
             unit="dB",

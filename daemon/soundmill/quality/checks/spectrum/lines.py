@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, Note, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import amount, fault
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ CHECK = QualityCheck(
         ),
     ),
     notes=(
-        Note(measurement="ringing_db", clean=3.5, half=7.0),
-        Note(measurement="standing_lines", clean=1.2, half=4.0),
-        Note(measurement="hiss_perhaps_db", clean=-40.0, half=-26.0),
+        Note(measurement="ringing_db", clean=5.0, half=8.0, weight=0.5),
+        Note(measurement="standing_lines", clean=2.0, half=5.0, weight=0.2),
+        Note(measurement="hiss_db", clean=-38.0, half=-26.0, weight=0.6),
+        Note(measurement="hiss_perhaps_db", clean=-38.0, half=-26.0, weight=UNSURE),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, Note, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import amount
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ CHECK = QualityCheck(
         ),
     ),
     notes=(
-        Note(measurement="mains_hum_perhaps_db", clean=-50.0, half=-26.0),
-        Note(measurement="rumble_db", clean=-18.0, half=-8.0),
+        Note(measurement="mains_hum_db", clean=-36.0, half=-22.0, weight=0.6),
+        Note(measurement="mains_hum_perhaps_db", clean=-36.0, half=-22.0, weight=UNSURE),
+        Note(measurement="rumble_db", clean=-19.0, half=-13.0),
     ),
 )

@@ -57,7 +57,6 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="noise",
-            noticed=0.1,
             measurement="noise_s",
             limit="noise_max_s",
             unit="s",
@@ -70,7 +69,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="odd_noise",
-            noticed=0.1,
             measurement="odd_noise_s",
             limit="odd_noise_max_s",
             unit="s",

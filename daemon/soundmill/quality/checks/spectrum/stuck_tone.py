@@ -78,7 +78,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="stuck_tone_share",
-            noticed=0.3,
             measurement="stuck_tone_share",
             limit="stuck_tone_share_max",
             unit="share",

@@ -75,7 +75,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="loops",
-            noticed=0.3,
             measurement="loop_share",
             limit="loop_share_max",
             unit="share",

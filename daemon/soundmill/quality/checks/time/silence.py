@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import fault, share
 
 if TYPE_CHECKING:
@@ -145,7 +145,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="silence_tail",
-            noticed=0.2,
             measurement="silence_tail_s",
             limit="silence_tail_max_s",
             unit="s",
@@ -170,7 +169,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="silence_inside",
-            noticed=0.2,
             measurement="silence_inside_s",
             limit="silence_inside_max_s",
             unit="s",
@@ -182,7 +180,6 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="dropouts",
-            noticed=0.1,
             measurement="dropout_s",
             limit="dropout_max_s",
             unit="s",
@@ -194,4 +191,5 @@ CHECK = QualityCheck(
             missing="Dropouts were not measured.",
         ),
     ),
+    notes=(Note(measurement="silence_tail_s", clean=2.0, half=4.0, weight=0.2),),
 )

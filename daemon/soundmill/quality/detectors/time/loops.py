@@ -176,9 +176,9 @@ def _copied(wave: Samples, rate: float, lag: int) -> Loop | None:
     sounding = np.flatnonzero(heard[start:end])
     if not sounding.size:
         return None
-    start, end = start + int(sounding[0]), start + int(sounding[-1]) + 1  # silence is like itself at any distance,
-    if 4 * sounding.size < end - start:  # beside what repeats and in it
-        return None
+    first, last = start + int(sounding[0]), start + int(sounding[-1]) + 1
+    if max(first - start, end - last) * block >= lag:  # silence is like itself at any distance
+        start, end = first, last
     if (end - start) * block < 2 * lag - block:
         return None
     return Loop(start_s=(start * block + lag) / rate, end_s=(end * block + lag) / rate, period_s=lag / rate)
