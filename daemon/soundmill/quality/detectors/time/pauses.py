@@ -23,7 +23,7 @@ NEAR_DB = 14.0  # what dies away before a rest and begins after it, however fast
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
 BEAT_S, OFF_BEAT_S = 0.06, 0.003  # notes that are let go on a beat leave rests at its multiples, so exactly
-BY_CHANCE = 0.01  # as often may others seem to
+FEWEST, BY_CHANCE = 4, 0.01  # of fewer nothing is said, and of these by chance so often at most
 
 
 def window_of(sample_rate: int, block: int) -> int:
@@ -89,7 +89,7 @@ def on_a_beat(spans: Sequence[tuple[float, float]]) -> bool:
     rests of a sequencer do, and more of them than would by chance. What comes at one distance alone may be a buffer
     that runs dry each time."""
     apart = np.diff(np.sort([start for start, _ in spans]))
-    if apart.size < 2 or apart.min() < BEAT_S:
+    if apart.size < FEWEST - 1 or apart.min() < BEAT_S:
         return False
     shortest = float(apart.min())
     beats = np.rint(apart / shortest)
