@@ -127,9 +127,16 @@ def imbalance(sound: Samples, rate: int, decibels: float, rng: np.random.Generat
 
 
 def inverted(sound: Samples, rate: int, likeness: float, rng: np.random.Generator) -> Samples | None:
-    if len(sound) != 2 or np.corrcoef(sound)[0, 1] < likeness:
+    """One channel turned over, and so much of the other in it that they correlate by minus `likeness`."""
+    if len(sound) != 2 or np.corrcoef(sound)[0, 1] < 0.5:
         return None
-    sound[1] *= -1
+    one, own = sound[0] / max(rms(sound[0]), 1e-9), sound[1] / max(rms(sound[1]), 1e-9)
+    own = own - one * np.mean(one * own)
+    if rms(own) < 0.02:  # a mono file's: what is its own is a room's first echo
+        own = np.roll(one, round(0.013 * rate))
+        own = own - one * np.mean(one * own)
+    turned = -likeness * one + np.sqrt(1 - likeness**2) * own / rms(own)
+    sound[1] = turned * rms(sound[1])
     return sound
 
 

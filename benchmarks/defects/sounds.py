@@ -2,8 +2,9 @@
 
 Which half one of PACKAGES is of is fixed by a hash of its name: limits and detectors once learned from the one and were
 tried on the other, and have learned from both since. FRESH were chosen by their names alone, from those that no file of
-the repository named, before anything was learned a second time: nothing may be learned from them. None of either is
-among those of tests/support/published.py.
+the repository named, before anything was learned a second time, and have been learned from since. UNSEEN were chosen
+alike after that, by their names and by the number of audio files that they list: nothing may be learned from them, and
+nobody looks at them while a limit is being chosen. None of any is among those of tests/support/published.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from soundmill.errors import MissingInput
 from support.published import cache, fetched
 
 Samples = NDArray[np.float32]
+Fetch = Callable[[str, Path], None]
 
 PACKAGES = (
     "amoebax-data", "asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav", "asterisk-prompt-it-menardi-wav",
@@ -49,11 +51,26 @@ FRESH = (
     "powermanga-data", "pysiogame", "rafkill-data", "seahorse-adventures", "solarwolf", "sonic-pi-samples",
     "sound-icons", "starvoyager-data", "tennix", "trophy-data", "viruskiller", "vonsh", "whichwayisup", "xbubble-data",
 )  # fmt: skip
-HALVES = ("learn", "test", "fresh")
+UNSEEN = (
+    "asterisk-core-sounds-it-wav", "barrage", "blockout2", "burgerspace", "cinnamon-common", "codec2-examples",
+    "crrcsim-data", "excellent-bifurcation", "fillets-ng-data-cs", "fillets-ng-data-nl", "flare-game", "flobopuyo",
+    "freeciv-data", "freecol", "gajim", "gbrainy", "gcin-voice", "geki2", "geki3", "gemdropx", "gltron",
+    "gnome-nibbles", "gnome-robots", "gnubg-data", "granatier", "gweled", "heroes-sound-effects", "iagno", "kajongg",
+    "kapman", "kgoldrunner", "knights", "kolf", "kpat", "krank", "ksirk", "laby", "ltris", "mate-media-common",
+    "minetest-mod-mesecons", "minetest-mod-nether", "penguin-command", "performous", "pidgin-data",
+    "pinball-table-hurd-data", "pipewalker", "pocketsphinx-testdata", "psi", "psi-plus-sounds", "quadrapassel",
+    "rockdodger", "simutrans-pak64", "spacearyarya", "spacezero", "supercollider-common", "supertransball2-data",
+    "tkabber", "toppler", "triplea", "twinkle-common", "tworld-data", "vectoroids", "vodovod", "yaru-theme-sound",
+)  # fmt: skip
+CHOSEN = {"fresh": FRESH, "unseen": UNSEEN}
+HALVES = ("learn", "test", *CHOSEN)
 LEAST_S, EXCERPT_S, FADE_S = 0.5, 10.0, 0.01
 MUSIC_FROM_S = 20.0
 NO_MUSIC = re.compile(r"/(sounds?|sfx|fx|speech|voices?|units?|wavs?|effects?|alphabet|words)/", re.IGNORECASE)
-SPEECH = re.compile(r"asterisk-(core|prompt)|klettres|/voices?/|/speech/|/alphabet/|/words/|dialog", re.IGNORECASE)
+SPEECH = re.compile(
+    r"asterisk-(core|prompt)|klettres|codec2-|gcin-voice|pocketsphinx|/voices?/|/speech/|/alphabet/|/words/|dialog",
+    re.IGNORECASE,
+)
 MOST_PER_PACKAGE = 60  # files: one game's thousand voices are not a thousand sounds
 
 
@@ -74,18 +91,18 @@ class Clip:
 
 
 def packages(half: str) -> list[str]:
-    """Those of a half: learn, test or, for all three are called halves, fresh."""
-    if half == "fresh":
-        return list(FRESH)
+    """Those of a half: learn, test or, for all four are called halves, fresh and unseen."""
+    if half in CHOSEN:
+        return list(CHOSEN[half])
     return [each for each in PACKAGES if (hashlib.sha256(each.encode()).digest()[0] % 2 == 0) == (half == "learn")]
 
 
-def paths(half: str, root: Path | None = None) -> list[Path]:
-    """The audio files of a half, fetched where they are not there: at most 60 of a package, by a hash of their names.
-    Raises support.published.Unavailable."""
+def paths(half: str, root: Path | None = None, fetch: Fetch | None = None) -> list[Path]:
+    """The audio files of a half, fetched where they are not there, with `fetch` if it is given: at most 60 of a
+    package, by a hash of their names. Raises support.published.Unavailable."""
     root = root or cache().with_name("defects")
     by_package: dict[str, list[Path]] = {}
-    for path in fetched(root, packages(half)):
+    for path in fetched(root, packages(half), fetch):
         by_package.setdefault(path.relative_to(root).parts[0], []).append(path)
     for files in by_package.values():
         files.sort(key=lambda path: hashlib.sha256(str(path.relative_to(root)).encode()).digest())

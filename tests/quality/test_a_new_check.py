@@ -74,7 +74,7 @@ def test_its_limit_stands_in_soundmill_yaml_by_kind(hum: QualityCheck, tmp_path:
 def test_takes_are_judged_again_once_it_is_there(hum: QualityCheck) -> None:
     limits = limits_of(QualityKind.MUSIC)
     before = {name: limit for name, limit in limits.items() if name != "hum_share_max"}
-    assert ruleset(QualityKind.MUSIC, limits) != ruleset(QualityKind.MUSIC, before) == "music-5-dfe897e5"
+    assert ruleset(QualityKind.MUSIC, limits) != ruleset(QualityKind.MUSIC, before) == "music-6-74dcdd4c"
 
 
 def test_reports_know_which_check_looks_at_its_defects(hum: QualityCheck) -> None:

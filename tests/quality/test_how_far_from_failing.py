@@ -67,6 +67,31 @@ def test_soundness_falls_as_a_fault_grows(name: str) -> None:
     assert spearmanr(strengths, found).statistic <= -0.9
 
 
+@pytest.mark.parametrize(("name", "strengths"), [("rumble", (-16, -8, 0)), ("hum", (24, 18, 12))])
+def test_soundness_falls_for_what_effects_may_have_on_purpose_and_does_not_fail(
+    name: str, strengths: tuple[float, ...]
+) -> None:
+    (injection,) = (each for each in INJECTIONS if each.name == name)
+    clip = clean("ambient", 1)
+    found = [soundness(clip, RATE, "sound_effects")]
+    for strength in strengths:
+        spoiled = injection.inject(clip.copy(), RATE, strength, np.random.default_rng(1))
+        assert spoiled is not None
+        found.append(soundness(spoiled, RATE, "sound_effects"))
+    assert found == sorted(found, reverse=True) and len(set(found)) == len(found)
+    assert found[0] > 98 and found[-1] >= 49
+
+
+def test_a_later_channel_is_graver_the_later_it_comes() -> None:
+    (injection,) = (each for each in INJECTIONS if each.name == "later channel")
+    found = []
+    for strength in (8, 15, 30):
+        spoiled = injection.inject(clean("tonal", 1), RATE, strength, np.random.default_rng(1))
+        assert spoiled is not None
+        found.append(soundness(spoiled, RATE, "music"))
+    assert 49 > found[0] > found[1] > found[2]
+
+
 @pytest.mark.parametrize("sound", CLEAN)
 def test_a_clean_sound_is_sound_at_every_sample_rate(sound: str) -> None:
     kind = CLEAN[sound][0]

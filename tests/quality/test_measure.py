@@ -46,12 +46,15 @@ NAMES = {
     "cut_tail_s",
     "delayed_channel",
     "polarity_turn",
+    "polarity_turn_share",
     "treble_lost_db",
     "ringing_db",
     "standing_lines",
     "mirrored",
     "hiss_db",
+    "hiss_perhaps_db",
     "mains_hum_db",
+    "mains_hum_perhaps_db",
     "rumble_db",
     "stutter_s",
     "pumping_db",
@@ -203,6 +206,36 @@ def test_levels_of_a_sine_are_known() -> None:
 @pytest.mark.parametrize("offset", [0.05, -0.05])
 def test_a_dc_offset_keeps_its_sign(offset: float) -> None:
     assert number(sine(hz=500.0, level=0.2) + np.float32(offset), "dc_offset") == pytest.approx(offset, abs=1e-5)
+
+
+def rests(starts_s: list[float]) -> Samples:
+    """Eight seconds of noise that is still for 60 ms at these moments."""
+    samples = noise(seconds=8.0)
+    for start in starts_s:
+        samples[:, round(start * RATE) : round((start + 0.06) * RATE)] = 0
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("starts_s", "faults"),
+    [
+        ([1.0, 1.25, 2.0, 2.25, 4.5, 6.0], 0),  # a beat
+        ([1.0, 1.25, 2.0], 3),  # too few to tell
+        ([1.0, 2.0, 3.0, 4.0, 5.0], 5),  # a buffer that runs dry every second
+        ([1.0, 1.31, 2.17, 4.4, 6.02], 5),
+    ],
+)
+def test_rests_on_a_beat_are_noted_and_no_dropouts(starts_s: list[float], faults: int) -> None:
+    found = of(rests(starts_s))
+    assert found["dropout_s"] == pytest.approx(0.06 * faults, abs=0.004 * max(faults, 1))
+    assert (found["hole_s"] or 0) == pytest.approx(0.06 * faults, abs=0.004 * max(faults, 1))
+    names = [each["name"] for each in measured(rests(starts_s)).defects]
+    assert names.count("dropouts") == names.count("holes") == len(starts_s)
+
+
+def test_what_is_shorter_than_a_second_is_made_of_pieces() -> None:
+    found = of(rests([0.3, 0.5])[:, : round(0.9 * RATE)])
+    assert found["dropout_s"] == found["hole_s"] == 0
 
 
 def test_a_loop_of_one_second_repeats() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from soundmill.jobs import Check
+from soundmill.quality.check import Note
 from soundmill.quality.soundness import score, wear
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -119,6 +121,48 @@ def test_more_never_scores_higher_whatever_is_noticed(
 ) -> None:
     less, more = sorted((one, other))
     assert score([*others, upper(more, 10)], {"x": noticed}) <= score([*others, upper(less, 10)], {"x": noticed}) + 1e-9
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(UPPER, max_size=5), st.lists(st.floats(0, 0.999), max_size=12))
+def test_what_is_only_noted_costs_something_and_never_as_much_as_a_failed_check(
+    others: list[Check], noted: list[float]
+) -> None:
+    found, before = score(others, noted=noted), score(others)
+    assert found <= before
+    assert score([], noted=noted) >= 49 + 51 / 2
+    if all(check.passed for check in others):
+        assert found >= 49 + (before - 49) / 2 - 1e-9
+    else:
+        assert found == before
+
+
+@pytest.mark.parametrize(("noted", "points"), [([], 100), ([0.5], 87.25), ([0.5, 0.5], 80.875), ([1.0], 74.5)])
+def test_the_documented_costs_of_notes_hold(noted: list[float], points: float) -> None:
+    assert score([], noted=noted) == pytest.approx(points)
+
+
+def test_a_note_costs_nothing_up_to_what_clean_sound_has_and_ever_more_beyond() -> None:
+    note = Note(measurement="wow_share", clean=0.001, half=0.011)
+    values = (None, 0.0, 0.001, 0.002, 0.011, 0.02, 5.0)
+    strengths = [note.strength({"wow_share": value}) for value in values]
+    assert strengths[:3] == [0, 0, 0] and strengths[4] == pytest.approx(0.5)
+    assert all(0 < less < more < 1 for less, more in pairwise(strengths[3:]))
+    assert note.strength({}) == 0
+
+
+def test_either_sign_of_a_step_is_noted() -> None:
+    note = Note(measurement="step", clean=0.2, half=1.2, reads=abs)
+    assert note.strength({"step": -1.2}) == note.strength({"step": 1.2}) == pytest.approx(0.5)
+
+
+def test_what_makes_a_fault_graver_counts_beyond_the_limit_alone() -> None:
+    def points(value: float, times: float) -> float:
+        return score([upper(value, 1.0)], graver={"x": times})
+
+    assert points(0.9, 5.0) == points(0.9, 1.0)
+    assert points(1.5, 1.0) == pytest.approx(49 / 1.5) and points(1.5, 2.0) == pytest.approx(49 / 2)
+    assert points(1.0 + 1e-9, 9.0) == pytest.approx(49, abs=1e-5)
 
 
 def test_one_gross_fault_counts_more_than_two_mild_ones_and_two_more_than_one() -> None:

@@ -5,6 +5,7 @@ docs/extending.md shows how one is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ Defect = Mapping[str, object]  # {name, start_s, end_s, detail}, see detectors/d
 Values = Mapping[str, float | None]  # by the names of measurements; None where there is no number
 
 OWN = "Soundmill's definition"
+UNSURE = 0.03  # weight of a note that clean sound has often, or has on purpose: under a point of soundness
 NOTICED = 0.5  # of what a limit allows: so much of most faults is in clean sound, too
 
 
@@ -69,6 +71,8 @@ class Rule:
     by_channel: the measurement is that of the worse of two channels, which the sentence names
     noticed: up to which share of what the limit allows (soundness.wear) it says nothing, because clean sound has as
         much; from 0 to below 1
+    graver: a measurement, and an amount of it: what exceeds the limit counts so many times as much as there are such
+        amounts, where the number says how sure the fault is and not how grave
     """
 
     name: str
@@ -85,6 +89,31 @@ class Rule:
     places: tuple[str, ...] = ()
     by_channel: bool = False
     noticed: float = NOTICED
+    graver: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What costs soundness and fails nothing.
+
+    measurement: whose size counts; nothing is lost up to `clean`, which clean sound has as well, at `half` half of the
+        most, and more beyond it
+    weight: the share of what notes may cost that this one may: little for what is not sure, or hardly ever a fault
+    """
+
+    measurement: str
+    clean: float
+    half: float
+    reads: Callable[[float], float] = float
+    weight: float = 1.0
+
+    def strength(self, values: Values) -> float:
+        """From 0 to below the weight, never falling; 0 without a number."""
+        value = values.get(self.measurement)
+        if value is None or not math.isfinite(value):
+            return 0.0
+        beyond = max(0.0, (self.reads(value) - self.clean) / (self.half - self.clean))
+        return self.weight * beyond / (1 + beyond)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +137,4 @@ class QualityCheck:
     measure: Callable[[Sound], Found]
     limits: tuple[Limit, ...] = ()
     rules: tuple[Rule, ...] = ()
+    notes: tuple[Note, ...] = ()

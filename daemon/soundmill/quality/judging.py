@@ -6,12 +6,13 @@ decide; the defects that were found with them only tell the sentences where to p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from soundmill.jobs import Check, Judgement, QualityKind, Verdict
 from soundmill.quality.check import Rule, Values
 from soundmill.quality.limits import Limits, ruleset
-from soundmill.quality.registry import rules
+from soundmill.quality.registry import notes, rules
 from soundmill.quality.sentences import Defects, Reading, in_channel, named, where, worse_channel
 from soundmill.quality.soundness import score
 
@@ -34,9 +35,21 @@ def judge(
     return Judgement(
         checks=checks,
         verdict=Verdict.PASSED if all(check.passed for check in checks) else Verdict.FAILED,
-        score=score(checks, {rule.name: rule.noticed for rule in rules()}),
+        score=score(
+            checks,
+            {rule.name: rule.noticed for rule in rules()},
+            noted=[note.strength(measurements) for note in notes()],
+            graver={rule.name: _times(rule, measurements) for rule in rules() if rule.graver},
+        ),
         ruleset=ruleset(kind, limits),
     )
+
+
+def _times(rule: Rule, measurements: Values) -> float:
+    """How many times what exceeds the rule's limit counts."""
+    measurement, amount = rule.graver or ("", 1.0)
+    value = measurements.get(measurement)
+    return 1.0 if value is None or not math.isfinite(value) else abs(value) / amount
 
 
 def _check(rule: Rule, measurements: Values, limits: Limits, defects: Defects) -> Check:

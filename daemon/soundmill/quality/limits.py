@@ -18,7 +18,7 @@ from soundmill.jobs import QualityKind
 from soundmill.quality.check import Limit
 from soundmill.quality.registry import all_checks
 
-RULE_VERSION = 5  # rises when a rule or the score changes its meaning, so that old takes are judged again
+RULE_VERSION = 6  # rises when a rule or the score changes its meaning, so that old takes are judged again
 
 Limits = Mapping[str, float]
 

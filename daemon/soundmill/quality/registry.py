@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 
-from soundmill.quality.check import Measurement, QualityCheck, Rule
+from soundmill.quality.check import Measurement, Note, QualityCheck, Rule
 from soundmill.quality.checks import musical
 from soundmill.quality.checks.channels import dead, pairs, stereo
 from soundmill.quality.checks.file import bit_depth, duration, samples
@@ -86,9 +86,12 @@ def register(check: QualityCheck) -> None:
     for rule in check.rules:
         if rule.limit not in [limit.name for limit in check.limits]:
             raise ValueError(f"{check.name}: rule {rule.name} goes by {rule.limit}, which is none of its limits")
-        for read in (rule.measurement, rule.before, rule.over):
+        for read in (rule.measurement, rule.before, rule.over, rule.graver and rule.graver[0]):
             if read is not None and read not in known:
                 raise ValueError(f"{check.name}: rule {rule.name} reads {read}, which nothing measures")
+    for note in check.notes:
+        if note.measurement not in known:
+            raise ValueError(f"{check.name}: a note reads {note.measurement}, which nothing measures")
     CHECKS.append(check)
 
 
@@ -103,6 +106,10 @@ def _measurements(checks: Iterable[QualityCheck]) -> dict[str, Measurement]:
 
 def rules() -> tuple[Rule, ...]:
     return tuple(rule for check in all_checks() for rule in check.rules)
+
+
+def notes() -> tuple[Note, ...]:
+    return tuple(note for check in all_checks() for note in check.notes)
 
 
 def looked_at_by() -> dict[str, tuple[str, ...]]:

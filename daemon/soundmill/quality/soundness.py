@@ -14,10 +14,17 @@ from soundmill.quality.check import NOTICED
 
 SHARPNESS = 2  # how little it costs to be just noticed, and how much to be near a limit
 SPARE_DB = 30.0  # a take this far inside a lower limit given in decibels is faultless in that respect
+NOTES_COST = 0.5  # at most so much of what a take has above a limit goes for what is only noted
 RATIO_UNITS = ("share", "correlation", "full scale")  # fractions of a whole: none of it, or all of it
 
 
-def score(checks: Iterable[Check], noticed: Mapping[str, float] = MappingProxyType({})) -> float:
+def score(
+    checks: Iterable[Check],
+    noticed: Mapping[str, float] = MappingProxyType({}),
+    *,
+    noted: Iterable[float] = (),
+    graver: Mapping[str, float] = MappingProxyType({}),
+) -> float:
     """Soundness, 0 to 100: 100 is faultless, 49 is at a limit, every take with a failed check has 49 or less.
 
     For each check, its wear u is 0 where nothing is wrong, 1 at the limit and more beyond it (see `wear`). What is
@@ -26,18 +33,26 @@ def score(checks: Iterable[Check], noticed: Mapping[str, float] = MappingProxyTy
 
     Start at 100. Within the limits each check takes the share s² of the points left above 49:
     49 + 51 · Π (1 - sᵢ²). So clean takes are all at 100 however much they differ, two mild faults cost more than one,
-    one near its limit costs more than many mild ones, and no number of them makes a take look failed. Beyond a limit
-    those 51 points are gone, and each failed check leaves 1 / u of the rest: 49 · Π (1 / uᵢ). Twice the allowed
-    silence is 24.5; a missing measurement that fails its check is 0.
+    one near its limit costs more than many mild ones, and no number of them makes a take look failed. What is only
+    noted, with the strengths tᵢ of `noted` from 0 to below 1, takes at most half of what is left above 49:
+    · (1 - ½ (1 - Π (1 - tᵢ))), so a take with nothing but notes keeps 74.5. Beyond a limit those 51 points are gone,
+    and each failed check leaves 1 / u of the rest: 49 · Π (1 / uᵢ), where what exceeds the limit counts as many times
+    as `graver` has by the check's name. Twice the allowed silence is 24.5; a missing measurement that fails its check
+    is 0.
 
     It is continuous in every measurement (where its limit is not 0), never rises when a fault grows, and does not
     change when a check is added that finds nothing. The weights are a convention of Soundmill's, not a published
     quality scale, and say nothing of how good a take is to somebody's ears.
     """
-    worn = [(wear(check), noticed.get(check.name, NOTICED)) for check in checks]
-    spare = math.prod(1 - max(min(u, 1.0) - n, 0.0) ** SHARPNESS / (1 - n) ** SHARPNESS for u, n in worn)
-    excess = math.prod(1 / max(u, 1.0) for u, _ in worn)
-    return LIMIT_SCORE * excess + (100 - LIMIT_SCORE) * spare
+    worn = [(check.name, wear(check), noticed.get(check.name, NOTICED)) for check in checks]
+    spare = math.prod(1 - max(min(u, 1.0) - n, 0.0) ** SHARPNESS / (1 - n) ** SHARPNESS for _, u, n in worn)
+    excess = math.prod(1 / _beyond(u, graver.get(name, 1.0)) for name, u, _ in worn)
+    left = 1 - NOTES_COST * (1 - math.prod(1 - strength for strength in noted))
+    return LIMIT_SCORE * excess + (100 - LIMIT_SCORE) * spare * left
+
+
+def _beyond(u: float, times: float) -> float:
+    return u if u == math.inf else 1 + max(u - 1, 0.0) * times
 
 
 def wear(check: Check) -> float:

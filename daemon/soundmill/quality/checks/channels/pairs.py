@@ -18,7 +18,7 @@ def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import defect
 
     if len(sound.scaled) != 2 or not sound.peaks.all():
-        return Found(values={"polarity_turn": None, "delayed_channel": None, "channel_delay_ms": None})
+        return Found(values=dict.fromkeys(CHECK.measurements))
     turned, at_s = turn(sound.scaled[0], sound.scaled[1], sound.sample_rate)
     alike, later_s = delay(sound.slow[0], sound.slow[1], sound.sample_rate / sound.slower)
     defects = []
@@ -29,7 +29,12 @@ def _measure(sound: Sound) -> Found:
         detail = f"{abs(later_s) * 1000:.1f} ms later in channel {later}"
         defects.append(defect("channel_delay", 0.0, sound.duration_s, detail))
     return Found(
-        values={"polarity_turn": turned, "delayed_channel": alike, "channel_delay_ms": later_s * 1000},
+        values={
+            "polarity_turn": turned,
+            "polarity_turn_share": min(at_s, sound.duration_s - at_s) / sound.duration_s if turned else 0.0,
+            "delayed_channel": alike,
+            "channel_delay_ms": later_s * 1000,
+        },
         defects=defects,
     )
 
@@ -49,6 +54,9 @@ CHECK = QualityCheck(
             description="mean correlation of the quarters of a second of left and right before a moment and, with the "
             "other sign, after it, whichever is nearer to 0; at the moment where that is farthest; 0 without such a "
             "moment, none unless there are two channels with sound",
+        ),
+        "polarity_turn_share": Measurement(
+            unit="share", description="of the clip, which lies on the shorter side of that moment"
         ),
         "delayed_channel": Measurement(
             unit="correlation",
@@ -78,6 +86,7 @@ CHECK = QualityCheck(
             name="polarity_turn",
             measurement="polarity_turn",
             limit="polarity_turn_max",
+            graver=("polarity_turn_share", 0.1),
             unit="correlation",
             says=fault(
                 "One channel is turned over from some moment on{place}, with correlations of ±{found}; up to {limit} is"
@@ -91,6 +100,7 @@ CHECK = QualityCheck(
             name="channel_delay",
             measurement="delayed_channel",
             limit="delayed_channel_max",
+            graver=("channel_delay_ms", 4.0),
             unit="correlation",
             says=_says,
             missing="Only two channels with sound can be later than each other: not applicable.",

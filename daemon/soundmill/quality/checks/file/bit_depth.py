@@ -64,6 +64,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="bit_depth",
+            noticed=0.7,
             measurement="quantisation_db",
             limit="quantisation_max_db",
             unit="dB",

@@ -71,6 +71,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="dc_offset",
+            noticed=0.6,
             measurement="dc_offset",
             limit="dc_offset_max",
             unit="full scale",

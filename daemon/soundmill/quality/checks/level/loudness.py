@@ -67,7 +67,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="loudness",
-            noticed=0.6,
+            noticed=0.65,
             measurement="loudness_lufs",
             limit="loudness_min_lufs",
             unit="LUFS",

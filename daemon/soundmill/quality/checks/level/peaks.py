@@ -72,6 +72,7 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="over_full_scale",
+            noticed=0.6,
             measurement="peak_dbfs",
             limit="over_full_scale_max_db",
             unit="dB over full scale",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Measurement, QualityCheck
+from soundmill.quality.check import UNSURE, Found, Measurement, Note, QualityCheck
 
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
@@ -32,4 +32,5 @@ CHECK = QualityCheck(
         ),
     },
     measure=_measure,
+    notes=(Note(measurement="pumping_db", clean=3.0, half=12.0, weight=UNSURE),),
 )

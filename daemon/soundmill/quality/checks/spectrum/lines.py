@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import amount, fault
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _measure(sound: Sound) -> Found:
             "standing_lines": rings.standing,
             "mirrored": image.mirrored,
             "hiss_db": max((surely for _, surely in hisses), default=NONE_DB),
+            "hiss_perhaps_db": hiss,
         },
         defects=defects,
     )
@@ -79,6 +80,9 @@ CHECK = QualityCheck(
             "chance, as do those of five sixths of the clip, and whose floors lie within 2.5 dB of each other; -100 "
             "where there are none or it is above -14 dB; highest over channels",
         ),
+        "hiss_perhaps_db": Measurement(
+            unit="dB", description="the same where two sixths of the clip reach that floor; decides nothing"
+        ),
     },
     measure=_measure,
     limits=(
@@ -101,6 +105,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="images",
+            noticed=0.7,
             measurement="mirrored",
             limit="mirrored_max",
             unit="correlation",
@@ -120,5 +125,11 @@ CHECK = QualityCheck(
             says=amount("Hiss lies under the sound, {found} dB against it{place}; at most {limit} dB is allowed.", 1),
             missing="Hiss was not looked for.",
         ),
+    ),
+    notes=(
+        Note(measurement="ringing_db", clean=5.0, half=8.0, weight=0.5),
+        Note(measurement="standing_lines", clean=2.0, half=5.0, weight=0.2),
+        Note(measurement="hiss_db", clean=-38.0, half=-26.0, weight=0.6),
+        Note(measurement="hiss_perhaps_db", clean=-38.0, half=-26.0, weight=UNSURE),
     ),
 )

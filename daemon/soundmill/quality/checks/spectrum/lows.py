@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import amount
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _measure(sound: Sound) -> Found:
 
     peaks = np.asarray(sound.peaks[sound.judged], np.float32)
     if not peaks.any():
-        return Found(values={"mains_hum_db": None, "rumble_db": None})
+        return Found(values={"mains_hum_db": None, "mains_hum_perhaps_db": None, "rumble_db": None})
     mixed = (peaks / peaks.max()) @ sound.slow[sound.judged]
     found = lows(mixed, sound.sample_rate / sound.slower)
     defects = []
@@ -33,7 +33,8 @@ def _measure(sound: Sound) -> Found:
         detail = f"4 to 24 Hz, {found.rumble_db:.0f} dB against the sound"
         defects.append(defect("rumble", 0.0, sound.duration_s, detail))
     sure_db = found.hum_db if found.sure else NONE_DB
-    return Found(values={"mains_hum_db": sure_db, "rumble_db": found.rumble_db}, defects=defects)
+    values = {"mains_hum_db": sure_db, "mains_hum_perhaps_db": found.hum_db, "rumble_db": found.rumble_db}
+    return Found(values=values, defects=defects)
 
 
 CHECK = QualityCheck(
@@ -45,6 +46,9 @@ CHECK = QualityCheck(
             "against all power, where all lines together lie 52 dB farther above them than multiples of most other "
             "frequencies do, moments weighted by how soft they are there; -100 elsewhere; of all channels together",
             source="weighted least squares of a sine in noise that changes",
+        ),
+        "mains_hum_perhaps_db": Measurement(
+            unit="dB", description="the same where the lines lie 28 dB farther above them; decides nothing"
         ),
         "rumble_db": Measurement(
             unit="dB",
@@ -82,11 +86,17 @@ CHECK = QualityCheck(
         ),
         Rule(
             name="rumble",
+            noticed=0.85,
             measurement="rumble_db",
             limit="rumble_max_db",
             unit="dB",
             says=amount("Rumble below 25 Hz lies at {found} dB against the sound{place}; at most {limit} dB may.", 1),
             missing="Rumble was not looked for.",
         ),
+    ),
+    notes=(
+        Note(measurement="mains_hum_db", clean=-36.0, half=-22.0, weight=0.6),
+        Note(measurement="mains_hum_perhaps_db", clean=-36.0, half=-22.0, weight=UNSURE),
+        Note(measurement="rumble_db", clean=-19.0, half=-13.0),
     ),
 )

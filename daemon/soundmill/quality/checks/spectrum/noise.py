@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import fault
 
 if TYPE_CHECKING:
@@ -81,4 +81,5 @@ CHECK = QualityCheck(
             missing="Noise was not looked for.",
         ),
     ),
+    notes=(Note(measurement="noise_s", clean=0.5, half=3.0, weight=UNSURE),),
 )

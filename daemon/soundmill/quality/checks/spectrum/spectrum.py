@@ -53,7 +53,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="spectral_balance",
-            noticed=0.65,
+            noticed=0.75,
             measurement="spectral_range_db",
             limit="spectral_range_min_db",
             unit="dB",

@@ -47,6 +47,7 @@ CHECK = QualityCheck(
     rules=(
         Rule(
             name="treble_lost",
+            noticed=0.6,
             measurement="treble_lost_db",
             limit="treble_lost_max_db",
             unit="dB",

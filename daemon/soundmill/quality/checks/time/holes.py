@@ -10,17 +10,21 @@ from soundmill.quality.sentences import fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
+SHORTEST_S = 1.0  # what is shorter is made of pieces, and what old games made of them stands still in between
+
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import span_defects
     from soundmill.quality.detectors.time.holes import holes
+    from soundmill.quality.detectors.time.pauses import on_a_beat
 
     spans = [
         holes(sound.scaled[c], sound.sample_rate, float(sound.peaks[c])) if sound.peaks[c] > 0 else []
         for c in sound.judged
     ]
+    faults = [each for each in spans if sound.duration_s >= SHORTEST_S and not on_a_beat(each)]
     return Found(
-        values={"hole_s": max((sum(end - start for start, end in each) for each in spans), default=0.0)},
+        values={"hole_s": max((sum(end - start for start, end in each) for each in faults), default=0.0)},
         defects=span_defects("holes", spans, "the wave stands still"),
     )
 
@@ -32,7 +36,8 @@ CHECK = QualityCheck(
             unit="s",
             description="summed length of the stretches of 5 ms to 1 s in which the wave stands still at zero, entered "
             "and left from one sample to the next by a sound about as loud before and after, or within a millisecond "
-            "by the same sound; or from 25 ms on at another value below the crests; highest over channels",
+            "by the same sound; or from 25 ms on at another value below the crests; highest over channels; 0 for a "
+            "wave made of such steps, where four and more holes lie on a beat, and under 1 s",
         ),
     },
     measure=_measure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Measurement, QualityCheck
+from soundmill.quality.check import UNSURE, Found, Measurement, Note, QualityCheck
 
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
@@ -69,4 +69,9 @@ CHECK = QualityCheck(
         ),
     },
     measure=_measure,
+    notes=(
+        Note(measurement="wow_share", clean=0.001, half=0.01, weight=0.3),
+        Note(measurement="flutter_share", clean=0.002, half=0.008, weight=0.3),
+        Note(measurement="pitch_step_semitones", clean=0.2, half=1.5, reads=abs, weight=UNSURE),
+    ),
 )

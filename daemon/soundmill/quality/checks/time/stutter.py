@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soundmill.quality.check import Found, Limit, Measurement, QualityCheck, Rule
+from soundmill.quality.check import UNSURE, Found, Limit, Measurement, Note, QualityCheck, Rule
 from soundmill.quality.sentences import fault
 
 if TYPE_CHECKING:
@@ -79,5 +79,9 @@ CHECK = QualityCheck(
             ),
             missing="Stutter was not looked for.",
         ),
+    ),
+    notes=(
+        Note(measurement="stutter_s", clean=0.06, half=0.3),
+        Note(measurement="ending_db", clean=-24.0, half=-9.0, weight=UNSURE),
     ),
 )

@@ -17,6 +17,8 @@ STEP_S = 0.25
 SIDE_S = 1.0  # at least, before and after
 SOUNDS_DB, LOUD = 20.0, 0.8  # moments count in which these bands are so far below their loudest fifth, or less
 FEWEST = 3  # such moments on either side
+STAYS_DB, STAYS = 14.0, 4  # after it what lies below is no softer than just before, but for this, in so many moments,
+AT_ONCE_S = 0.5  # and the treble of so long before was there until then: what decays, decays faster the higher it is
 DROPS_DB, LOOKS = 8.0, 3  # moments after which the treble is never as high again, where that is most
 LOW_DB, LOW_COSTS = 6.0, 3.0  # by so much may what lies below change on average; more of it counts against a loss
 DEEP_DB = 110.0  # below the loudest nothing counts
@@ -58,8 +60,11 @@ def _fell(treble: Floats, low: Floats, side: int) -> tuple[float, int]:
         before, after = counts[:at], counts[at + 1 :]
         if min(np.count_nonzero(before), np.count_nonzero(after)) < FEWEST:
             continue
+        last = np.flatnonzero(before)[-round(AT_ONCE_S / STEP_S) :]
+        if np.count_nonzero(low[at + 1 :][after] > low[last].max() - STAYS_DB) < STAYS:
+            continue
         change = abs(float(np.median(low[:at]) - np.median(low[at + 1 :])))
-        fell = float(np.median(treble[:at][before]) - ahead[at + 1])
+        fell = min(float(np.median(treble[:at][before])), float(treble[last].max())) - ahead[at + 1]
         looks.append((fell - LOW_COSTS * max(change - LOW_DB, 0.0), int(at)))
     most = max(looks, default=(0.0, 0))
     return most[0], min(at for fell, at in looks if fell >= most[0] - FIRST_DB) if looks else 0

@@ -3,7 +3,7 @@
 Packets that never came are zeros, or the last sample held. A rest is entered by what dies away and left by what begins;
 a gate closes within milliseconds. Into a hole the wave falls from one sample to the next wherever it is, and comes back
 as loud. A decoder that mutes fades within a millisecond: then what comes back must be what was there before. A square
-wave stands still, too, but at its highest and lowest.
+wave stands still, too, but at its highest and lowest, and noise that a machine makes of steps does at any value.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ HELD = 0.05  # of the highest nearby: what is held further from zero
 HELD_AT = 0.9  # of it, is no crest of a square wave below this
 HELD_S = 0.025  # and lasts longer than a wave clipped at several levels stands still,
 HELD_ALIKE_DB = 8.0
+STEPS, STEPS_TIMES = 8, 2  # so many stillnesses beside zero, and so many times the holes, are how the wave is made
 BANDS = 12
 
 
@@ -49,13 +50,15 @@ def holes(channel: Samples, sample_rate: int, peak: float) -> list[Span]:
     joined = stays[1:] & stays[:-1] & (np.abs(np.diff(at)) <= still)
     level = math.sqrt(float(np.vecdot(channel, channel)) / channel.size)
     found = []
+    steps = 0
     for first, last in runs(joined):
         if (last - first) * step > LONGEST_S * sample_rate:
             continue
+        steps += bool(abs(at[first]) > HELD)
         start, end = _extent(channel, int(points[first]), int(points[last]), step, still)
         if _is_hole(channel, sample_rate, start, end, level):
             found.append((start / sample_rate, end / sample_rate))
-    return found
+    return [] if steps >= max(STEPS, STEPS_TIMES * len(found)) else found
 
 
 def _extent(channel: Samples, first: int, last: int, step: int, still: np.float32) -> tuple[int, int]:

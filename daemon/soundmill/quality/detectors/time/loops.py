@@ -165,11 +165,20 @@ def _copied(wave: Samples, rate: float, lag: int) -> Loop | None:
         return None
     now = wave[lag : lag + count * block].reshape(count, block)
     then = wave[: count * block].reshape(count, block)
-    energy_now, energy_then = np.vecdot(now, now), np.vecdot(then, then)
+    offset_now, offset_then = now.mean(axis=1), then.mean(axis=1)  # silence at an offset is no sound
+    energy_now = np.vecdot(now, now) - block * np.square(offset_now)
+    energy_then = np.vecdot(then, then) - block * np.square(offset_then)
     heard = np.maximum(energy_now, energy_then) > float(energy_now.mean()) * FAINT
-    same = np.vecdot(now, then) > COPY * np.maximum(energy_now, energy_then) * 0.9
+    both = np.vecdot(now, then) - block * offset_now * offset_then
+    same = both > COPY * np.maximum(energy_now, energy_then) * 0.9
     alike = (same | ~heard).astype(np.bool_)
     start, end = longest(runs(bridged(alike, round(BRIDGE_S / BLOCK_S))))
-    if (end - start) * block < 2 * lag - block or not heard[start:end].any():
+    sounding = np.flatnonzero(heard[start:end])
+    if not sounding.size:
+        return None
+    first, last = start + int(sounding[0]), start + int(sounding[-1]) + 1
+    if max(first - start, end - last) * block >= lag:  # silence is like itself at any distance
+        start, end = first, last
+    if (end - start) * block < 2 * lag - block:
         return None
     return Loop(start_s=(start * block + lag) / rate, end_s=(end * block + lag) / rate, period_s=lag / rate)

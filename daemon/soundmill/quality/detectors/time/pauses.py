@@ -4,6 +4,7 @@ instrument makes: the sound stops within milliseconds and comes back as abruptly
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,13 @@ WINDOW_S = 0.032  # over which the share of silence is taken
 EDGE_S = 0.006  # within this a dropout's sound is gone and back
 EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
-NEAR_S = 0.05  # within this the sound is about as loud as right beside a dropout:
-NEAR_DB = 16.0  # what dies away before a rest and begins after it is softer there
+NEAR_S = 0.05  # within this the sound is about as loud as in the last and first
+TORN_S = 0.003  # beside a dropout:
+NEAR_DB = 14.0  # what dies away before a rest and begins after it, however fast, is softer there
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
+BEAT_S, OFF_BEAT_S = 0.06, 0.003  # notes that are let go on a beat leave rests at its multiples, so exactly
+FEWEST, BY_CHANCE = 4, 0.01  # of fewer nothing is said, and of these by chance so often at most
 
 
 def window_of(sample_rate: int, block: int) -> int:
@@ -80,17 +84,35 @@ def pauses(power: NDArray[np.float64], block_s: float, duration_s: float) -> Pau
     )
 
 
+def on_a_beat(spans: Sequence[tuple[float, float]]) -> bool:
+    """Whether these begin (start, end in seconds) at several multiples of the shortest time between two of them, as
+    rests of a sequencer do, and more of them than would by chance. What comes at one distance alone may be a buffer
+    that runs dry each time."""
+    apart = np.diff(np.sort([start for start, _ in spans]))
+    if apart.size < FEWEST - 1 or apart.min() < BEAT_S:
+        return False
+    shortest = float(apart.min())
+    beats = np.rint(apart / shortest)
+    beat = float(apart.sum() / beats.sum())
+    off = np.abs(apart - beat * beats)
+    by_chance = (2 * OFF_BEAT_S / beat) ** (apart.size - 1)
+    return bool(beats.max() > 1 and off.max() <= OFF_BEAT_S and by_chance <= BY_CHANCE)
+
+
 def _dropouts(
     power: NDArray[np.float64], inside: list[tuple[int, int]], floor: float, block_s: float
 ) -> list[tuple[int, int]]:
     edge, near = max(2, round(EDGE_S / block_s)), max(2, round(NEAR_S / block_s))
+    torn = max(2, round(TORN_S / block_s))
     softer = 10 ** (-NEAR_DB / 10)
     loud = max(floor * 10 ** (EDGE_DB / 10), float(power.mean()) / 10 ** (UNDER_CLIP_DB / 10))
     found = []
     for start, end in inside:
         before, after = power[max(start - near, 0) : start], power[end : end + near]
+        if min(before.size, after.size) < near // 2:  # a switch clicks, and then there is silence
+            continue
         beside = float(before[-edge:].max()), float(after[:edge].max())
-        goes_on = beside[0] >= softer * before.max() and beside[1] >= softer * after.max()
+        goes_on = before[-torn:].max() >= softer * before.mean() and after[:torn].max() >= softer * after.mean()
         if DROPOUT_MIN_S <= (end - start) * block_s <= DROPOUT_MAX_S and min(beside) >= loud and goes_on:
             found.append((start, end))
     return found
