@@ -417,6 +417,20 @@ def test_backups_of_a_home_that_works_restore_to_homes_that_are_whole(
         assert on(other, soundmill, "verify").exit_code == 0
 
 
+def test_a_take_that_is_being_filed_has_no_row_yet_and_stays_out(
+    home: Home, other: Home, soundmill: Command, folder: Path
+) -> None:
+    work(home, "songs.csv", 2)
+    first, second = sorted(home.outputs.rglob("*.wav"))
+    for name in ("songs/filed-just-now.wav", "songs/filed-just-now.wav.json", "songs/notes.txt"):
+        (home.outputs / name).write_bytes(first.read_bytes())
+    assert soundmill("backup", str(folder)).exit_code == 0
+    assert on(other, soundmill, "restore", str(folder)).exit_code == 0
+    assert sorted(path.name for path in other.outputs.rglob("songs/*.wav")) == [first.name, second.name]
+    assert (other.outputs / "songs" / "notes.txt").is_file()
+    assert on(other, soundmill, "verify").exit_code == 0
+
+
 def test_missing_and_damaged_takes_come_back_while_the_daemon_runs(
     home: Home, soundmill: Command, folder: Path
 ) -> None:

@@ -20,6 +20,7 @@ from soundmill import __version__
 from soundmill.catalog.keeping import snapshot
 from soundmill.catalog.keeping.snapshot import Filed
 from soundmill.commands.keeping.store import Entry, Store, write_list
+from soundmill.commands.keeping.verify import AUDIO, YOUNG_S
 from soundmill.disk import PART, NotPlain, files_below, is_below, sha256_of, sync_folder, unavailable
 from soundmill.errors import CatalogError, SoundmillError, StorageUnavailable, UsageError
 from soundmill.home import Home
@@ -124,7 +125,7 @@ def _make(home: Home, store: Store, now: float, say: Callable[[str], None]) -> t
     if takes and not any(path.startswith("outputs/") for path in making.found):
         raise StorageUnavailable(f"{home.outputs}: has none of the catalogue's takes: mount its disk, then back up")
     faults = _faults(making, takes, now)
-    _leave_out_later_takes(home, making, takes)
+    _leave_out_later_takes(home, making, takes, part.stat().st_ctime)  # both by the clock of the disks
     entries = sorted(making.found.values(), key=lambda entry: entry.path)
     write_list(part / "files.jsonl", entries)
     os.sync()  # once for all objects: a backup is whole or not at all, and thousands of fsyncs take minutes
@@ -232,13 +233,19 @@ def _faults(making: Making, takes: list[Filed], now: float) -> list[str]:
     return found
 
 
-def _leave_out_later_takes(home: Home, making: Making, takes: list[Filed]) -> None:
-    """Takes that were filed after the catalogue was copied would have no row there."""
-    then = {take.path for take in takes}
-    later = {take.path for take in snapshot.filed(home.catalog)} - then
-    for path in later:
-        for name in (path, f"{path}.json"):
-            making.found.pop(f"outputs/{name}", None)
+def _leave_out_later_takes(home: Home, making: Making, takes: list[Filed], begun_at: float) -> None:
+    """Takes that were filed or moved about when the catalogue was copied, and that it does not know, or not there: it
+    knows their jobs as running, or the place they were moved from."""
+    rows = {f"outputs/{take.path}" for take in takes}
+    for path in [*making.found]:
+        take = path.removesuffix(".json")
+        if path.startswith("outputs/") and take.endswith(AUDIO) and take not in rows:
+            try:
+                if (home.root / path).lstat().st_ctime < begun_at - YOUNG_S:
+                    continue  # no take of the daemon's: somebody keeps it there
+            except FileNotFoundError:
+                pass
+            del making.found[path]
 
 
 def _read_again(making: Making) -> None:
