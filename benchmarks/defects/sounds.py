@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +97,16 @@ def packages(half: str) -> list[str]:
     return [each for each in PACKAGES if (hashlib.sha256(each.encode()).digest()[0] % 2 == 0) == (half == "learn")]
 
 
-def paths(half: str, root: Path | None = None, fetch: Fetch | None = None) -> list[Path]:
-    """The audio files of a half, fetched where they are not there, with `fetch` if it is given: at most 60 of a
-    package, by a hash of their names. Raises support.published.Unavailable."""
-    root = root or cache().with_name("defects")
+def paths(half: str, root: Path | None = None) -> list[Path]:
+    """The audio files of a half, fetched where they are not there: at most 60 of a package, by a hash of their names.
+    Raises support.published.Unavailable."""
+    return files_of(packages(half), root or cache().with_name("defects"))
+
+
+def files_of(names: Sequence[str], root: Path, fetch: Fetch | None = None) -> list[Path]:
+    """The same of packages, with `fetch` if it is given."""
     by_package: dict[str, list[Path]] = {}
-    for path in fetched(root, packages(half), fetch):
+    for path in fetched(root, names, fetch):
         by_package.setdefault(path.relative_to(root).parts[0], []).append(path)
     for files in by_package.values():
         files.sort(key=lambda path: hashlib.sha256(str(path.relative_to(root)).encode()).digest())
