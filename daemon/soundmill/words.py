@@ -143,13 +143,13 @@ def normal(name: str) -> str:
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, for a name that has to be a known one; None where none is like it.
 
-    Up to half the letters of the known name may be wrong, three at most; of equally close ones the first in the
+    Up to a third of the letters of the known name may be wrong, three at most; of equally close ones the first in the
     alphabet. Failing that, it is the first that begins with three or more letters given.
     """
     word, known = normal(name), sorted(known)
     best: tuple[int, str] | None = None
     for candidate in known:
-        forgiven = max(1, min(3, len(candidate) // 2))
+        forgiven = max(1, min(3, (len(candidate) + 1) // 3))
         if abs(len(candidate) - len(word)) <= forgiven and (found := distance(word, normal(candidate))) <= forgiven:
             best = min(best or (found, candidate), (found, candidate))
     if best is not None:
