@@ -15,7 +15,8 @@ import pytest
 from service.conftest import config, quick_engine, serving, until
 from service.test_crash import DAEMON, TESTS
 from service.test_service import rows
-from soundmill.config import Config, Home, InboxConfig
+from soundmill.config import Config, InboxConfig
+from soundmill.home import Home
 from soundmill.service.daemon import Service
 from support.missing import missing
 
