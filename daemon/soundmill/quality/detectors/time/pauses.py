@@ -19,6 +19,7 @@ EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
 NEAR_S = 0.05  # within this the sound is about as loud as in the last and first
 TORN_S = 0.003  # beside a dropout:
+CUT_DB = 6.0  # so little softer than that in the last block: nobody lets a note go so fast
 NEAR_DB = 14.0  # what dies away before a rest and begins after it, however fast, is softer there
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
@@ -112,7 +113,9 @@ def _dropouts(
         if min(before.size, after.size) < near // 2:  # a switch clicks, and then there is silence
             continue
         beside = float(before[-edge:].max()), float(after[:edge].max())
-        goes_on = before[-torn:].max() >= softer * before.mean() and after[:torn].max() >= softer * after.mean()
+        was, comes = softer * before.mean(), softer * after.mean()
+        cut = before[-1] >= before.mean() / 10 ** (CUT_DB / 10)  # then what comes may begin with a soft moment
+        goes_on = before[-torn:].max() >= was and after[: edge if cut else torn].max() >= comes
         if DROPOUT_MIN_S <= (end - start) * block_s <= DROPOUT_MAX_S and min(beside) >= loud and goes_on:
             found.append((start, end))
     return found
