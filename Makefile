@@ -3,6 +3,7 @@
 # make check  linters, strict types and tests
 # make lease  pack what a lent GPU's machine lacks, and rehearse benchmarks/lease/ on the CPU with that alone
 # make release  dist/: the wheel, and the lock that it is installed with
+# make firefox  hear and mark takes in Debian's Firefox, on a machine with nothing else to do
 # make fuzz   read 100,000 damaged job files
 # make simulate  100,000 simulated jobs under kills, power cuts, full disks and clock changes; JOBS=1000000 for more
 # make mutate  small changes in the code of catalog/, schedule/, inbox/: does a test fail? CHANGES=1000 of them, from SEED
@@ -18,7 +19,7 @@ JOBS   ?= 100000
 SEED   ?= 1
 CHANGES ?= 1000
 
-.PHONY: demo test fuzz simulate mutate torture check lint lease release lock clean
+.PHONY: demo test firefox fuzz simulate mutate torture check lint lease release lock clean
 
 demo: $(READY)
 	$(BIN)/soundmill demo --dir demo
@@ -26,6 +27,9 @@ demo: $(READY)
 # A module's tests stay together, for they share what is costly to make. tests/conftest.py says how many workers.
 test: $(READY)
 	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
+
+firefox: $(READY)
+	$(BIN)/pytest -q tests/publish/heard_in_firefox.py
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz 100000

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,14 +36,13 @@ PREFERENCES: dict[str, object] = {
 }
 KEYS = {"Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012", "ArrowRight": "\ue014"}  # WebDriver's
 PATIENCE_S = 120.0
+LEFT = "The site does not answer"  # what a page says that is left while it asks for something
 ERRS = ("JavaScript error: http", 'console.error: "', "JavaScript warning: http")
 
 
 def firefox() -> str:
     """Its binary: the one that FIREFOX names, or the first on the PATH."""
     found = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
-    if not shutil.which("pulseaudio"):
-        missing("no pulseaudio on the PATH, and Firefox plays nothing where there is no sound device")
     return found or missing("no firefox on the PATH, and FIREFOX names none")
 
 
@@ -89,7 +88,8 @@ class Firefox:
 
     def errors(self) -> list[str]:
         """What erred on the pages until now."""
-        return [line for line in self._printed.read_text(errors="replace").splitlines() if line.startswith(ERRS)]
+        lines = self._printed.read_text(errors="replace").splitlines()
+        return [line for line in lines if line.startswith(ERRS) and LEFT not in line]
 
     def _ask(self, command: str, content: dict[str, Any]) -> Any:
         number = next(self._numbers)
@@ -112,14 +112,15 @@ class Firefox:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Firefox]:
-    """One with a fresh profile in that folder."""
+def running(folder: Path, *, sounds: bool = False) -> Iterator[Firefox]:
+    """One with a fresh profile in that folder, and a sound device where it `sounds`: without one it plays nothing."""
     binary, profile, printed = firefox(), folder / "profile", folder / "printed.txt"
     profile.mkdir(parents=True)
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("".join(lines))
     command = [binary, "--headless", "--marionette", "--no-remote", "--profile", str(profile), "about:blank"]
-    with _sound_device(folder) as server, _process(command, printed, HOME=str(folder), PULSE_SERVER=server) as process:
+    device = _sound_device(folder) if sounds else nullcontext("")
+    with device as server, _process(command, printed, HOME=str(folder), PULSE_SERVER=server) as process:
         port = _port(profile, process)
         address = ("127.0.0.1", port)
         with socket.create_connection(address, PATIENCE_S) as connection, connection.makefile("rwb") as stream:
@@ -129,6 +130,8 @@ def running(folder: Path) -> Iterator[Firefox]:
 @contextmanager
 def _sound_device(folder: Path) -> Iterator[str]:
     """The address of one that plays at its time to nobody."""
+    if not shutil.which("pulseaudio"):
+        missing("no pulseaudio on the PATH")
     with tempfile.TemporaryDirectory(prefix="pulse-") as short:  # the name of a socket has 107 bytes at most
         place = Path(short) / "native"
         command = [
