@@ -144,10 +144,11 @@ class Worker:
 
     @property
     def _made(self) -> int:
-        """Clips that the engine has made and that are not filed yet; 0 where something failed, which comes first."""
+        """Clips that the engine has made and that are not filed yet, each once, though an answer may come twice; 0
+        where something failed, which comes first."""
         if any(isinstance(event, GenerationFailed) for event in self._unsettled):
             return 0
-        return sum(isinstance(event, Generated) and event.key in self._in_flight for event in self._unsettled)
+        return len({event.key for event in self._unsettled if isinstance(event, Generated)} & self._in_flight.keys())
 
     @property
     def _free(self) -> int:
