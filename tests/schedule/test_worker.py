@@ -13,6 +13,7 @@ import pytest
 from schedule.conftest import Mill
 from soundmill import faults
 from soundmill.catalog import wishes
+from soundmill.engine.protocol import Event
 from soundmill.errors import (
     CatalogError,
     EngineDied,
@@ -23,7 +24,7 @@ from soundmill.errors import (
     StorageUnavailable,
     UnknownModel,
 )
-from soundmill.jobs import FailureKind, GenerationRequest, JobStatus, QcAction
+from soundmill.jobs import FailureKind, Generated, GenerationRequest, JobStatus, QcAction
 from soundmill.schedule.worker import Worker
 from soundmill.service import best_of_n as choosing
 from support.asking import asked
@@ -107,6 +108,49 @@ def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_m
     mill.run(worker)
     assert statuses(mill) == {"succeeded": 20}
     assert len(engine.submitted) == 20
+
+
+class Repeating:
+    """An engine that says once more what it has made, as where an answer seemed lost."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._made: list[Event] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        events = self._engine.poll(timeout_s)
+        again, self._made = self._made, [event for event in events if isinstance(event, Generated)]
+        return again + events
+
+
+def test_an_answer_that_comes_twice_frees_one_slot(mill: Mill) -> None:
+    engine: Any = Repeating(mill.engine(slots=2, polls_per_clip=3))
+    worker = mill.worker(engine)
+    mill.batch("first")
+    mill.run(worker)  # so takes can be filed
+    mill.batch("a")
+    worker.step()
+    mill.batch("b", "c", "d", "e")
+    worker.step()
+
+    def refuse(point: str) -> None:
+        if point == "catalog.succeed":
+            raise CatalogError("the catalogue is not to be written")
+
+    faults.listen(refuse)
+    try:
+        for _ in range(6):
+            with suppress(CatalogError):
+                worker.step()
+            mill.clock.now += 1.0
+    finally:
+        faults.listen(None)
+    mill.run(worker)
+    assert engine.most_in_flight == 2
+    assert statuses(mill) == {"succeeded": 6} and len(engine.submitted) == 6
 
 
 @contextmanager
