@@ -127,13 +127,14 @@ class Repeating:
 
 
 def test_an_answer_that_comes_twice_frees_one_slot(mill: Mill) -> None:
-    engine: Any = Repeating(mill.engine(slots=2, polls_per_clip=3))
+    engine: Any = Repeating(mill.engine(slots=2, polls_per_clip=5))
     worker = mill.worker(engine)
     mill.batch("first")
     mill.run(worker)  # so takes can be filed
     mill.batch("a")
-    worker.step()
-    mill.batch("b", "c", "d", "e")
+    for _ in range(3):
+        worker.step()
+    mill.batch("b", "c", "d", "e")  # b is still in its slot when a is made
     worker.step()
 
     def refuse(point: str) -> None:
