@@ -112,6 +112,16 @@ def test_what_is_no_yaml_is_told_with_its_line(written: str, said: str, tmp_path
         load(home)
 
 
+def test_what_an_anchor_takes_over_may_be_set_otherwise(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.config_file.write_text("profiles:\n  a: &a {format: wav, bits: 24}\n  b: {<<: *a, bits: 16}\n  c: *a\n")
+    assert [profile.bits for profile in load(home).profiles.values()] == [24, 16, 24]
+
+
+def test_what_holds_itself_is_refused(tmp_path: Path) -> None:
+    assert told("profiles: &p\n  a: *p\n", tmp_path)
+
+
 def test_a_section_whose_keys_are_all_commented_out_is_as_usual(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.config_file.write_text("engine:\n  # slots: 4\ninbox:\nname:\nretention:\n  after_d:\n")

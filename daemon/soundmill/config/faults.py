@@ -35,21 +35,28 @@ def faults(error: ValidationError, node: yaml.Node | None) -> list[Problem]:
     return [_problem(place, found, node) for place, found in by_place.items()]
 
 
-def given_twice(node: yaml.Node | None, place: _Place = ()) -> list[Problem]:
+def given_twice(node: yaml.Node | None) -> list[Problem]:
     """Keys of one mapping that stand there more than once: YAML takes the last, and nobody sees it."""
-    found = list[Problem]()
-    if isinstance(node, yaml.MappingNode):
-        first = dict[str, int]()
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in first:
-                message = f"is given twice; the first is on line {first[name]}"
-                found.append(Problem(message=message, line=line, field=".".join((*place, name))))
-            first.setdefault(name, line)
-            found += given_twice(value, (*place, name))
-    elif isinstance(node, yaml.SequenceNode):
-        for n, value in enumerate(node.value):
-            found += given_twice(value, (*place, str(n)))
+    found, seen = list[Problem](), set[int]()
+
+    def look(node: yaml.Node | None, place: _Place) -> None:
+        if id(node) in seen:  # an alias stands for what was looked at, or for what it stands in
+            return
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            first = dict[str, int]()
+            for key, value in node.value:
+                name, line = str(key.value), key.start_mark.line + 1
+                if name in first:
+                    message = f"is given twice; the first is on line {first[name]}"
+                    found.append(Problem(message=message, line=line, field=".".join((*place, name))))
+                first.setdefault(name, line)
+                look(value, (*place, name))
+        elif isinstance(node, yaml.SequenceNode):
+            for n, value in enumerate(node.value):
+                look(value, (*place, str(n)))
+
+    look(node, ())
     return found
 
 
@@ -92,12 +99,12 @@ def _problem(place: _Place, found: Sequence[Mapping[str, Any]], node: yaml.Node 
     for name in place:
         line, node = _below(node, name) or (line, None)
     unknown = found[0]["type"] == "extra_forbidden"
-    shown = isinstance(node, yaml.ScalarNode) and node.value and not unknown and place[:1] != (SECRET,)
+    written = node.value if isinstance(node, yaml.ScalarNode) and not unknown and place[:1] != (SECRET,) else None
     return Problem(
         message=_not_known(place) if unknown else _wrong(found, _declared(place)[0]),
         line=line,
         field=".".join(place) or "the file",
-        value=shortened(node.value, LONGEST_VALUE) if shown and isinstance(node, yaml.ScalarNode) else None,
+        value=shortened(written, LONGEST_VALUE) if written else None,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from soundmill.config.faults import faults, given_twice
 from soundmill.config.settings import Config
-from soundmill.errors import ConfigError
+from soundmill.errors import ConfigError, Problem
 from soundmill.home import Home
 
 
@@ -25,10 +25,9 @@ def load(home: Home) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{home.config_file}: cannot be read ({error})") from error
     try:
-        node, data = _read(text)
+        node, data, problems = _read(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{home.config_file}: {_slip(error)}") from error
-    problems = given_twice(node)
     try:
         config = Config.model_validate({} if data is None else data)
     except ValidationError as error:
@@ -38,12 +37,13 @@ def load(home: Home) -> Config:
     return config
 
 
-def _read(text: str) -> tuple[yaml.Node | None, Any]:
-    """What YAML says, and where each of it stands. Raises yaml.YAMLError."""
+def _read(text: str) -> tuple[yaml.Node | None, Any, list[Problem]]:
+    """Where all of it stands, what it says, and what stands there twice. Raises yaml.YAMLError."""
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
-        return node, None if node is None else loader.construct_document(node)
+        twice = given_twice(node)  # before YAML puts what << takes over among a mapping's own keys
+        return node, None if node is None else loader.construct_document(node), twice
     finally:
         loader.dispose()
 
