@@ -86,11 +86,9 @@ def test_the_next_clip_is_begun_before_those_that_are_made_are_filed(mill: Mill)
     assert engine.most_in_flight == 2 and statuses(mill) == {"succeeded": 6}
 
 
-def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_many(mill: Mill) -> None:
-    mill.batch(*["x"] * 20)
-    engine = mill.engine(slots=2, polls_per_clip=1)
-    worker = mill.worker(engine)
-    mill.run(worker, done=lambda: statuses(mill)["succeeded"] >= 2)
+@contextmanager
+def takes_refused() -> Iterator[None]:
+    """The catalogue takes none down."""
 
     def refuse(point: str) -> None:
         if point == "catalog.succeed":
@@ -98,13 +96,27 @@ def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_m
 
     faults.listen(refuse)
     try:
-        for _ in range(10):
-            with suppress(CatalogError):
-                worker.step()
-            mill.clock.now += 1.0
-        assert len(worker.in_flight) <= 4
+        yield
     finally:
         faults.listen(None)
+
+
+def rounds(mill: Mill, worker: Worker, count: int) -> None:
+    for _ in range(count):
+        with suppress(CatalogError):
+            worker.step()
+        mill.clock.now += 1.0
+
+
+def test_what_is_made_and_cannot_be_written_down_is_not_joined_by_more_than_as_many(mill: Mill) -> None:
+    mill.batch(*["x"] * 20)
+    engine = mill.engine(slots=2, polls_per_clip=1)
+    worker = mill.worker(engine)
+    mill.run(worker, done=lambda: statuses(mill)["succeeded"] >= 2)
+
+    with takes_refused():
+        rounds(mill, worker, 10)
+        assert len(worker.in_flight) <= 4
     mill.run(worker)
     assert statuses(mill) == {"succeeded": 20}
     assert len(engine.submitted) == 20
@@ -136,19 +148,8 @@ def test_an_answer_that_comes_twice_frees_one_slot(mill: Mill) -> None:
         worker.step()
     mill.batch("b", "c", "d", "e")  # b is still in its slot when a is made
     worker.step()
-
-    def refuse(point: str) -> None:
-        if point == "catalog.succeed":
-            raise CatalogError("the catalogue is not to be written")
-
-    faults.listen(refuse)
-    try:
-        for _ in range(6):
-            with suppress(CatalogError):
-                worker.step()
-            mill.clock.now += 1.0
-    finally:
-        faults.listen(None)
+    with takes_refused():
+        rounds(mill, worker, 6)
     mill.run(worker)
     assert engine.most_in_flight == 2
     assert statuses(mill) == {"succeeded": 6} and len(engine.submitted) == 6
