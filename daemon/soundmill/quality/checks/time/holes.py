@@ -10,21 +10,18 @@ from soundmill.quality.sentences import fault
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-SHORTEST_S = 1.0  # what is shorter is made of pieces, and what old games made of them stands still in between
-
 
 def _measure(sound: Sound) -> Found:
     from soundmill.quality.detectors.defects import span_defects
     from soundmill.quality.detectors.time.holes import holes
-    from soundmill.quality.detectors.time.pauses import on_a_beat
+    from soundmill.quality.detectors.time.pauses import torn_s
 
     spans = [
         holes(sound.scaled[c], sound.sample_rate, float(sound.peaks[c])) if sound.peaks[c] > 0 else []
         for c in sound.judged
     ]
-    faults = [each for each in spans if sound.duration_s >= SHORTEST_S and not on_a_beat(each)]
     return Found(
-        values={"hole_s": max((sum(end - start for start, end in each) for each in faults), default=0.0)},
+        values={"hole_s": torn_s(spans, sound.duration_s)},
         defects=span_defects("holes", spans, "the wave stands still"),
     )
 

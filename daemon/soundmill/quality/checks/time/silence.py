@@ -10,14 +10,12 @@ from soundmill.quality.sentences import fault, share
 if TYPE_CHECKING:
     from soundmill.quality.sound import Sound
 
-SHORTEST_S = 1.0  # what is shorter is made of pieces: two honks, three blips
-
 
 def _measure(sound: Sound) -> Found:
     import numpy as np
 
     from soundmill.quality.detectors.defects import defect, silence_defects, span_defects
-    from soundmill.quality.detectors.time.pauses import on_a_beat, pauses, silent_windows, window_of
+    from soundmill.quality.detectors.time.pauses import pauses, silent_windows, torn_s, window_of
     from soundmill.quality.detectors.time.stops import breaks_off
     from soundmill.quality.sound import BLOCK
 
@@ -31,7 +29,6 @@ def _measure(sound: Sound) -> Found:
         pauses(levels.max(axis=0), block_s, sound.duration_s) if levels.size else pauses(levels.ravel(), block_s, 0.0)
     )
     alone = [pauses(each, block_s, sound.duration_s).dropouts for each in levels]
-    faults = [each for each in alone if sound.duration_s >= SHORTEST_S and not on_a_beat(each)]
     peaks = sound.peaks[sound.judged]
     cut_s = breaks_off(sound.heard, peaks, levels, BLOCK, sound.sample_rate) if levels.size else None
     cut = [] if cut_s is None else [(cut_s, sound.duration_s)]
@@ -42,7 +39,7 @@ def _measure(sound: Sound) -> Found:
             "silence_tail_s": together.tail_s,
             "silence_inside_s": together.inside_s,
             "cut_tail_s": sum(end - start for start, end in cut),
-            "dropout_s": max((sum(end - start for start, end in each) for each in faults), default=0.0),
+            "dropout_s": torn_s(alone, sound.duration_s),
         },
         defects=[
             *silence_defects(silent, window, sound.scaled.shape[1], sound.sample_rate),
@@ -77,8 +74,9 @@ CHECK = QualityCheck(
         "dropout_s": Measurement(
             unit="s",
             description="summed length of the silences of 3 ms to 1 s into which a sound falls by 24 dB or more "
-            "within 6 ms and from which it returns as abruptly, its last and first 3 ms no 14 dB under the 50 ms "
-            "beside them; highest over channels; 0 where four and more lie on a beat, as rests do, and under 1 s",
+            "within 6 ms and from which it returns as abruptly, its last and first 3 ms (first 6, where it is cut "
+            "within 2) no 14 dB under the 50 ms beside them; highest over channels; 0 where four and more lie on a "
+            "beat, as rests do, and under 1 s",
         ),
     },
     measure=_measure,

@@ -15,6 +15,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from soundmill.quality.detectors.runs import highest
 from soundmill.quality.detectors.spectra import Spectra
 
 Floats = NDArray[np.float32]
@@ -45,10 +46,8 @@ OTHERWISE_DB = 3.0  # spread of the falls that is nothing
 FEWEST_BEATS, BEAT_LEAST_DB = 5, 5.0
 MOSTLY, EVEN = 0.7, 0.4  # of the beats that fall by half of the usual, and of the fall of the least fourth
 BEAT_ALIKE, BEAT_SUDDEN, BEAT_LOST = 0.5, 0.9, -0.3  # as above, and how much lower it may be after RISE_S
-BEAT_SHARE, BEAT_BACK = (
-    0.6,
-    0.15,
-)  # of a beat, and share that has come back by then, where blows are as sudden as the falls: after those it stays away
+# Of a beat, and share that has come back by then, where blows are as sudden as the falls: after those it stays away.
+BEAT_SHARE, BEAT_BACK = 0.6, 0.15
 CALM = 0.6  # share of the fall that the levels usually move by
 
 
@@ -125,7 +124,8 @@ def _of_falls(found: _Levels) -> Pumping | None:
     """Whenever they come."""
     level, shared = found.level, found.shared
     span, apart, before, after = (found.frames(s) for s in (FALL_S, APART_S, BEFORE_S, RISE_S))
-    falls = _lowest(np.where(found.apart < ALIKE_EACH * np.abs(shared), shared, 0), apart)
+    alike = np.where(found.apart < ALIKE_EACH * np.abs(shared), shared, 0)
+    falls = highest(-alike, MOST, apart=apart + 1, least=LEAST_DB)
     if falls.size < FEWEST:
         return None
     deepest = falls[: max(FEWEST, falls.size // 2)]  # the deepest come first
@@ -144,18 +144,6 @@ def _of_falls(found: _Levels) -> Pumping | None:
     ):
         return None
     return Pumping(depth, int(falls.size), found.seconds(float(falls[0])), found.seconds(float(falls[-1] + after)))
-
-
-def _lowest(curve: Floats, apart: int) -> Numbers:
-    """Where the curve is lowest, lowest first, none nearer than that to another, below -LEAST_DB."""
-    left, found = curve.copy(), list[int]()
-    while len(found) < MOST:
-        at = int(left.argmin())
-        if left[at] > -LEAST_DB:
-            break
-        found.append(at)
-        left[max(at - apart, 0) : at + apart + 1] = 0
-    return np.array(found, dtype=np.int64)
 
 
 def _of_beats(found: _Levels) -> Pumping | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soundmill.quality.detectors.runs import highest
 from soundmill.quality.detectors.spectra import Spectra
 
 HOP_S = 0.005
@@ -88,14 +89,10 @@ def level_step(clip: Clip) -> tuple[float, float]:
     change = np.where(alike, np.abs(changes).min(axis=0), 0.0)
     best, best_at = 0.0, 0.0
     near = round(APART_S / hop_s)
-    for _ in range(LOOKED_AT):
-        top = int(change.argmax())
-        if change[top] < LEAST_DB:
-            break
+    for top in highest(change, LOOKED_AT, apart=near + 1, least=LEAST_DB):
         step = _step(clip, level, int(centres[top]), float(changes[1][top]), floor)
         if best < step <= MOST_DB:
             best, best_at = step, float(centres[top]) * hop_s
-        change[max(top - near, 0) : top + near + 1] = 0
     return best, best_at
 
 

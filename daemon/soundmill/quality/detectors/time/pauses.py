@@ -19,10 +19,11 @@ EDGE_DB = 24.0  # how far it falls, and rises again
 UNDER_CLIP_DB = 12.0  # a sound much softer than the clip ends and begins abruptly by itself
 NEAR_S = 0.05  # within this the sound is about as loud as in the last and first
 TORN_S = 0.003  # beside a dropout:
-CUT_DB = 6.0  # so little softer than that in the last block: nobody lets a note go so fast
 NEAR_DB = 14.0  # what dies away before a rest and begins after it, however fast, is softer there
+CUT_DB = 6.0  # in the block before it so little softer: nobody lets a note go so fast
 DROPOUT_MIN_S = 0.003  # a low tone takes as long to cross zero
 DROPOUT_MAX_S = 1.0  # longer ones are pauses
+SHORTEST_S = 1.0  # what is shorter is made of pieces: two honks, three blips
 BEAT_S, OFF_BEAT_S = 0.06, 0.003  # notes that are let go on a beat leave rests at its multiples, so exactly
 FEWEST, BY_CHANCE = 4, 0.01  # of fewer nothing is said, and of these by chance so often at most
 
@@ -83,6 +84,14 @@ def pauses(power: NDArray[np.float64], block_s: float, duration_s: float) -> Pau
         inside_s=(end - start) * block_s,
         dropouts=tuple((first * block_s, last * block_s) for first, last in _dropouts(power, inside, floor, block_s)),
     )
+
+
+def torn_s(channels: Sequence[Sequence[tuple[float, float]]], duration_s: float) -> float:
+    """Summed length of such spans (start, end in seconds), of the channel that has most; those on a beat and in clips
+    under 1 s are no faults."""
+    if duration_s < SHORTEST_S:
+        return 0.0
+    return max((sum(end - start for start, end in each) for each in channels if not on_a_beat(each)), default=0.0)
 
 
 def on_a_beat(spans: Sequence[tuple[float, float]]) -> bool:

@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from soundmill.quality.detectors.runs import highest
 from soundmill.quality.detectors.spectra import Spectra
 from soundmill.quality.detectors.time.learned import PITCH_STEP
 
@@ -100,7 +101,7 @@ def moments(slow: Samples, rate: float, each: Sequence[Spectra]) -> list[Moment]
     now = alike(at, SHORT)
     fine, wide, within = _colours(each, start_s, at_s)
     gain, by = _gain(now)
-    likely = _apart(gain, LIKELY)
+    likely = highest(gain, LIKELY, apart=APART)
     more, more_by = _by_colour(fine + wide, within, now)
     one = np.concatenate((likely, more))
     moved = np.concatenate((by[likely], more_by))
@@ -131,18 +132,6 @@ def _moved(alike: Samples, by: Numbers) -> NDArray[np.float64]:
     moved = np.where(away < NEAREST, alike, -1).max(axis=1)
     others = np.where((away <= NEAREST) | still, -1, alike).max(axis=1)
     return np.stack([moved, alike[:, FARTHEST], others], axis=1).astype(np.float64)
-
-
-def _apart(gain: Samples, most: int) -> Numbers:
-    """Where it is highest, at most so many, none next to another."""
-    left, found = gain.copy(), list[int]()
-    while len(found) < most:
-        n = int(left.argmax())
-        if left[n] == -np.inf:
-            break
-        found.append(n)
-        left[max(n - APART + 1, 0) : n + APART] = -np.inf
-    return np.array(found, dtype=np.int64)
 
 
 def _by_colour(colour: Samples, within: Numbers, now: Samples) -> tuple[Numbers, Numbers]:

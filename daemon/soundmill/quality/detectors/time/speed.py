@@ -66,15 +66,10 @@ FLUTTER = Unevenness(
     least=0.002,
 )
 # A voice moves at every rate, the slower the more: what is no line is as strong beside it.
-BESIDE, LOBE = (
-    1.7,
-    2,
-)  # times the rate and its inverse: so far is beside it; frames' worth of bins that are the line's own
-LOCALLY, FEWEST_BINS, LINES = (
-    6.0,
-    4,
-    4,
-)  # times the median beside it; of so many bins at least; lines that are looked at
+BESIDE = 1.7  # times the rate and its inverse: so far is beside it
+LOBE = 2  # frames' worth of bins that are the line's own
+LOCALLY, FEWEST_BINS = 6.0, 4  # times the median beside it; of so many bins at least
+LINES = 4  # that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
